@@ -1,0 +1,169 @@
+//! What can go wrong with a request, on which side, and which status each failure becomes.
+
+use http::StatusCode;
+
+/// Whose fault it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The client, or the way to it.
+    Downstream,
+    /// The service, or the way to it.
+    Upstream,
+    /// A filter.
+    Filter,
+    /// The proxy itself.
+    Internal,
+}
+
+/// Why a request could not be carried out. Names follow RFC 9209, section 2.3, where it has one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The message breaks a rule of HTTP that the proxy insists on.
+    #[error("{0}")]
+    BadRequest(&'static str),
+    /// The head, or one of its parts, is over its limit.
+    #[error("{0}")]
+    HeadTooLarge(&'static str),
+    /// The body is over its limit.
+    #[error("the request body is over {limit} bytes")]
+    BodyTooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The client was too slow.
+    #[error("the request did not arrive in time")]
+    RequestTimeout,
+    /// A method or transfer coding that the proxy does not implement.
+    #[error("{0}")]
+    NotImplemented(&'static str),
+    /// A version other than HTTP/1.0, HTTP/1.1 and HTTP/2.
+    #[error("HTTP version not supported")]
+    VersionNotSupported,
+    /// The client went away before the answer.
+    #[error("the client closed the connection")]
+    ClientGone,
+    /// More requests in flight than the proxy takes.
+    #[error("too many requests in flight")]
+    Overloaded,
+    /// No filter decided and the authority names no known service.
+    #[error("no filter decided on the request and no service is called {authority:?}")]
+    NoRoute {
+        /// The authority of the request.
+        authority: String,
+    },
+    /// The destination is not known, or has no endpoint.
+    #[error("no endpoint is known for {destination}")]
+    NoEndpoint {
+        /// The destination's name.
+        destination: String,
+    },
+    /// No connection could be made.
+    #[error("connection to {endpoint} failed: {reason}")]
+    ConnectFailed {
+        /// The address.
+        endpoint: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The upstream closed the connection before a response.
+    #[error("{endpoint} closed the connection before a response")]
+    Reset {
+        /// The address.
+        endpoint: String,
+    },
+    /// The upstream's response is not HTTP.
+    #[error("{endpoint} sent a response that is not valid HTTP: {reason}")]
+    BadResponse {
+        /// The address.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A deadline passed before the response.
+    #[error("no response within {milliseconds} ms")]
+    Deadline {
+        /// The deadline.
+        milliseconds: u64,
+    },
+    /// A filter failed and is not allowed to fail open.
+    #[error("filter {filter} failed: {reason}")]
+    Filter {
+        /// The filter's name.
+        filter: String,
+        /// Such as `trap`.
+        reason: String,
+    },
+    /// A channel cannot take the event.
+    #[error("channel {channel} does not take the event: {reason}")]
+    Publish {
+        /// The channel's name.
+        channel: String,
+        /// Such as `its queue is full`.
+        reason: String,
+    },
+}
+
+impl RequestError {
+    /// Whose fault it is.
+    pub fn side(&self) -> Side {
+        match self {
+            Self::BadRequest(_)
+            | Self::HeadTooLarge(_)
+            | Self::BodyTooLarge { .. }
+            | Self::RequestTimeout
+            | Self::NotImplemented(_)
+            | Self::VersionNotSupported
+            | Self::ClientGone => Side::Downstream,
+            Self::NoEndpoint { .. }
+            | Self::ConnectFailed { .. }
+            | Self::Reset { .. }
+            | Self::BadResponse { .. }
+            | Self::Deadline { .. } => Side::Upstream,
+            Self::Filter { .. } => Side::Filter,
+            Self::Overloaded | Self::NoRoute { .. } | Self::Publish { .. } => Side::Internal,
+        }
+    }
+
+    /// The status that the client gets.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::HeadTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestTimeout | Self::ClientGone => StatusCode::REQUEST_TIMEOUT,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::VersionNotSupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::NoRoute { .. } => StatusCode::NOT_FOUND,
+            Self::BadResponse { .. } => StatusCode::BAD_GATEWAY,
+            Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Overloaded
+            | Self::NoEndpoint { .. }
+            | Self::ConnectFailed { .. }
+            | Self::Reset { .. }
+            | Self::Filter { .. }
+            | Self::Publish { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// A stable word for logs and metrics, after RFC 9209 where it has one.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "http_request_error",
+            Self::HeadTooLarge(_) => "http_request_header_size",
+            Self::BodyTooLarge { .. } => "http_request_body_size",
+            Self::RequestTimeout => "http_request_timeout",
+            Self::NotImplemented(_) => "http_request_not_implemented",
+            Self::VersionNotSupported => "http_version_not_supported",
+            Self::ClientGone => "client_gone",
+            Self::Overloaded => "proxy_overloaded",
+            Self::NoRoute { .. } => "no_route",
+            Self::NoEndpoint { .. } => "destination_not_found",
+            Self::ConnectFailed { .. } => "connection_refused",
+            Self::Reset { .. } => "connection_terminated",
+            Self::BadResponse { .. } => "http_response_incomplete",
+            Self::Deadline { .. } => "http_response_timeout",
+            Self::Filter { .. } => "filter_failed",
+            Self::Publish { .. } => "publish_failed",
+        }
+    }
+}

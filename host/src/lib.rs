@@ -1,0 +1,21 @@
+//! Sluicegate: an HTTP proxy, run as gateway or sidecar, whose policies are sandboxed WebAssembly filters.
+//!
+//! Filters decide and the host acts. The life of a request: bytes -> [`connection`] (limits, strict framing) ->
+//! [`exchange`] (one [`snapshot`] for its whole life) -> [`chain`] (each filter's decision, applied in one step) ->
+//! [`upstream`], [`gather`] or [`event`] -> response phases in reverse -> one access record ([`telemetry`]).
+
+pub mod admin;
+pub mod body;
+pub mod chain;
+pub mod config;
+pub mod connection;
+pub mod error;
+pub mod event;
+pub mod exchange;
+pub mod gather;
+pub mod manifest;
+pub mod request;
+pub mod snapshot;
+pub mod telemetry;
+pub mod upstream;
+pub mod wasm;

@@ -1,0 +1,71 @@
+//! The head of a request as the chain sees it.
+
+use bytes::Bytes;
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderMap, Method, Version};
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+/// What a filter may read and edit of a request, and what the host needs to carry it out.
+#[derive(Debug, Clone)]
+pub struct RequestHead {
+    /// Unique in this process's life and unguessable in others: the access record's and the event's id.
+    pub id: RequestId,
+    /// The method.
+    pub method: Method,
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// The authority as the client sent it, port included; empty when an HTTP/1.0 client sent none.
+    pub authority: String,
+    /// Path and query, as sent.
+    pub path_and_query: PathAndQuery,
+    /// End-to-end headers: hop-by-hop ones and `host` are gone.
+    pub headers: HeaderMap,
+    /// What filters told each other, in the order they said it; the last value of a name counts.
+    pub attributes: Vec<(Cow<'static, str>, String)>,
+    /// The whole body, once a filter has asked for it.
+    pub body: Option<Bytes>,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The address it came in on.
+    pub local: SocketAddr,
+    /// The client's protocol version.
+    pub version: Version,
+}
+
+/// 128 bits, written as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u128);
+
+impl RequestId {
+    /// A new one.
+    pub fn random() -> Self {
+        Self(fastrand::u128(..))
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:032x}", self.0)
+    }
+}
+
+impl RequestHead {
+    /// The value of an attribute: the host's own names, then what filters set.
+    pub fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
+        match name {
+            "request.id" => Some(Cow::Owned(self.id.to_string())),
+            "peer.address" => Some(Cow::Owned(self.peer.to_string())),
+            "listener.port" => Some(Cow::Owned(self.local.port().to_string())),
+            "protocol" => Some(Cow::Borrowed(match self.version {
+                Version::HTTP_10 => "HTTP/1.0",
+                Version::HTTP_2 => "HTTP/2",
+                _ => "HTTP/1.1",
+            })),
+            _ => {
+                let set = self.attributes.iter().rev().find(|(known, _)| known == name);
+                set.map(|(_, value)| Cow::Borrowed(value.as_str()))
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! a
+#[derive(Debug)]
+pub struct CurrentRequest;
+#[derive(Debug)]
+pub struct CurrentResponse;

@@ -1,0 +1,3 @@
+//! a
+pub mod bindings;
+mod host_api;

@@ -1,0 +1,211 @@
+//! Decisions on requests and responses, as data and with builders that read like sentences.
+
+pub use crate::bindings::imports::sluicegate::filter::types::{
+    Answer, Attribute, Continuation, Destination, Forward, Header, HeaderEdit, RequestDecision, RequestEdit,
+    ResponseDecision, RetryCondition, RetryPolicy,
+};
+
+/// Goes on to the next filter.
+pub fn next() -> Continuation {
+    Continuation { edits: Vec::new(), response_edits: Vec::new() }
+}
+
+/// Answers the request here.
+pub fn respond(status: u16) -> Answer {
+    Answer { status, headers: Vec::new(), body: Vec::new() }
+}
+
+/// Sends the request to a service.
+pub fn forward(destination: impl Into<Destination>) -> Forward {
+    Forward {
+        destination: destination.into(),
+        edits: Vec::new(),
+        response_edits: Vec::new(),
+        timeout: None,
+        retries: None,
+    }
+}
+
+/// Asks for the whole body, up to `max` bytes; the hook is then called again with [`Request::body`](crate::Request::body).
+pub fn inspect_body(max: u64) -> RequestDecision {
+    RequestDecision::InspectBody(max)
+}
+
+/// Replaces every value of a header.
+pub fn set_header(name: impl Into<String>, value: impl Into<Vec<u8>>) -> HeaderEdit {
+    HeaderEdit::Set(Header { name: name.into(), value: value.into() })
+}
+
+/// Adds one more value of a header.
+pub fn append_header(name: impl Into<String>, value: impl Into<Vec<u8>>) -> HeaderEdit {
+    HeaderEdit::Append(Header { name: name.into(), value: value.into() })
+}
+
+/// Removes every value of a header.
+pub fn remove_header(name: impl Into<String>) -> HeaderEdit {
+    HeaderEdit::Remove(name.into())
+}
+
+/// Edits of the request that are not headers.
+pub mod edit {
+    use super::{Attribute, RequestEdit};
+
+    /// The new path, without query.
+    pub fn path(path: impl Into<String>) -> RequestEdit {
+        RequestEdit::Path(path.into())
+    }
+
+    /// The new query, or none.
+    pub fn query(query: Option<String>) -> RequestEdit {
+        RequestEdit::Query(query)
+    }
+
+    /// The new authority.
+    pub fn authority(authority: impl Into<String>) -> RequestEdit {
+        RequestEdit::Authority(authority.into())
+    }
+
+    /// A named value for later filters and for the access record.
+    pub fn attribute(name: impl Into<String>, value: impl Into<String>) -> RequestEdit {
+        RequestEdit::Attribute(Attribute { name: name.into(), value: value.into() })
+    }
+}
+
+impl Continuation {
+    /// Edits the request before the next filter sees it.
+    #[must_use]
+    pub fn with(mut self, edit: impl Into<RequestEdit>) -> Self {
+        self.edits.push(edit.into());
+        self
+    }
+
+    /// Edits the response that comes back in the end.
+    #[must_use]
+    pub fn with_response(mut self, edit: HeaderEdit) -> Self {
+        self.response_edits.push(edit);
+        self
+    }
+}
+
+impl Forward {
+    /// Edits the request before it is sent.
+    #[must_use]
+    pub fn with(mut self, edit: impl Into<RequestEdit>) -> Self {
+        self.edits.push(edit.into());
+        self
+    }
+
+    /// Edits the response that comes back.
+    #[must_use]
+    pub fn with_response(mut self, edit: HeaderEdit) -> Self {
+        self.response_edits.push(edit);
+        self
+    }
+
+    /// Limits the whole exchange, all tries included, in milliseconds.
+    #[must_use]
+    pub fn timeout(mut self, milliseconds: u64) -> Self {
+        self.timeout = Some(milliseconds);
+        self
+    }
+
+    /// Tries again under these conditions.
+    #[must_use]
+    pub fn retries(mut self, policy: RetryPolicy) -> Self {
+        self.retries = Some(policy);
+        self
+    }
+}
+
+impl Answer {
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push(Header { name: name.into(), value: value.into() });
+        self
+    }
+
+    /// Sets the body, without a content type.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// A plain text body.
+    #[must_use]
+    pub fn text(self, text: impl Into<String>) -> Self {
+        self.header("content-type", "text/plain; charset=utf-8").body(text.into())
+    }
+
+    /// A JSON body. A value that does not serialise, such as a map with keys that are not strings, becomes `null`.
+    #[must_use]
+    pub fn json(self, value: &impl serde::Serialize) -> Self {
+        let body = serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec());
+        self.header("content-type", "application/json").body(body)
+    }
+}
+
+impl Destination {
+    /// A service on its only or default port.
+    pub fn new(host: impl Into<String>) -> Self {
+        Self { host: host.into(), port: None, subset: None }
+    }
+
+    /// The same service on this port.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Only the endpoints of this subset.
+    #[must_use]
+    pub fn subset(mut self, subset: impl Into<String>) -> Self {
+        self.subset = Some(subset.into());
+        self
+    }
+}
+
+impl From<&str> for Destination {
+    fn from(host: &str) -> Self {
+        Self::new(host)
+    }
+}
+
+impl From<HeaderEdit> for RequestEdit {
+    fn from(edit: HeaderEdit) -> Self {
+        Self::Header(edit)
+    }
+}
+
+impl From<Continuation> for RequestDecision {
+    fn from(continuation: Continuation) -> Self {
+        Self::Next(continuation)
+    }
+}
+
+impl From<Forward> for RequestDecision {
+    fn from(forward: Forward) -> Self {
+        Self::Forward(forward)
+    }
+}
+
+impl From<Answer> for RequestDecision {
+    fn from(answer: Answer) -> Self {
+        Self::Respond(answer)
+    }
+}
+
+impl From<Continuation> for ResponseDecision {
+    /// Only the response's edits count: the request has been sent.
+    fn from(continuation: Continuation) -> Self {
+        Self::Next(continuation.response_edits)
+    }
+}
+
+impl From<Answer> for ResponseDecision {
+    fn from(answer: Answer) -> Self {
+        Self::Respond(answer)
+    }
+}

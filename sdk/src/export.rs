@@ -1,0 +1,241 @@
+//! The export macro and what it expands to.
+
+use crate::bindings::configuration::exports::sluicegate::filter::configuration as wit;
+use crate::configuration::{Configure, Diagnostics, Resource};
+use std::cell::OnceCell;
+
+/// The one configured filter of an instance. An instance runs one call at a time on one thread.
+#[derive(Debug)]
+pub struct Instance<T>(OnceCell<T>);
+
+#[allow(unsafe_code)]
+// SAFETY: the contract's components are single-threaded: the host enters an instance with one call at a time,
+// and the type is only ever used in a static of such a component.
+unsafe impl<T> Sync for Instance<T> {}
+
+impl<T> Instance<T> {
+    /// An instance whose filter is not built yet.
+    pub const fn new() -> Self {
+        Self(OnceCell::new())
+    }
+
+    /// The filter; one that has no `configuration` hook is built by `Default`.
+    pub fn filter(&self) -> &T
+    where
+        T: Default,
+    {
+        self.0.get_or_init(T::default)
+    }
+
+    /// The filter that `configure` has built.
+    ///
+    /// # Panics
+    /// When the host calls another hook before `configure`, or after it was refused.
+    pub fn configured(&self) -> &T {
+        let Some(filter) = self.0.get() else { panic!("called before it was configured") };
+        filter
+    }
+}
+
+impl<T> Default for Instance<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Configure> Instance<T> {
+    /// Builds the filter from what the host hands over.
+    pub fn configure(
+        &self,
+        environment: &wit::Environment,
+        settings: &str,
+        documents: Vec<wit::ResourceDocument>,
+    ) -> Vec<wit::Diagnostic> {
+        let mut diagnostics = Diagnostics::default();
+        let settings = match serde_json::from_str(settings) {
+            Ok(settings) => settings,
+            Err(error) => {
+                diagnostics.settings_error("", "SG0102", format!("the settings do not fit: {error}"));
+                return diagnostics.into_wit();
+            }
+        };
+        let resources: Vec<Resource> =
+            (0..).zip(documents).map(|(index, document)| resource(index, document)).collect();
+        let filter = T::configure(environment, settings, &resources, &mut diagnostics);
+        if !diagnostics.has_errors() && self.0.set(filter).is_err() {
+            diagnostics.settings_error("", "SG0103", "the instance is configured already");
+        }
+        diagnostics.into_wit()
+    }
+}
+
+fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
+    Resource {
+        index,
+        api_version: document.api_version,
+        kind: document.kind,
+        namespace: document.namespace,
+        name: document.name,
+        origin: document.origin,
+        // The host made this text from a parsed document, so it is JSON.
+        value: serde_json::from_str(&document.json).unwrap_or_default(),
+    }
+}
+
+/// Exports a type as a filter.
+///
+/// ```ignore
+/// sluicegate_sdk::export!(
+///     Shop,
+///     hooks: [configuration, request],
+///     kinds: [("shop.example", "Shop", "shop.schema.json")],
+///     capabilities: ["clock"],
+///     priority: 10,
+///     settings: "settings.schema.json",
+/// );
+/// ```
+///
+/// `hooks` name the traits that the type implements: `configuration` ([`Configure`](crate::Configure)), `request`,
+/// `gather`, `response`, `event`, `explain`. Without `configuration` the type is built by `Default`.
+///
+/// The rest goes into the filter's manifest: name and version are the crate's; `kinds` are the resource kinds that the
+/// filter implements, each with its group and a JSON schema of a document; `capabilities` are the imports it wants;
+/// filters with a higher `priority` come first in the chain (0 by default); `settings` is the JSON schema of its own
+/// settings. Schemas are files, named relative to the file that uses the macro.
+#[macro_export]
+macro_rules! export {
+    (
+        $filter:ty, hooks: [$($hook:ident),+ $(,)?]
+        $(, kinds: [$(($group:literal, $kind:literal, $schema:literal)),* $(,)?])?
+        $(, capabilities: [$($capability:literal),* $(,)?])?
+        $(, priority: $priority:literal)?
+        $(, settings: $settings:literal)?
+        $(,)?
+    ) => {
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, unused_imports, missing_docs, unreachable_pub)]
+        const _: () = {
+            use $crate::bindings::imports::sluicegate::filter::types;
+            struct Component;
+            static INSTANCE: $crate::export::Instance<$filter> = $crate::export::Instance::new();
+            $crate::__instance!($($hook)+);
+            $($crate::__hook!($hook, $filter);)+
+
+            const TEXT: &str = concat!(
+                "{\"name\":\"", env!("CARGO_PKG_NAME"), "\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"",
+                $(",\"kinds\":[null", $(
+                    ",{\"group\":\"", $group, "\",\"kind\":\"", $kind, "\",\"schema\":", include_str!($schema), "}",
+                )* "]",)?
+                $(",\"capabilities\":[null", $(",\"", $capability, "\"",)* "]",)?
+                $(",\"priority\":", $priority,)?
+                $(",\"settings\":", include_str!($settings),)?
+                "}",
+            );
+            #[unsafe(link_section = "sluicegate:manifest")]
+            #[used]
+            static MANIFEST: [u8; TEXT.len()] = {
+                let mut bytes = [0; TEXT.len()];
+                let mut at = 0;
+                while at < bytes.len() {
+                    bytes[at] = TEXT.as_bytes()[at];
+                    at += 1;
+                }
+                bytes
+            };
+        };
+    };
+}
+
+/// How the hooks reach the filter: built by `configure` where there is such a hook, by `Default` otherwise.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __instance {
+    (configuration $($rest:ident)*) => { macro_rules! filter { () => { INSTANCE.configured() } } };
+    ($hook:ident $($rest:ident)*) => { $crate::__instance!($($rest)*); };
+    () => { macro_rules! filter { () => { INSTANCE.filter() } } };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __hook {
+    (configuration, $filter:ty) => {
+        const _: () = {
+            use $crate::bindings::configuration::exports::sluicegate::filter::configuration::{
+                Diagnostic, Environment, Guest, ResourceDocument,
+            };
+            impl Guest for Component {
+                fn configure(environment: Environment, settings: String, documents: Vec<ResourceDocument>) -> Vec<Diagnostic> {
+                    INSTANCE.configure(&environment, &settings, documents)
+                }
+            }
+            $crate::bindings::configuration::__export_configuration!(Component with_types_in $crate::bindings::configuration);
+        };
+    };
+    (request, $filter:ty) => {
+        const _: () = {
+            use $crate::bindings::request::exports::sluicegate::filter::request_filter::Guest;
+            impl Guest for Component {
+                fn on_request(request: &types::Request) -> types::RequestDecision {
+                    $crate::RequestFilter::on_request(filter!(), &$crate::Request::from_host(request))
+                }
+            }
+            $crate::bindings::request::__export_request!(Component with_types_in $crate::bindings::request);
+        };
+    };
+    (gather, $filter:ty) => {
+        const _: () = {
+            use $crate::bindings::gather::exports::sluicegate::filter::gather_filter::Guest;
+            impl Guest for Component {
+                fn on_gathered(
+                    request: &types::Request,
+                    state: Vec<u8>,
+                    outcomes: Vec<types::Outcome>,
+                ) -> types::RequestDecision {
+                    $crate::GatherFilter::on_gathered(filter!(), &$crate::Request::from_host(request), state, outcomes)
+                }
+            }
+            $crate::bindings::gather::__export_gather!(Component with_types_in $crate::bindings::gather);
+        };
+    };
+    (response, $filter:ty) => {
+        const _: () = {
+            use $crate::bindings::response::exports::sluicegate::filter::response_filter::Guest;
+            impl Guest for Component {
+                fn on_response(request: &types::Request, response: &types::Response) -> types::ResponseDecision {
+                    let request = $crate::Request::from_host(request);
+                    $crate::ResponseFilter::on_response(filter!(), &request, &$crate::Response::from_host(response))
+                }
+            }
+            $crate::bindings::response::__export_response!(Component with_types_in $crate::bindings::response);
+        };
+    };
+    (event, $filter:ty) => {
+        const _: () = {
+            use $crate::bindings::event::exports::sluicegate::filter::event_filter::Guest;
+            impl Guest for Component {
+                fn on_event(event: types::Event, delivery: types::Delivery) -> types::EventDecision {
+                    $crate::EventFilter::on_event(filter!(), event, delivery)
+                }
+                fn on_delivered(
+                    event: types::Event,
+                    delivery: types::Delivery,
+                    outcome: Result<types::CallResponse, types::CallError>,
+                ) -> types::DeliveryDecision {
+                    $crate::EventFilter::on_delivered(filter!(), event, delivery, outcome)
+                }
+            }
+            $crate::bindings::event::__export_event!(Component with_types_in $crate::bindings::event);
+        };
+    };
+    (explain, $filter:ty) => {
+        const _: () = {
+            use $crate::bindings::explain::exports::sluicegate::filter::explain_filter::{Explanation, Guest};
+            impl Guest for Component {
+                fn explain(request: &types::Request) -> Explanation {
+                    $crate::Explain::explain(filter!(), &$crate::Request::from_host(request))
+                }
+            }
+            $crate::bindings::explain::__export_explain!(Component with_types_in $crate::bindings::explain);
+        };
+    };
+}

@@ -1,0 +1,74 @@
+//! Write [Sluicegate](https://docs.rs/sluicegate) filters.
+//!
+//! A filter decides and the host acts: every hook is a synchronous function that reads the request and returns
+//! its decision as data. Implement the trait of each hook you need, then [`export!`] the type.
+//!
+//! ```
+//! use sluicegate_sdk::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct RequireToken;
+//!
+//! impl RequestFilter for RequireToken {
+//!     fn on_request(&self, request: &Request<'_>) -> RequestDecision {
+//!         match request.header("authorization") {
+//!             Some(_) => next().into(),
+//!             None => respond(401).text("a token, please").into(),
+//!         }
+//!     }
+//! }
+//!
+//! sluicegate_sdk::export!(RequireToken, hooks: [request]);
+//! # fn main() {
+//! # use sluicegate_sdk::testing::TestRequest;
+//! # let refused = RequireToken.on_request(&TestRequest::get("/").request());
+//! # assert!(matches!(refused, RequestDecision::Respond(answer) if answer.status == 401));
+//! # }
+//! ```
+//!
+//! The traits run natively too: [`testing`] has requests, responses and outcomes for unit tests without WebAssembly.
+
+// The export macro names this crate by its absolute path, also when it is expanded here.
+extern crate self as sluicegate_sdk;
+
+#[doc(hidden)]
+pub mod bindings;
+mod configuration;
+mod decision;
+mod event;
+#[doc(hidden)]
+pub mod export;
+mod gather;
+mod hooks;
+mod request;
+mod response;
+pub mod testing;
+
+pub mod capability;
+
+pub use configuration::{Configure, Diagnostics, Environment, Resource, Severity};
+pub use decision::{
+    Answer, Continuation, Forward, RequestDecision, ResponseDecision, RetryCondition, RetryPolicy, append_header, edit,
+    forward, inspect_body, next, remove_header, respond, set_header,
+};
+pub use decision::{Attribute, Destination, Header, HeaderEdit, RequestEdit};
+pub use event::{
+    Delivery, DeliveryDecision, DeliveryRequest, Event, EventDecision, Publication, Publish, Target, publish,
+};
+pub use gather::{Call, CallError, CallResponse, Outcome, Plan, call, gather};
+pub use hooks::{Candidate, EventFilter, Explain, Explanation, GatherFilter, RequestFilter, ResponseFilter};
+pub use request::Request;
+pub use response::Response;
+
+/// What nearly every filter needs.
+pub mod prelude {
+    pub use crate::{
+        Answer, Call, CallError, CallResponse, Configure, Delivery, DeliveryDecision, Destination, Diagnostics,
+        Environment, Event, EventDecision, EventFilter, Explain, Explanation, Forward, GatherFilter, Outcome, Plan,
+        Request, RequestDecision, RequestFilter, Resource, Response, ResponseDecision, ResponseFilter, append_header,
+        call, edit, forward, gather, inspect_body, next, publish, remove_header, respond, set_header,
+    };
+}
+
+#[doc(hidden)]
+pub use wit_bindgen;

@@ -1,0 +1,123 @@
+//! The request as a filter sees it.
+
+use crate::bindings::imports::sluicegate::filter::types;
+use crate::decision::Header;
+use crate::testing::TestRequest;
+
+/// A read-only view of the request as it stands at this point of the chain.
+///
+/// Each read copies just what it returns, so ask for the headers you need rather than for all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a>(Source<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Host(&'a types::Request),
+    Test(&'a TestRequest),
+}
+
+impl<'a> Request<'a> {
+    #[doc(hidden)]
+    pub fn from_host(request: &'a types::Request) -> Self {
+        Self(Source::Host(request))
+    }
+
+    pub(crate) fn from_test(request: &'a TestRequest) -> Self {
+        Self(Source::Test(request))
+    }
+
+    /// The method, such as `GET`.
+    pub fn method(&self) -> String {
+        match self.0 {
+            Source::Host(request) => request.method(),
+            Source::Test(request) => request.method.clone(),
+        }
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> String {
+        match self.0 {
+            Source::Host(request) => request.scheme(),
+            Source::Test(request) => request.scheme.clone(),
+        }
+    }
+
+    /// The authority as the client sent it, port included.
+    pub fn authority(&self) -> String {
+        match self.0 {
+            Source::Host(request) => request.authority(),
+            Source::Test(request) => request.authority.clone(),
+        }
+    }
+
+    /// The path without the query.
+    pub fn path(&self) -> String {
+        match self.0 {
+            Source::Host(request) => request.path(),
+            Source::Test(request) => request.path.clone(),
+        }
+    }
+
+    /// What follows the `?`, if there is one.
+    pub fn query(&self) -> Option<String> {
+        match self.0 {
+            Source::Host(request) => request.query(),
+            Source::Test(request) => request.query.clone(),
+        }
+    }
+
+    /// Path and query, as they stand in a request line.
+    pub fn path_and_query(&self) -> String {
+        match self.query() {
+            Some(query) => format!("{}?{query}", self.path()),
+            None => self.path(),
+        }
+    }
+
+    /// The first value of a header, where it is UTF-8. The name's case does not matter.
+    pub fn header(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.header_bytes(name)?).ok()
+    }
+
+    /// The first value of a header as bytes.
+    pub fn header_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        match self.0 {
+            Source::Host(request) => request.header(name),
+            Source::Test(request) => request.headers.first(name),
+        }
+    }
+
+    /// All values of a header, in order.
+    pub fn header_values(&self, name: &str) -> Vec<Vec<u8>> {
+        match self.0 {
+            Source::Host(request) => request.header_values(name),
+            Source::Test(request) => request.headers.all(name),
+        }
+    }
+
+    /// All headers, in order, with names in lower case.
+    pub fn headers(&self) -> Vec<Header> {
+        match self.0 {
+            Source::Host(request) => request.headers(),
+            Source::Test(request) => request.headers.list(),
+        }
+    }
+
+    /// What the host or an earlier filter knows of the request.
+    ///
+    /// The host sets `request.id`, `peer.address`, `listener.port` and `protocol`.
+    pub fn attribute(&self, name: &str) -> Option<String> {
+        match self.0 {
+            Source::Host(request) => request.attribute(name),
+            Source::Test(request) => request.attributes.get(name).cloned(),
+        }
+    }
+
+    /// The whole body, once [`inspect_body`](crate::inspect_body) has asked for it.
+    pub fn body(&self) -> Option<Vec<u8>> {
+        match self.0 {
+            Source::Host(request) => request.body(),
+            Source::Test(request) => request.body.clone(),
+        }
+    }
+}
