@@ -9,6 +9,7 @@ pub mod body;
 pub mod chain;
 pub mod config;
 pub mod connection;
+pub mod decision;
 pub mod error;
 pub mod event;
 pub mod exchange;

@@ -1,4 +1,6 @@
 //! Seam: written elsewhere.
 
 /// x
-pub fn index() -> usize { 0 }
+pub fn index() -> usize {
+    0
+}

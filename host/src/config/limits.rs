@@ -30,3 +30,29 @@ pub const FILTER_TICK: Duration = Duration::from_millis(5);
 pub const FILTER_INSTANCES: u32 = 1_000;
 /// The most guest memory that an operator can grant: what the pool reserves address space for.
 pub const FILTER_MEMORY_MAX: usize = 256 << 20;
+/// For a connection to an upstream: on one network it takes milliseconds.
+pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(2);
+/// For a response's head when the route sets no timeout, so that nothing waits for ever.
+pub const UPSTREAM_TOTAL: Duration = Duration::from_secs(60);
+/// For the next byte of a response body.
+pub const UPSTREAM_BODY_IDLE: Duration = Duration::from_secs(60);
+/// How long an idle connection is kept: shorter than what servers commonly allow, so that we close first.
+pub const UPSTREAM_IDLE: Duration = Duration::from_secs(30);
+/// Idle connections that a worker keeps to one endpoint.
+pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
+/// Headers of an upstream's response; twice what we take from clients, since upstreams are the operator's own.
+pub const UPSTREAM_HEADERS: usize = 200;
+/// For a call of a plan that sets no deadline.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
+/// The largest answer to a call of a plan that sets no limit: it is held in memory twice.
+pub const CALL_BODY: u64 = 1 << 20;
+/// Calls of one plan.
+pub const PLAN_CALLS: usize = 64;
+/// Plans that one request may run one after the other.
+pub const PLAN_STAGES: usize = 8;
+/// Silence on an upgraded connection.
+pub const UPGRADED_IDLE: Duration = Duration::from_secs(300);
+/// One read of an upgraded connection.
+pub const SPLICE_BUFFER: usize = 16 << 10;
+/// Requests being served at once; more are answered 503.
+pub const IN_FLIGHT: usize = 10_000;
