@@ -72,3 +72,8 @@ pub mod prelude {
 
 #[doc(hidden)]
 pub use wit_bindgen;
+
+/// Keeps the code in the README working.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
