@@ -19,3 +19,4 @@ pub mod snapshot;
 pub mod telemetry;
 pub mod upstream;
 pub mod wasm;
+pub mod watch;
