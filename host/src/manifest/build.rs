@@ -8,7 +8,7 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 use super::node::{Content, Entry, Node};
 use super::scalar::{self, ScalarError};
 use super::source::{Location, Source, Span};
-use super::yaml::{MAX_DEPTH, MAX_NODES};
+use super::yaml::{MAX_DEPTH, MAX_NODES, too_deep};
 use saphyr_parser::{Event, ScalarStyle, Tag};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -98,7 +98,7 @@ impl<'a> Builder<'a> {
     fn begin(&mut self, items: Items, anchor: usize, start: Span) -> Result<(), Diagnostic> {
         self.count(1, start)?;
         if self.open.len() >= MAX_DEPTH {
-            return Err(self.too_deep(start));
+            return Err(too_deep(self.source, start));
         }
         self.open.push(Open { start, anchor, items });
         Ok(())
@@ -201,7 +201,7 @@ impl<'a> Builder<'a> {
         };
         self.count(count, span)?;
         if self.open.len() + depth > MAX_DEPTH + 1 {
-            return Err(self.too_deep(span));
+            return Err(too_deep(self.source, span));
         }
         let node = self.anchors.get(&anchor).map(|anchored| anchored.node.clone());
         Ok(node.unwrap_or(Node { span, content: Content::Scalar(Value::Null) }))
@@ -216,11 +216,6 @@ impl<'a> Builder<'a> {
         Err(Diagnostic::error(codes::TOO_MANY_NODES, message)
             .in_source(self.source, span)
             .help("split the file, or use fewer aliases"))
-    }
-
-    fn too_deep(&self, span: Span) -> Diagnostic {
-        let message = format!("values are nested more than {MAX_DEPTH} levels deep");
-        Diagnostic::error(codes::TOO_DEEP, message).in_source(self.source, span)
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Document {
 
 impl Document {
     /// The place that a JSON pointer (RFC 6901) into the document means: the value, but the key where the value is a
-    /// block over several lines. A pointer to something that is missing means the nearest parent that exists.
+    /// list, a mapping or empty. A pointer to something that is missing means the nearest parent that exists.
     pub fn span_of(&self, pointer: &str) -> Span {
         match self.find(pointer) {
             // The document as a whole, or its root for want of anything nearer: what it is says more than line one.

@@ -12,6 +12,7 @@ mod header;
 mod load;
 pub mod node;
 mod scalar;
+pub mod schema;
 pub mod source;
 pub mod yaml;
 

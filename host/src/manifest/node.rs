@@ -123,12 +123,12 @@ impl Node {
 }
 
 impl Found<'_> {
-    /// The place to show: the value itself, but the key where the value is a block over several lines or nothing at
-    /// all, as one would point with a finger.
+    /// The place to show: the value itself, but the key where the value is a list, a mapping or nothing at all, as one
+    /// would point with a finger.
     pub fn place(&self) -> Span {
-        let block = !matches!(self.node.content, Content::Scalar(_)) || self.node.span.start == self.node.span.end;
+        let no_text = !matches!(self.node.content, Content::Scalar(_)) || self.node.span.start == self.node.span.end;
         match self.key {
-            Some(key) if block => key,
+            Some(key) if no_text => key,
             _ => self.node.span,
         }
     }

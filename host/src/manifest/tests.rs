@@ -53,7 +53,7 @@ fn every_part_of_a_document_knows_its_place() {
     }
     assert_eq!(document.source.slice(document.key_span_of("/spec/rules/0/port")), "port");
     assert_eq!(document.value["spec"]["text"], json!("one\ntwo\n"));
-    assert_eq!(document.location_of("/spec/rules/0/port").to_string(), "a.yaml:9:11");
+    assert_eq!(document.location_of("/spec/rules/0/port").to_string(), "a.yaml:10:11");
     assert_eq!(document.origin(), "a.yaml:2");
 }
 
@@ -73,7 +73,7 @@ fn documents_are_counted_lists_flattened_and_empty_ones_skipped() {
     let text = format!("---\n# nothing\n---\n{HEADER}---\napiVersion: v1\nkind: ThingList\nitems:\n- apiVersion: v1\n  kind: Thing\n  metadata: {{name: b, namespace: shop}}\n  spec: {{x: 1}}\n- kind: Thing\n---\n");
     let (documents, findings) = read(&text);
     assert_eq!(findings.len(), 2, "{findings:?}");
-    assert!(findings[0].starts_with("a.yaml:14:3: error[SG0013]: `apiVersion` is missing"), "{findings:?}");
+    assert!(findings[0].starts_with("a.yaml:15:3: error[SG0013]: `apiVersion` is missing"), "{findings:?}");
     let names: Vec<_> = documents.iter().map(|d| (d.index, d.label())).collect();
     assert_eq!(names, [(0, "Thing default/a".into()), (1, "Thing shop/b".into())]);
     assert_eq!(at(&documents[1], "/spec/x"), "1");
@@ -84,14 +84,14 @@ fn what_is_wrong_with_yaml_is_said_at_its_place() {
     let table = [
         ("spec:\n  a: 1\n  b: 2\n  a: 3\n", "4:3: error[SG0005]: `a` is given twice"),
         ("spec:\n\ta: 1\n", "2:2: error[SG0004]: not valid YAML: tab"),
-        ("spec: \"open\n", "2:1: error[SG0004]: not valid YAML"),
+        ("spec: \"open\n", "1:7: error[SG0004]: not valid YAML"),
         ("spec: a: b\n", "1:8: error[SG0004]: not valid YAML: mapping values are not allowed"),
         ("spec: *none\n", "1:7: error[SG0004]: not valid YAML: while parsing node, found unknown anchor"),
         ("spec: &a [*a]\n", "1:11: error[SG0004]: not valid YAML: the alias stands inside"),
         ("base: &b {x: 1}\nspec:\n  <<: *b\n", "3:3: error[SG0008]: merge keys"),
         ("spec: {[a]: 1}\n", "1:8: error[SG0009]: a key has to be a text"),
-        ("spec: !secret x\n", "1:15: error[SG0010]: the tag `!secret` is not known"),
-        ("spec: !!int x\n", "1:13: error[SG0010]: `x` is not what its tag `!!int` says"),
+        ("spec: !secret x\n", "1:7: error[SG0010]: the tag `!secret` is not known"),
+        ("spec: !!int x\n", "1:7: error[SG0010]: `x` is not what its tag `!!int` says"),
         ("spec: [.inf]\n", "1:8: error[SG0011]: `.inf` is no number"),
     ];
     for (body, expected) in table {

@@ -89,6 +89,9 @@ impl<'a> Section<'a> {
 
 /// Words the reader's error for people, and says what most often causes it.
 fn syntax_error(source: &Arc<Source>, at: usize, info: &str) -> Diagnostic {
+    if info.contains("recursion limit") {
+        return too_deep(source, Span { start: at, end: at });
+    }
     let help = match info {
         _ if info.contains("tab") => Some("indent with spaces; YAML does not allow tabs there"),
         _ if info.contains("mapping values are not allowed") => {
@@ -106,6 +109,11 @@ fn syntax_error(source: &Arc<Source>, at: usize, info: &str) -> Diagnostic {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }
+}
+
+pub(super) fn too_deep(source: &Arc<Source>, span: Span) -> Diagnostic {
+    let message = format!("values are nested more than {MAX_DEPTH} levels deep");
+    Diagnostic::error(codes::TOO_DEEP, message).in_source(source, span)
 }
 
 /// Turns the reader's offsets, which count characters, into bytes of the file.
