@@ -21,3 +21,4 @@ pub mod telemetry;
 pub mod upstream;
 pub mod wasm;
 pub mod worker;
+pub mod watch;
