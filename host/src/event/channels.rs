@@ -70,7 +70,7 @@ pub struct Drained {
 #[derive(Debug, Default)]
 pub struct Channels {
     table: ArcSwap<HashMap<String, Arc<Channel>>>,
-    /// One reload at a time holds this: the subscriptions that the dispatcher has not begun to serve.
+    /// What the dispatcher does not serve yet. A reload holds the lock from start to end, so there is one at a time.
     starting: Mutex<Vec<Arc<Subscription>>>,
     /// Tells the dispatcher of new subscriptions.
     pub(super) started: Notify,

@@ -114,7 +114,10 @@ impl<T: Transport> Courier<T> {
             let wait = if self.jitter { jittered(wait) } else { wait };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.subscription.gone.cancelled() => return End::Abandoned,
+                () = self.subscription.gone.cancelled() => {
+                    self.warn(event, &failure, "the event was dropped: it failed, and its subscription is gone");
+                    return End::Abandoned;
+                }
             }
             count(&self.subscription.counters.retried);
             attempt += 1;
