@@ -1,6 +1,1 @@
-//! Seam: written elsewhere.
-
-/// x
-pub fn index() -> usize {
-    0
-}
+//! Seam.
