@@ -14,3 +14,10 @@ pub const INSPECTED_BODY: u64 = 256 << 10;
 pub const COMPONENT_SIZE: u64 = 16 << 20;
 /// Calls of an instance before it is replaced, which bounds what a leak can cost.
 pub const INSTANCE_CALLS: u32 = 100_000;
+
+/// Connections in total: at some 40 kB each, far below what a small machine has.
+pub const CONNECTIONS: usize = 10_000;
+/// Connections of one client address, so that one client cannot take them all.
+pub const CONNECTIONS_PER_ADDRESS: usize = 256;
+/// For what is in flight when the proxy is asked to end.
+pub const DRAIN: Duration = Duration::from_secs(30);
