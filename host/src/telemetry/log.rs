@@ -74,6 +74,16 @@ pub fn install(levels: &str, format: Format) -> Result<LogLevels, LogError> {
     Ok(handle)
 }
 
+/// A log that is not the process's: tests change its levels without touching one another.
+#[cfg(test)]
+pub(crate) fn detached(
+    levels: &str,
+    format: Format,
+) -> Result<(Box<dyn tracing::Subscriber + Send + Sync>, LogLevels), LogError> {
+    let (subscriber, handle) = subscriber(levels, format, std::io::sink)?;
+    Ok((Box::new(subscriber), handle))
+}
+
 fn subscriber<W>(
     levels: &str,
     format: Format,

@@ -202,7 +202,10 @@ mod tests {
         }
         assert_eq!(counts.len(), expected.len());
         let text = metrics.encode().unwrap();
-        assert!(text.contains(r#"_bucket{le="0.005",http_request_method="GET",http_response_status_code="200""#), "{text}");
+        assert!(
+            text.contains(r#"_bucket{le="0.005",http_request_method="GET",http_response_status_code="200""#),
+            "{text}"
+        );
         assert!(text.ends_with("# EOF\n"));
     }
 
