@@ -88,6 +88,7 @@ pub const KEEP_ALIVE_IDLE: Duration = Duration::from_mins(1);
 pub const LINGER: Duration = Duration::from_secs(1);
 /// How much to read on after a refusal, in bytes; a client that sends more does not listen.
 pub const LINGER_SIZE: usize = 1 << 20;
+
 /// Connections in total: at some 40 kB each, far below what a small machine has.
 pub const CONNECTIONS: usize = 10_000;
 /// Connections of one client address, so that one client cannot take them all.
@@ -114,3 +115,5 @@ pub const H2_LOCAL_RESETS: usize = 128;
 pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// For the answer to it.
 pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// For what is in flight when the proxy is asked to end.
+pub const DRAIN: Duration = Duration::from_secs(30);
