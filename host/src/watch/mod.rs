@@ -1,0 +1,4 @@
+//! Seam.
+mod tree;
+mod walk;
+pub use tree::{File, Tree};
