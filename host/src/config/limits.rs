@@ -115,5 +115,3 @@ pub const H2_LOCAL_RESETS: usize = 128;
 pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// For the answer to it.
 pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// For what is in flight when the proxy is asked to end.
-pub const DRAIN: Duration = Duration::from_secs(30);
