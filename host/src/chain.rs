@@ -24,7 +24,7 @@ pub struct Link {
     /// The filter.
     pub filter: Arc<Filter>,
     /// Where its calls are counted.
-    pub metrics: FilterMetrics,
+    pub metrics: Arc<FilterMetrics>,
 }
 
 /// How far a request has come along the chain.
@@ -117,6 +117,16 @@ impl Chain {
     /// Its filters, in order.
     pub fn links(&self) -> &[Link] {
         &self.links
+    }
+
+    /// Whether a response phase may ask for the request's headers once it has been sent.
+    pub fn reads_requests_late(&self) -> bool {
+        self.links.iter().any(|link| link.filter.code.hooks.has_response())
+    }
+
+    /// The filters that decide on events.
+    pub fn event_filter(&self) -> Option<&Link> {
+        self.links.iter().find(|link| link.filter.code.hooks.has_event())
     }
 
     /// The name of the filter that settled the request.
@@ -281,10 +291,9 @@ fn failed(link: &Link, phase: Phase, started: Instant, failure: &Failure) -> Res
     let filter = &link.filter;
     let open = filter.settings.failure == OnFailure::Open;
     let result = match failure.kind {
-        FailureKind::Trap | FailureKind::Instantiate => CallResult::Trap,
+        FailureKind::Trap | FailureKind::Instantiate | FailureKind::Denied => CallResult::Trap,
         FailureKind::Deadline => CallResult::Deadline,
         FailureKind::Memory => CallResult::Memory,
-        FailureKind::Denied => CallResult::Denied,
         FailureKind::Invalid => CallResult::Invalid,
     };
     link.metrics.observe(phase, result, started.elapsed());
@@ -297,7 +306,7 @@ fn failed(link: &Link, phase: Phase, started: Instant, failure: &Failure) -> Res
         "the filter failed: {}", failure.message
     );
     if open {
-        link.metrics.observe(phase, CallResult::Bypassed, std::time::Duration::ZERO);
+        link.metrics.bypassed(phase);
         return Ok(());
     }
     Err(RequestError::Filter { filter: filter.name.to_string(), reason: failure.kind.to_string() })

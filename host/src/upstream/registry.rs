@@ -77,6 +77,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// A single address that no manifest describes.
+    pub fn of(name: &str, address: SocketAddr) -> Self {
+        let port = ServicePort { number: None, name: None, endpoints: vec![Endpoint { address }] };
+        Self { service: Arc::new(Service { name: name.into(), ports: vec![port] }), port: 0 }
+    }
+
     /// The service's full name.
     pub fn name(&self) -> &str {
         &self.service.name
