@@ -7,7 +7,7 @@ use super::histogram::{Buckets, Count, Level, Total};
 use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A warm call takes a microsecond; the last bound but one is the default deadline, the last is `configure`'s.
@@ -81,8 +81,6 @@ pub enum CallResult {
     Deadline,
     /// It wanted more memory than it may have.
     Memory,
-    /// It reached for what it was not granted.
-    Denied,
     /// Its decision breaks a rule.
     Invalid,
     /// It was left out, as it may fail open.
@@ -92,7 +90,7 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 12] = [
         (Self::Next, "next"),
         (Self::Respond, "respond"),
         (Self::Forward, "forward"),
@@ -102,7 +100,6 @@ impl CallResult {
         (Self::Trap, "trap"),
         (Self::Deadline, "deadline"),
         (Self::Memory, "memory"),
-        (Self::Denied, "denied"),
         (Self::Invalid, "invalid"),
         (Self::Bypassed, "bypassed"),
         (Self::Ok, "ok"),
@@ -116,12 +113,9 @@ pub(super) struct FilterKey {
     pub(super) version: String,
 }
 
-/// The counters of one version of a filter. Cheap to clone; the series live as long as a copy.
-#[derive(Debug, Clone)]
-pub struct FilterMetrics(pub(super) Arc<Counters>);
-
+/// The counters of one version of a filter.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub struct FilterMetrics {
     calls: Sharded<Calls>,
     instances: Level,
     /// Of the component that was loaded last under this version.
@@ -139,29 +133,33 @@ struct PhaseCalls {
 }
 
 impl FilterMetrics {
-    /// Counts a call. Lock-free. A bypass is no call of its own, so its duration does not count.
+    /// Counts a call. Lock-free.
     pub fn observe(&self, phase: Phase, result: CallResult, duration: Duration) {
-        let Some(calls) = self.0.calls.mine().and_then(|calls| calls.0.get(phase as usize)) else { return };
+        let Some(calls) = self.calls.mine().and_then(|calls| calls.0.get(phase as usize)) else { return };
         if let Some(count) = calls.results.get(result as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        if result != CallResult::Bypassed {
-            calls.durations.observe(&BOUNDS, duration);
+        calls.durations.observe(&BOUNDS, duration);
+    }
+
+    /// Counts a call that was not made.
+    pub fn bypassed(&self, phase: Phase) {
+        let calls = self.calls.mine().and_then(|calls| calls.0.get(phase as usize));
+        if let Some(count) = calls.and_then(|calls| calls.results.get(CallResult::Bypassed as usize)) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// One more instance is alive.
     pub fn instance_added(&self) {
-        self.0.instances.change(1);
+        self.instances.change(1);
     }
 
     /// One instance less is alive.
     pub fn instance_removed(&self) {
-        self.0.instances.change(-1);
+        self.instances.change(-1);
     }
-}
 
-impl Counters {
     pub(super) fn set_digest(&self, digest: &str) {
         digest.clone_into(&mut self.digest.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -184,7 +182,7 @@ impl Counters {
 
 /// Writes all versions. Phases and results that never happened are left out: a filter has two or three of a hundred.
 pub(super) fn encode(
-    filters: &Live<FilterKey, Counters>,
+    filters: &Live<FilterKey, FilterMetrics>,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> Result<(), fmt::Error> {
     let all = filters.all();

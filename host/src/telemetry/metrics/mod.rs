@@ -47,7 +47,7 @@ pub struct Metrics {
 #[derive(Debug)]
 struct Families {
     requests: Requests,
-    filters: Live<FilterKey, filter::Counters>,
+    filters: Live<FilterKey, FilterMetrics>,
     upstreams: Live<UpstreamKey, UpstreamMetrics>,
     channels: Live<ChannelKey, ChannelMetrics>,
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
@@ -91,11 +91,11 @@ impl Metrics {
     }
 
     /// The counters of a filter's version. Loads of the same version share them; `digest` is the latest one's.
-    pub fn filter(&self, name: &str, version: &str, digest: &str) -> FilterMetrics {
+    pub fn filter(&self, name: &str, version: &str, digest: &str) -> Arc<FilterMetrics> {
         let key = FilterKey { name: name.to_owned(), version: version.to_owned() };
-        let counters = self.families.filters.handle(key);
-        counters.set_digest(digest);
-        FilterMetrics(counters)
+        let metrics = self.families.filters.handle(key);
+        metrics.set_digest(digest);
+        metrics
     }
 
     /// The counters of a service that requests are sent to.
@@ -225,7 +225,6 @@ mod tests {
         filter.observe(Phase::Request, CallResult::Next, Duration::from_micros(2));
         filter.observe(Phase::Request, CallResult::Respond, Duration::from_micros(3));
         filter.observe(Phase::Response, CallResult::Trap, Duration::from_millis(20));
-        filter.observe(Phase::Response, CallResult::Bypassed, Duration::ZERO);
         filter.instance_added();
         let text = metrics.encode().unwrap();
         for line in [
@@ -233,8 +232,6 @@ mod tests {
             r#"sluicegate_filter_calls_total{filter="auth",version="1.0.0",phase="request",result="respond"} 1"#,
             r#"sluicegate_filter_calls_total{filter="auth",version="1.0.0",phase="response",result="trap"} 1"#,
             r#"sluicegate_filter_duration_seconds_count{filter="auth",version="1.0.0",phase="request"} 2"#,
-            r#"sluicegate_filter_calls_total{filter="auth",version="1.0.0",phase="response",result="bypassed"} 1"#,
-            r#"sluicegate_filter_duration_seconds_count{filter="auth",version="1.0.0",phase="response"} 1"#,
             r#"sluicegate_filter_duration_seconds_sum{filter="auth",version="1.0.0",phase="response"} 0.02"#,
             r#"sluicegate_filter_instances{filter="auth",version="1.0.0"} 1"#,
             r#"sluicegate_filter_info{filter="auth",version="1.0.0",digest="sha256:aa"} 1"#,
