@@ -71,6 +71,9 @@ pub(crate) struct Run {
     /// How long requests in flight may take when the proxy ends, 30s by default
     #[arg(long, value_name = "DURATION")]
     drain_timeout: Option<String>,
+    /// File to write the addresses to, as a line of JSON, once requests are taken
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) ready_file: Option<PathBuf>,
 }
 
 impl Run {

@@ -9,6 +9,7 @@ use sluicegate::telemetry::{AccessLog, Metrics, Telemetry, log};
 
 /// Runs the proxy until it is asked to end.
 pub(crate) fn run(run: Run) -> Result<Verdict, Failure> {
+    let ready = run.ready_file.clone();
     let (file, flags) = run.into_flags();
     let settings = Settings::load(file.as_deref(), flags)?;
     let levels = log::install(&settings.log, log::Format::detect()).context("the log")?;
@@ -17,6 +18,6 @@ pub(crate) fn run(run: Run) -> Result<Verdict, Failure> {
         AccessLogFormat::Off => AccessLog::off(),
     };
     let telemetry = Telemetry { metrics: Metrics::new(&access), access };
-    composition::serve(settings, telemetry, levels)?;
+    composition::serve(settings, telemetry, levels, ready.as_deref())?;
     Ok(Verdict::Fine)
 }
