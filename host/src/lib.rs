@@ -5,6 +5,7 @@
 //! [`upstream`], [`gather`] or [`event`] -> response phases in reverse -> one access record ([`telemetry`]).
 
 pub mod admin;
+pub mod admission;
 pub mod body;
 pub mod chain;
 pub mod config;
