@@ -161,6 +161,6 @@ mod tests {
         drain.spawn(std::future::pending());
         let second = drain.clone();
         tokio::spawn(async move { second.abort() });
-        assert_eq!(drain.finish(Duration::from_secs(60)).await, Drained::Aborted(1));
+        assert_eq!(drain.finish(Duration::from_mins(1)).await, Drained::Aborted(1));
     }
 }
