@@ -60,6 +60,9 @@ impl<G: Observe> Body for Tracked<G> {
     }
 }
 
+/// Ended streams are forgotten once there are so many: a few times what can be open, so that it happens rarely.
+const MOST_REMEMBERED: usize = 512;
+
 /// The responses on their way in one HTTP/2 connection. A client can take a response's head and then no byte of its
 /// body, with the connection as lively as can be; nothing but the body itself sees that it is not asked for more.
 #[derive(Debug, Clone)]
@@ -85,7 +88,12 @@ impl Streams {
     /// One more request.
     pub(super) fn begin(&self) -> Stream {
         let clock = Arc::new(StreamClock::default());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&clock));
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.len() >= MOST_REMEMBERED {
+            streams.retain(|stream| stream.strong_count() > 0);
+        }
+        streams.push(Arc::downgrade(&clock));
+        drop(streams);
         Stream { clock, opened: self.1 }
     }
 

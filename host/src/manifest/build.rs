@@ -212,7 +212,8 @@ impl<'a> Builder<'a> {
         if *self.nodes <= MAX_NODES {
             return Ok(());
         }
-        let message = format!("the file holds more than {MAX_NODES} values, counting aliases as often as they are used");
+        let message =
+            format!("the file holds more than {MAX_NODES} values, counting aliases as often as they are used");
         Err(Diagnostic::error(codes::TOO_MANY_NODES, message)
             .in_source(self.source, span)
             .help("split the file, or use fewer aliases"))
@@ -228,7 +229,9 @@ fn accept_key(
 ) -> Key {
     let refused = match node.as_str() {
         None => Diagnostic::error(codes::BAD_KEY, "a key has to be a text, not a list, a mapping or an empty value"),
-        Some("") if node.span.start == node.span.end => Diagnostic::error(codes::BAD_KEY, "a key is missing before the colon"),
+        Some("") if node.span.start == node.span.end => {
+            Diagnostic::error(codes::BAD_KEY, "a key is missing before the colon")
+        }
         Some("<<") if source.slice(node.span) == "<<" => {
             Diagnostic::error(codes::MERGE_KEY, "merge keys (`<<`) are not supported")
                 .help("write the fields out, or use an alias for a whole value")
@@ -251,9 +254,13 @@ fn scalar_error(error: ScalarError, text: &str, tag: Option<&Tag>) -> Diagnostic
     let tag = tag.map(|tag| if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() });
     let tag = tag.unwrap_or_default();
     match error {
-        ScalarError::NoJsonForm => Diagnostic::error(codes::BAD_NUMBER, format!("`{text}` is no number that JSON knows"))
-            .help("quote it if it is meant as a text"),
-        ScalarError::Mismatch => Diagnostic::error(codes::BAD_TAG, format!("`{text}` is not what its tag `{tag}` says")),
+        ScalarError::NoJsonForm => {
+            Diagnostic::error(codes::BAD_NUMBER, format!("`{text}` is no number that JSON knows"))
+                .help("quote it if it is meant as a text")
+        }
+        ScalarError::Mismatch => {
+            Diagnostic::error(codes::BAD_TAG, format!("`{text}` is not what its tag `{tag}` says"))
+        }
         ScalarError::UnknownTag => Diagnostic::error(codes::BAD_TAG, format!("the tag `{tag}` is not known"))
             .help("remove it; tags of other programs have no meaning here"),
     }

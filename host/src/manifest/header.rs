@@ -81,7 +81,8 @@ impl Reader<'_> {
     fn api_version(&mut self, root: &Node) -> Option<String> {
         let help = "write `apiVersion: VERSION` or `apiVersion: GROUP/VERSION`, such as `networking.istio.io/v1`";
         let (value, span) = self.text(root, "apiVersion", codes::API_VERSION, help)?;
-        let (group, version) = value.split_once('/').map_or((None, value.as_str()), |(group, rest)| (Some(group), rest));
+        let (group, version) =
+            value.split_once('/').map_or((None, value.as_str()), |(group, rest)| (Some(group), rest));
         let valid = group.is_none_or(is_name)
             && version.starts_with('v')
             && version.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
@@ -98,7 +99,8 @@ impl Reader<'_> {
         let valid = value.starts_with(|first: char| first.is_ascii_uppercase())
             && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !valid {
-            let message = format!("`{value}` is not a valid kind: it starts with a capital and has letters and digits only");
+            let message =
+                format!("`{value}` is not a valid kind: it starts with a capital and has letters and digits only");
             self.error(codes::KIND, span, message, help);
             return None;
         }
@@ -174,8 +176,7 @@ impl Reader<'_> {
     }
 }
 
-const NAME_RULE: &str =
-    "lower case letters, digits, dashes and dots, each part starting and ending with a letter or digit, at most 63 a part";
+const NAME_RULE: &str = "lower case letters, digits, dashes and dots, each part starting and ending with a letter or digit, at most 63 a part";
 
 fn place(entry: &Entry) -> Span {
     super::node::Found { node: &entry.value, key: Some(entry.key_span), complete: true }.place()

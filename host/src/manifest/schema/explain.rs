@@ -1,8 +1,8 @@
 //! Words for a single mismatch between a value and its schema.
 
 use super::{Finding, alternatives, codes, list};
-use crate::manifest::node::step;
 use crate::manifest::nearest;
+use crate::manifest::node::step;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{JsonType, ValidationError};
 use serde_json::Value;
