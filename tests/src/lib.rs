@@ -23,7 +23,6 @@ mod background;
 mod client;
 mod directory;
 mod load;
-pub mod malformed;
 mod options;
 mod proxy;
 mod raw;

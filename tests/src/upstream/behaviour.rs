@@ -122,7 +122,7 @@ impl Behaviour {
                 let json = Bytes::from(echo(&request).to_string());
                 answer(200, &[("content-type".into(), "application/json".into())], json)
             }
-            Self::Chunks { chunks, pause, trailers } => Ok(Response::new(streamed(chunks, pause, map(&trailers)))),
+            Self::Chunks { chunks, pause, trailers } => Ok(streamed(chunks, pause, map(&trailers))),
             Self::Half(body) => Ok(half(&body)),
             Self::Reset | Self::EchoStream | Self::Upgrade | Self::Later(..) => Err(Broken),
         }
@@ -150,14 +150,18 @@ fn half(body: &Bytes) -> Response<ScriptedBody> {
     response
 }
 
-fn streamed(chunks: Vec<Bytes>, pause: Duration, trailers: HeaderMap) -> ScriptedBody {
+fn streamed(chunks: Vec<Bytes>, pause: Duration, trailers: HeaderMap) -> Response<ScriptedBody> {
+    // hyper sends only the trailers that were announced.
+    let announced = trailers.keys().map(|name| (http::header::TRAILER, HeaderValue::from(name.clone()))).collect();
     let frames = chunks.into_iter().map(Frame::data);
     let end = (!trailers.is_empty()).then(|| Frame::trailers(trailers));
     let frames = stream::iter(frames.chain(end)).then(move |frame| async move {
         tokio::time::sleep(pause).await;
         Ok::<_, Broken>(frame)
     });
-    StreamBody::new(frames).boxed_unsync()
+    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+    *response.headers_mut() = announced;
+    response
 }
 
 fn upgrade(request: Request<Incoming>) -> Result<Response<ScriptedBody>, Broken> {
