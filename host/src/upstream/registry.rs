@@ -102,6 +102,11 @@ impl Cluster {
         &self.service.name
     }
 
+    /// Tells it from every other cluster that lives at the same time.
+    pub fn key(&self) -> (usize, usize) {
+        (Arc::as_ptr(&self.service).addr(), self.port)
+    }
+
     /// Where requests go; may be empty.
     pub fn endpoints(&self) -> &[Endpoint] {
         self.service.ports.get(self.port).map_or(&[], |port| &port.endpoints)
