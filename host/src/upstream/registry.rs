@@ -1,14 +1,12 @@
 //! Which services there are, by name, and where their endpoints are.
 
-mod flag;
 #[cfg(test)]
 mod tests;
 
+use crate::config::Upstream;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-pub use flag::{Upstream, UpstreamError, parse_upstream};
 
 /// Turns names as written into full names, as Istio does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,11 +129,6 @@ impl Registry {
         self.services.insert(name, Arc::new(service));
     }
 
-    /// Takes every name that no service has.
-    pub fn set_fallback(&mut self, service: Service) {
-        self.fallback = Some(Arc::new(service));
-    }
-
     /// The endpoints of a destination. A name without a dot is looked up in the default namespace; `NAME.NAMESPACE`
     /// and `NAME.NAMESPACE.svc` are understood too. Without a port the service's only port is taken, or else 80.
     pub fn find(&self, host: &str, port: Option<u16>) -> Option<Cluster> {
@@ -154,18 +147,18 @@ impl Registry {
         self.services.is_empty() && self.fallback.is_none()
     }
 
-    /// Adds what `--upstream` says; see [`parse_upstream`]. Several for one name add endpoints.
-    pub fn add_upstream(&mut self, upstream: Upstream) {
-        let endpoints = upstream.addresses.into_iter().map(|address| Endpoint { address }).collect();
+    /// Adds what `--upstream` says. Several for one name add endpoints.
+    pub fn add_upstream(&mut self, upstream: &Upstream) {
+        let endpoints = upstream.addresses.iter().map(|address| Endpoint { address: *address }).collect();
         let port = ServicePort { number: upstream.port, name: None, endpoints };
-        let Some(name) = upstream.name else {
+        let Some(name) = &upstream.name else {
             let known = self.fallback.take().and_then(Arc::into_inner);
             let mut service = known.unwrap_or_else(|| Service { name: "*".into(), ports: Vec::new() });
             service.add(port);
             self.fallback = Some(Arc::new(service));
             return;
         };
-        self.add(self.names.expand(&name, &self.names.namespace), vec![port]);
+        self.add(self.names.expand(name, &self.names.namespace), vec![port]);
     }
 
     /// All services, in no order.
