@@ -50,6 +50,26 @@ impl std::fmt::Display for RequestId {
     }
 }
 
+/// A placeholder without meaning, for the moment in which a filter's store holds the real one.
+impl Default for RequestHead {
+    fn default() -> Self {
+        let unspecified = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        Self {
+            id: RequestId(0),
+            method: Method::GET,
+            scheme: Scheme::HTTP,
+            authority: String::new(),
+            path_and_query: PathAndQuery::from_static("/"),
+            headers: HeaderMap::new(),
+            attributes: Vec::new(),
+            body: None,
+            peer: unspecified,
+            local: unspecified,
+            version: Version::HTTP_11,
+        }
+    }
+}
+
 impl RequestHead {
     /// The value of an attribute: the host's own names, then what filters set.
     pub fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {

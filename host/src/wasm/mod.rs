@@ -1,3 +1,21 @@
-//! a
+//! The filter runtime: from a component's bytes to calls of its hooks.
+//!
+//! [`engine`] compiles, [`manifest`] and [`component`] check before anything is linked, [`wasi`] gives every component a
+//! WASI that denies, [`instance`] is one running copy, [`filter`] is a configured filter with its warm instances.
+
 pub mod bindings;
-mod host_api;
+pub mod component;
+pub mod engine;
+pub mod failure;
+pub mod filter;
+pub mod host_api;
+pub mod instance;
+pub mod manifest;
+mod wasi;
+
+pub use bindings::exports::sluicegate::filter::{configuration, explain_filter};
+pub use bindings::sluicegate::filter::types;
+pub use component::{Code, Hooks, Refusal};
+pub use engine::Runtime;
+pub use failure::{Failure, FailureKind};
+pub use filter::{Filter, FilterSettings, OnFailure};

@@ -1,0 +1,198 @@
+//! Header operations: what may be changed, and in which order.
+
+use crate::code;
+use crate::config::{HeaderOperations, Headers};
+use crate::report::{Place, Report};
+use crate::template::Template;
+use crate::view::View;
+use sluicegate_sdk::{Header, HeaderEdit, append_header, remove_header, set_header};
+use std::collections::BTreeMap;
+
+/// Headers of the framing and of one connection: the proxy sets them itself and refuses edits of them.
+const OWNED_BY_THE_PROXY: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+/// The resolved operations of one level: those of a rule, or of a destination.
+#[derive(Debug, Default)]
+pub struct Level {
+    /// On the request.
+    pub request: Operations,
+    /// On the response.
+    pub response: Operations,
+    /// What `host` or `:authority` is set to.
+    pub authority: Option<Template>,
+}
+
+/// Operations of one direction, each list in order of names.
+#[derive(Debug, Default, Clone)]
+pub struct Operations {
+    remove: Vec<Operation>,
+    change: Vec<Operation>,
+}
+
+/// One header's change.
+#[derive(Debug, Clone)]
+enum Operation {
+    Remove(String),
+    Set(String, Template),
+    Add(String, Template),
+}
+
+impl Level {
+    /// Resolves the `headers` of a level. `place` is where they stand.
+    pub fn resolve(written: Option<&Headers>, place: &Place, report: &mut Report<'_>) -> Self {
+        let mut level = Self::default();
+        let Some(written) = written else { return level };
+        if let Some(request) = &written.request {
+            let place = place.key("request");
+            level.request = Operations::resolve(request, &place, report);
+            level.authority = authority(request, &place, report);
+        }
+        if let Some(response) = &written.response {
+            let place = place.key("response");
+            level.response = Operations::resolve(response, &place, report);
+            refuse_host(response.set.keys(), &place.key("set"), "the host of a response", report);
+            refuse_host(response.add.keys(), &place.key("add"), "the host of a response", report);
+        }
+        level
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.request.is_empty() && self.response.is_empty() && self.authority.is_none()
+    }
+}
+
+/// The new authority that `set` or `add` of the host asks for, which only one of them may.
+fn authority(written: &HeaderOperations, place: &Place, report: &mut Report<'_>) -> Option<Template> {
+    let mut hosts = Vec::new();
+    for (list, member) in [(&written.set, "set"), (&written.add, "add")] {
+        let list = list.iter().filter(|(name, _)| is_host(name));
+        hosts.extend(list.map(|(name, value)| (place.key(member).key(name), value)));
+    }
+    if let Some((second, _)) = hosts.get(1) {
+        let help = "set the host in one place";
+        report.error(second, code::CONFLICT, "the authority is set multiple times", help);
+    }
+    let (place, value) = hosts.first()?;
+    Template::resolve(value, place, report)
+}
+
+fn is_host(name: &str) -> bool {
+    name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
+}
+
+fn refuse_host<'a>(names: impl Iterator<Item = &'a String>, place: &Place, what: &str, report: &mut Report<'_>) {
+    for name in names.filter(|name| is_host(name)) {
+        let message = format!("{what} cannot be changed");
+        report.error(&place.key(name), code::HEADER_NAME, message, "remove the entry");
+    }
+}
+
+impl Operations {
+    fn resolve(written: &HeaderOperations, place: &Place, report: &mut Report<'_>) -> Self {
+        let mut remove = Vec::new();
+        for (index, name) in written.remove.iter().enumerate() {
+            let place = place.key("remove").index(index);
+            if is_host(name) {
+                report.error(&place, code::HEADER_NAME, "the host cannot be removed", "remove the entry");
+            } else if let Some(name) = changeable(name, &place, report) {
+                remove.push(Operation::Remove(name));
+            }
+        }
+        let mut change = resolve_values(&written.set, &place.key("set"), Operation::Set, report);
+        change.extend(resolve_values(&written.add, &place.key("add"), Operation::Add, report));
+        Self { remove, change }
+    }
+
+    /// These, then others, as Istio concatenates the lists of two levels: all removals come first.
+    #[must_use]
+    pub fn concatenated(&self, other: &Self) -> Self {
+        let joined = |one: &[Operation], two: &[Operation]| one.iter().chain(two).cloned().collect();
+        Self { remove: joined(&self.remove, &other.remove), change: joined(&self.change, &other.change) }
+    }
+
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.change.is_empty()
+    }
+
+    /// The edits for a request. A value that comes out empty is not set, as in Istio.
+    pub fn edits<'a>(&'a self, view: &'a View<'_>) -> impl Iterator<Item = HeaderEdit> + 'a {
+        let edit = |operation: &Operation| match operation {
+            Operation::Remove(name) => Some(remove_header(name)),
+            Operation::Set(name, value) => Some(set_header(name, not_empty(value.render(view))?)),
+            Operation::Add(name, value) => Some(append_header(name, not_empty(value.render(view))?)),
+        };
+        self.remove.iter().chain(&self.change).filter_map(edit)
+    }
+
+    /// Applies the operations to headers of the filter's own.
+    pub fn apply(&self, headers: &mut Vec<Header>, view: &View<'_>) {
+        for edit in self.edits(view) {
+            match edit {
+                HeaderEdit::Remove(name) => headers.retain(|header| header.name != name),
+                HeaderEdit::Append(header) => headers.push(header),
+                HeaderEdit::Set(header) => {
+                    headers.retain(|known| known.name != header.name);
+                    headers.push(header);
+                }
+            }
+        }
+    }
+}
+
+fn not_empty(value: Vec<u8>) -> Option<Vec<u8>> {
+    (!value.is_empty()).then_some(value)
+}
+
+fn resolve_values(
+    written: &BTreeMap<String, String>,
+    place: &Place,
+    operation: impl Fn(String, Template) -> Operation,
+    report: &mut Report<'_>,
+) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for (name, value) in written.iter().filter(|(name, _)| !is_host(name)) {
+        let place = place.key(name);
+        let name = changeable(name, &place, report);
+        let value = Template::resolve(value, &place, report);
+        operations.extend(name.zip(value).map(|(name, value)| operation(name, value)));
+    }
+    operations
+}
+
+/// The name in lower case, if a manifest may change the header.
+fn changeable(name: &str, place: &Place, report: &mut Report<'_>) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    if OWNED_BY_THE_PROXY.contains(&lower.as_str()) {
+        let message = format!("`{name}` belongs to the proxy, which sets it for each connection");
+        report.error(place, code::HEADER_NAME, message, "remove the entry");
+        return None;
+    }
+    if !is_token(&lower) {
+        let message = format!("`{name}` is not a header name that can be changed");
+        report.error(
+            place,
+            code::HEADER_NAME,
+            message,
+            "use letters, digits and hyphens; pseudo headers cannot be changed",
+        );
+        return None;
+    }
+    Some(lower)
+}
+
+/// Whether a name is a token of RFC 9110, section 5.6.2.
+pub fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}

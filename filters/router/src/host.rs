@@ -1,0 +1,246 @@
+//! Host names: which are valid, what short ones stand for, and which of the known ones an authority means.
+
+use sluicegate_sdk::Environment;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+
+/// RFC 1035, section 2.3.4.
+const NAME_LENGTH: usize = 255;
+/// RFC 1035, section 2.3.4.
+const LABEL_LENGTH: usize = 63;
+
+/// A map whose hashes need no random seed: its keys come from the operator, never from a request.
+type Map<T> = HashMap<String, T, BuildHasherDefault<DefaultHasher>>;
+
+/// Checks a host name as a resource may write it; the reason reads on after the name.
+pub fn check(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        return Err("is empty");
+    }
+    if name == "*" || is_address(name) {
+        return Ok(());
+    }
+    let labels = name.strip_prefix("*.").unwrap_or(name);
+    if labels.contains('*') {
+        return Err("has a `*` that is not its whole first label");
+    }
+    if labels.contains(':') {
+        return Err("has a port, which a host name must not have");
+    }
+    let labels = labels.strip_suffix('.').unwrap_or(labels);
+    if name.len() > NAME_LENGTH || !labels.split('.').all(is_label) {
+        return Err("is not a DNS name");
+    }
+    Ok(())
+}
+
+fn is_label(label: &str) -> bool {
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let length = (1..=LABEL_LENGTH).contains(&label.len());
+    length && label.bytes().all(valid) && !label.starts_with('-') && !label.ends_with('-')
+}
+
+/// Whether a host is an IP address.
+pub fn is_address(name: &str) -> bool {
+    name.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// The full name of a host that a resource in `namespace` writes: a name without a dot becomes
+/// `NAME.NAMESPACE.svc.DOMAIN`, everything else is only lower-cased.
+pub fn expand(name: &str, namespace: &str, environment: &Environment) -> String {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    if name.contains('.') || name == "*" || is_address(&name) {
+        return name;
+    }
+    format!("{name}.{namespace}.svc.{}", environment.cluster_domain)
+}
+
+/// The shorter names that mean the same service: `NAME.NAMESPACE` and `NAME.NAMESPACE.svc` from everywhere, and `NAME`
+/// in the proxy's own namespace.
+pub fn aliases(full: &str, environment: &Environment) -> Vec<String> {
+    let Some(service) = full.strip_suffix(&format!(".svc.{}", environment.cluster_domain)) else { return Vec::new() };
+    let Some((name, namespace)) = service.split_once('.') else { return Vec::new() };
+    if name == "*" || namespace.contains('.') {
+        return Vec::new();
+    }
+    let mut aliases = vec![service.to_owned(), format!("{service}.svc")];
+    if namespace == environment.namespace {
+        aliases.push(name.to_owned());
+    }
+    aliases
+}
+
+/// Whether every name that `narrow` stands for is one of those that `wide` stands for.
+pub fn covers(wide: &str, narrow: &str) -> bool {
+    if wide == narrow || wide == "*" {
+        return true;
+    }
+    let Some(suffix) = wide.strip_prefix('*') else { return false };
+    let narrow = narrow.strip_prefix('*').unwrap_or(narrow);
+    narrow.len() > suffix.len() && narrow.ends_with(suffix)
+}
+
+/// The host of an authority: no port, no final dot, lower case.
+pub fn of_authority(authority: &str) -> String {
+    let host = without_port(authority);
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// An authority without its port; the brackets of an IPv6 address stay.
+pub fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !inside_brackets(host) => host,
+        _ => authority,
+    }
+}
+
+fn inside_brackets(host: &str) -> bool {
+    host.starts_with('[') && !host.ends_with(']')
+}
+
+/// Finds what belongs to a host: its exact name first, then the longest wildcard, then `*`.
+#[derive(Debug)]
+pub struct HostIndex<T> {
+    exact: Map<T>,
+    /// By what follows the `*.`.
+    suffixes: Map<T>,
+    any: Option<T>,
+}
+
+impl<T: Clone> HostIndex<T> {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { exact: Map::default(), suffixes: Map::default(), any: None }
+    }
+
+    /// Adds a host by its full name.
+    pub fn insert(&mut self, host: &str, value: T) {
+        match host.strip_prefix("*.") {
+            Some(suffix) => drop(self.suffixes.insert(suffix.to_owned(), value)),
+            None if host == "*" => self.any = Some(value),
+            // An IPv6 address stands in brackets in an authority.
+            None if host.contains(':') => drop(self.exact.insert(format!("[{host}]"), value)),
+            None => drop(self.exact.insert(host.to_owned(), value)),
+        }
+    }
+
+    /// Adds other names of a host, but where a name is taken it stays with whom it belongs to.
+    pub fn insert_aliases(&mut self, aliases: Vec<String>, value: &T) {
+        for alias in aliases {
+            self.exact.entry(alias).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// What belongs to the host that [`of_authority`] gives.
+    pub fn find(&self, host: &str) -> Option<&T> {
+        self.exact.get(host).or_else(|| self.find_suffix(host)).or(self.any.as_ref())
+    }
+
+    fn find_suffix(&self, host: &str) -> Option<&T> {
+        if self.suffixes.is_empty() {
+            return None;
+        }
+        // The first dot leaves the longest suffix; a dot in front of everything leaves no name for the `*`.
+        let dots = host.bytes().enumerate().filter(|&(at, byte)| byte == b'.' && at > 0);
+        dots.into_iter().find_map(|(at, _)| self.suffixes.get(host.get(at + 1..)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn environment() -> Environment {
+        Environment { namespace: "default".into(), cluster_domain: "cluster.local".into() }
+    }
+
+    #[test]
+    fn a_short_name_stands_for_a_service_of_the_namespace() {
+        for (written, full) in [
+            ("reviews", "reviews.shop.svc.cluster.local"),
+            ("Reviews", "reviews.shop.svc.cluster.local"),
+            ("reviews.other", "reviews.other"),
+            ("*.Example.com", "*.example.com"),
+            ("*", "*"),
+            ("::1", "::1"),
+        ] {
+            assert_eq!(expand(written, "shop", &environment()), full);
+        }
+    }
+
+    #[test]
+    fn a_service_answers_to_its_shorter_names() {
+        let own = aliases("reviews.default.svc.cluster.local", &environment());
+        assert_eq!(own, ["reviews.default", "reviews.default.svc", "reviews"]);
+        let other = aliases("reviews.shop.svc.cluster.local", &environment());
+        assert_eq!(other, ["reviews.shop", "reviews.shop.svc"]);
+        assert!(aliases("www.example.com", &environment()).is_empty());
+        assert!(aliases("*.svc.cluster.local", &environment()).is_empty());
+    }
+
+    #[test]
+    fn the_host_of_an_authority_has_no_port_and_no_case() {
+        for (authority, host) in [
+            ("Shop:80", "shop"),
+            ("shop.", "shop"),
+            ("shop.:80", "shop"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("", ""),
+        ] {
+            assert_eq!(of_authority(authority), host, "{authority}");
+        }
+    }
+
+    #[test]
+    fn names_that_dns_does_not_allow_are_refused() {
+        for good in ["a", "*", "*.b.c", "A-1.b", "10.0.0.1", "::1", "a.b."] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        let long_label = "a".repeat(64);
+        for bad in ["", "*a.b", "a.*.b", "a..b", "-a", "a-", "a_b", "a:80", "*.", "a b", long_label.as_str()] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_covers_what_ends_like_it_but_not_its_own_suffix() {
+        for (wide, narrow, expected) in [
+            ("*.com", "*.foo.com", true),
+            ("*.com", "foo.com", true),
+            ("*", "foo", true),
+            ("*.foo.com", "foo.com", false),
+            ("*.foo.com", "*.com", false),
+            ("foo.com", "bar.com", false),
+        ] {
+            assert_eq!(covers(wide, narrow), expected, "{wide} {narrow}");
+        }
+    }
+
+    /// What the index must find, by looking at every host.
+    fn naive<'a>(hosts: &'a [String], host: &str) -> Option<&'a String> {
+        let wildcard = |known: &&String| {
+            known
+                .strip_prefix('*')
+                .is_some_and(|suffix| !suffix.is_empty() && host.len() > suffix.len() && host.ends_with(suffix))
+        };
+        let exact = hosts.iter().find(|known| *known == host && !known.starts_with('*'));
+        let longest = || hosts.iter().filter(wildcard).max_by_key(|known| known.len());
+        exact.or_else(longest).or_else(|| hosts.iter().find(|known| *known == "*"))
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_looking_at_every_host_finds(
+            hosts in proptest::collection::vec("(\\*|(\\*\\.)?[ab]{1,2}(\\.[ab]{1,2}){0,2})", 0..12),
+            host in "\\.?[ab]{0,2}(\\.[ab]{1,2}){0,3}",
+        ) {
+            let mut index = HostIndex::new();
+            for known in &hosts {
+                index.insert(known, known.clone());
+            }
+            prop_assert_eq!(index.find(&host), naive(&hosts, &host));
+        }
+    }
+}

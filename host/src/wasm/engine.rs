@@ -1,0 +1,173 @@
+//! The engine: compiles components, keeps compiled code on disk, and ticks the clock that ends runaway calls.
+
+use super::component::{Code, Refusal};
+use crate::config::limits;
+use sha2::{Digest, Sha256};
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use wasmtime::component::Component;
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+/// Compiles filters. One for the process.
+#[derive(Debug)]
+pub struct Runtime {
+    engine: Engine,
+    cache: Option<PathBuf>,
+    /// Ends the ticking thread.
+    stopped: Arc<AtomicBool>,
+}
+
+/// A component's bytes, named by their content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl ContentHash {
+    /// SHA-256 of the bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl std::fmt::Display for ContentHash {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl Runtime {
+    /// An engine whose compiled code is kept in `cache`, a directory that only this user can write to.
+    pub fn new(cache: Option<PathBuf>) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&configuration())?;
+        let stopped = Arc::new(AtomicBool::new(false));
+        tick(engine.clone(), Arc::clone(&stopped));
+        let cache = cache.and_then(|directory| match private_directory(&directory) {
+            Ok(()) => Some(directory),
+            Err(error) => {
+                tracing::warn!(directory = %directory.display(), %error, "compiled filters are not kept");
+                None
+            }
+        });
+        Ok(Self { engine, cache, stopped })
+    }
+
+    /// Where compiled code is kept unless the operator says otherwise.
+    pub fn default_cache() -> Option<PathBuf> {
+        let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+        std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home).map(|cache| cache.join("sluicegate"))
+    }
+
+    /// Checks and compiles a component. Takes up to seconds: never on a thread that serves requests.
+    ///
+    /// `granted` names the capabilities that the operator grants.
+    pub fn load(&self, file_stem: &str, bytes: &[u8], granted: &[String]) -> Result<Code, Refusal> {
+        if bytes.len() as u64 > limits::COMPONENT_SIZE {
+            return Err(Refusal::TooLarge { bytes: bytes.len() as u64, limit: limits::COMPONENT_SIZE });
+        }
+        let prepared = super::component::inspect(file_stem, bytes)?;
+        let hash = ContentHash::of(bytes);
+        let component = self.compile(bytes, hash).map_err(|error| Refusal::Compile(format!("{error:#}")))?;
+        Code::link(&self.engine, &component, prepared, hash, granted)
+    }
+
+    fn compile(&self, bytes: &[u8], hash: ContentHash) -> wasmtime::Result<Component> {
+        let Some(directory) = &self.cache else { return Component::from_binary(&self.engine, bytes) };
+        let path = directory.join(format!("{hash}-{:016x}.cwasm", self.compatibility()));
+        if let Some(component) = self.cached(&path) {
+            return Ok(component);
+        }
+        let component = Component::from_binary(&self.engine, bytes)?;
+        if let Err(error) = keep(&path, &component) {
+            tracing::warn!(path = %path.display(), %error, "the compiled filter could not be kept");
+        }
+        Ok(component)
+    }
+
+    #[allow(unsafe_code, reason = "compiled code can only be loaded unsafely")]
+    fn cached(&self, path: &Path) -> Option<Component> {
+        if !path.exists() {
+            return None;
+        }
+        // SAFETY: the file is native code that this program wrote: it lies in a directory that `private_directory` has
+        // made sure belongs to this user with no access for others, under a name made of the content's hash, and was
+        // put there whole by a rename. The engine checks version and settings itself.
+        let component = unsafe { Component::deserialize_file(&self.engine, path) };
+        component.inspect_err(|error| tracing::debug!(%error, "compiled code is of no use")).ok()
+    }
+
+    /// Differs between engines whose compiled code is not interchangeable.
+    fn compatibility(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+fn configuration() -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(limits::FILTER_INSTANCES)
+        // A component of wasm32-wasip2 is two or three core instances; language runtimes have up to eight.
+        .total_core_instances(limits::FILTER_INSTANCES * 8)
+        .total_memories(limits::FILTER_INSTANCES)
+        .total_tables(limits::FILTER_INSTANCES * 4)
+        .max_memory_size(limits::FILTER_MEMORY_MAX)
+        .table_elements(limits::FILTER_TABLE)
+        // Resetting this much by hand is cheaper than giving it back to the kernel; measured best with a page scan.
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = Config::new();
+    config
+        .cranelift_opt_level(OptLevel::Speed)
+        .epoch_interruption(true)
+        // The hooks are synchronous; support for concurrent ones would triple the cost of a call.
+        .concurrency_support(false)
+        .max_wasm_stack(limits::FILTER_STACK)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8))
+        .memory_reservation(limits::FILTER_MEMORY_MAX as u64)
+        .memory_guard_size(32 << 20)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// Advances the engine's epoch, by which running guests learn that their time is up.
+fn tick(engine: Engine, stopped: Arc<AtomicBool>) {
+    let ticking = move || {
+        while !stopped.load(Ordering::Relaxed) {
+            #[allow(clippy::disallowed_methods, reason = "a thread of its own, which serves no requests")]
+            std::thread::sleep(limits::FILTER_TICK);
+            engine.increment_epoch();
+        }
+    };
+    let spawned = std::thread::Builder::new().name("filter-clock".into()).spawn(ticking);
+    if let Err(error) = spawned {
+        tracing::error!(%error, "no thread for the filters' clock: endless filters will not be stopped");
+    }
+}
+
+/// Makes the directory if need be, and makes sure that nobody else can write to it.
+fn private_directory(directory: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let metadata = std::fs::metadata(directory)?;
+    // The process's own directory in /proc belongs to its user.
+    let own = std::fs::metadata("/proc/self")?.uid();
+    if metadata.uid() != own || metadata.permissions().mode() & 0o022 != 0 {
+        return Err(std::io::Error::other("others can write to it; give it to this user with mode 0700"));
+    }
+    Ok(())
+}
+
+fn keep(path: &Path, component: &Component) -> Result<(), Box<dyn std::error::Error>> {
+    let unfinished = path.with_extension(format!("{}.part", std::process::id()));
+    std::fs::write(&unfinished, component.serialize()?)?;
+    std::fs::rename(&unfinished, path)?;
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! A configured filter and its warm instances.
+
+use super::bindings::exports::sluicegate::filter::{configuration, explain_filter};
+use super::component::Code;
+use super::failure::{Failure, FailureKind};
+use super::instance::Instance;
+use super::types;
+use crate::config::limits;
+use crate::request::RequestHead;
+use crate::worker;
+use http::response;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use wasmtime::component::Resource;
+
+/// The request and the response of a call need no table: there is one of each.
+const CURRENT: u32 = 0;
+
+/// What happens to a request whose filter fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// It is answered 503.
+    #[default]
+    Closed,
+    /// It goes on as if the filter was not there.
+    Open,
+}
+
+/// How the operator runs a filter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilterSettings {
+    /// What happens to a request whose filter fails.
+    pub failure: OnFailure,
+    /// For one call.
+    pub deadline: Duration,
+    /// Of an instance, in bytes.
+    pub memory: usize,
+    /// For buffered bodies, in bytes.
+    pub inspected_body: u64,
+    /// A fresh instance for every call, rather than a warm one.
+    pub isolated: bool,
+    /// The filter's own settings as JSON.
+    pub settings: serde_json::Value,
+}
+
+impl Default for FilterSettings {
+    fn default() -> Self {
+        Self {
+            failure: OnFailure::Closed,
+            deadline: limits::FILTER_DEADLINE,
+            memory: limits::FILTER_MEMORY,
+            inspected_body: limits::INSPECTED_BODY,
+            isolated: false,
+            settings: serde_json::Value::Null,
+        }
+    }
+}
+
+/// What every instance is configured with.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    /// Names that stand in for what a document leaves out.
+    pub environment: configuration::Environment,
+    /// The documents of the kinds that the filter claims.
+    pub documents: Arc<[configuration::ResourceDocument]>,
+}
+
+/// A filter as one snapshot has it: code, settings, documents, and an instance for each worker.
+pub struct Filter {
+    /// Its name in logs, metrics and documents.
+    pub name: Arc<str>,
+    /// The component.
+    pub code: Arc<Code>,
+    /// How it is run.
+    pub settings: FilterSettings,
+    configuration: Configuration,
+    /// Its settings as the guest gets them.
+    settings_text: String,
+    /// Warm instances by worker; the lock is never contended.
+    slots: Box<[Mutex<Option<Instance>>]>,
+}
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Filter").field("name", &self.name).field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
+impl Filter {
+    /// A filter that has not been tried yet: call [`Filter::warm`] before it serves.
+    pub fn new(
+        name: Arc<str>,
+        code: Arc<Code>,
+        settings: FilterSettings,
+        configuration: Configuration,
+        workers: usize,
+    ) -> Self {
+        // One more than workers, for the threads that are none: delivery, the admin listener, reload.
+        let slots = (0..=workers).map(|_| Mutex::new(None)).collect();
+        let settings_text = settings.settings.to_string();
+        Self { name, code, settings, configuration, settings_text, slots }
+    }
+
+    /// Instantiates and configures for every worker, so that no request waits for it. The diagnostics are the same
+    /// every time, since configuring is a pure function.
+    pub fn warm(&self) -> Result<Vec<configuration::Diagnostic>, Failure> {
+        let mut diagnostics = Vec::new();
+        for slot in &self.slots {
+            let (instance, said) = self.instantiate()?;
+            diagnostics = said;
+            if diagnostics.iter().any(|diagnostic| diagnostic.severity == configuration::Severity::Error) {
+                break;
+            }
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
+        }
+        Ok(diagnostics)
+    }
+
+    /// How many instances are warm.
+    pub fn instances(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.try_lock().is_ok_and(|instance| instance.is_some())).count()
+    }
+
+    /// Asks the filter about a request.
+    pub fn on_request(&self, head: &mut RequestHead) -> Result<types::RequestDecision, Failure> {
+        self.with_request(head, |instance| match &instance.request {
+            Some(hook) => hook.call_on_request(&mut instance.store, Resource::new_borrow(CURRENT)),
+            None => Ok(proceed()),
+        })
+    }
+
+    /// Hands the outcomes of a plan to the filter.
+    pub fn on_gathered(
+        &self,
+        head: &mut RequestHead,
+        state: &[u8],
+        outcomes: &[types::Outcome],
+    ) -> Result<types::RequestDecision, Failure> {
+        self.with_request(head, |instance| match &instance.gather {
+            Some(hook) => hook.call_on_gathered(&mut instance.store, Resource::new_borrow(CURRENT), state, outcomes),
+            None => Err(wasmtime::Error::msg("it gathers but has no hook for what was gathered")),
+        })
+    }
+
+    /// Asks the filter about a response.
+    pub fn on_response(
+        &self,
+        head: &mut RequestHead,
+        response: &mut response::Parts,
+    ) -> Result<types::ResponseDecision, Failure> {
+        let given = std::mem::replace(response, empty_response());
+        self.with(|instance| {
+            instance.store.data_mut().response = Some(given);
+            let decided = swap_request(instance, head, |instance| match &instance.response {
+                Some(hook) => {
+                    let (request, answer) = (Resource::new_borrow(CURRENT), Resource::new_borrow(CURRENT));
+                    hook.call_on_response(&mut instance.store, request, answer)
+                }
+                None => Ok(types::ResponseDecision::Next(Vec::new())),
+            });
+            if let Some(given) = instance.store.data_mut().response.take() {
+                *response = given;
+            }
+            decided
+        })
+    }
+
+    /// Asks how to deliver an event.
+    pub fn on_event(&self, event: &types::Event, delivery: &types::Delivery) -> Result<types::EventDecision, Failure> {
+        self.with(|instance| match &instance.event {
+            Some(hook) => hook.call_on_event(&mut instance.store, event, delivery),
+            None => Err(wasmtime::Error::msg("it has no hook for events")),
+        })
+    }
+
+    /// Asks what the outcome of a delivery means.
+    pub fn on_delivered(
+        &self,
+        event: &types::Event,
+        delivery: &types::Delivery,
+        outcome: Result<&types::CallResponse, types::CallError>,
+    ) -> Result<types::DeliveryDecision, Failure> {
+        self.with(|instance| match &instance.event {
+            Some(hook) => hook.call_on_delivered(&mut instance.store, event, delivery, outcome),
+            None => Err(wasmtime::Error::msg("it has no hook for events")),
+        })
+    }
+
+    /// Asks for the reasons behind a decision; none when the filter does not explain itself.
+    pub fn explain(&self, head: &mut RequestHead) -> Result<Option<explain_filter::Explanation>, Failure> {
+        self.with_request(head, |instance| match &instance.explain {
+            Some(hook) => hook.call_explain(&mut instance.store, Resource::new_borrow(CURRENT)).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    fn with_request<T>(
+        &self,
+        head: &mut RequestHead,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        self.with(|instance| swap_request(instance, head, call))
+    }
+
+    /// Runs a call on the worker's own instance, or on a new one. An instance whose call failed is dropped.
+    fn with<T>(&self, call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>) -> Result<T, Failure> {
+        let slot = self.slots.get(worker::index()).or(self.slots.last());
+        let mut slot = slot.map(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner));
+        let warm = slot.as_mut().and_then(|slot| slot.take()).filter(|_| !self.settings.isolated);
+        let mut instance = match warm {
+            Some(instance) => instance,
+            None => self.configured()?,
+        };
+        instance.begin(self.settings.deadline);
+        let result = call(&mut instance).map_err(|error| instance.failure(&error))?;
+        instance.calls_left = instance.calls_left.saturating_sub(1);
+        if let Some(slot) = slot.as_mut().filter(|_| instance.calls_left > 0 && !self.settings.isolated) {
+            **slot = Some(instance);
+        }
+        Ok(result)
+    }
+
+    fn configured(&self) -> Result<Instance, Failure> {
+        let (instance, diagnostics) = self.instantiate()?;
+        match diagnostics.iter().find(|diagnostic| diagnostic.severity == configuration::Severity::Error) {
+            Some(error) => Err(Failure { kind: FailureKind::Instantiate, message: error.message.clone() }),
+            None => Ok(instance),
+        }
+    }
+
+    fn instantiate(&self) -> Result<(Instance, Vec<configuration::Diagnostic>), Failure> {
+        let mut instance = Instance::new(&self.code, Arc::clone(&self.name), self.settings.memory)?;
+        instance.begin(limits::CONFIGURE_DEADLINE);
+        let Some(hook) = &instance.configuration else { return Ok((instance, Vec::new())) };
+        let Configuration { environment, documents } = &self.configuration;
+        let said = hook.call_configure(&mut instance.store, environment, &self.settings_text, documents);
+        match said {
+            Ok(diagnostics) => Ok((instance, diagnostics)),
+            Err(error) => Err(instance.failure(&error)),
+        }
+    }
+}
+
+/// Lends the request to the store for one call. It is given back whatever the guest does, so that a request whose
+/// filter failed can go on untouched.
+fn swap_request<T>(
+    instance: &mut Instance,
+    head: &mut RequestHead,
+    call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
+) -> wasmtime::Result<T> {
+    instance.store.data_mut().request = Some(std::mem::take(head));
+    let result = call(instance);
+    if let Some(given) = instance.store.data_mut().request.take() {
+        *head = given;
+    }
+    result
+}
+
+fn proceed() -> types::RequestDecision {
+    types::RequestDecision::Next(types::Continuation { edits: Vec::new(), response_edits: Vec::new() })
+}
+
+fn empty_response() -> response::Parts {
+    http::Response::new(()).into_parts().0
+}

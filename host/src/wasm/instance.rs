@@ -1,0 +1,74 @@
+//! One running copy of a component.
+
+use super::bindings::exports::sluicegate::filter as exports;
+use super::component::Code;
+use super::failure::{Failure, FailureKind};
+use super::host_api::State;
+use crate::config::limits;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::Store;
+use wasmtime::component::Instance as Component;
+
+/// A store, the instance in it, and its hooks.
+pub(super) struct Instance {
+    pub(super) store: Store<State>,
+    pub(super) configuration: Option<exports::configuration::Guest>,
+    pub(super) request: Option<exports::request_filter::Guest>,
+    pub(super) gather: Option<exports::gather_filter::Guest>,
+    pub(super) response: Option<exports::response_filter::Guest>,
+    pub(super) event: Option<exports::event_filter::Guest>,
+    pub(super) explain: Option<exports::explain_filter::Guest>,
+    /// How many more calls it may serve.
+    pub(super) calls_left: u32,
+}
+
+impl Instance {
+    pub(super) fn new(code: &Code, name: Arc<str>, memory: usize) -> Result<Self, Failure> {
+        let mut store = Store::new(&code.engine, State::new(name, memory));
+        store.limiter(|state| &mut state.memory);
+        store.set_epoch_deadline(ticks(limits::CONFIGURE_DEADLINE));
+        let instance = code.pre.instantiate(&mut store);
+        let built = instance.and_then(|instance| Self::load(code, store, &instance).map_err(|(error, _)| error));
+        built.map_err(|error| Failure { kind: FailureKind::Instantiate, message: format!("{error:#}") })
+    }
+
+    fn load(code: &Code, mut store: Store<State>, instance: &Component) -> Result<Self, (wasmtime::Error, ())> {
+        macro_rules! hook {
+            ($name:ident) => {
+                match &code.hooks.$name {
+                    Some(indices) => Some(indices.load(&mut store, instance).map_err(|error| (error, ()))?),
+                    None => None,
+                }
+            };
+        }
+        Ok(Self {
+            configuration: hook!(configuration),
+            request: hook!(request),
+            gather: hook!(gather),
+            response: hook!(response),
+            event: hook!(event),
+            explain: hook!(explain),
+            calls_left: limits::INSTANCE_CALLS,
+            store,
+        })
+    }
+
+    /// Readies the store for one call that may take this long.
+    pub(super) fn begin(&mut self, deadline: Duration) {
+        self.store.set_epoch_deadline(ticks(deadline));
+        self.store.data_mut().log_budget = limits::FILTER_LOG;
+    }
+
+    /// What the engine's error means, with what the store knows of the call.
+    pub(super) fn failure(&self, error: &wasmtime::Error) -> Failure {
+        let state = self.store.data();
+        Failure::of_call(error, state.memory.refused, &state.last_words.text())
+    }
+}
+
+/// A deadline in ticks: one more than fit, since the running tick is partly over.
+fn ticks(deadline: Duration) -> u64 {
+    let whole = deadline.as_nanos().div_ceil(limits::FILTER_TICK.as_nanos().max(1));
+    u64::try_from(whole).unwrap_or(u64::MAX).saturating_add(1)
+}

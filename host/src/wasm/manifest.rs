@@ -1,0 +1,77 @@
+//! What a filter says of itself: the custom section `sluicegate:manifest`.
+
+use serde::{Deserialize, Serialize};
+use wasmparser::{Parser, Payload};
+
+/// The custom section's name.
+pub const SECTION: &str = "sluicegate:manifest";
+
+/// A filter's own description.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The filter's name; a file's name stands in for a filter without a manifest.
+    pub name: String,
+    /// The filter's own version.
+    pub version: String,
+    /// The resource kinds that it implements.
+    #[serde(default, deserialize_with = "without_nulls")]
+    pub kinds: Vec<ClaimedKind>,
+    /// The capabilities that it wants.
+    #[serde(default, deserialize_with = "without_nulls")]
+    pub capabilities: Vec<String>,
+    /// Filters with a higher priority come first in the chain.
+    #[serde(default)]
+    pub priority: i32,
+    /// JSON schema of its own settings; none takes no settings.
+    #[serde(default)]
+    pub settings: Option<serde_json::Value>,
+}
+
+/// A resource kind and the JSON schema of its documents.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimedKind {
+    /// Such as `networking.istio.io`; versions do not matter.
+    pub group: String,
+    /// Such as `VirtualService`.
+    pub kind: String,
+    /// What a whole document must look like.
+    pub schema: serde_json::Value,
+}
+
+/// Lists in the section may hold nulls, which makes them easy to write by a macro.
+fn without_nulls<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Vec::<Option<T>>::deserialize(deserializer)?.into_iter().flatten().collect())
+}
+
+impl Manifest {
+    /// For a component without the section: no claims, no wishes, named after its file.
+    pub fn unnamed(file_stem: &str) -> Self {
+        Self {
+            name: file_stem.into(),
+            version: "0.0.0".into(),
+            kinds: Vec::new(),
+            capabilities: Vec::new(),
+            priority: 0,
+            settings: None,
+        }
+    }
+
+    /// Reads the section out of a component, at whatever depth it stands: compilers leave it in the core module.
+    pub fn read(component: &[u8]) -> Result<Option<Self>, String> {
+        for payload in Parser::new(0).parse_all(component) {
+            let payload = payload.map_err(|error| format!("it is not valid WebAssembly: {error}"))?;
+            let Payload::CustomSection(section) = payload else { continue };
+            if section.name() == SECTION {
+                let manifest = serde_json::from_slice(section.data());
+                return manifest.map(Some).map_err(|error| format!("its section {SECTION} does not read: {error}"));
+            }
+        }
+        Ok(None)
+    }
+}
