@@ -23,6 +23,7 @@ mod background;
 mod client;
 mod directory;
 mod load;
+pub mod malformed;
 mod options;
 mod proxy;
 mod raw;

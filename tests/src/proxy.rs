@@ -118,7 +118,7 @@ impl Proxy {
     /// When there is no answer.
     #[track_caller]
     pub fn ask_admin(&self, path: &str) -> Answer {
-        Client::connect(self.admin()).send(Request::get(&format!("http://admin{path}"))).expect("the admin answers")
+        Client::connect(self.admin()).send(Request::get(&format!("http://localhost{path}"))).expect("the admin answers")
     }
 
     /// Everything it has printed so far, access log included.
