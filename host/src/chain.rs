@@ -1,1 +1,373 @@
-//! Seam.
+//! The ordered filters of a snapshot: asks each for its decision until one settles the request.
+//!
+//! Nothing here does I/O or waits. The caller carries a [`Step`] out and comes back if the chain has to go on.
+
+use crate::body::ProxyBody;
+use crate::decision::{self, HeaderEdit};
+use crate::error::RequestError;
+use crate::request::RequestHead;
+use crate::telemetry::{CallResult, FilterMetrics, Phase};
+use crate::wasm::{Failure, FailureKind, Filter, OnFailure, types};
+use http::{Response, response};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A snapshot's filters, in the order in which they see a request.
+#[derive(Debug, Default)]
+pub struct Chain {
+    links: Vec<Link>,
+}
+
+/// A filter and where its calls are counted.
+#[derive(Debug)]
+pub struct Link {
+    /// The filter.
+    pub filter: Arc<Filter>,
+    /// Where its calls are counted.
+    pub metrics: Arc<FilterMetrics>,
+    /// Its place in the chain: higher comes first.
+    pub priority: i32,
+    /// The file it came from.
+    pub path: std::path::PathBuf,
+}
+
+/// How far a request has come along the chain.
+#[derive(Debug, Default)]
+pub struct Course {
+    /// The next filter to ask.
+    next: usize,
+    /// Applied to the response, whoever makes it.
+    response_edits: Vec<HeaderEdit>,
+    /// The filter that settled the request.
+    decided_by: Option<usize>,
+    /// Filled only when someone wants to know why.
+    trace: Option<Vec<TraceStep>>,
+}
+
+/// One filter's decision, for an explanation.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TraceStep {
+    /// The filter's name.
+    pub filter: String,
+    /// Its version.
+    pub version: String,
+    /// What it decided.
+    pub decision: String,
+    /// Its reasons, where it gives any.
+    pub summary: Option<String>,
+    /// The candidates it had.
+    pub candidates: Vec<TraceCandidate>,
+}
+
+/// Something that a filter could have chosen.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TraceCandidate {
+    /// What it is.
+    pub name: String,
+    /// `file:line`.
+    pub origin: String,
+    /// Whether it was chosen.
+    pub chosen: bool,
+    /// Why, or why not.
+    pub reason: String,
+}
+
+/// What the host has to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Send the request.
+    Forward(Forward),
+    /// Answer it.
+    Respond(Response<ProxyBody>),
+    /// Make these calls, then go on with [`Chain::gathered`].
+    Gather(types::Plan),
+    /// Publish these events, then answer.
+    Publish(Vec<types::Publication>, Response<ProxyBody>),
+    /// Buffer the body up to this many bytes, then go on with [`Chain::decide`].
+    InspectBody(u64),
+    /// No filter settled it.
+    End,
+}
+
+/// Where to send a request, its edits applied already.
+#[derive(Debug)]
+pub struct Forward {
+    /// The service.
+    pub destination: types::Destination,
+    /// For the whole exchange, in milliseconds.
+    pub timeout: Option<u64>,
+    /// When to try again.
+    pub retries: Option<types::RetryPolicy>,
+}
+
+impl Course {
+    /// A course that records why.
+    pub fn traced() -> Self {
+        Self { trace: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// What was recorded.
+    pub fn into_trace(self) -> Vec<TraceStep> {
+        self.trace.unwrap_or_default()
+    }
+}
+
+impl Chain {
+    /// A chain in this order.
+    pub fn new(links: Vec<Link>) -> Self {
+        Self { links }
+    }
+
+    /// Its filters, in order.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Whether a response phase may ask for the request's headers once it has been sent.
+    pub fn reads_requests_late(&self) -> bool {
+        self.links.iter().any(|link| link.filter.code.hooks.has_response())
+    }
+
+    /// The filters that decide on events.
+    pub fn event_filter(&self) -> Option<&Link> {
+        self.links.iter().find(|link| link.filter.code.hooks.has_event())
+    }
+
+    /// The name of the filter that settled the request.
+    pub fn decided_by(&self, course: &Course) -> Option<&Arc<str>> {
+        course.decided_by.and_then(|index| self.links.get(index)).map(|link| &link.filter.name)
+    }
+
+    /// Asks filter after filter, from where the course stands.
+    pub fn decide(&self, head: &mut RequestHead, course: &mut Course) -> Result<Step, RequestError> {
+        while let Some(link) = self.links.get(course.next) {
+            if link.filter.code.hooks.has_request() {
+                let explained = course.trace.is_some().then(|| link.filter.explain(head));
+                let started = Instant::now();
+                let decided = link.filter.on_request(head);
+                let step = settle(link, Phase::Request, started, decided, head, course)?;
+                if let Some(trace) = &mut course.trace {
+                    trace.push(trace_step(link, step.as_ref(), explained));
+                }
+                if let Some(step) = step {
+                    return Ok(step);
+                }
+            }
+            course.next += 1;
+        }
+        Ok(Step::End)
+    }
+
+    /// Hands outcomes to the filter that asked for them, and goes on from there.
+    pub fn gathered(
+        &self,
+        head: &mut RequestHead,
+        state: &[u8],
+        outcomes: &[types::Outcome],
+        course: &mut Course,
+    ) -> Result<Step, RequestError> {
+        if let Some(link) = self.links.get(course.next) {
+            let started = Instant::now();
+            let decided = link.filter.on_gathered(head, state, outcomes);
+            if let Some(step) = settle(link, Phase::Gathered, started, decided, head, course)? {
+                return Ok(step);
+            }
+        }
+        course.next += 1;
+        self.decide(head, course)
+    }
+
+    /// Runs the response phases, from the filter that settled the request back to the first, then the edits that were
+    /// decided on the way in.
+    pub fn respond(
+        &self,
+        head: &mut RequestHead,
+        mut response: Response<ProxyBody>,
+        course: &mut Course,
+    ) -> Result<Response<ProxyBody>, RequestError> {
+        let seen = self.links.len().min(course.next.saturating_add(1));
+        for link in self.links.iter().take(seen).rev().filter(|link| link.filter.code.hooks.has_response()) {
+            let (mut parts, body) = response.into_parts();
+            response = match respond_one(link, head, &mut parts)? {
+                Some(replaced) => replaced,
+                None => Response::from_parts(parts, body),
+            };
+        }
+        for edit in course.response_edits.drain(..) {
+            edit.apply(response.headers_mut());
+        }
+        Ok(response)
+    }
+}
+
+/// A response phase of one filter: edits the head in place, or gives another response.
+fn respond_one(
+    link: &Link,
+    head: &mut RequestHead,
+    parts: &mut response::Parts,
+) -> Result<Option<Response<ProxyBody>>, RequestError> {
+    let started = Instant::now();
+    let decided = link.filter.on_response(head, parts).and_then(|decision| match decision {
+        types::ResponseDecision::Next(edits) => Ok(Err(decision::header_edits(edits)?)),
+        types::ResponseDecision::Respond(answer) => Ok(Ok(decision::response(answer)?)),
+    });
+    match decided {
+        Ok(Ok(answer)) => {
+            link.metrics.observe(Phase::Response, CallResult::Respond, started.elapsed());
+            Ok(Some(answer))
+        }
+        Ok(Err(edits)) => {
+            link.metrics.observe(Phase::Response, CallResult::Next, started.elapsed());
+            edits.into_iter().for_each(|edit| edit.apply(&mut parts.headers));
+            Ok(None)
+        }
+        Err(failure) => failed(link, Phase::Response, started, &failure).map(|()| None),
+    }
+}
+
+/// Checks a decision and applies it; none means that the next filter is to be asked.
+fn settle(
+    link: &Link,
+    phase: Phase,
+    started: Instant,
+    decided: Result<types::RequestDecision, Failure>,
+    head: &mut RequestHead,
+    course: &mut Course,
+) -> Result<Option<Step>, RequestError> {
+    let applied = decided.and_then(|decision| {
+        let result = result_of(&decision);
+        carry_out(decision, &link.filter, head, course).map(|step| (result, step))
+    });
+    match applied {
+        Ok((result, step)) => {
+            link.metrics.observe(phase, result, started.elapsed());
+            if step.is_some() {
+                course.decided_by = Some(course.next);
+            }
+            Ok(step)
+        }
+        Err(failure) => failed(link, phase, started, &failure).map(|()| None),
+    }
+}
+
+fn carry_out(
+    decision: types::RequestDecision,
+    filter: &Filter,
+    head: &mut RequestHead,
+    course: &mut Course,
+) -> Result<Option<Step>, Failure> {
+    match decision {
+        types::RequestDecision::Next(types::Continuation { edits, response_edits }) => {
+            let response_edits = decision::header_edits(response_edits)?;
+            decision::apply(edits, head)?;
+            course.response_edits.extend(response_edits);
+            Ok(None)
+        }
+        types::RequestDecision::Forward(forward) => {
+            let response_edits = decision::header_edits(forward.response_edits)?;
+            decision::apply(forward.edits, head)?;
+            course.response_edits.extend(response_edits);
+            let types::Forward { destination, timeout, retries, .. } =
+                types::Forward { edits: Vec::new(), response_edits: Vec::new(), ..forward };
+            Ok(Some(Step::Forward(Forward { destination, timeout, retries })))
+        }
+        types::RequestDecision::Respond(answer) => Ok(Some(Step::Respond(decision::response(answer)?))),
+        types::RequestDecision::Gather(mut plan) => {
+            let edits = decision::header_edits(std::mem::take(&mut plan.response_edits))?;
+            crate::gather::check(&plan).map_err(Failure::invalid)?;
+            course.response_edits.extend(edits);
+            Ok(Some(Step::Gather(plan)))
+        }
+        types::RequestDecision::Publish(types::Publish { publications, answer }) => {
+            Ok(Some(Step::Publish(publications, decision::response(answer)?)))
+        }
+        types::RequestDecision::InspectBody(_) if head.body.is_some() => {
+            Err(Failure::invalid("it asks for the body again, although it has it"))
+        }
+        types::RequestDecision::InspectBody(max) => {
+            Ok(Some(Step::InspectBody(max.min(filter.settings.inspected_body))))
+        }
+    }
+}
+
+/// Counts a failure; the request goes on when the filter may fail open.
+fn failed(link: &Link, phase: Phase, started: Instant, failure: &Failure) -> Result<(), RequestError> {
+    let filter = &link.filter;
+    let open = filter.settings.failure == OnFailure::Open;
+    let result = match failure.kind {
+        FailureKind::Trap | FailureKind::Instantiate | FailureKind::Denied => CallResult::Trap,
+        FailureKind::Deadline => CallResult::Deadline,
+        FailureKind::Memory => CallResult::Memory,
+        FailureKind::Invalid => CallResult::Invalid,
+    };
+    link.metrics.observe(phase, result, started.elapsed());
+    tracing::warn!(
+        target: "sluicegate::filter",
+        filter = &*filter.name,
+        version = filter.code.manifest.version,
+        kind = %failure.kind,
+        open,
+        "the filter failed: {}", failure.message
+    );
+    if open {
+        link.metrics.bypassed(phase);
+        return Ok(());
+    }
+    Err(RequestError::Filter { filter: filter.name.to_string(), reason: failure.kind.to_string() })
+}
+
+fn result_of(decision: &types::RequestDecision) -> CallResult {
+    match decision {
+        types::RequestDecision::Next(_) => CallResult::Next,
+        types::RequestDecision::Forward(_) => CallResult::Forward,
+        types::RequestDecision::Respond(_) => CallResult::Respond,
+        types::RequestDecision::Gather(_) => CallResult::Gather,
+        types::RequestDecision::Publish(_) => CallResult::Publish,
+        types::RequestDecision::InspectBody(_) => CallResult::Inspect,
+    }
+}
+
+type Explained = Result<Option<crate::wasm::explain_filter::Explanation>, Failure>;
+
+fn trace_step(link: &Link, step: Option<&Step>, explained: Option<Explained>) -> TraceStep {
+    let (summary, candidates) = match explained {
+        Some(Ok(Some(explanation))) => {
+            let candidates = explanation.candidates.into_iter().map(|candidate| TraceCandidate {
+                name: candidate.name,
+                origin: candidate.origin,
+                chosen: candidate.chosen,
+                reason: candidate.reason,
+            });
+            (Some(explanation.summary), candidates.collect())
+        }
+        Some(Err(failure)) => (Some(format!("its explanation failed: {failure}")), Vec::new()),
+        _ => (None, Vec::new()),
+    };
+    TraceStep {
+        filter: link.filter.name.to_string(),
+        version: link.filter.code.manifest.version.clone(),
+        decision: describe(step),
+        summary,
+        candidates,
+    }
+}
+
+fn describe(step: Option<&Step>) -> String {
+    match step {
+        None | Some(Step::End) => "next".into(),
+        Some(Step::Forward(forward)) => {
+            let types::Destination { host, port, .. } = &forward.destination;
+            port.map_or_else(|| format!("forward to {host}"), |port| format!("forward to {host}:{port}"))
+        }
+        Some(Step::Respond(response)) => format!("respond {}", response.status().as_u16()),
+        Some(Step::Gather(plan)) => {
+            let names: Vec<&str> = plan.calls.iter().map(|call| call.name.as_str()).collect();
+            format!("gather {}", names.join(", "))
+        }
+        Some(Step::Publish(publications, answer)) => {
+            let channels: Vec<&str> = publications.iter().map(|publication| publication.channel.as_str()).collect();
+            format!("publish to {}, then respond {}", channels.join(", "), answer.status().as_u16())
+        }
+        Some(Step::InspectBody(max)) => format!("inspect the body, up to {max} bytes"),
+    }
+}

@@ -1,1 +1,366 @@
-//! Seam.
+//! The life of one request: sanitise, ask the chain, carry its decision out, run the answer back, record it.
+
+use crate::body::{BodyEnd, BodyError, ProxyBody};
+use crate::chain::{Course, Forward, Step};
+use crate::config::limits;
+use crate::connection::{ConnectionInfo, Handler};
+use crate::error::RequestError;
+use crate::event::{Channels, PublishError};
+use crate::request::RequestHead;
+use crate::sanitize::{self, Sanitized};
+use crate::snapshot::Snapshot;
+use crate::telemetry::{AccessRecord, Telemetry};
+use crate::upstream::forward::of_body;
+use crate::upstream::splice::splice;
+use crate::upstream::{ForwardPolicy, Forwarded, forward};
+use crate::wasm::types::Plan;
+use crate::{gather, respond};
+use arc_swap::ArcSwap;
+use http::header::{HOST, UPGRADE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Serves requests with whatever snapshot is current.
+pub struct Exchange {
+    /// Replaced on reload.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Outlive every snapshot.
+    pub channels: Arc<Channels>,
+    /// Where every request ends.
+    pub telemetry: Telemetry,
+    /// The largest request body in bytes; none leaves it to routes.
+    pub request_body: Option<u64>,
+    in_flight: AtomicUsize,
+}
+
+/// One request on its way.
+struct Run {
+    exchange: Arc<Exchange>,
+    snapshot: Arc<Snapshot>,
+    connection: Arc<ConnectionInfo>,
+    head: RequestHead,
+    /// As the client sent it, for the record and for `x-forwarded-host`.
+    received: Received,
+    body: ProxyBody,
+    upgrade: Option<OnUpgrade>,
+    course: Course,
+    outcome: Outcome,
+}
+
+/// What filters may change of a request and the record wants as it came.
+struct Received {
+    authority: String,
+    path: Uri,
+    user_agent: Option<HeaderValue>,
+    started: Instant,
+    time: SystemTime,
+}
+
+/// What became of it.
+#[derive(Default)]
+struct Outcome {
+    upstream: Option<String>,
+    endpoint: Option<SocketAddr>,
+    attempts: u32,
+    error: Option<RequestError>,
+}
+
+impl Exchange {
+    /// Serves with this snapshot until another replaces it.
+    pub fn new(snapshot: Snapshot, channels: Arc<Channels>, telemetry: Telemetry, request_body: Option<u64>) -> Self {
+        let snapshot = ArcSwap::from_pointee(snapshot);
+        Self { snapshot, channels, telemetry, request_body, in_flight: AtomicUsize::new(0) }
+    }
+
+    /// How many requests are being served.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts a request for as long as it is served.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn enter(count: &'a AtomicUsize) -> Result<Self, RequestError> {
+        let entered = Self(count);
+        if count.fetch_add(1, Ordering::Relaxed) >= limits::IN_FLIGHT {
+            return Err(RequestError::Overloaded);
+        }
+        Ok(entered)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Handler for Exchange {
+    async fn handle(
+        self: Arc<Self>,
+        connection: Arc<ConnectionInfo>,
+        request: Request<Incoming>,
+    ) -> Response<ProxyBody> {
+        let exchange = Arc::clone(&self);
+        let _in_flight = match InFlight::enter(&exchange.in_flight) {
+            Ok(entered) => entered,
+            Err(error) => return self.refuse(&connection, &error),
+        };
+        let _active = self.telemetry.metrics.request_started();
+        let (parts, incoming) = request.into_parts();
+        let path = parts.uri.clone();
+        let Sanitized { head, upgrade } = match sanitize::request(parts, &connection) {
+            Ok(sanitized) => sanitized,
+            Err(error) => return self.refuse(&connection, &error),
+        };
+        let received = Received {
+            authority: head.authority.clone(),
+            path,
+            user_agent: head.headers.get(USER_AGENT).cloned(),
+            started: Instant::now(),
+            time: SystemTime::now(),
+        };
+        let snapshot = self.snapshot.load_full();
+        let body = ProxyBody::request(incoming, self.request_body);
+        let (course, outcome) = (Course::default(), Outcome::default());
+        let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, course, outcome };
+        run.answer().await
+    }
+
+    fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
+        let mut head = RequestHead { peer: connection.peer, local: connection.local, ..RequestHead::default() };
+        head.id = crate::request::RequestId::random();
+        let response = respond::error(error);
+        self.telemetry.finish(&AccessRecord {
+            id: head.id,
+            time: SystemTime::now(),
+            peer: connection.peer,
+            method: &head.method,
+            scheme: connection.scheme.as_str(),
+            authority: "",
+            path: "",
+            protocol: head.version,
+            status: Some(response.status().as_u16()),
+            request_bytes: 0,
+            response_bytes: 0,
+            duration: Duration::ZERO,
+            time_to_first_byte: None,
+            route: None,
+            filter: None,
+            upstream: None,
+            endpoint: None,
+            attempts: 0,
+            error: Some(error),
+            user_agent: None,
+            aborted: false,
+        });
+        response
+    }
+}
+
+impl Run {
+    async fn answer(mut self) -> Response<ProxyBody> {
+        let response = match self.decided().await {
+            Ok(response) => response,
+            Err(error) => self.failed(error),
+        };
+        let snapshot = Arc::clone(&self.snapshot);
+        let response = match snapshot.chain.respond(&mut self.head, response, &mut self.course) {
+            Ok(response) => response,
+            Err(error) => self.failed(error),
+        };
+        self.record(response)
+    }
+
+    /// Asks the chain and carries its steps out until there is a response.
+    async fn decided(&mut self) -> Result<Response<ProxyBody>, RequestError> {
+        let snapshot = Arc::clone(&self.snapshot);
+        let mut step = snapshot.chain.decide(&mut self.head, &mut self.course)?;
+        let mut stages = 0;
+        loop {
+            step = match step {
+                Step::Respond(response) => return Ok(response),
+                Step::Forward(decided) => return self.forward(decided).await,
+                Step::End => return self.pass_through().await,
+                Step::Publish(publications, answer) => {
+                    self.exchange.channels.publish_all(publications).map_err(of_publish)?;
+                    return Ok(answer);
+                }
+                Step::InspectBody(max) => {
+                    let body = std::mem::replace(&mut self.body, ProxyBody::empty());
+                    let bytes = body.collect_up_to(max).await.map_err(|error| self.blame(&error))?;
+                    self.head.body = Some(bytes.clone());
+                    self.body = ProxyBody::full(bytes);
+                    snapshot.chain.decide(&mut self.head, &mut self.course)?
+                }
+                Step::Gather(plan) if stages < limits::PLAN_STAGES => {
+                    stages += 1;
+                    self.gather(plan).await?
+                }
+                Step::Gather(_) => {
+                    let filter = snapshot.chain.decided_by(&self.course).map(ToString::to_string).unwrap_or_default();
+                    let reason = format!("it gathers more than {} times", limits::PLAN_STAGES);
+                    return Err(RequestError::Filter { filter, reason });
+                }
+            };
+        }
+    }
+
+    async fn gather(&mut self, mut plan: Plan) -> Result<Step, RequestError> {
+        let snapshot = Arc::clone(&self.snapshot);
+        let state = std::mem::take(&mut plan.state);
+        let mut inherited = HeaderMap::new();
+        for name in ["traceparent", "tracestate"] {
+            if let Some(value) = self.head.headers.get(name) {
+                inherited.insert(name, value.clone());
+            }
+        }
+        sanitize::outgoing(&self.head, &self.received.authority, &mut inherited);
+        let outcomes = gather::run(&snapshot.registry, plan, &inherited).await;
+        snapshot.chain.gathered(&mut self.head, &state, &outcomes, &mut self.course)
+    }
+
+    /// No filter settled it: the authority may still name a service.
+    async fn pass_through(&mut self) -> Result<Response<ProxyBody>, RequestError> {
+        let authority = self.head.authority.clone();
+        let (host, port) = split_authority(&authority);
+        if self.snapshot.registry.find(host, port).is_none() {
+            return Err(RequestError::NoRoute { authority });
+        }
+        let destination = crate::wasm::types::Destination { host: host.to_owned(), port, subset: None };
+        self.forward(Forward { destination, timeout: None, retries: None }).await
+    }
+
+    async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
+        let Forward { destination, timeout, retries } = decided;
+        let found = self.snapshot.registry.find(&destination.host, destination.port);
+        let cluster = found.ok_or_else(|| RequestError::NoEndpoint { destination: destination.host.clone() })?;
+        self.outcome.upstream = Some(cluster.name().to_owned());
+        let parts = self.upstream_head();
+        let body = std::mem::replace(&mut self.body, ProxyBody::empty());
+        let policy = ForwardPolicy { timeout: timeout.map(Duration::from_millis), retries };
+        let forwarded = forward(&cluster, parts, body, &policy).await.map_err(|error| self.blamed(error))?;
+        let Forwarded { mut response, upgrade, endpoint, attempts } = forwarded;
+        self.outcome.endpoint = Some(endpoint);
+        self.outcome.attempts = attempts;
+        if let (Some(client), Some(upstream)) = (self.upgrade.take(), upgrade) {
+            let drain = self.connection.drain.clone();
+            drain.spawn(splice(client, upstream));
+            return Ok(response);
+        }
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let reason = "it switched protocols unasked".to_owned();
+            return Err(RequestError::BadResponse { endpoint: endpoint.to_string(), reason });
+        }
+        let version = response.version();
+        sanitize::response(response.headers_mut(), version);
+        Ok(response)
+    }
+
+    /// The request's head as the upstream gets it. The headers move: later phases see the request without them only
+    /// when no response filter wants them.
+    fn upstream_head(&mut self) -> http::request::Parts {
+        let mut headers = if self.snapshot.chain.reads_requests_late() {
+            self.head.headers.clone()
+        } else {
+            std::mem::take(&mut self.head.headers)
+        };
+        sanitize::outgoing(&self.head, &self.received.authority, &mut headers);
+        if let Ok(host) = HeaderValue::from_str(&self.head.authority) {
+            headers.insert(HOST, host);
+        }
+        if self.upgrade.is_some() {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = self.head.method.clone();
+        parts.uri = Uri::from(self.head.path_and_query.clone());
+        parts.version = Version::HTTP_11;
+        parts.headers = headers;
+        parts
+    }
+
+    /// A failed body is the client's fault, and the gate knows best which one.
+    fn blame(&self, error: &BodyError) -> RequestError {
+        self.blamed(of_body(error))
+    }
+
+    fn blamed(&self, error: RequestError) -> RequestError {
+        let violation = self.connection.gate.as_ref().and_then(|gate| gate.violation());
+        match violation {
+            Some(violation) if error == RequestError::ClientGone => violation.error.clone(),
+            _ => error,
+        }
+    }
+
+    fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
+        let response = respond::error(&error);
+        tracing::debug!(id = %self.head.id, %error, "a request failed");
+        self.outcome.error = Some(error);
+        response
+    }
+
+    /// Writes the access record once the response is over.
+    fn record(self, mut response: Response<ProxyBody>) -> Response<ProxyBody> {
+        let status = response.status().as_u16();
+        let first_byte = self.received.started.elapsed();
+        let head_only = self.head.method == Method::HEAD;
+        let Self { exchange, snapshot, head, received, course, outcome, .. } = self;
+        let finish = move |end: BodyEnd| {
+            let route = head.attribute("route");
+            exchange.telemetry.finish(&AccessRecord {
+                id: head.id,
+                time: received.time,
+                peer: head.peer,
+                method: &head.method,
+                scheme: head.scheme.as_str(),
+                authority: &received.authority,
+                path: received.path.path(),
+                protocol: head.version,
+                status: Some(status),
+                request_bytes: head.body.as_ref().map_or(0, |body| body.len() as u64),
+                response_bytes: if head_only { 0 } else { end.bytes },
+                duration: received.started.elapsed(),
+                time_to_first_byte: Some(first_byte),
+                route: route.as_deref(),
+                filter: snapshot.chain.decided_by(&course).map(|name| &**name),
+                upstream: outcome.upstream.as_deref(),
+                endpoint: outcome.endpoint,
+                attempts: outcome.attempts,
+                error: outcome.error.as_ref(),
+                user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
+                aborted: !end.complete,
+            });
+        };
+        response.body_mut().on_end(finish);
+        response
+    }
+}
+
+/// Host and port of an authority; IPv6 addresses stand in brackets.
+pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (host, port.parse().ok())
+        }
+        _ => (authority, None),
+    }
+}
+
+fn of_publish(error: PublishError) -> RequestError {
+    let channel = match &error {
+        PublishError::UnknownChannel { channel }
+        | PublishError::Invalid { channel, .. }
+        | PublishError::Full { channel, .. }
+        | PublishError::Draining { channel } => channel.clone(),
+    };
+    RequestError::Publish { channel, reason: error.to_string() }
+}

@@ -1,1 +1,22 @@
-//! Seam.
+//! What every request sees from start to end: one immutable set of filters, services and documents.
+
+use crate::chain::Chain;
+use crate::manifest::Document;
+use crate::upstream::registry::Registry;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// One state of the configuration. A new one replaces it by a single pointer swap and it ends with its last request.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts the swaps; the first is 1.
+    pub generation: u64,
+    /// The filters.
+    pub chain: Chain,
+    /// The services.
+    pub registry: Registry,
+    /// The documents it was made of.
+    pub documents: Vec<Arc<Document>>,
+    /// When it was made.
+    pub built: SystemTime,
+}

@@ -51,12 +51,13 @@ pub mod clock {
 
 /// Capability `random`.
 pub mod random {
+    use std::hash::{BuildHasher, RandomState};
+
     /// Up to 4096 bytes from a cryptographic generator. Natively it is not cryptographic and meant for tests.
     pub fn bytes(length: u32) -> Vec<u8> {
         if cfg!(target_family = "wasm") {
             return super::wit::random::bytes(length);
         }
-        use std::hash::{BuildHasher, RandomState};
         (0..length).map(|index| RandomState::new().hash_one(index).to_le_bytes()[0]).collect()
     }
 }

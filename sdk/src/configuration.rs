@@ -7,7 +7,7 @@ pub use wit::{Environment, Severity};
 
 /// Builds a filter from its settings and its documents (hook `configuration`).
 pub trait Configure: Sized {
-    /// The filter's own settings; use `()` where there are none.
+    /// The filter's own settings; use `()` where there are none. Settings that the operator leaves out count as `{}`.
     type Settings: DeserializeOwned;
 
     /// Builds the filter. Report everything that is wrong, not just the first thing: when the diagnostics hold an

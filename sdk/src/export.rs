@@ -2,6 +2,7 @@
 
 use crate::bindings::configuration::exports::sluicegate::filter::configuration as wit;
 use crate::configuration::{Configure, Diagnostics, Resource};
+use serde::de::DeserializeOwned;
 use std::cell::OnceCell;
 
 /// The one configured filter of an instance. An instance runs one call at a time on one thread.
@@ -52,7 +53,7 @@ impl<T: Configure> Instance<T> {
         documents: Vec<wit::ResourceDocument>,
     ) -> Vec<wit::Diagnostic> {
         let mut diagnostics = Diagnostics::default();
-        let settings = match serde_json::from_str(settings) {
+        let settings = match read_settings(settings) {
             Ok(settings) => settings,
             Err(error) => {
                 diagnostics.settings_error("", "SG0102", format!("the settings do not fit: {error}"));
@@ -67,6 +68,16 @@ impl<T: Configure> Instance<T> {
         }
         diagnostics.into_wit()
     }
+}
+
+/// Reads the settings as they are, or else, where the operator gives none, as `{}`: a struct whose fields all have
+/// defaults then needs no `Option` around it.
+fn read_settings<S: DeserializeOwned>(settings: &str) -> Result<S, serde_json::Error> {
+    let as_written = serde_json::from_str(settings);
+    if as_written.is_err() && settings.trim() == "null" {
+        return serde_json::from_str("{}");
+    }
+    as_written
 }
 
 fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
@@ -84,7 +95,16 @@ fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
 
 /// Exports a type as a filter.
 ///
-/// ```ignore
+/// ```
+/// # use sluicegate_sdk::prelude::*;
+/// # struct Shop;
+/// # impl Configure for Shop {
+/// #     type Settings = ();
+/// #     fn configure(_: &Environment, (): (), _: &[Resource], _: &mut Diagnostics) -> Self { Self }
+/// # }
+/// # impl RequestFilter for Shop {
+/// #     fn on_request(&self, _: &Request<'_>) -> RequestDecision { next().into() }
+/// # }
 /// sluicegate_sdk::export!(
 ///     Shop,
 ///     hooks: [configuration, request],
@@ -93,15 +113,21 @@ fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
 ///     priority: 10,
 ///     settings: "settings.schema.json",
 /// );
+/// # fn main() {}
 /// ```
 ///
-/// `hooks` name the traits that the type implements: `configuration` ([`Configure`](crate::Configure)), `request`,
-/// `gather`, `response`, `event`, `explain`. Without `configuration` the type is built by `Default`.
+/// `hooks` name the traits that the type implements: `configuration` ([`Configure`](crate::Configure)), `request`
+/// ([`RequestFilter`](crate::RequestFilter)), `gather` ([`GatherFilter`](crate::GatherFilter)), `response`
+/// ([`ResponseFilter`](crate::ResponseFilter)), `event` ([`EventFilter`](crate::EventFilter)) and `explain`
+/// ([`Explain`](crate::Explain)). Without `configuration` the type is built by `Default`. Everything after `hooks` may
+/// be left out; what is there stands in this order.
 ///
 /// The rest goes into the filter's manifest: name and version are the crate's; `kinds` are the resource kinds that the
 /// filter implements, each with its group and a JSON schema of a document; `capabilities` are the imports it wants;
 /// filters with a higher `priority` come first in the chain (0 by default); `settings` is the JSON schema of its own
 /// settings. Schemas are files, named relative to the file that uses the macro.
+///
+/// Natively the macro expands to nothing: a filter's unit tests call its traits.
 #[macro_export]
 macro_rules! export {
     (
@@ -121,6 +147,8 @@ macro_rules! export {
             $crate::__instance!($($hook)+);
             $($crate::__hook!($hook, $filter);)+
 
+            // JSON, put together by the compiler. Each list starts with a `null`, which the host skips, because a
+            // repetition of `concat!` cannot leave out its first comma.
             const TEXT: &str = concat!(
                 "{\"name\":\"", env!("CARGO_PKG_NAME"), "\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"",
                 $(",\"kinds\":[null", $(
@@ -238,4 +266,35 @@ macro_rules! __hook {
             $crate::bindings::explain::__export_explain!(Component with_types_in $crate::bindings::explain);
         };
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize, Debug, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Limits {
+        attempts: u32,
+    }
+
+    impl Default for Limits {
+        fn default() -> Self {
+            Self { attempts: 3 }
+        }
+    }
+
+    #[test]
+    fn absent_settings_are_the_defaults_of_each_field() {
+        assert_eq!(read_settings::<Limits>("null").expect("defaults"), Limits { attempts: 3 });
+        read_settings::<()>("null").expect("a filter without settings takes none");
+        assert_eq!(read_settings::<Option<Limits>>("null").expect("an option"), None);
+    }
+
+    #[test]
+    fn settings_that_are_there_are_read_as_they_are() {
+        assert_eq!(read_settings::<Limits>(r#"{"attempts": 5}"#).expect("settings"), Limits { attempts: 5 });
+        let refused = read_settings::<Limits>(r#"{"atempts": 5}"#).expect_err("a misspelt field");
+        assert!(refused.to_string().contains("atempts"), "{refused}");
+    }
 }

@@ -111,6 +111,12 @@ impl CallResponse {
         std::str::from_utf8(&header.value).ok()
     }
 
+    /// All values of a header that are UTF-8, in order. The name's case does not matter.
+    pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let same = self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        same.filter_map(|header| std::str::from_utf8(&header.value).ok())
+    }
+
     /// The body as JSON.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.body)

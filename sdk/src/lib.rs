@@ -63,12 +63,17 @@ pub use response::Response;
 /// What nearly every filter needs.
 pub mod prelude {
     pub use crate::{
-        Answer, Call, CallError, CallResponse, Configure, Delivery, DeliveryDecision, Destination, Diagnostics,
-        Environment, Event, EventDecision, EventFilter, Explain, Explanation, Forward, GatherFilter, Outcome, Plan,
-        Request, RequestDecision, RequestFilter, Resource, Response, ResponseDecision, ResponseFilter, append_header,
-        call, edit, forward, gather, inspect_body, next, publish, remove_header, respond, set_header,
+        Answer, Call, CallError, CallResponse, Candidate, Configure, Delivery, DeliveryDecision, Destination,
+        Diagnostics, Environment, Event, EventDecision, EventFilter, Explain, Explanation, Forward, GatherFilter,
+        Outcome, Plan, Request, RequestDecision, RequestFilter, Resource, Response, ResponseDecision, ResponseFilter,
+        append_header, call, edit, forward, gather, inspect_body, next, publish, remove_header, respond, set_header,
     };
 }
 
 #[doc(hidden)]
 pub use wit_bindgen;
+
+/// Keeps the code in the README working.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

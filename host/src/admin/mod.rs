@@ -1,1 +1,16 @@
-//! Seam.
+//! The admin endpoint: what operators ask a running proxy.
+//!
+//! It has its own listener, thread and runtime, so that it answers however busy the workers are, and it reads the
+//! proxy only through [`AdminView`]. It asks for no password: it is reached from this machine alone unless the
+//! operator says otherwise, and through a Unix socket by the proxy's own user alone.
+
+mod bind;
+pub mod client;
+mod guard;
+mod routes;
+pub mod server;
+pub mod view;
+
+pub use client::{AdminClient, ClientError};
+pub use server::{AdminError, AdminServer};
+pub use view::AdminView;

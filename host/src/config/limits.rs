@@ -30,3 +30,107 @@ pub const FILTER_TICK: Duration = Duration::from_millis(5);
 pub const FILTER_INSTANCES: u32 = 1_000;
 /// The most guest memory that an operator can grant: what the pool reserves address space for.
 pub const FILTER_MEMORY_MAX: usize = 256 << 20;
+
+// The way to upstreams. An upstream is the operator's own, but it may hang, crash or be taken over.
+
+/// For a connection to an upstream: on one network it takes milliseconds, and one lost packet costs a second.
+pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(2);
+/// For one try's response head, from the last byte of the request, when the route sets no timeout: what a person waits
+/// for. What takes longer by nature, such as a long poll, has a route with a timeout.
+pub const UPSTREAM_FIRST_BYTE: Duration = Duration::from_secs(15);
+/// For a response's head, all tries included, when the route sets no timeout, so that nothing waits for ever.
+pub const UPSTREAM_TOTAL: Duration = Duration::from_secs(60);
+/// For the next byte of a response body.
+pub const UPSTREAM_BODY_IDLE: Duration = Duration::from_secs(60);
+/// How long an idle connection is kept: shorter than what servers commonly allow, so that we close first.
+pub const UPSTREAM_IDLE: Duration = Duration::from_secs(30);
+/// How often idle connections are looked through; a connection may outstay [`UPSTREAM_IDLE`] by as much, unused.
+pub const UPSTREAM_SWEEP: Duration = Duration::from_secs(5);
+/// After this long without use a connection may be about to be closed by its upstream, whose shortest usual limit it is;
+/// an idempotent request is then kept until it is answered. Busy connections save the copy.
+pub const UPSTREAM_FRESH: Duration = Duration::from_secs(1);
+/// Idle connections that a worker keeps to one endpoint: as many as its busiest moment is likely to have used.
+pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
+/// What is read at once from an upstream, in bytes: the largest response head, and what a slow client can pin.
+pub const UPSTREAM_BUFFER: usize = 64 << 10;
+/// Retries of one request, whatever a route asks for: each multiplies the load on a service in trouble.
+pub const RETRIES: u32 = 10;
+/// Clusters whose turn a worker remembers, so that reloads do not add up; forgetting only starts the round anew.
+pub const ROUNDS: usize = 1024;
+/// For a call of a plan that sets no deadline.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
+/// The largest answer to a call of a plan that sets no limit, in bytes: it is held in memory twice.
+pub const CALL_BODY: u64 = 1 << 20;
+/// The largest answer that a call may ask for, in bytes: an eighth of what a filter has memory for.
+pub const CALL_BODY_MAX: u64 = 8 << 20;
+/// Calls of one plan: a page is made of a few; beyond this one request is an attack on the services.
+pub const PLAN_CALLS: usize = 64;
+/// Plans that one request may run one after the other.
+pub const PLAN_STAGES: usize = 8;
+/// Both sides silent on an upgraded connection; WebSocket peers ping more often.
+pub const UPGRADED_IDLE: Duration = Duration::from_secs(300);
+/// For both connections to be handed over after a 101 was sent.
+pub const UPGRADE_HANDOVER: Duration = Duration::from_secs(10);
+/// One read of an upgraded connection, in bytes; two are held for each.
+pub const SPLICE_BUFFER: usize = 16 << 10;
+/// Requests being served at once; more are answered 503.
+pub const IN_FLIGHT: usize = 10_000;
+
+// Connections from clients. Values a client could wait for or send without end in plain HTTP; each bounds one of them.
+
+/// Header lines of a request: browsers send under 30, and the parser below has room for exactly these.
+pub const HEADER_COUNT: usize = 100;
+/// Request line and header lines together, in bytes: four large cookies fit, a flood of heads does not.
+pub const HEAD_SIZE: usize = 32 << 10;
+/// One line of a head, in bytes: twice what RFC 9112, section 3, asks a server to take.
+pub const LINE_SIZE: usize = 16 << 10;
+/// The longest method, in bytes: the longest registered one has 17 (RFC 9112, section 3: answer 501 beyond).
+pub const METHOD_SIZE: usize = 32;
+/// Chunk extensions of one body, in bytes: nobody uses them but to smuggle, so what counts is that they end.
+pub const CHUNK_EXTENSIONS_SIZE: usize = 4 << 10;
+/// Trailer section of one body, in bytes: a checksum or a status.
+pub const TRAILERS_SIZE: usize = 8 << 10;
+/// What is read at once from an HTTP/1 connection, in bytes: the largest head fits, and one connection cannot
+/// hold more than this much memory for reading.
+pub const READ_BUFFER: usize = 64 << 10;
+/// From the first byte of a head to its last, and from the opening of a connection to its first byte.
+pub const HEAD_READ: Duration = Duration::from_secs(10);
+/// Silence within a request body.
+pub const BODY_IDLE: Duration = Duration::from_secs(15);
+/// A whole request body: 5 minutes are 64 MiB at 220 kB/s.
+pub const BODY_TOTAL: Duration = Duration::from_mins(5);
+/// A client that takes no byte of its response for this long, a closed window included, is gone.
+pub const WRITE_STALLED: Duration = Duration::from_secs(30);
+/// Between two requests of a connection: shorter than the minutes for which clients keep one.
+pub const KEEP_ALIVE_IDLE: Duration = Duration::from_mins(1);
+/// How long to read on after a refusal, so that a reset does not overtake the answer (RFC 9112, section 9.6).
+pub const LINGER: Duration = Duration::from_secs(1);
+/// How much to read on after a refusal, in bytes; a client that sends more does not listen.
+pub const LINGER_SIZE: usize = 1 << 20;
+
+/// Connections in total: at some 40 kB each, far below what a small machine has.
+pub const CONNECTIONS: usize = 10_000;
+/// Connections of one client address, so that one client cannot take them all.
+pub const CONNECTIONS_PER_ADDRESS: usize = 256;
+/// Connections that the kernel completes ahead of `accept`.
+pub const LISTEN_BACKLOG: i32 = 1024;
+/// Pause after an `accept` that failed for want of descriptors or memory, which only time can cure.
+pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// For what is in flight when the proxy is asked to end.
+pub const DRAIN: Duration = Duration::from_secs(30);
+/// HTTP/2 streams of one connection at a time, what RFC 9113, section 6.5.2, recommends as the least.
+pub const H2_STREAMS: u32 = 100;
+/// HTTP/2 flow control window of a stream, in bytes: the memory one slow upstream can pin.
+pub const H2_STREAM_WINDOW: u32 = 64 << 10;
+/// HTTP/2 flow control window of a connection, in bytes.
+pub const H2_CONNECTION_WINDOW: u32 = 1 << 20;
+/// HTTP/2 header list, in bytes; the same as [`HEAD_SIZE`].
+pub const H2_HEADER_LIST_SIZE: u32 = 32 << 10;
+/// HTTP/2 streams that a client reset before they were taken up: rapid reset (CVE-2023-44487).
+pub const H2_PENDING_RESETS: usize = 20;
+/// HTTP/2 streams that the proxy had to reset: a client that makes it do so (CVE-2025-8671).
+pub const H2_LOCAL_RESETS: usize = 128;
+/// HTTP/2 PING on a silent connection.
+pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// For the answer to it.
+pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(10);

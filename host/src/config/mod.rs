@@ -1,3 +1,17 @@
 //! Configuration: as written in `sluicegate.yaml` and on the command line, and as the program uses it.
+//!
+//! [`file`] is what the user wrote, [`resolve`] merges it with the flags and the defaults into [`Settings`]. Every
+//! mistake is reported, not only the first. Manifests are another matter: see [`crate::manifest`].
 
+pub mod address;
+pub mod file;
 pub mod limits;
+pub mod problem;
+pub mod quantity;
+pub mod resolve;
+pub mod upstream;
+
+pub use address::AdminAddress;
+pub use problem::{Origin, Problem, Problems};
+pub use resolve::{AccessLogFormat, Flags, Settings, Watch};
+pub use upstream::Upstream;

@@ -1,1 +1,136 @@
-//! Seam.
+//! One connection of a client, from its first byte to its last: protocol detection, strict HTTP/1 framing, HTTP/2
+//! settings, deadlines, the end in good order.
+//!
+//! [`serve`] takes an accepted stream and hands each request to a [`Handler`]. It knows nothing of filters, routes or
+//! upstreams, and it does not accept connections ([`crate::listener`] does).
+
+mod body;
+mod characters;
+mod chunked;
+pub mod gate;
+mod handle;
+mod head;
+mod http1;
+mod http2;
+mod io;
+mod opening;
+mod target;
+mod timer;
+mod track;
+
+pub use gate::Violation;
+pub use handle::GateHandle;
+pub use io::GateIo;
+
+use crate::body::ProxyBody;
+use crate::config::limits;
+use crate::drain::Drain;
+use crate::error::RequestError;
+use http::uri::Scheme;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use opening::Protocol;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Handles requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a request. Dropped when the client goes away.
+    ///
+    /// Status 101 hands the connection over when the request asked for it ([`GateHandle::wants_upgrade`]).
+    fn handle(
+        self: Arc<Self>,
+        connection: Arc<ConnectionInfo>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<ProxyBody>> + Send;
+
+    /// Answers what cannot be handled as a request. The connection is closed afterwards.
+    fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody>;
+}
+
+/// What the requests of a connection have in common.
+#[derive(Debug)]
+pub struct ConnectionInfo {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The address it came in on.
+    pub local: SocketAddr,
+    /// `http`, or `https` when the connection is encrypted.
+    pub scheme: Scheme,
+    /// The gate, on HTTP/1.
+    pub gate: Option<GateHandle>,
+    /// For what outlives a request, such as an upgraded connection: it should be tracked and end with the drain.
+    pub drain: Drain,
+    /// The deadlines in force.
+    pub timeouts: Timeouts,
+}
+
+/// A connection that has been accepted.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    /// Its bytes.
+    pub stream: S,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The address it came in on.
+    pub local: SocketAddr,
+    /// `http`, or `https` when the stream is encrypted.
+    pub scheme: Scheme,
+}
+
+/// How long to wait for a client, and for what. The defaults and their reasons are in [`limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a request's head, from its first byte; and for the first byte of a connection.
+    pub head_read: Duration,
+    /// Between two requests.
+    pub keep_alive_idle: Duration,
+    /// For the next byte of a body.
+    pub body_idle: Duration,
+    /// For a whole body.
+    pub body_total: Duration,
+    /// For the client to take the next byte of a response.
+    pub write_stalled: Duration,
+    /// For the client to see a refusal.
+    pub linger: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head_read: limits::HEAD_READ,
+            keep_alive_idle: limits::KEEP_ALIVE_IDLE,
+            body_idle: limits::BODY_IDLE,
+            body_total: limits::BODY_TOTAL,
+            write_stalled: limits::WRITE_STALLED,
+            linger: limits::LINGER,
+        }
+    }
+}
+
+/// Serves a connection until it ends. Speaks HTTP/2 when the client begins with its preface (prior knowledge, RFC
+/// 9113, section 3.3), else HTTP/1.
+pub async fn serve<S, H>(accepted: Accepted<S>, handler: Arc<H>, timeouts: Timeouts, drain: Drain)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: Handler,
+{
+    let Accepted { mut stream, peer, local, scheme } = accepted;
+    let Some((protocol, bytes)) = opening::read(&mut stream, timeouts.head_read, &drain).await else {
+        return;
+    };
+    let gate = (protocol == Protocol::Http1).then(GateHandle::default);
+    let info = Arc::new(ConnectionInfo { peer, local, scheme, gate: gate.clone(), drain, timeouts });
+    let result = match gate {
+        Some(gate) => http1::serve(GateIo::new(stream, bytes, gate.clone(), timeouts), gate, handler, &info).await,
+        None => http2::serve(GateIo::raw(stream, bytes, timeouts), handler, &info).await,
+    };
+    if let Err(error) = result {
+        tracing::debug!(peer = %info.peer, %error, "a connection ended with an error");
+    }
+}
+
+#[cfg(test)]
+mod tests;

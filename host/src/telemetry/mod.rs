@@ -1,1 +1,32 @@
-//! Seam.
+//! What operators see: logs, metrics and one access record a request.
+//!
+//! Nothing here may slow a request down: counters are per-thread shards of atomics, an access line goes into its
+//! thread's buffer, and when nobody takes the lines they are dropped and counted, never waited for.
+
+pub mod access;
+pub mod log;
+pub mod metrics;
+pub mod record;
+
+mod shard;
+
+pub use access::AccessLog;
+pub use metrics::{CallResult, FilterMetrics, Metrics, Phase};
+pub use record::AccessRecord;
+
+/// Metrics and access log together. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// The counters.
+    pub metrics: Metrics,
+    /// Where access records go.
+    pub access: AccessLog,
+}
+
+impl Telemetry {
+    /// Counts a request that is over, and writes its record. The one place for both.
+    pub fn finish(&self, record: &AccessRecord<'_>) {
+        self.metrics.observe_request(record);
+        self.access.write(record);
+    }
+}

@@ -58,7 +58,9 @@ pub enum Refusal {
         purpose: &'static str,
     },
     /// It is made for another version of the contract.
-    #[error("it is made for version {found} of the contract, and this host has {VERSION}: build it with a matching SDK")]
+    #[error(
+        "it is made for version {found} of the contract, and this host has {VERSION}: build it with a matching SDK"
+    )]
     OtherVersion {
         /// The version it names.
         found: String,
@@ -148,6 +150,21 @@ pub struct Hooks {
 }
 
 impl Hooks {
+    /// Whether requests are shown to it.
+    pub fn has_request(&self) -> bool {
+        self.request.is_some()
+    }
+
+    /// Whether responses are shown to it.
+    pub fn has_response(&self) -> bool {
+        self.response.is_some()
+    }
+
+    /// Whether events are shown to it.
+    pub fn has_event(&self) -> bool {
+        self.event.is_some()
+    }
+
     /// The names of the hooks that are there.
     pub fn names(&self) -> Vec<&'static str> {
         let hooks = [

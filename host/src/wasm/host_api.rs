@@ -213,7 +213,9 @@ impl random::Host for State {
     fn bytes(&mut self, length: u32) -> Result<Vec<u8>> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > limits::FILTER_RANDOM {
-            return Err(super::failure::Denied(format!("more than {} random bytes at once", limits::FILTER_RANDOM)).into());
+            return Err(
+                super::failure::Denied(format!("more than {} random bytes at once", limits::FILTER_RANDOM)).into()
+            );
         }
         let mut bytes = vec![0; length];
         getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))?;

@@ -72,6 +72,9 @@ fn answer(mut store: StoreContextMut<'_, State>, function: &str, parameters: &[V
             ok(None)
         }
         "io/streams#[method]output-stream.flush" | "io/streams#[method]output-stream.blocking-flush" => ok(None),
+        "io/streams#[method]output-stream.subscribe" => resource(&mut store, 0)?,
+        "io/poll#[method]pollable.ready" => Val::Bool(true),
+        "io/poll#[method]pollable.block" => return Ok(None),
         "clocks/monotonic-clock#now" => Val::U64(nanoseconds(store.data().started.elapsed())),
         "clocks/monotonic-clock#resolution" => Val::U64(1_000),
         "clocks/wall-clock#now" => wall_clock(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),

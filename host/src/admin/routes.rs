@@ -1,0 +1,162 @@
+//! What the admin endpoint answers.
+
+use super::guard;
+use super::view::{AdminView, ExplainRequest};
+use crate::telemetry::log::LogLevels;
+use crate::telemetry::{Metrics, metrics};
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The largest request to be explained, in bytes; bodies in it are examples.
+const BODY_SIZE: usize = 1 << 20;
+/// For such a request to arrive.
+const BODY_READ: Duration = Duration::from_secs(5);
+/// For an explanation: every filter's deadline is milliseconds.
+const EXPLAIN: Duration = Duration::from_secs(10);
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// Path, method, and what is there.
+const ENDPOINTS: [(&str, &str, &str); 8] = [
+    ("/", "GET", "this list"),
+    ("/livez", "GET", "200 while the process answers"),
+    ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
+    ("/metrics", "GET", "counters as OpenMetrics text"),
+    ("/filters", "GET", "filters, with why newer versions were refused"),
+    ("/config", "GET", "manifests, services and channels in force"),
+    ("/explain", "POST", "what would become of a request: {\"method\", \"url\", \"headers\", \"body\"}"),
+    ("/logging", "POST", "?level=info,sluicegate::chain=debug changes log levels"),
+];
+
+/// What the routes need.
+pub(super) struct Routes {
+    pub(super) view: Arc<dyn AdminView>,
+    pub(super) metrics: Metrics,
+    pub(super) levels: LogLevels,
+    pub(super) allow_remote: bool,
+}
+
+type Answer = Response<Full<Bytes>>;
+
+impl Routes {
+    /// Answers a request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        if let Some(refusal) = guard::refusal(request.method(), request.headers(), self.allow_remote) {
+            return respond(StatusCode::FORBIDDEN, TEXT, refusal);
+        }
+        let path = request.uri().path();
+        let Some((_, method, _)) = ENDPOINTS.iter().find(|(known, _, _)| *known == path) else {
+            return respond(StatusCode::NOT_FOUND, TEXT, format!("nothing is at {path}; there is:\n{}", list()));
+        };
+        let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
+        if !(request.method() == method || (*method == "GET" && is_read)) {
+            let text = format!("{path} takes {method}, not {}\n", request.method());
+            let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(method));
+            return response;
+        }
+        match path {
+            "/livez" => respond(StatusCode::OK, TEXT, "ok\n"),
+            "/readyz" => self.ready(request.uri().query()),
+            "/metrics" => self.metrics(),
+            "/filters" => json(StatusCode::OK, &self.view.filters()),
+            "/config" => json(StatusCode::OK, &self.view.config()),
+            "/explain" => self.explain(request.into_body()).await,
+            "/logging" => self.set_levels(request.uri().query()),
+            _ => respond(StatusCode::OK, TEXT, list()),
+        }
+    }
+
+    fn ready(&self, query: Option<&str>) -> Answer {
+        let readiness = self.view.readiness();
+        let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let verdict = if readiness.is_ready() { "ready" } else { "not ready" };
+        let is_verbose = query.is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
+        if !is_verbose {
+            return respond(status, TEXT, format!("{verdict}\n"));
+        }
+        let mark = |good: bool| if good { "[+]" } else { "[-]" };
+        let text = format!(
+            "{} configuration in force\n{} not draining\n{verdict}\n",
+            mark(readiness.snapshot),
+            mark(!readiness.draining),
+        );
+        respond(status, TEXT, text)
+    }
+
+    fn metrics(&self) -> Answer {
+        match self.metrics.encode() {
+            Ok(text) => respond(StatusCode::OK, metrics::CONTENT_TYPE, text),
+            Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+        }
+    }
+
+    async fn explain(&self, body: Incoming) -> Answer {
+        let body = match tokio::time::timeout(BODY_READ, Limited::new(body, BODY_SIZE).collect()).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+                return respond(StatusCode::PAYLOAD_TOO_LARGE, TEXT, format!("more than {BODY_SIZE} bytes\n"));
+            }
+            Ok(Err(error)) => return respond(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+            Err(_) => return respond(StatusCode::REQUEST_TIMEOUT, TEXT, "the request did not arrive in time\n"),
+        };
+        let request: ExplainRequest = match serde_json::from_slice(&body) {
+            Ok(request) => request,
+            Err(error) => return respond(StatusCode::BAD_REQUEST, TEXT, format!("not a request: {error}\n")),
+        };
+        let view = Arc::clone(&self.view);
+        // Off this thread, so that the endpoint stays alive even if a filter takes its time or the code panics.
+        let task = tokio::task::spawn_blocking(move || view.explain(request));
+        match tokio::time::timeout(EXPLAIN, task).await {
+            Ok(Ok(Ok(answer))) => json(StatusCode::OK, &answer),
+            Ok(Ok(Err(reason))) => respond(StatusCode::BAD_REQUEST, TEXT, format!("{reason}\n")),
+            Ok(Err(_)) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the explanation failed; see the log\n"),
+            Err(_) => respond(StatusCode::GATEWAY_TIMEOUT, TEXT, "the explanation took too long\n"),
+        }
+    }
+
+    fn set_levels(&self, query: Option<&str>) -> Answer {
+        let level = query.and_then(|query| query.split('&').find_map(|part| part.strip_prefix("level=")));
+        let Some(level) = level else {
+            let text = format!("now: {}\nadd ?level=info,sluicegate::chain=debug\n", self.levels.current());
+            return respond(StatusCode::BAD_REQUEST, TEXT, text);
+        };
+        let level = percent_encoding::percent_decode_str(level).decode_utf8_lossy();
+        match self.levels.set(&level) {
+            Ok(()) => {
+                tracing::info!(%level, "log levels changed");
+                respond(StatusCode::OK, TEXT, format!("{}\n", self.levels.current()))
+            }
+            Err(error) => respond(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+        }
+    }
+}
+
+fn list() -> String {
+    ENDPOINTS.iter().map(|(path, method, text)| format!("{method:<4} {path:<9} {text}\n")).collect()
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    match serde_json::to_vec_pretty(value) {
+        Ok(mut bytes) => {
+            bytes.push(b'\n');
+            respond(status, JSON, bytes)
+        }
+        Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+    }
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

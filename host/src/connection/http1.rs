@@ -1,0 +1,81 @@
+//! HTTP/1.0 and HTTP/1.1.
+
+use super::track::{InFlight, Tracked};
+use super::{ConnectionInfo, GateHandle, GateIo, Handler};
+use crate::body::ProxyBody;
+use crate::config::limits::READ_BUFFER;
+use crate::error::RequestError;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub(super) async fn serve<S, H>(
+    io: GateIo<S>,
+    gate: GateHandle,
+    handler: Arc<H>,
+    info: &Arc<ConnectionInfo>,
+) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: Handler,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let number = gate.start();
+        if !gate.wants_upgrade() {
+            // The library would hand the connection over at its end, whoever asked for whatever protocol.
+            request.extensions_mut().remove::<OnUpgrade>();
+        }
+        let guard = InFlight(gate.clone());
+        let (handler, info) = (Arc::clone(&handler), Arc::clone(info));
+        async move {
+            let response = match guard.0.violation_of(number) {
+                Some(violation) if !violation.in_body => closing(handler.refuse(&info, &violation.error)),
+                _ => {
+                    let response = Arc::clone(&handler).handle(Arc::clone(&info), request).await;
+                    let response = conclude(response, &guard.0, handler.as_ref(), &info);
+                    if guard.0.violation_of(number).is_some() { closing(response) } else { response }
+                }
+            };
+            Ok::<_, Infallible>(response.map(|body| Tracked { body, guard }))
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.keep_alive(true).half_close(false).max_buf_size(READ_BUFFER);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
+    tokio::select! {
+        biased;
+        result = connection.as_mut() => return result,
+        () = info.drain.signal() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// Settles what the response means for the connection.
+fn conclude<H: Handler>(
+    response: Response<ProxyBody>,
+    gate: &GateHandle,
+    handler: &H,
+    info: &ConnectionInfo,
+) -> Response<ProxyBody> {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && !gate.wants_upgrade() {
+        let reason = "101 to a request that did not ask for it".to_owned();
+        let error = RequestError::BadResponse { endpoint: "the upstream".to_owned(), reason };
+        return closing(handler.refuse(info, &error));
+    }
+    gate.settle(switches);
+    response
+}
+
+fn closing(mut response: Response<ProxyBody>) -> Response<ProxyBody> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

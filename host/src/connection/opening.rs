@@ -1,0 +1,49 @@
+//! The first bytes of a connection: which protocol it speaks.
+
+use crate::drain::Drain;
+use bytes::BytesMut;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// What an HTTP/2 client begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Room for the first read, in bytes: what the HTTP library starts with too.
+const FIRST_READ: usize = 8 << 10;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Reads until the protocol is known. None when the connection ended, asked for nothing in time, or when the proxy
+/// ends before it has asked for anything.
+pub(super) async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+    limit: Duration,
+    drain: &Drain,
+) -> Option<(Protocol, BytesMut)> {
+    let reading = tokio::time::timeout(limit, detect(stream));
+    tokio::select! {
+        biased;
+        detected = reading => detected.ok().flatten(),
+        () = drain.signal() => None,
+    }
+}
+
+async fn detect(stream: &mut (impl AsyncRead + Unpin)) -> Option<(Protocol, BytesMut)> {
+    let mut bytes = BytesMut::with_capacity(FIRST_READ);
+    loop {
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            // An incomplete preface is an incomplete request, which is for the gate to say.
+            return (!bytes.is_empty()).then_some((Protocol::Http1, bytes));
+        }
+        if bytes.starts_with(PREFACE) {
+            return Some((Protocol::Http2, bytes));
+        }
+        if !PREFACE.starts_with(&bytes) {
+            return Some((Protocol::Http1, bytes));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What the delivery of events needs of the rest: the chain's event filter, and the way to subscribers.
+
+use crate::body::{BodyError, ProxyBody};
+use crate::event::{Decide, Post, Transport};
+use crate::exchange::{Exchange, split_authority};
+use crate::gather;
+use crate::telemetry::{CallResult, Phase};
+use crate::upstream::registry::Cluster;
+use crate::upstream::{ForwardPolicy, forward};
+use crate::wasm::types::{CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision};
+use crate::wasm::{Failure, Filter};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Asks the event filter of the snapshot that is current when an event is due.
+pub struct EventChain(pub Arc<Exchange>);
+
+impl EventChain {
+    fn ask<T>(&self, phase: Phase, call: impl FnOnce(&Filter) -> Result<T, Failure>) -> Result<T, String> {
+        let snapshot = self.0.snapshot.load_full();
+        let link = snapshot.chain.event_filter().ok_or("no filter has a hook for events")?;
+        let started = Instant::now();
+        let decided = call(&link.filter);
+        let result = if decided.is_ok() { CallResult::Ok } else { CallResult::Trap };
+        link.metrics.observe(phase, result, started.elapsed());
+        decided.map_err(|failure| format!("filter {} failed: {failure}", link.filter.name))
+    }
+}
+
+impl Decide for EventChain {
+    fn on_event(&self, event: Event, delivery: Delivery) -> Result<EventDecision, String> {
+        self.ask(Phase::Event, |filter| filter.on_event(&event, &delivery))
+    }
+
+    fn on_delivered(
+        &self,
+        event: Event,
+        delivery: Delivery,
+        outcome: Result<CallResponse, CallError>,
+    ) -> Result<DeliveryDecision, String> {
+        let outcome = outcome.as_ref().map_err(|error| *error);
+        self.ask(Phase::Delivered, |filter| filter.on_delivered(&event, &delivery, outcome))
+    }
+}
+
+/// Sends deliveries through the current snapshot's services, or to an address that a URI names itself.
+pub struct Upstreams(pub Arc<Exchange>);
+
+impl Transport for Upstreams {
+    async fn send(&self, post: Post) -> Result<CallResponse, CallError> {
+        let uri: Uri = post.uri.parse().map_err(|_| CallError::NoEndpoint)?;
+        let authority = uri.authority().ok_or(CallError::NoEndpoint)?.to_string();
+        let snapshot = self.0.snapshot.load_full();
+        let (host, port) = split_authority(&authority);
+        let cluster = snapshot.registry.find(host, port).or_else(|| literal(host, port.unwrap_or(80)));
+        let cluster = cluster.ok_or(CallError::NoEndpoint)?;
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = Method::POST;
+        parts.headers = headers(&post, &authority).ok_or(CallError::NoEndpoint)?;
+        parts.uri = uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
+        let policy = ForwardPolicy { timeout: Some(post.timeout), retries: None };
+        let forwarded = forward(&cluster, parts, ProxyBody::full(post.body), &policy).await;
+        let (parts, body) = forwarded.map_err(|error| gather::of_error(&error))?.response.into_parts();
+        let body = body.collect_up_to(post.max_body).await.map_err(|error| match error {
+            BodyError::TooLarge { .. } => CallError::TooLarge,
+            BodyError::Timeout => CallError::Deadline,
+            BodyError::Http(_) => CallError::Reset,
+        })?;
+        Ok(gather::response(&parts, body))
+    }
+}
+
+/// An address written in the URI itself; other names are only known through manifests.
+fn literal(host: &str, port: u16) -> Option<Cluster> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address = match host.parse::<std::net::IpAddr>() {
+        Ok(address) => std::net::SocketAddr::new(address, port),
+        Err(_) if host == "localhost" => (host, port).to_socket_addrs().ok()?.next()?,
+        Err(_) => return None,
+    };
+    Some(Cluster::of(host, address))
+}
+
+fn headers(post: &Post, authority: &str) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(post.headers.len() + 1);
+    for header in &post.headers {
+        let name = HeaderName::try_from(header.name.as_str()).ok()?;
+        headers.append(name, HeaderValue::from_bytes(&header.value).ok()?);
+    }
+    headers.insert(http::header::HOST, HeaderValue::from_str(authority).ok()?);
+    Some(headers)
+}

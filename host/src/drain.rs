@@ -1,0 +1,166 @@
+//! Ending without cutting anything off.
+//!
+//! Draining has two steps. First nothing new is taken in: listeners close, idle connections end, busy ones finish
+//! their request. Then, after the grace or at a second signal, what is left is aborted.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// Shared by everything that has to end; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Drain(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    draining: CancellationToken,
+    /// The same as `draining`, without its lock.
+    is_draining: AtomicBool,
+    aborted: CancellationToken,
+    /// What was left when it was aborted.
+    left: OnceLock<usize>,
+    tasks: TaskTracker,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything finished within the grace.
+    Completed,
+    /// So many connections and tasks had to be aborted.
+    Aborted(usize),
+}
+
+impl Drain {
+    /// Takes nothing new in from now on.
+    pub fn begin(&self) {
+        self.0.is_draining.store(true, Ordering::Release);
+        self.0.draining.cancel();
+        self.0.tasks.close();
+    }
+
+    /// Ends everything at once: the grace is over, or somebody asked twice.
+    pub fn abort(&self) {
+        self.begin();
+        self.0.left.get_or_init(|| self.0.tasks.len());
+        self.0.aborted.cancel();
+    }
+
+    /// Begins, and waits until all that is tracked has ended; aborts what has not after the grace.
+    pub async fn finish(&self, grace: Duration) -> Drained {
+        self.begin();
+        tokio::select! {
+            biased;
+            () = self.0.aborted.cancelled() => {}
+            () = self.0.tasks.wait() => return Drained::Completed,
+            () = tokio::time::sleep(grace) => self.abort(),
+        }
+        match self.0.left.get() {
+            None | Some(0) => Drained::Completed,
+            Some(left) => Drained::Aborted(*left),
+        }
+    }
+
+    /// Whether it has begun.
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining.load(Ordering::Acquire)
+    }
+
+    /// Resolves once it has begun.
+    pub fn signal(&self) -> DrainSignal {
+        // A child has its own lock, so connections on several workers do not meet in one.
+        let token = self.0.draining.child_token();
+        DrainSignal { drain: self.clone(), cancelled: Box::pin(token.cancelled_owned()), registered: false }
+    }
+
+    /// Resolves once what is left is being aborted.
+    pub async fn aborted(&self) {
+        self.0.aborted.cancelled().await;
+    }
+
+    /// Resolves once it has begun and all that is tracked has ended.
+    pub async fn finished(&self) {
+        self.0.tasks.wait().await;
+    }
+
+    /// Makes the drain wait until the token is dropped.
+    pub fn track(&self) -> TaskTrackerToken {
+        self.0.tasks.token()
+    }
+
+    /// Runs a task on the current runtime that the drain waits for, and that is aborted with the rest.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let drain = self.clone();
+        self.0.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = task => {}
+                () = drain.aborted() => {}
+            }
+        });
+    }
+
+    /// How many connections and tasks are tracked.
+    pub fn tracked(&self) -> usize {
+        self.0.tasks.len()
+    }
+}
+
+/// Resolves when a drain begins. Belongs to one task: after the first poll it costs one load of an atomic.
+#[derive(Debug)]
+pub struct DrainSignal {
+    drain: Drain,
+    cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
+    registered: bool,
+}
+
+impl Future for DrainSignal {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.drain.is_draining() {
+            return Poll::Ready(());
+        }
+        if self.registered {
+            return Poll::Pending;
+        }
+        self.registered = true;
+        self.cancelled.as_mut().poll(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waits_for_tracked_tasks_and_wakes_those_that_listen() {
+        let drain = Drain::default();
+        let signal = drain.signal();
+        drain.spawn(signal);
+        assert_eq!(drain.finish(Duration::from_secs(10)).await, Drained::Completed);
+    }
+
+    #[tokio::test]
+    async fn aborts_what_outlives_the_grace() {
+        let drain = Drain::default();
+        drain.spawn(std::future::pending());
+        assert_eq!(drain.finish(Duration::from_millis(10)).await, Drained::Aborted(1));
+        drain.finished().await;
+    }
+
+    #[tokio::test]
+    async fn a_second_signal_ends_the_grace_at_once() {
+        let drain = Drain::default();
+        drain.spawn(std::future::pending());
+        let second = drain.clone();
+        tokio::spawn(async move { second.abort() });
+        assert_eq!(drain.finish(Duration::from_mins(1)).await, Drained::Aborted(1));
+    }
+}

@@ -1,0 +1,91 @@
+//! From directories, or files that are read already, to documents.
+
+use super::codes;
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::document::Document;
+use super::header;
+use super::source::{Location, Source};
+use super::yaml;
+use crate::watch::Tree;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The files that are manifests.
+pub const EXTENSIONS: &[&str] = &["yaml", "yml", "json"];
+/// The largest manifest file, in bytes: a hundred times a large one, and little enough to read at every reload.
+pub const FILE_LIMIT: usize = 4 << 20;
+
+/// Reads all manifests below the directories (a path may also be one file).
+pub fn load(directories: &[PathBuf], default_namespace: &str) -> (Vec<Arc<Document>>, Diagnostics) {
+    let trees: Vec<Tree> = directories.iter().map(|directory| Tree::scan(directory, EXTENSIONS)).collect();
+    load_from(&trees, default_namespace)
+}
+
+/// The same with files that are read already.
+pub fn load_from<'a>(
+    trees: impl IntoIterator<Item = &'a Tree>,
+    default_namespace: &str,
+) -> (Vec<Arc<Document>>, Diagnostics) {
+    let mut diagnostics = Diagnostics::new();
+    let mut documents = Vec::new();
+    for tree in trees {
+        for (path, reason) in &tree.failures {
+            let diagnostic = Diagnostic::error(codes::UNREADABLE, format!("cannot be read: {reason}"));
+            diagnostics.push(diagnostic.at(Location::file(path)));
+        }
+        for (path, file) in &tree.files {
+            documents.extend(parse(path, &file.bytes, default_namespace, &mut diagnostics).into_iter().map(Arc::new));
+        }
+    }
+    report_duplicates(&documents, &mut diagnostics);
+    diagnostics.sort();
+    (documents, diagnostics)
+}
+
+/// Reads the documents of one file.
+pub fn parse(path: &Path, bytes: &[u8], default_namespace: &str, diagnostics: &mut Diagnostics) -> Vec<Document> {
+    if bytes.len() > FILE_LIMIT {
+        let message = format!("the file is larger than {FILE_LIMIT} bytes");
+        let diagnostic = Diagnostic::error(codes::TOO_LARGE, message).at(Location::file(path));
+        diagnostics.push(diagnostic.help("split it: documents may lie in any number of files"));
+        return Vec::new();
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            diagnostics.push(not_utf8(path, bytes, error.valid_up_to()));
+            return Vec::new();
+        }
+    };
+    let source = Arc::new(Source::new(path, text.into()));
+    let nodes = yaml::parse(&source, diagnostics);
+    header::read(&source, nodes, default_namespace, diagnostics)
+}
+
+fn not_utf8(path: &Path, bytes: &[u8], at: usize) -> Diagnostic {
+    // The text up to the bad byte is enough to name its line and column.
+    let valid = bytes.get(..at).map(String::from_utf8_lossy).unwrap_or_default();
+    let position = Source::new(path, valid.into_owned()).position(at);
+    let mut location = Location::file(path);
+    (location.line, location.column, location.end) = (position.line, position.column, position);
+    Diagnostic::error(codes::NOT_UTF8, "the file is not UTF-8").at(location).help("save it as UTF-8")
+}
+
+fn report_duplicates(documents: &[Arc<Document>], diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<[&str; 4], &Document> = HashMap::new();
+    for document in documents {
+        let key = [&*document.group, &document.kind, &document.namespace, &document.name];
+        let Some(first) = seen.get(&key) else {
+            seen.insert(key, document);
+            continue;
+        };
+        let message = format!("{} is defined twice", document.label());
+        diagnostics.push(
+            Diagnostic::error(codes::DUPLICATE_DOCUMENT, message)
+                .at(document.location_of("/metadata/name"))
+                .help("rename or remove one of the two")
+                .related("it is defined here first", Some(first.location_of("/metadata/name"))),
+        );
+    }
+}

@@ -1,0 +1,33 @@
+//! What a client is told when the proxy itself has to answer.
+
+use crate::body::ProxyBody;
+use crate::error::RequestError;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+
+/// When a client that found the proxy overloaded should come again, in seconds.
+const COME_AGAIN: HeaderValue = HeaderValue::from_static("1");
+
+/// The response for an error: its status, and its reason in a line of text. What a filter or an upstream said of
+/// itself stays in the log.
+pub fn error(error: &RequestError) -> Response<ProxyBody> {
+    let text = match error {
+        RequestError::Filter { .. } => "a policy failed\n".to_owned(),
+        RequestError::ConnectFailed { .. } => "no connection to the service\n".to_owned(),
+        RequestError::Reset { .. } => "the service closed the connection\n".to_owned(),
+        RequestError::BadResponse { .. } => "the service's response is not valid\n".to_owned(),
+        RequestError::NoRoute { .. } => String::new(),
+        other => format!("{other}\n"),
+    };
+    let mut response = Response::new(ProxyBody::full(text.clone()));
+    *response.status_mut() = error.status();
+    if !text.is_empty() {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE
+        && matches!(error, RequestError::Overloaded | RequestError::Publish { .. })
+    {
+        response.headers_mut().insert(RETRY_AFTER, COME_AGAIN);
+    }
+    response
+}

@@ -1,0 +1,322 @@
+//! Counters and histograms, as OpenMetrics text.
+//!
+//! Names follow OpenTelemetry's HTTP conventions where they cover the matter; the rest starts with `sluicegate_`.
+//! Whoever counts on the hot path holds a handle ([`FilterMetrics`], [`UpstreamMetrics`], ...) that was made when a
+//! snapshot was loaded; the series vanish with the last copy of the handle, so old filter versions leave no trace.
+
+mod event;
+mod family;
+mod filter;
+mod histogram;
+mod process;
+mod request;
+mod upstream;
+
+pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
+pub use filter::{CallResult, FilterMetrics, Phase};
+pub use process::ReloadResult;
+pub use request::ActiveRequest;
+pub use upstream::{UpstreamMetrics, UpstreamResult};
+
+use super::AccessLog;
+use super::record::AccessRecord;
+use event::{ChannelKey, SubscriptionKey};
+use family::Live;
+use filter::FilterKey;
+use process::Process;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use request::Requests;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use upstream::UpstreamKey;
+
+/// What [`Metrics::encode`] returns.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All counters of the process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    families: Arc<Families>,
+    registry: Arc<Registry>,
+}
+
+#[derive(Debug)]
+struct Families {
+    requests: Requests,
+    filters: Live<FilterKey, FilterMetrics>,
+    upstreams: Live<UpstreamKey, UpstreamMetrics>,
+    channels: Live<ChannelKey, ChannelMetrics>,
+    subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
+    process: Process,
+}
+
+impl Metrics {
+    /// None counted yet. Lines that `access` drops are counted too.
+    pub fn new(access: &AccessLog) -> Self {
+        let mut registry = Registry::default();
+        let families = Arc::new(Families {
+            requests: Requests::default(),
+            filters: Live::default(),
+            upstreams: Live::default(),
+            channels: Live::default(),
+            subscriptions: Live::default(),
+            process: Process::register(&mut registry, access.dropped_counter()),
+        });
+        registry.register_collector(Box::new(Arc::clone(&families)));
+        Self { families, registry: Arc::new(registry) }
+    }
+
+    /// All of them as OpenMetrics text, of type [`CONTENT_TYPE`].
+    ///
+    /// # Errors
+    /// Never, as text is written into memory; the library's signature has it.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    /// Counts a request as in flight until the guard is dropped.
+    pub fn request_started(&self) -> ActiveRequest {
+        self.families.requests.started()
+    }
+
+    /// Counts a request that is over.
+    pub fn observe_request(&self, record: &AccessRecord<'_>) {
+        self.families.requests.observe(record);
+    }
+
+    /// The counters of a filter's version. Loads of the same version share them; `digest` is the latest one's.
+    pub fn filter(&self, name: &str, version: &str, digest: &str) -> Arc<FilterMetrics> {
+        let key = FilterKey { name: name.to_owned(), version: version.to_owned() };
+        let metrics = self.families.filters.handle(key);
+        metrics.set_digest(digest);
+        metrics
+    }
+
+    /// The counters of a service that requests are sent to.
+    pub fn upstream(&self, name: &str) -> Arc<UpstreamMetrics> {
+        self.families.upstreams.handle(UpstreamKey { name: name.to_owned() })
+    }
+
+    /// The counters of a channel, `NAMESPACE/NAME`.
+    pub fn channel(&self, name: &str) -> Arc<ChannelMetrics> {
+        self.families.channels.handle(ChannelKey { name: name.to_owned() })
+    }
+
+    /// The counters of a channel's subscription, both `NAMESPACE/NAME`.
+    pub fn subscription(&self, channel: &str, subscription: &str) -> Arc<SubscriptionMetrics> {
+        let key = SubscriptionKey { channel: channel.to_owned(), subscription: subscription.to_owned() };
+        self.families.subscriptions.handle(key)
+    }
+
+    /// Counts a try to put a changed configuration in force.
+    pub fn config_reloaded(&self, result: ReloadResult) {
+        self.families.process.config_reloaded(result);
+    }
+
+    /// Counts a try to put a filter in force.
+    pub fn filter_reloaded(&self, filter: &str, result: ReloadResult) {
+        self.families.process.filter_reloaded(filter, result);
+    }
+
+    /// Counts the time to compile a filter.
+    pub fn filter_compiled(&self, filter: &str, duration: Duration) {
+        self.families.process.filter_compiled(filter, duration);
+    }
+}
+
+impl Collector for Families {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        self.requests.encode(&mut encoder)?;
+        filter::encode(&self.filters, &mut encoder)?;
+        upstream::encode(&self.upstreams, &mut encoder)?;
+        event::encode_channels(&self.channels, &mut encoder)?;
+        event::encode_subscriptions(&self.subscriptions, &mut encoder)
+    }
+}
+
+/// One metric's name, help and type, and the series that are written under it.
+struct Section<'a> {
+    metric: MetricEncoder<'a>,
+}
+
+impl<'a> Section<'a> {
+    fn counter(encoder: &'a mut DescriptorEncoder<'_>, name: &'a str, help: &str) -> Result<Self, fmt::Error> {
+        Ok(Self { metric: encoder.encode_descriptor(name, help, None, MetricType::Counter)? })
+    }
+
+    fn gauge(encoder: &'a mut DescriptorEncoder<'_>, name: &'a str, help: &str) -> Result<Self, fmt::Error> {
+        Ok(Self { metric: encoder.encode_descriptor(name, help, None, MetricType::Gauge)? })
+    }
+
+    fn histogram(encoder: &'a mut DescriptorEncoder<'_>, name: &'a str, help: &str) -> Result<Self, fmt::Error> {
+        Ok(Self { metric: encoder.encode_descriptor(name, help, None, MetricType::Histogram)? })
+    }
+
+    fn series(&mut self, labels: &impl EncodeLabelSet, metric: &impl EncodeMetric) -> Result<(), fmt::Error> {
+        metric.encode(self.metric.encode_family(labels)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::record;
+    use super::*;
+    use crate::error::RequestError;
+
+    fn metrics() -> Metrics {
+        Metrics::new(&AccessLog::off())
+    }
+
+    /// The lines that tell of `name`, without `# HELP` and `# TYPE`.
+    fn lines(metrics: &Metrics, name: &str) -> Vec<String> {
+        let text = metrics.encode().unwrap();
+        text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn counts_requests_by_method_status_route_and_error() {
+        let metrics = metrics();
+        let error = RequestError::Deadline { milliseconds: 5 };
+        let custom = http::Method::from_bytes(b"BREW").unwrap();
+        metrics.observe_request(&record());
+        metrics.observe_request(&record());
+        metrics.observe_request(&AccessRecord { status: Some(504), error: Some(&error), ..record() });
+        metrics.observe_request(&AccessRecord { method: &custom, route: None, status: None, ..record() });
+        let counts = lines(&metrics, "http_server_request_duration_seconds_count");
+        let name = "http_server_request_duration_seconds_count";
+        let expected = [
+            format!(r#"{name}{{http_request_method="GET",http_response_status_code="200",http_route="orders"}} 2"#),
+            format!(
+                r#"{name}{{http_request_method="GET",http_response_status_code="504",http_route="orders",error_type="http_response_timeout"}} 1"#
+            ),
+            format!(r#"{name}{{http_request_method="_OTHER"}} 1"#),
+        ];
+        for line in &expected {
+            assert!(counts.contains(line), "no {line} in {counts:#?}");
+        }
+        assert_eq!(counts.len(), expected.len());
+        let text = metrics.encode().unwrap();
+        assert!(
+            text.contains(r#"_bucket{le="0.005",http_request_method="GET",http_response_status_code="200""#),
+            "{text}"
+        );
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn requests_in_flight_go_up_and_down() {
+        let metrics = metrics();
+        let active = metrics.request_started();
+        assert_eq!(lines(&metrics, "http_server_active_requests"), ["http_server_active_requests 1"]);
+        drop(active);
+        assert_eq!(lines(&metrics, "http_server_active_requests"), ["http_server_active_requests 0"]);
+    }
+
+    #[test]
+    fn a_filter_is_counted_by_version_phase_and_result() {
+        let metrics = metrics();
+        let filter = metrics.filter("auth", "1.0.0", "sha256:aa");
+        filter.observe(Phase::Request, CallResult::Next, Duration::from_micros(2));
+        filter.observe(Phase::Request, CallResult::Respond, Duration::from_micros(3));
+        filter.observe(Phase::Response, CallResult::Trap, Duration::from_millis(20));
+        filter.instance_added();
+        let text = metrics.encode().unwrap();
+        for line in [
+            r#"sluicegate_filter_calls_total{filter="auth",version="1.0.0",phase="request",result="next"} 1"#,
+            r#"sluicegate_filter_calls_total{filter="auth",version="1.0.0",phase="request",result="respond"} 1"#,
+            r#"sluicegate_filter_calls_total{filter="auth",version="1.0.0",phase="response",result="trap"} 1"#,
+            r#"sluicegate_filter_duration_seconds_count{filter="auth",version="1.0.0",phase="request"} 2"#,
+            r#"sluicegate_filter_duration_seconds_sum{filter="auth",version="1.0.0",phase="response"} 0.02"#,
+            r#"sluicegate_filter_instances{filter="auth",version="1.0.0"} 1"#,
+            r#"sluicegate_filter_info{filter="auth",version="1.0.0",digest="sha256:aa"} 1"#,
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "no {line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_series_of_a_version_vanish_with_it() {
+        let metrics = metrics();
+        let old = metrics.filter("auth", "1.0.0", "sha256:aa");
+        let new = metrics.filter("auth", "2.0.0", "sha256:bb");
+        old.observe(Phase::Request, CallResult::Next, Duration::ZERO);
+        new.observe(Phase::Request, CallResult::Next, Duration::ZERO);
+        assert_eq!(lines(&metrics, "sluicegate_filter_calls_total").len(), 2);
+        drop(old);
+        let left = lines(&metrics, "sluicegate_filter");
+        assert!(!left.is_empty() && left.iter().all(|line| line.contains(r#"version="2.0.0""#)), "{left:#?}");
+    }
+
+    #[test]
+    fn a_version_that_is_loaded_again_goes_on_counting() {
+        let metrics = metrics();
+        let first = metrics.filter("auth", "1.0.0", "sha256:aa");
+        first.observe(Phase::Request, CallResult::Next, Duration::ZERO);
+        let second = metrics.filter("auth", "1.0.0", "sha256:bb");
+        drop(first);
+        second.observe(Phase::Request, CallResult::Next, Duration::ZERO);
+        let calls = lines(&metrics, "sluicegate_filter_calls_total");
+        assert!(calls.len() == 1 && calls[0].ends_with(" 2"), "{calls:?}");
+        assert!(lines(&metrics, "sluicegate_filter_info")[0].contains("sha256:bb"));
+    }
+
+    #[test]
+    fn counts_reloads_upstreams_and_events() {
+        let metrics = metrics();
+        metrics.config_reloaded(ReloadResult::Success);
+        metrics.config_reloaded(ReloadResult::Failure);
+        metrics.filter_reloaded("auth", ReloadResult::Failure);
+        metrics.filter_compiled("auth", Duration::from_millis(30));
+        let upstream = metrics.upstream("orders");
+        upstream.request(UpstreamResult::Success);
+        upstream.request(UpstreamResult::ConnectFailure);
+        upstream.retry();
+        let channel = metrics.channel("default/orders");
+        channel.received();
+        channel.refused();
+        let subscription = metrics.subscription("default/orders", "default/stock");
+        subscription.delivered(DeliveryResult::DeadLetter, Duration::from_millis(3));
+        subscription.retried();
+        subscription.taken();
+        let text = metrics.encode().unwrap();
+        for line in [
+            r#"sluicegate_config_reloads_total{result="success"} 1"#,
+            r#"sluicegate_config_reloads_total{result="failure"} 1"#,
+            "sluicegate_config_last_reload_successful 0",
+            r#"sluicegate_filter_reloads_total{filter="auth",result="failure"} 1"#,
+            r#"sluicegate_filter_compile_duration_seconds_count{filter="auth"} 1"#,
+            r#"sluicegate_upstream_requests_total{upstream="orders",result="success"} 1"#,
+            r#"sluicegate_upstream_requests_total{upstream="orders",result="connect_failure"} 1"#,
+            r#"sluicegate_upstream_retries_total{upstream="orders"} 1"#,
+            r#"sluicegate_events_received_total{channel="default/orders"} 1"#,
+            r#"sluicegate_events_refused_total{channel="default/orders"} 1"#,
+            r#"sluicegate_events_delivered_total{channel="default/orders",subscription="default/stock",result="dead_letter"} 1"#,
+            r#"sluicegate_events_retries_total{channel="default/orders",subscription="default/stock"} 1"#,
+            r#"sluicegate_events_in_flight{channel="default/orders",subscription="default/stock"} 1"#,
+            "sluicegate_access_log_dropped_total 0",
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "no {line} in\n{text}");
+        }
+        assert!(text.contains("sluicegate_build_info{version="), "{text}");
+    }
+
+    #[test]
+    fn every_metric_is_described_once() {
+        let metrics = metrics();
+        let _filters = [metrics.filter("a", "1", "d"), metrics.filter("b", "1", "d")];
+        let text = metrics.encode().unwrap();
+        let mut described: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        let all = described.len();
+        described.sort_unstable();
+        described.dedup();
+        assert_eq!(described.len(), all, "{text}");
+        assert!(!text.contains(".."), "{text}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Connections to upstreams between two exchanges, kept by the worker that made them.
+//!
+//! A worker is one thread, so its idle connections need no lock. A connection comes back only after an exchange that
+//! ended well on both sides; the most recently used one goes out first, which lets the others grow old and be closed.
+
+use super::connect::connect;
+use crate::body::ProxyBody;
+use crate::config::limits;
+use hyper::client::conn::http1::SendRequest;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+thread_local! {
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+/// A connection in use by one exchange. Dropping it closes the connection.
+pub(super) struct Lease {
+    /// Sends the request.
+    pub(super) sender: SendRequest<ProxyBody>,
+    /// Where it leads.
+    pub(super) address: SocketAddr,
+    /// How long it was idle; none for a new one.
+    pub(super) idle: Option<Duration>,
+}
+
+#[derive(Default)]
+struct Pool {
+    idle: HashMap<SocketAddr, Vec<Idle>>,
+    swept: bool,
+}
+
+struct Idle {
+    sender: SendRequest<ProxyBody>,
+    since: Instant,
+}
+
+/// Resets the pool's mark when the sweeper ends, even with its runtime.
+struct Sweeper;
+
+/// Closes the calling worker's idle connections, as when it drains.
+pub fn close_idle() {
+    POOL.with_borrow_mut(|pool| pool.idle.clear());
+}
+
+impl Lease {
+    /// An idle connection, if there is one that can be used at once.
+    pub(super) fn reuse(address: SocketAddr) -> Option<Self> {
+        POOL.with_borrow_mut(|pool| pool.take(address))
+    }
+
+    /// A new connection, within `limit`.
+    pub(super) async fn open(address: SocketAddr, limit: Duration) -> Result<Self, String> {
+        connect(address, limit).await.map(|sender| Self { sender, address, idle: None })
+    }
+
+    /// Keeps the connection for the next exchange, unless it is closed or there are enough.
+    pub(super) fn give_back(self) {
+        if self.sender.is_closed() {
+            return;
+        }
+        // During the thread's end there is no pool any more, and the connection just closes.
+        let sweep = POOL.try_with(|pool| pool.borrow_mut().put(self)).unwrap_or(false);
+        if sweep {
+            tokio::spawn(sweep_until_empty(Sweeper));
+        }
+    }
+}
+
+impl Pool {
+    fn take(&mut self, address: SocketAddr) -> Option<Lease> {
+        let idle = self.idle.get_mut(&address)?;
+        while let Some(Idle { sender, since }) = idle.pop() {
+            let age = since.elapsed();
+            // One that is not ready still sends the rest of a request that was answered early.
+            if age <= limits::UPSTREAM_IDLE && sender.is_ready() {
+                return Some(Lease { sender, address, idle: Some(age) });
+            }
+        }
+        None
+    }
+
+    /// Whether a sweeper is wanted.
+    fn put(&mut self, lease: Lease) -> bool {
+        let idle = self.idle.entry(lease.address).or_default();
+        if idle.len() < limits::UPSTREAM_IDLE_CONNECTIONS {
+            idle.push(Idle { sender: lease.sender, since: Instant::now() });
+        }
+        !std::mem::replace(&mut self.swept, true)
+    }
+
+    fn sweep(&mut self) {
+        self.idle.retain(|_, idle| {
+            idle.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() <= limits::UPSTREAM_IDLE);
+            !idle.is_empty()
+        });
+    }
+}
+
+/// Runs only while there is something to sweep.
+async fn sweep_until_empty(_sweeper: Sweeper) {
+    loop {
+        sleep(limits::UPSTREAM_SWEEP).await;
+        let empty = POOL.with_borrow_mut(|pool| {
+            pool.sweep();
+            pool.idle.is_empty()
+        });
+        if empty {
+            return;
+        }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        let _ = POOL.try_with(|pool| pool.borrow_mut().swept = false);
+    }
+}

@@ -1,0 +1,124 @@
+//! A look at a directory that opens no file: what there is, and the stamp of each.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Directories inside directories: deeper than anyone sorts manifests, and an end to loops of links.
+const MAX_DEPTH: usize = 16;
+/// Files of one tree: far above any real directory, far below what would make every look slow.
+const MAX_FILES: usize = 10_000;
+
+/// What tells one state of a file from another without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) length: u64,
+    pub(super) modified: SystemTime,
+    /// Seconds and nanoseconds of the last change of content, owner, mode or links.
+    changed: (i64, i64),
+    identity: Identity,
+}
+
+/// Device and inode: which file or directory a path leads to at the moment.
+pub(super) type Identity = (u64, u64);
+
+/// What a look found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Walk {
+    pub(super) files: BTreeMap<PathBuf, Stamp>,
+    /// Every directory whose entries matter: those below the root and those that links lead into.
+    pub(super) directories: BTreeMap<PathBuf, Identity>,
+    /// Paths by which directories are reached and which may be replaced; each lies in some parent that is worth watching.
+    pub(super) links: Vec<PathBuf>,
+    pub(super) failures: BTreeMap<PathBuf, String>,
+}
+
+/// Looks at everything below a root. One that does not exist is empty, with a failure that says so.
+pub(super) fn walk(root: &Path, extensions: &[&str]) -> Walk {
+    let mut walk = Walk { links: vec![root.into()], ..Walk::default() };
+    match fs::metadata(root) {
+        Ok(metadata) if metadata.is_dir() => walk.directory(root, &metadata, extensions, 0),
+        Ok(metadata) => walk.file(root, &metadata),
+        Err(error) => walk.fail(root, &error),
+    }
+    walk
+}
+
+impl Walk {
+    fn directory(&mut self, path: &Path, metadata: &Metadata, extensions: &[&str], depth: usize) {
+        self.directories.insert(path.into(), identity(metadata));
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) => return self.fail(path, &error),
+        };
+        for entry in entries {
+            match entry {
+                Ok(entry) if entry.file_name().as_encoded_bytes().starts_with(b".") => {}
+                Ok(entry) => self.entry(&entry.path(), extensions, depth),
+                Err(error) => self.fail(path, &error),
+            }
+        }
+    }
+
+    fn entry(&mut self, path: &Path, extensions: &[&str], depth: usize) {
+        let link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+        let wanted = has_extension(path, extensions);
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            // Removed while looking, which is nothing; or a link that leads nowhere, which is worth saying.
+            Err(error) if link && wanted => return self.fail(path, &error),
+            Err(_) => return,
+        };
+        let directory = metadata.is_dir();
+        if link && (directory || wanted) {
+            self.follow(path);
+        }
+        if directory && depth >= MAX_DEPTH {
+            self.failures.insert(path.into(), format!("directories are nested more than {MAX_DEPTH} deep"));
+        } else if directory {
+            self.directory(path, &metadata, extensions, depth + 1);
+        } else if wanted && metadata.is_file() {
+            self.file(path, &metadata);
+        }
+    }
+
+    /// Notes the directory that holds a link's target, so that a change there is noticed.
+    fn follow(&mut self, path: &Path) {
+        let Some(parent) = fs::canonicalize(path).ok().and_then(|target| target.parent().map(Path::to_path_buf)) else {
+            return;
+        };
+        if let Ok(metadata) = fs::metadata(&parent) {
+            self.directories.insert(parent, identity(&metadata));
+        }
+    }
+
+    fn file(&mut self, path: &Path, metadata: &Metadata) {
+        if self.files.len() >= MAX_FILES {
+            self.failures.insert(path.into(), format!("there are more than {MAX_FILES} files"));
+            return;
+        }
+        let stamp = Stamp {
+            length: metadata.len(),
+            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            identity: identity(metadata),
+        };
+        self.files.insert(path.into(), stamp);
+    }
+
+    fn fail(&mut self, path: &Path, error: &io::Error) {
+        self.failures.insert(path.into(), error.to_string());
+    }
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| extensions.iter().any(|wanted| extension.eq_ignore_ascii_case(wanted)))
+}
+
+fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
