@@ -35,7 +35,7 @@ impl AdminView for View {
         let active = snapshot.chain.links().iter().map(|link| active(link, &snapshot, &status));
         let serving = |path: &std::path::Path| snapshot.chain.links().iter().any(|link| link.path == path);
         let refused = status.refused.iter().filter(|(path, _)| !serving(path)).map(|(path, failure)| FilterStatus {
-            name: path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(),
+            name: crate::reload::stem(path),
             version: String::new(),
             digest: String::new(),
             origin: path.display().to_string(),

@@ -42,7 +42,7 @@ fn a_failing_filter_answers_503_and_the_next_request_is_fine() {
 #[test]
 fn with_failure_open_the_very_request_goes_through_unmodified() {
     let upstream = Upstream::start();
-    let proxy = misbehaving(Options::new().manifest("open.yaml", open("test-misbehave")), &upstream);
+    let proxy = misbehaving(Options::new().manifest("open.yaml", open("misbehave")), &upstream);
     for mode in FAILING {
         let answer = proxy.send(Request::post("http://shop/a?b=1", "body").header("x-misbehave", mode));
         assert_eq!(answer.status, 200, "{mode}");

@@ -15,7 +15,7 @@ fn version(component: &[u8], number: u8) -> Vec<u8> {
 fn digest(proxy: &Proxy) -> String {
     let filters = proxy.ask_admin("/filters").json();
     let filters = filters.as_array().expect("a list").iter();
-    let mine = filters.filter(|filter| filter["name"] == "test-headers").map(|filter| filter["digest"].to_string());
+    let mine = filters.filter(|filter| filter["name"] == "headers").map(|filter| filter["digest"].to_string());
     mine.collect()
 }
 

@@ -1,4 +1,6 @@
 //! Which filters there are: from component files to checked code, with the version before it where a file is bad.
+//!
+//! A filter is named after its file, so a component may serve several times under several names.
 
 use super::load::Loader;
 use super::policy::FilterPolicy;
@@ -19,6 +21,8 @@ pub(super) const REMOVAL_GRACE: Duration = Duration::from_secs(5);
 /// A component and where it came from.
 #[derive(Debug, Clone)]
 pub(super) struct Component {
+    /// The file's name without its ending.
+    pub name: String,
     pub path: PathBuf,
     pub code: Arc<Code>,
     /// The capabilities it was linked with.
@@ -50,7 +54,7 @@ impl Loader {
                         self.refuse(path, &diagnostic);
                         diagnostics.push(*diagnostic);
                         if let Some(before) = self.components.iter().find(|before| before.path == *path).cloned() {
-                            found.entry(before.code.manifest.name.clone()).or_insert(before);
+                            found.entry(before.name.clone()).or_insert(before);
                         }
                     }
                 }
@@ -66,13 +70,14 @@ impl Loader {
         self.recheck = None;
         for before in self.components.iter().filter(|before| !present.contains(&before.path)) {
             let since = before.missing_since.unwrap_or_else(Instant::now);
-            let name = &before.code.manifest.name;
-            if since.elapsed() >= REMOVAL_GRACE || found.contains_key(name) {
-                tracing::info!(filter = name, file = %before.path.display(), "the filter's file is gone");
+            let known = |path: &PathBuf| self.components.iter().any(|component| component.path == *path);
+            let moved = found.values().any(|new| new.code.hash == before.code.hash && !known(&new.path));
+            if moved || since.elapsed() >= REMOVAL_GRACE || found.contains_key(&before.name) {
+                tracing::info!(filter = before.name, file = %before.path.display(), moved, "the filter's file is gone");
                 continue;
             }
             self.recheck = Some(since + REMOVAL_GRACE);
-            found.insert(name.clone(), Component { missing_since: Some(since), ..before.clone() });
+            found.insert(before.name.clone(), Component { missing_since: Some(since), ..before.clone() });
         }
     }
 
@@ -82,12 +87,11 @@ impl Loader {
         bytes: &[u8],
         policies: &BTreeMap<String, FilterPolicy>,
     ) -> Result<Component, Box<Diagnostic>> {
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = stem(path);
         let refusal = |refusal: crate::wasm::Refusal| {
             let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, format!("the filter is refused: {refusal}"));
             Box::new(diagnostic.at(Location::file(path)))
         };
-        let name = crate::wasm::component::inspect(&stem, bytes).map_err(refusal)?.manifest.name;
         let granted = policies.get(&name).map_or_else(|| FilterPolicy::default().capabilities, |policy| policy.capabilities.clone());
         let hash = ContentHash::of(bytes);
         let same = |known: &&Component| known.code.hash == hash && known.granted == granted;
@@ -95,31 +99,35 @@ impl Loader {
             Some(known) => Arc::clone(&known.code),
             None => {
                 let started = Instant::now();
-                let code = self.runtime.load(&stem, bytes, &granted).map_err(refusal)?;
+                let code = self.runtime.load(&name, bytes, &granted).map_err(refusal)?;
                 self.telemetry.metrics.filter_compiled(&name, started.elapsed());
                 Arc::new(code)
             }
         };
-        Ok(Component { path: path.to_owned(), code, granted, missing_since: None })
+        Ok(Component { name, path: path.to_owned(), code, granted, missing_since: None })
     }
 
     fn refuse(&mut self, path: &Path, diagnostic: &Diagnostic) {
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        self.telemetry.metrics.filter_reloaded(&stem, ReloadResult::Failure);
+        self.telemetry.metrics.filter_reloaded(&stem(path), ReloadResult::Failure);
         let mut diagnostics = Diagnostics::new();
         diagnostics.push(diagnostic.clone());
         self.status.refused.insert(path.to_owned(), Failure { at: SystemTime::now(), diagnostics });
     }
 }
 
-/// A filter of the operator's directory takes the place of a stock one of its name; two in one directory are a mistake.
+/// What a filter is called: its file's name without the ending.
+pub(crate) fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// A filter of the operator's directory takes the place of a stock one of its name; two in one directory, such as in
+/// folders of it, are a mistake.
 fn place(found: &mut BTreeMap<String, Component>, component: Component, root: &Path, diagnostics: &mut Diagnostics) {
-    let name = component.code.manifest.name.clone();
-    if let Some(other) = found.get(&name).filter(|other| other.path.starts_with(root) && other.code.hash != component.code.hash) {
-        let message = format!("a filter named `{name}` is in {} already", other.path.display());
+    if let Some(other) = found.get(&component.name).filter(|other| other.path.starts_with(root)) {
+        let message = format!("a filter named `{}` is in {} already", component.name, other.path.display());
         let diagnostic = Diagnostic::warning(codes::FILTER_DUPLICATE, message).at(Location::file(&component.path));
-        diagnostics.push(diagnostic.help("the first file in order of name counts: remove one of the two"));
+        diagnostics.push(diagnostic.help("the first file in order of name counts: rename or remove one of the two"));
         return;
     }
-    found.insert(name, component);
+    found.insert(component.name.clone(), component);
 }

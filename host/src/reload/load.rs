@@ -131,7 +131,7 @@ impl Loader {
         let mut links = Vec::new();
         let mut configured = HashMap::new();
         for component in &components {
-            let policy = policies.get(&component.code.manifest.name).cloned().unwrap_or_default();
+            let policy = policies.get(&component.name).cloned().unwrap_or_default();
             let Some(filter) = self.filter(component, &policy, &documents, &mut configured, diagnostics) else { continue };
             if policy.enabled {
                 let manifest = &component.code.manifest;
@@ -156,7 +156,7 @@ impl Loader {
             let same = self.components.iter().any(|old| old.path == component.path && old.code.hash == component.code.hash);
             if !same {
                 self.status.since.insert(component.path.clone(), now);
-                self.telemetry.metrics.filter_reloaded(&component.code.manifest.name, ReloadResult::Success);
+                self.telemetry.metrics.filter_reloaded(&component.name, ReloadResult::Success);
             }
         }
         self.components = components;
@@ -178,9 +178,9 @@ impl Loader {
         let manifest = &component.code.manifest;
         let claimed = self.claimed(component, documents, diagnostics)?;
         if let Some(schema) = &manifest.settings {
-            let schema = compiled(&manifest.name, schema, diagnostics)?;
+            let schema = compiled(&component.name, schema, diagnostics)?;
             if !policy.settings.settings.is_null()
-                && !schema.check_value(&manifest.name, &policy.settings.settings, diagnostics)
+                && !schema.check_value(&component.name, &policy.settings.settings, diagnostics)
             {
                 return None;
             }
@@ -188,7 +188,7 @@ impl Loader {
         let resources: Vec<ResourceDocument> = claimed.iter().map(|document| resource(document)).collect();
         let parts: Vec<&str> =
             resources.iter().flat_map(|resource| [resource.origin.as_str(), resource.json.as_str()]).collect();
-        let fingerprint = format!("{} {:?} {}", component.code.hash, policy, parts.join("\0"));
+        let fingerprint = format!("{} {} {:?} {}", component.name, component.code.hash, policy, parts.join("\0"));
         if let Some(known) = self.configured.get(&fingerprint) {
             configured.insert(fingerprint, Arc::clone(known));
             return Some(Arc::clone(known));
@@ -198,7 +198,7 @@ impl Loader {
             cluster_domain: self.settings.cluster_domain.clone(),
         };
         let configuration = Configuration { environment, documents: resources.into() };
-        let name: Arc<str> = Arc::from(manifest.name.as_str());
+        let name: Arc<str> = Arc::from(component.name.as_str());
         let code = Arc::clone(&component.code);
         let filter = Filter::new(name, code, policy.settings.clone(), configuration, self.settings.workers);
         let filter = Arc::new(filter);
@@ -235,7 +235,7 @@ impl Loader {
             if mine.is_empty() {
                 continue;
             }
-            let schema = compiled(&component.code.manifest.name, &kind.schema, diagnostics)?;
+            let schema = compiled(&component.name, &kind.schema, diagnostics)?;
             for document in mine {
                 fits &= schema.check(document, diagnostics);
                 claimed.push(Arc::clone(document));

@@ -9,6 +9,7 @@ mod policy;
 mod status;
 mod thread;
 
+pub(crate) use filters::stem;
 pub use load::{Loaded, Loader, Sources};
 pub use policy::{FilterPolicy, POLICY_SCHEMA};
 pub use status::{Failure, Status, rfc3339};
