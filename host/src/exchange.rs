@@ -128,7 +128,7 @@ impl Handler for Exchange {
             time: SystemTime::now(),
         };
         let snapshot = self.snapshot.load_full();
-        let body = ProxyBody::request(incoming, self.request_body);
+        let body = connection.body(incoming, self.request_body);
         let (course, outcome) = (Course::default(), Outcome::default());
         let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, course, outcome };
         run.answer().await

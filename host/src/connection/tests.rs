@@ -50,7 +50,7 @@ impl Handler for Echo {
                 sleep(Duration::from_millis(100)).await;
                 answer(101, "")
             }
-            _ => match connection.body(request.into_body()).collect().await {
+            _ => match connection.body(request.into_body(), None).collect().await {
                 Ok(body) => Response::new(ProxyBody::full(body.to_bytes())),
                 Err(error) => self.refuse(&connection, &reason(&connection, &error)),
             },
