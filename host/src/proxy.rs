@@ -70,7 +70,7 @@ impl Proxy {
         let transport = Upstreams(Arc::clone(&exchange));
         dispatcher.spawn(Arc::new(EventChain(Arc::clone(&exchange))), move || transport)?;
         let drain = Drain::default();
-        let workers = Workers::start(&worker_settings(&settings), &exchange, drain.clone())?;
+        let workers = Workers::start(&worker_settings(&settings), &exchange, &drain)?;
         let reload = reload::spawn(loader, Arc::clone(&settings), Arc::clone(&exchange), watch)?;
         let view: Arc<dyn AdminView> = Arc::new(View { exchange, status: Arc::clone(&reload.status), drain });
         let admin =

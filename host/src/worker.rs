@@ -84,7 +84,7 @@ pub struct Workers {
 
 impl Workers {
     /// Binds all addresses and starts all threads; on an error there are none. `drain` ends them.
-    pub fn start<H: Handler>(settings: &Settings, handler: &Arc<H>, drain: Drain) -> Result<Self, StartError> {
+    pub fn start<H: Handler>(settings: &Settings, handler: &Arc<H>, drain: &Drain) -> Result<Self, StartError> {
         let count = settings.workers.max(1);
         reserve(count);
         let mut addresses = Vec::new();

@@ -13,16 +13,13 @@ pub(crate) struct Addresses(BTreeMap<String, usize>);
 impl Addresses {
     /// Every channel answers to its name and to its Knative service name, each bare (in the default namespace), with its
     /// namespace, with `.svc` and with the cluster's domain. Where two collide, plain names come first.
-    pub(crate) fn new<'a>(
-        environment: &Environment,
-        channels: impl Iterator<Item = (&'a str, &'a str)> + Clone,
-    ) -> Self {
+    pub(crate) fn new(environment: &Environment, channels: &[(&str, &str)]) -> Self {
         let mut addresses = BTreeMap::new();
         for suffix in ["", SERVICE_SUFFIX] {
-            for (index, (namespace, name)) in channels.clone().enumerate() {
+            for (index, (namespace, name)) in channels.iter().enumerate() {
                 let host = format!("{name}{suffix}").to_ascii_lowercase();
                 let domain = &environment.cluster_domain;
-                if namespace == environment.namespace {
+                if *namespace == environment.namespace {
                     addresses.entry(host.clone()).or_insert(index);
                 }
                 for tail in [String::new(), ".svc".to_owned(), format!(".svc.{domain}")] {
@@ -59,7 +56,7 @@ mod tests {
 
     fn addresses(channels: &[(&str, &str)]) -> Addresses {
         let environment = Environment { namespace: "default".into(), cluster_domain: "cluster.local".into() };
-        Addresses::new(&environment, channels.iter().copied())
+        Addresses::new(&environment, channels)
     }
 
     #[test]

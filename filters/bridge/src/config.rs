@@ -1,7 +1,7 @@
 //! Documents of kinds Channel, InMemoryChannel and Subscription, and what can be wrong with them beyond their shape.
 
 use crate::destination::Destination;
-use crate::{address, duration};
+use crate::{address, circle, duration};
 use serde::Deserialize;
 use sluicegate_sdk::{Diagnostics, Environment, Resource};
 
@@ -31,6 +31,8 @@ pub(crate) struct Subscription {
     pub(crate) origin: String,
     /// Such as `subscriber http://…, reply http://…`.
     pub(crate) goes_to: String,
+    /// Where every event goes.
+    pub(crate) receiver: String,
 }
 
 impl Channel {
@@ -60,6 +62,11 @@ pub(crate) fn channels(
     }
     for resource in resources.iter().filter(|resource| resource.kind == "Subscription") {
         subscribe(environment, resource, &mut channels, diagnostics);
+        if let Some(round) = circle::closed_by(&channels, resource) {
+            let message = format!("events go round for ever: {round}");
+            diagnostics.error(resource, "/spec", "SG0418", message);
+            diagnostics.help("send them somewhere else");
+        }
     }
     channels
 }
@@ -118,11 +125,12 @@ fn check_template(resource: &Resource, spec: &ChannelSpec, diagnostics: &mut Dia
 
 fn subscribe(environment: &Environment, resource: &Resource, channels: &mut [Channel], diagnostics: &mut Diagnostics) {
     let Some(spec) = resource.spec::<SubscriptionSpec>(diagnostics) else { return };
-    let mut goes_to = Vec::new();
+    let (mut goes_to, mut receiver) = (Vec::new(), None);
     for (field, destination) in [("subscriber", &spec.subscriber), ("reply", &spec.reply)] {
         let Some(destination) = destination else { continue };
         let uri = destination.resolve(environment, resource, &format!("/spec/{field}"), diagnostics);
-        goes_to.extend(uri.map(|uri| format!("{field} {uri}")));
+        goes_to.extend(uri.as_ref().map(|uri| format!("{field} {uri}")));
+        receiver = receiver.or(uri);
     }
     if spec.subscriber.is_none() && spec.reply.is_none() {
         diagnostics.error(resource, "/spec", "SG0410", "a subscription needs a `subscriber`, a `reply`, or both");
@@ -154,7 +162,12 @@ fn subscribe(environment: &Environment, resource: &Resource, channels: &mut [Cha
     };
     check_against(resource, &spec, channel, diagnostics);
     let name = format!("{}/{}", resource.namespace, resource.name);
-    channel.subscriptions.push(Subscription { name, origin: resource.origin.clone(), goes_to: goes_to.join(", ") });
+    channel.subscriptions.push(Subscription {
+        name,
+        origin: resource.origin.clone(),
+        goes_to: goes_to.join(", "),
+        receiver: receiver.unwrap_or_default(),
+    });
 }
 
 /// What is allowed but likely not meant, now that the channel is known.

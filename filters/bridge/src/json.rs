@@ -12,13 +12,13 @@ use sluicegate_sdk::Event;
 
 /// The event that a JSON object is.
 pub(crate) fn parse(body: &[u8]) -> Result<Event, Invalid> {
-    let members: Members<'_> = serde_json::from_slice(body).map_err(not_json)?;
+    let members: Members<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
     read(&members)
 }
 
 /// The events that a JSON array has; an invalid one is named by its place.
 pub(crate) fn parse_batch(body: &[u8]) -> Result<Vec<Event>, (usize, Invalid)> {
-    let batch: Vec<Members<'_>> = serde_json::from_slice(body).map_err(|error| (0, not_json(error)))?;
+    let batch: Vec<Members<'_>> = serde_json::from_slice(body).map_err(|error| (0, not_json(&error)))?;
     batch.iter().enumerate().map(|(index, members)| read(members).map_err(|invalid| (index, invalid))).collect()
 }
 
@@ -41,7 +41,7 @@ fn is_text(content_type: &str) -> bool {
     text && is_unicode(content_type)
 }
 
-fn not_json(error: serde_json::Error) -> Invalid {
+fn not_json(error: &serde_json::Error) -> Invalid {
     Invalid::new("", format!("the body is not a JSON event: {error}"))
 }
 

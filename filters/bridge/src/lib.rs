@@ -5,6 +5,7 @@
 
 mod address;
 mod attribute;
+mod circle;
 mod cloudevents;
 mod config;
 mod delivery;
@@ -44,7 +45,8 @@ impl Configure for Bridge {
     ) -> Self {
         let channels = config::channels(environment, resources, diagnostics);
         let names = channels.iter().map(|channel| (channel.namespace.as_str(), channel.name.as_str()));
-        let addresses = Addresses::new(environment, names);
+        let names: Vec<_> = names.collect();
+        let addresses = Addresses::new(environment, &names);
         Self { channels, addresses }
     }
 }

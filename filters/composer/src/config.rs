@@ -44,7 +44,7 @@ impl Settings {
         for (name, value, largest, unit) in fields {
             if value == 0 || value > largest {
                 let message = format!("{name} is {value}, which is not within 1 and {largest} {unit}");
-                diagnostics.settings_error(format!("/{name}"), "SG0401", message);
+                diagnostics.settings_error(format!("/{name}"), "SG0301", message);
             }
         }
     }
@@ -75,7 +75,7 @@ mod tests {
         Settings { call_deadline: 0, total_deadline: 1, max_part: LARGEST_PART + 1 }.check(&mut diagnostics);
         let lines = diagnostics.lines();
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines[0].starts_with("error SG0401 /callDeadline:"), "{lines:?}");
-        assert!(lines[1].starts_with("error SG0401 /maxPart:"), "{lines:?}");
+        assert!(lines[0].starts_with("error SG0301 /callDeadline:"), "{lines:?}");
+        assert!(lines[1].starts_with("error SG0301 /maxPart:"), "{lines:?}");
     }
 }

@@ -16,10 +16,11 @@ use part::CallLimits;
 use route::Named;
 use sluicegate_sdk::prelude::*;
 
-/// Request headers that would make a part something else than a whole, plain JSON body, or that speak of a body that
-/// the calls do not have.
-const NOT_PASSED_ON: [&str; 12] = [
+/// Request headers that would make a part something else than a whole, plain JSON body, that speak of a body which the
+/// calls do not have, or that belong to the client's connection.
+const NOT_PASSED_ON: [&str; 18] = [
     "accept-encoding",
+    "connection",
     "content-encoding",
     "content-length",
     "content-type",
@@ -30,7 +31,12 @@ const NOT_PASSED_ON: [&str; 12] = [
     "if-none-match",
     "if-range",
     "if-unmodified-since",
+    "keep-alive",
     "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// What may be composed: the methods that ask for something and change nothing.

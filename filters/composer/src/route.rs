@@ -25,13 +25,14 @@ pub struct Named {
 }
 
 impl Named {
-    /// A name that sets this destination apart from every other: `host:port` or `host:port/subset`, with `*` for a
-    /// port that the route leaves out.
+    /// A name that sets this destination apart from every other: the host, with `:port` and `/subset` where it has one.
     pub fn full_name(&self) -> String {
-        let port = self.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
-        match &self.subset {
-            Some(subset) => format!("{}:{port}/{subset}", self.host),
-            None => format!("{}:{port}", self.host),
+        match (self.port, &self.subset) {
+            (None, None) if self.host == ERRORS => format!("{ERRORS}:*"),
+            (None, None) => self.host.clone(),
+            (Some(port), None) => format!("{}:{port}", self.host),
+            (None, Some(subset)) => format!("{}/{subset}", self.host),
+            (Some(port), Some(subset)) => format!("{}:{port}/{subset}", self.host),
         }
     }
 
@@ -102,7 +103,7 @@ mod tests {
     fn services_of_one_short_name_stand_under_their_full_names() {
         let attribute = r#"[{"name":"shop","host":"shop.a.svc","port":80},{"name":"shop","host":"shop.b.svc"},
                             {"name":"shop","host":"shop.b.svc","subset":"v2"},{"name":"stock","host":"stock.a.svc"}]"#;
-        assert_eq!(names(attribute), ["shop.a.svc:80", "shop.b.svc:*", "shop.b.svc:*/v2", "stock"]);
+        assert_eq!(names(attribute), ["shop.a.svc:80", "shop.b.svc", "shop.b.svc/v2", "stock"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use sluicegate::admin::view::{ExplainAnswer, ExplainRequest};
-use sluicegate::config::Settings;
+use sluicegate::config::{AdminAddress, Settings};
 use sluicegate::drain::Drained;
 use sluicegate::manifest::Diagnostics;
 use sluicegate::proxy::{self, ExplainError, Proxy, StartError};
@@ -59,7 +59,11 @@ async fn asked(terminate: &mut Signal, interrupt: &mut Signal) {
 /// Writes where it listens as one line of JSON, whole or not at all.
 fn announce(path: &Path, proxy: &Proxy) -> std::io::Result<()> {
     let listening: Vec<String> = proxy.addresses().iter().map(ToString::to_string).collect();
-    let line = serde_json::json!({ "listening": listening, "admin": proxy.admin().to_string() });
+    let admin = match proxy.admin() {
+        AdminAddress::Tcp(address) => address.to_string(),
+        AdminAddress::Unix(path) => format!("unix:{}", path.display()),
+    };
+    let line = serde_json::json!({ "listening": listening, "admin": admin });
     let unfinished = path.with_extension("part");
     std::fs::write(&unfinished, format!("{line}\n"))?;
     std::fs::rename(unfinished, path)

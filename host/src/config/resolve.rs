@@ -2,7 +2,8 @@
 //!
 //! A flag replaces the file's value as a whole, lists included.
 
-use super::address::{AdminAddress, Upstream, socket_address};
+use super::address::{AdminAddress, socket_address};
+use super::upstream::Upstream;
 use super::file::{File, Text};
 use super::limits;
 use super::problem::{Mistake, Origin, Problems, did_you_mean};

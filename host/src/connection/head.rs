@@ -40,6 +40,7 @@ enum Line {
     Field,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Debug, Clone, Default)]
 struct Facts {
     is_get: bool,

@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
 
     fn after_scan(&mut self) {
         match self.gate.phase() {
-            Phase::Held => self.handle.hold(),
+            Phase::Held => self.handle.hold(self.gate.messages()),
             Phase::Failed => self.refuse(),
             _ => {}
         }

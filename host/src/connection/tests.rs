@@ -40,7 +40,8 @@ impl Handler for Echo {
             "/switch" => {
                 let upgrade = hyper::upgrade::on(&mut request);
                 connection.drain.spawn(async move {
-                    let mut io = hyper_util::rt::TokioIo::new(upgrade.await.unwrap());
+                    let Ok(upgraded) = upgrade.await else { return };
+                    let mut io = hyper_util::rt::TokioIo::new(upgraded);
                     let mut bytes = [0; 5];
                     io.read_exact(&mut bytes).await.unwrap();
                     io.write_all(&bytes).await.unwrap();

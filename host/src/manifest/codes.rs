@@ -51,7 +51,7 @@ codes! {
         "The tags of the YAML core schema are understood: !!str, !!int, !!float, !!bool, !!null, !!map and !!seq.";
     BAD_NUMBER = "SG0011", "a number has no JSON form",
         "Infinity and not-a-number cannot be passed on. Quote the value when it is meant as a string.";
-    NOT_A_MAPPING = "SG0012", "a document is not a mapping",
+    NOT_A_MANIFEST = "SG0012", "a document is no manifest",
         "A manifest has apiVersion, kind and metadata at its top level. Keep other files elsewhere.";
     API_VERSION = "SG0013", "apiVersion is missing or malformed",
         "It is VERSION for the core group, or GROUP/VERSION, such as networking.istio.io/v1.";

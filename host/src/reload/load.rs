@@ -11,7 +11,7 @@ use crate::manifest::{self, Diagnostic, Diagnostics, Document, Severity, codes, 
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::ReloadResult;
-use crate::upstream::registry::{Endpoint, Names, Registry, Service, ServicePort};
+use crate::upstream::registry::{Names, Registry};
 use crate::wasm::configuration::{Environment, ResourceDocument, Severity as Said};
 use crate::wasm::filter::Configuration;
 use crate::wasm::{Filter, Runtime};
@@ -250,14 +250,7 @@ impl Loader {
         let mut registry = Registry::new(names);
         endpoints::build(documents, &mut registry, diagnostics);
         for upstream in &self.settings.upstreams {
-            let endpoints = vec![Endpoint { address: upstream.address }];
-            let port = ServicePort { number: upstream.port, name: None, endpoints };
-            if upstream.name == "*" {
-                registry.set_fallback(Service { name: "*".into(), ports: vec![port] });
-            } else {
-                let name = registry.names.expand(&upstream.name, &self.settings.namespace);
-                registry.add(name, vec![port]);
-            }
+            registry.add_upstream(upstream);
         }
         registry
     }

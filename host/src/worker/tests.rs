@@ -32,7 +32,7 @@ impl Handler for Where {
 
 fn start(connections: ConnectionLimits) -> Workers {
     let settings = Settings { workers: 2, connections, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
-    Workers::start(&settings, &Arc::new(Where), Drain::default()).unwrap()
+    Workers::start(&settings, &Arc::new(Where), &Drain::default()).unwrap()
 }
 
 fn connect(workers: &Workers) -> std::net::TcpStream {
@@ -75,7 +75,9 @@ async fn every_worker_serves_and_knows_its_number() {
 async fn an_address_with_too_many_connections_gets_no_more() {
     let workers = start(ConnectionLimits { total: 100, per_address: 2 });
     let mut open: Vec<_> = (0..2).map(|_| connect(&workers)).collect();
-    open.iter_mut().for_each(|stream| send(stream, "/slow"));
+    for stream in &mut open {
+        send(stream, "/slow");
+    }
     std::thread::park_timeout(Duration::from_millis(50));
     let mut third = connect(&workers);
     let _ = write!(third, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");

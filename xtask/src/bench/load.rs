@@ -1,8 +1,8 @@
 //! The load generator, and what it says.
 
+use super::peers::Wrk;
 use super::processor::pinned;
 use super::verify::REQUEST_HEADERS;
-use super::peers::Wrk;
 use crate::wait::{self, Interrupt};
 use anyhow::{Context, Result, bail};
 use std::net::SocketAddr;

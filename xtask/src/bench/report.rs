@@ -163,9 +163,8 @@ impl fmt::Display for Report {
         }
         writeln!(out)?;
         for (what, value, aim) in self.comparisons() {
-            let verdict = aim.map(|aim| {
-                format!("  aim at most {aim:.2}: {}", if value <= aim { "kept" } else { "MISSED" })
-            });
+            let verdict =
+                aim.map(|aim| format!("  aim at most {aim:.2}: {}", if value <= aim { "kept" } else { "MISSED" }));
             writeln!(out, "{what:<30} {value:>6.2}{}", verdict.unwrap_or_default())?;
         }
         Ok(())

@@ -102,7 +102,9 @@ impl Bench<'_> {
             .with_context(|| format!("{} cannot be written", file.display()))?;
         let program = self.peers.envoy.as_deref().context("Envoy is not installed")?;
         let mut command = self.pinned(program);
-        command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--config-path"]).arg(file);
+        command
+            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--config-path"])
+            .arg(file);
         Ok(command)
     }
 
@@ -139,9 +141,7 @@ impl Bench<'_> {
 /// Envoy's configuration (JSON is one of its formats): one listener, one route, one cluster, nothing else switched on.
 fn envoy_configuration(listen: SocketAddr, origin: SocketAddr, wasm: Option<&Path>) -> serde_json::Value {
     let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.filters.{name}");
-    let socket = |address: SocketAddr| {
-        serde_json::json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
-    };
+    let socket = |address: SocketAddr| serde_json::json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}});
     let wasm = wasm.map(|file| {
         serde_json::json!({"name": "headers", "typed_config": {"@type": kind("http.wasm.v3.Wasm"), "config": {
             "name": "headers",

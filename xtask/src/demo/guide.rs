@@ -58,7 +58,9 @@ impl Guide<'_> {
         vec![
             Try {
                 shows: "hot reload: a new file is in effect within a second",
-                command: format!("echo '{GREETING}' > {manifests}/hello.json\n  curl -H 'Host: hello' http://{listen}/"),
+                command: format!(
+                    "echo '{GREETING}' > {manifests}/hello.json\n  curl -H 'Host: hello' http://{listen}/"
+                ),
             },
             Try {
                 shows: "a broken file never takes effect: the log says where and why, the requests go on as before",
@@ -73,9 +75,7 @@ impl Guide<'_> {
         vec![
             Try {
                 shows: "which filter decides what, which route matches, and why the others do not",
-                command: format!(
-                    "{program} explain --manifests {manifests} -X GET http://product-service/products"
-                ),
+                command: format!("{program} explain --manifests {manifests} -X GET http://product-service/products"),
             },
             Try {
                 shows: "every finding in a directory, with file, line and column",

@@ -94,13 +94,18 @@ fn start_proxy(workspace: &Workspace, profile: Profile, arguments: &Arguments) -
 fn check_ports(arguments: &Arguments) -> Result<()> {
     for (flag, address) in [("--listen", arguments.listen), ("--admin", arguments.admin)] {
         if !port::is_free(address) {
-            bail!("{address} is taken by another program, or not an address of this machine; choose another with `cargo xtask demo {flag} ADDRESS`");
+            bail!(
+                "{address} is taken by another program, or not an address of this machine; choose another with `cargo xtask demo {flag} ADDRESS`"
+            );
         }
     }
     let taken: Vec<String> =
         SERVICES.into_iter().filter(|address| !port::is_free(*address)).map(|address| address.to_string()).collect();
     if !taken.is_empty() {
-        bail!("the shop's services need {}, which another program has taken; is another demo running?", taken.join(", "));
+        bail!(
+            "the shop's services need {}, which another program has taken; is another demo running?",
+            taken.join(", ")
+        );
     }
     Ok(())
 }

@@ -31,6 +31,8 @@ struct ServiceSpec {
     external_name: Option<String>,
 }
 
+// The names are the format's own.
+#[allow(clippy::struct_field_names)]
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Port {

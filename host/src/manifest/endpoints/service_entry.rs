@@ -26,6 +26,8 @@ struct Spec {
     workload_selector: Option<serde_json::Value>,
 }
 
+// The names are the format's own.
+#[allow(clippy::struct_field_names)]
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Port {

@@ -96,7 +96,7 @@ fn by_fields(
             match mistyped {
                 Some(name) => findings.push(unknown_field(here, name, &names)),
                 None if names.is_empty() => {
-                    add(codes::NO_ALTERNATIVE, "the mapping fits none of its forms".into(), None)
+                    add(codes::NO_ALTERNATIVE, "the mapping fits none of its forms".into(), None);
                 }
                 None => add(codes::NO_ALTERNATIVE, format!("expected one of the fields {}", list(&names, "or")), None),
             }
