@@ -60,10 +60,8 @@ async fn a_body_that_goes_on_after_its_first_frame_keeps_every_byte() {
 #[tokio::test]
 async fn trailers_survive_the_look_ahead() {
     let trailers = || http::HeaderMap::from_iter([(http::header::AGE, http::HeaderValue::from_static("1"))]);
-    for frames in [
-        vec![Some(Ok(Frame::trailers(trailers())))],
-        vec![data("x"), Some(Ok(Frame::trailers(trailers())))],
-    ] {
+    for frames in [vec![Some(Ok(Frame::trailers(trailers())))], vec![data("x"), Some(Ok(Frame::trailers(trailers())))]]
+    {
         let begun = body(frames).begin().await.unwrap();
         let collected = begun.collect().await.unwrap();
         assert_eq!(collected.trailers(), Some(&trailers()));

@@ -83,16 +83,12 @@ async fn the_plans_deadline_holds_for_every_call() {
 async fn a_required_call_that_fails_cancels_the_others() {
     let (tardy, mut end) = slow(10_000).await;
     let (hang, _hang_end) = slow(10_000).await;
-    let services =
-        [("slow", vec![tardy.address]), ("down", vec![closed_port().await]), ("hang", vec![hang.address])];
+    let services = [("slow", vec![tardy.address]), ("down", vec![closed_port().await]), ("hang", vec![hang.address])];
     // Fails a little later, so that the other call has reached its upstream.
     let required = Call { required: true, deadline: Some(200), ..call("hang") };
     let outcomes = run(&registry(services), plan([call("slow"), call("down"), required]), &HeaderMap::new()).await;
-    let expected = [
-        ("slow", Err(CallError::Cancelled)),
-        ("down", Err(CallError::Refused)),
-        ("hang", Err(CallError::Deadline)),
-    ];
+    let expected =
+        [("slow", Err(CallError::Cancelled)), ("down", Err(CallError::Refused)), ("hang", Err(CallError::Deadline))];
     assert_eq!(results(&outcomes), expected);
     end.recv().await.unwrap();
 }
@@ -121,13 +117,8 @@ async fn every_way_to_fail_has_its_name() {
         ("reset", vec![reset.address]),
         ("large", vec![large.address]),
     ]);
-    let calls = [
-        call("down"),
-        call("empty"),
-        call("unknown"),
-        call("reset"),
-        Call { max_body: Some(4), ..call("large") },
-    ];
+    let calls =
+        [call("down"), call("empty"), call("unknown"), call("reset"), Call { max_body: Some(4), ..call("large") }];
     let outcomes = run(&registry, plan(calls), &HeaderMap::new()).await;
     let errors: Vec<_> = results(&outcomes).into_iter().map(|(_, result)| result.unwrap_err()).collect();
     let expected =
@@ -176,8 +167,10 @@ async fn a_call_says_what_its_filter_said_and_what_it_inherits() {
 
 #[test]
 fn a_plan_that_cannot_be_carried_out_is_told_why() {
-    let with_header =
-        |name: &str, value: &[u8]| Call { headers: vec![Header { name: name.into(), value: value.into() }], ..call("a") };
+    let with_header = |name: &str, value: &[u8]| Call {
+        headers: vec![Header { name: name.into(), value: value.into() }],
+        ..call("a")
+    };
     let to = |host: &str| {
         let destination = Destination { host: host.into(), port: None, subset: None };
         Call { destination, ..call("a") }

@@ -35,9 +35,8 @@ where
     let activity = Activity::new();
     let (left_read, left_write) = split(left);
     let (right_read, right_write) = split(right);
-    let copies = async {
-        tokio::try_join!(copy(left_read, right_write, &activity), copy(right_read, left_write, &activity))
-    };
+    let copies =
+        async { tokio::try_join!(copy(left_read, right_write, &activity), copy(right_read, left_write, &activity)) };
     tokio::select! {
         copied = copies => copied,
         () = activity.ceased(idle) => Err(io::Error::new(io::ErrorKind::TimedOut, "both sides were silent")),

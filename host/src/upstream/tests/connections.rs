@@ -48,8 +48,7 @@ async fn requests_at_the_same_time_have_connections_of_their_own() {
 
 #[tokio::test]
 async fn a_connection_that_the_upstream_closes_is_not_used_again() {
-    let upstream =
-        Upstream::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
     for _ in 0..3 {
         assert_eq!(fetch(&upstream.cluster()).await, "ok");
     }
@@ -150,7 +149,8 @@ async fn a_close_before_any_response_is_a_reset() {
 
 #[tokio::test]
 async fn what_is_not_http_is_a_bad_gateway() {
-    for nonsense in ["SSH-2.0-OpenSSH_9.6\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"]
+    for nonsense in
+        ["SSH-2.0-OpenSSH_9.6\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"]
     {
         let upstream = Upstream::answering(nonsense).await;
         let error = failure(&upstream.cluster(), &ForwardPolicy::default()).await;

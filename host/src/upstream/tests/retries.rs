@@ -1,7 +1,7 @@
 //! Trying again.
 
-use super::harness::{OK, UNAVAILABLE, Upstream, closed_port, cluster, front, get, head, retrying, text};
 use super::harness::Socket;
+use super::harness::{OK, UNAVAILABLE, Upstream, closed_port, cluster, front, get, head, retrying, text};
 use crate::body::ProxyBody;
 use crate::error::RequestError;
 use crate::upstream::forward;
