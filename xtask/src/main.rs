@@ -8,6 +8,8 @@ mod build;
 mod child;
 mod command;
 mod demo;
+#[cfg(test)]
+mod documents;
 mod lint;
 mod port;
 mod test;

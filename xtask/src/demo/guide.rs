@@ -25,7 +25,7 @@ struct Try {
 /// A route that answers by itself, in the one file that is added while the proxy runs.
 const GREETING: &str = r#"{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","metadata":{"name":"hello"},"spec":{"hosts":["hello"],"http":[{"directResponse":{"status":200,"body":{"string":"hello, live\n"}}}]}}"#;
 /// An order, as the inventory takes it.
-const ORDER: &str = r#"{"item":"teapot","quantity":2}"#;
+const ORDER: &str = r#"{"product":"teapot","quantity":2}"#;
 
 impl Guide<'_> {
     fn patterns(&self) -> Vec<Try> {
@@ -40,15 +40,21 @@ impl Guide<'_> {
                 command: format!("curl -i -H 'Host: product-service' http://{listen}/products"),
             },
             Try {
-                shows: "event: 202 as soon as the channel has it; the subscription then delivers it to inventory-service",
+                shows: "a part that fails is reported beside the good one",
                 command: format!(
-                    "curl -i -H 'Host: orders-channel' -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-type: order.placed' \
-                     -H 'ce-source: /shop' -H 'Content-Type: application/json' -d '{ORDER}' http://{listen}/"
+                    "curl -i -H 'Host: product-service' 'http://{listen}/products?fail=inventory-service'"
                 ),
             },
             Try {
-                shows: "... and the stock has changed",
-                command: format!("curl -H 'Host: order-service' http://{listen}/orders"),
+                shows: "event: 202 as soon as the channel has it; the subscription then delivers it to inventory-service",
+                command: format!(
+                    "curl -i -H 'Host: orders-channel' -H 'ce-specversion: 1.0' -H 'ce-id: 1' \
+                     -H 'ce-type: shop.order.placed' -H 'ce-source: /order-service' -H 'Content-Type: application/json' -d '{ORDER}' http://{listen}/"
+                ),
+            },
+            Try {
+                shows: "... and the stock has changed (the same ce-id again would change nothing)",
+                command: format!("curl -H 'Host: inventory-service' http://{listen}/products"),
             },
         ]
     }
@@ -75,13 +81,16 @@ impl Guide<'_> {
         vec![
             Try {
                 shows: "which filter decides what, which route matches, and why the others do not",
-                command: format!("{program} explain --manifests {manifests} -X GET http://product-service/products"),
+                command: format!("{program} explain --admin {admin} -X GET http://product-service/products"),
             },
             Try {
                 shows: "every finding in a directory, with file, line and column",
                 command: format!("{program} check {manifests}"),
             },
-            Try { shows: "the filters: version, state, last error", command: format!("curl http://{admin}/filters") },
+            Try {
+                shows: "the filters: version, state, why a newer one was refused",
+                command: format!("{program} filter list --admin {admin}"),
+            },
             Try { shows: "the metrics, one label for each filter", command: format!("curl http://{admin}/metrics") },
             Try { shows: "what is configured", command: format!("curl http://{admin}/config") },
         ]
@@ -119,7 +128,7 @@ mod tests {
             program: Path::new("target/debug/sluice"),
         };
         let text = guide.to_string();
-        for part in ["http://127.0.0.1:8123/orders", "http://127.0.0.1:9999/filters", "target/debug/sluice explain"] {
+        for part in ["http://127.0.0.1:8123/orders", "http://127.0.0.1:9999/metrics", "target/debug/sluice explain"] {
             assert!(text.contains(part), "{part} is not in:\n{text}");
         }
         assert!(!text.contains(":8080"), "an address of another run");
