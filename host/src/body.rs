@@ -1,15 +1,14 @@
 //! Bodies on their way through the proxy.
+//!
+//! One type serves both directions: it counts, keeps a limit and tells when it has ended, without another layer around
+//! it. Where the bytes come from is the business of [`crate::connection`] and [`crate::upstream`].
 
-use crate::config::limits;
-use crate::upstream::pool::Lease;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
-use tokio::time::{Instant, Sleep};
+use std::task::{Context, Poll, ready};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -33,152 +32,173 @@ pub enum BodyError {
 pub struct BodyEnd {
     /// The bytes that went through.
     pub bytes: u64,
-    /// Whether that was all of them.
+    /// Whether that was all that was wanted: false when the body failed or its reader went away.
     pub complete: bool,
 }
 
 /// A body of known bytes or one that streams.
-pub enum ProxyBody {
-    /// All of it is here.
-    Full(Option<Bytes>),
-    /// A client's, as it comes in.
-    Request(RequestBody),
-    /// An upstream's, as it comes in.
-    Response(Box<ResponseBody>),
-    /// Any other that streams.
-    Stream(Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>),
-}
-
-/// A client's body, limited, with the first frame perhaps read ahead.
-pub struct RequestBody {
-    incoming: Incoming,
-    ahead: Option<Frame<Bytes>>,
+pub struct ProxyBody {
+    /// What is here already and comes first.
+    ahead: Option<Bytes>,
+    /// Where the rest comes from.
+    rest: Source,
+    bytes: u64,
     limit: Option<u64>,
-    bytes: u64,
-    /// Told when the body itself fails, since the error does not survive the way through the upstream's connection.
-    failed: Arc<OnceLock<RequestBodyFailure>>,
+    on_end: Option<EndHook>,
 }
 
-/// Why a client's body failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestBodyFailure {
-    /// The client broke it off, or broke its framing.
-    Broken,
-    /// It is over its limit, in bytes.
-    TooLarge(u64),
-}
+type EndHook = Box<dyn FnOnce(BodyEnd) + Send>;
 
-/// An upstream's body. Gives its connection back when it ends well.
-pub struct ResponseBody {
-    incoming: Incoming,
-    lease: Option<Lease>,
-    idle: Option<Pin<Box<Sleep>>>,
-    bytes: u64,
-    on_end: Option<Box<dyn FnOnce(BodyEnd) + Send>>,
+enum Source {
+    /// There is no more.
+    None,
+    /// A peer, as hyper reads it.
+    Incoming(Incoming),
+    /// Any other.
+    Stream(Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>),
 }
 
 impl ProxyBody {
     /// No bytes.
     pub fn empty() -> Self {
-        Self::Full(None)
+        Self::new(None, Source::None)
     }
 
     /// These bytes.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self::Full((!bytes.is_empty()).then_some(bytes))
+        Self::new((!bytes.is_empty()).then_some(bytes), Source::None)
     }
 
     /// A body that streams.
     pub fn stream(body: impl Body<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
-        Self::Stream(Box::pin(body))
+        Self::new(None, Source::Stream(Box::pin(body)))
     }
 
-    /// A client's body, limited to this many bytes.
+    /// A peer's body, limited to this many bytes.
     pub fn request(incoming: Incoming, limit: Option<u64>) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();
         }
-        Self::Request(RequestBody { incoming, ahead: None, limit, bytes: 0, failed: Arc::default() })
+        Self::new(None, Source::Incoming(incoming)).limited(limit)
     }
 
-    /// An upstream's body on its leased connection.
-    pub(crate) fn response(incoming: Incoming, lease: Lease) -> Self {
-        let body = ResponseBody { incoming, lease: Some(lease), idle: None, bytes: 0, on_end: None };
-        if body.incoming.is_end_stream() {
-            return Self::empty();
-        }
-        Self::Response(Box::new(body))
+    fn new(ahead: Option<Bytes>, rest: Source) -> Self {
+        Self { ahead, rest, bytes: 0, limit: None, on_end: None }
     }
 
-    /// Calls `hook` once when the body has ended, well or not. Every body of known length ends here and now.
+    /// The same body, failing with [`BodyError::TooLarge`] beyond this many bytes.
+    #[must_use]
+    pub fn limited(mut self, limit: Option<u64>) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Calls `hook` once, when the body has ended, well or not, or is dropped.
+    ///
+    /// A body of known bytes that nobody reads, such as one for a HEAD request, counts as complete.
     pub fn on_end(&mut self, hook: impl FnOnce(BodyEnd) + Send + 'static) {
-        match self {
-            Self::Response(body) => body.on_end = Some(Box::new(hook)),
-            _ => hook(BodyEnd { bytes: self.size_hint().exact().unwrap_or(0), complete: true }),
-        }
+        self.on_end = Some(Box::new(hook));
+    }
+
+    /// Whether all of it is here, so that it can be sent more than once.
+    pub fn is_known(&self) -> bool {
+        matches!(self.rest, Source::None)
     }
 
     /// A copy, when all of it is here.
     pub fn replayable(&self) -> Option<Self> {
-        match self {
-            Self::Full(bytes) => Some(Self::Full(bytes.clone())),
-            _ => None,
+        self.is_known().then(|| Self::new(self.ahead.clone(), Source::None))
+    }
+
+    /// Waits for the first frame of a body that streams.
+    ///
+    /// A body that is complete with it becomes one of known bytes; one that is broken from its start, or announces more
+    /// bytes than its limit, fails here, before any upstream hears of it.
+    pub async fn begin(mut self) -> Result<Self, BodyError> {
+        if self.is_known() {
+            return Ok(self);
+        }
+        if let Some(limit) = self.limit.filter(|limit| self.size_hint().lower() > *limit) {
+            return Err(BodyError::TooLarge { limit });
+        }
+        let Some(frame) = self.frame().await else { return Ok(Self::empty()) };
+        match frame?.into_data() {
+            Ok(data) => {
+                self.bytes = 0;
+                self.ahead = Some(data);
+                self.settle().await
+            }
+            Err(trailers) => Ok(Self::stream(Trailers(Some(trailers)))),
         }
     }
 
-    /// Waits for a client's first frame. A body that is complete with it becomes one of known bytes, and one that is
-    /// broken from the start never reaches an upstream.
-    pub async fn begin(self) -> Result<Self, BodyError> {
-        let Self::Request(mut body) = self else { return Ok(self) };
-        match body.frame().await {
-            None => Ok(Self::empty()),
-            Some(Err(error)) => Err(error),
-            Some(Ok(frame)) if frame.is_data() && body.incoming.is_end_stream() => {
-                Ok(frame.into_data().map_or_else(|_| Self::empty(), Self::full))
-            }
-            Some(Ok(frame)) => {
-                body.ahead = Some(frame);
-                Ok(Self::Request(body))
+    /// Finds out whether the frame read ahead was all. The end of a chunked body often lies in the same packet as its
+    /// only chunk, but is read one turn later.
+    async fn settle(mut self) -> Result<Self, BodyError> {
+        if !self.rest.is_end_stream() && self.rest.size_hint().exact().is_none() {
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+                match std::future::poll_fn(|context| Poll::Ready(self.rest.poll_frame(context))).await {
+                    Poll::Pending => {}
+                    Poll::Ready(None) => self.rest = Source::None,
+                    Poll::Ready(Some(frame)) => return Ok(self.put_back(frame?)),
+                }
             }
         }
+        if self.rest.is_end_stream() {
+            self.rest = Source::None;
+        }
+        Ok(self)
     }
 
-    /// Where to ask, after the exchange failed, whether the client's body was to blame.
-    pub fn failure(&self) -> Option<Arc<OnceLock<RequestBodyFailure>>> {
-        match self {
-            Self::Request(body) => Some(Arc::clone(&body.failed)),
-            _ => None,
-        }
+    fn put_back(mut self, frame: Frame<Bytes>) -> Self {
+        let rest = std::mem::replace(&mut self.rest, Source::None);
+        self.rest = Source::Stream(Box::pin(Resumed { frame: Some(frame), rest }));
+        self
     }
 
     /// All of it, if it is at most this large. One frame is not copied. Trailers are dropped.
     pub async fn collect_up_to(mut self, limit: u64) -> Result<Bytes, BodyError> {
+        let announced = self.size_hint().lower();
+        if announced > limit {
+            return Err(BodyError::TooLarge { limit });
+        }
         let mut first = Bytes::new();
         let mut rest: Option<BytesMut> = None;
         while let Some(frame) = self.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
-            let size = rest.as_ref().map_or(first.len(), BytesMut::len).saturating_add(data.len());
-            if size as u64 > limit {
+            if self.bytes > limit {
                 return Err(BodyError::TooLarge { limit });
             }
             match &mut rest {
                 Some(rest) => rest.extend_from_slice(&data),
                 None if first.is_empty() => first = data,
-                None => rest = Some(first.iter().chain(&data).copied().collect()),
+                None => {
+                    let size = usize::try_from(announced).unwrap_or(0).max(first.len() + data.len());
+                    let mut both = BytesMut::with_capacity(size);
+                    both.extend_from_slice(&first);
+                    both.extend_from_slice(&data);
+                    rest = Some(both);
+                }
             }
         }
         Ok(rest.map_or(first, BytesMut::freeze))
     }
-}
 
-impl std::fmt::Debug for ProxyBody {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Full(bytes) => formatter.debug_tuple("Full").field(&bytes.as_ref().map(Bytes::len)).finish(),
-            Self::Request(_) => formatter.write_str("Request"),
-            Self::Response(_) => formatter.write_str("Response"),
-            Self::Stream(_) => formatter.write_str("Stream"),
+    /// Counts a frame and holds it against the limit.
+    fn admit(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        let size = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+        self.bytes = self.bytes.saturating_add(size);
+        match self.limit {
+            Some(limit) if self.bytes > limit => Err(BodyError::TooLarge { limit }),
+            _ => Ok(frame),
+        }
+    }
+
+    fn end(&mut self, complete: bool) {
+        if let Some(hook) = self.on_end.take() {
+            hook(BodyEnd { bytes: self.bytes, complete });
         }
     }
 }
@@ -191,35 +211,79 @@ impl Body for ProxyBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut *self {
-            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Request(body) => Pin::new(body).poll_frame(context),
-            Self::Response(body) => body.poll(context),
+        let frame = match self.ahead.take() {
+            Some(bytes) => Some(Ok(Frame::data(bytes))),
+            None => ready!(self.rest.poll_frame(context)),
+        };
+        let frame = frame.map(|frame| frame.and_then(|frame| self.admit(frame)));
+        match &frame {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => {
+                self.end(false);
+                self.rest = Source::None;
+            }
+            None => self.end(true),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_none() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let ahead = self.ahead.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let mut hint = self.rest.size_hint();
+        match hint.exact() {
+            Some(rest) => hint.set_exact(rest.saturating_add(ahead)),
+            None => hint.set_lower(hint.lower().saturating_add(ahead)),
+        }
+        hint
+    }
+}
+
+impl Drop for ProxyBody {
+    /// A reader may stop after the last byte of a body of known length without asking for its end.
+    fn drop(&mut self) {
+        self.end(self.is_known() || self.is_end_stream());
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::None => Poll::Ready(None),
+            Self::Incoming(body) => {
+                Pin::new(body).poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(BodyError::Http)))
+            }
             Self::Stream(body) => body.as_mut().poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Full(bytes) => bytes.is_none(),
-            Self::Request(body) => body.is_end_stream(),
-            // Asked before the end, it would keep the connection from going back to the pool.
-            Self::Response(_) => false,
+            Self::None => true,
+            Self::Incoming(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Request(body) => body.size_hint(),
-            Self::Response(body) => body.incoming.size_hint(),
+            Self::None => SizeHint::with_exact(0),
+            Self::Incoming(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
         }
     }
 }
 
-impl Body for RequestBody {
+/// A body that begins with a frame that was read to find out whether it ends.
+struct Resumed {
+    frame: Option<Frame<Bytes>>,
+    rest: Source,
+}
+
+impl Body for Resumed {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -227,84 +291,31 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(frame) = self.ahead.take() {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        let frame = match std::task::ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
-            None => return Poll::Ready(None),
-            Some(Err(error)) => {
-                let _ = self.failed.set(RequestBodyFailure::Broken);
-                return Poll::Ready(Some(Err(error.into())));
-            }
-            Some(Ok(frame)) => frame,
-        };
-        self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-        match self.limit {
-            Some(limit) if self.bytes > limit => {
-                let _ = self.failed.set(RequestBodyFailure::TooLarge(limit));
-                Poll::Ready(Some(Err(BodyError::TooLarge { limit })))
-            }
-            _ => Poll::Ready(Some(Ok(frame))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ahead.is_none() && self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let ahead = self.ahead.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
-        match self.incoming.size_hint().exact() {
-            Some(rest) => SizeHint::with_exact(rest + ahead),
-            None => SizeHint::default(),
+        match self.frame.take() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => self.rest.poll_frame(context),
         }
     }
 }
 
-impl ResponseBody {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(context) {
-            Poll::Pending => self.poll_idle(context),
-            Poll::Ready(Some(Ok(frame))) => {
-                self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.idle = None;
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(Some(Err(error))) => {
-                self.end(false);
-                Poll::Ready(Some(Err(error.into())))
-            }
-            Poll::Ready(None) => {
-                self.end(true);
-                Poll::Ready(None)
-            }
-        }
-    }
+/// A body without data.
+struct Trailers(Option<Frame<Bytes>>);
 
-    /// A timer is only made once the upstream keeps us waiting, which short answers never do.
-    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let idle = self
-            .idle
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limits::UPSTREAM_BODY_IDLE)));
-        std::task::ready!(idle.as_mut().poll(context));
-        self.end(false);
-        Poll::Ready(Some(Err(BodyError::Timeout)))
-    }
+impl Body for Trailers {
+    type Data = Bytes;
+    type Error = BodyError;
 
-    fn end(&mut self, complete: bool) {
-        let lease = self.lease.take();
-        if complete && let Some(lease) = lease {
-            lease.give_back();
-        }
-        if let Some(hook) = self.on_end.take() {
-            hook(BodyEnd { bytes: self.bytes, complete });
-        }
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(self.0.take().map(Ok))
     }
 }
 
-impl Drop for ResponseBody {
-    /// A body of known length may be dropped after its last byte without being asked for its end.
-    fn drop(&mut self) {
-        self.end(self.incoming.is_end_stream());
+impl std::fmt::Debug for ProxyBody {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ahead = self.ahead.as_ref().map(Bytes::len);
+        formatter.debug_struct("ProxyBody").field("ahead", &ahead).field("known", &self.is_known()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

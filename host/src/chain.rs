@@ -25,6 +25,10 @@ pub struct Link {
     pub filter: Arc<Filter>,
     /// Where its calls are counted.
     pub metrics: Arc<FilterMetrics>,
+    /// Its place in the chain: higher comes first.
+    pub priority: i32,
+    /// The file it came from.
+    pub path: std::path::PathBuf,
 }
 
 /// How far a request has come along the chain.

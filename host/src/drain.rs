@@ -5,8 +5,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -23,6 +23,8 @@ struct Shared {
     /// The same as `draining`, without its lock.
     is_draining: AtomicBool,
     aborted: CancellationToken,
+    /// What was left when it was aborted.
+    left: OnceLock<usize>,
     tasks: TaskTracker,
 }
 
@@ -46,6 +48,7 @@ impl Drain {
     /// Ends everything at once: the grace is over, or somebody asked twice.
     pub fn abort(&self) {
         self.begin();
+        self.0.left.get_or_init(|| self.0.tasks.len());
         self.0.aborted.cancel();
     }
 
@@ -53,13 +56,15 @@ impl Drain {
     pub async fn finish(&self, grace: Duration) -> Drained {
         self.begin();
         tokio::select! {
-            () = self.0.tasks.wait() => return Drained::Completed,
+            biased;
             () = self.0.aborted.cancelled() => {}
-            () = tokio::time::sleep(grace) => {}
+            () = self.0.tasks.wait() => return Drained::Completed,
+            () = tokio::time::sleep(grace) => self.abort(),
         }
-        let left = self.0.tasks.len();
-        self.abort();
-        Drained::Aborted(left)
+        match self.0.left.get() {
+            None | Some(0) => Drained::Completed,
+            Some(left) => Drained::Aborted(*left),
+        }
     }
 
     /// Whether it has begun.
@@ -156,6 +161,6 @@ mod tests {
         drain.spawn(std::future::pending());
         let second = drain.clone();
         tokio::spawn(async move { second.abort() });
-        assert_eq!(drain.finish(Duration::from_secs(60)).await, Drained::Aborted(1));
+        assert_eq!(drain.finish(Duration::from_mins(1)).await, Drained::Aborted(1));
     }
 }

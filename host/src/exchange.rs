@@ -16,7 +16,7 @@ use crate::upstream::{ForwardPolicy, Forwarded, forward};
 use crate::wasm::types::Plan;
 use crate::{gather, respond};
 use arc_swap::ArcSwap;
-use http::header::{HOST, UPGRADE};
+use http::header::{HOST, UPGRADE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -56,6 +56,7 @@ struct Run {
 struct Received {
     authority: String,
     path: Uri,
+    user_agent: Option<HeaderValue>,
     started: Instant,
     time: SystemTime,
 }
@@ -119,10 +120,15 @@ impl Handler for Exchange {
             Ok(sanitized) => sanitized,
             Err(error) => return self.refuse(&connection, &error),
         };
-        let received =
-            Received { authority: head.authority.clone(), path, started: Instant::now(), time: SystemTime::now() };
+        let received = Received {
+            authority: head.authority.clone(),
+            path,
+            user_agent: head.headers.get(USER_AGENT).cloned(),
+            started: Instant::now(),
+            time: SystemTime::now(),
+        };
         let snapshot = self.snapshot.load_full();
-        let body = ProxyBody::request(incoming, self.request_body);
+        let body = connection.body(incoming, self.request_body);
         let (course, outcome) = (Course::default(), Outcome::default());
         let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, course, outcome };
         run.answer().await
@@ -330,7 +336,7 @@ impl Run {
                 endpoint: outcome.endpoint,
                 attempts: outcome.attempts,
                 error: outcome.error.as_ref(),
-                user_agent: head.headers.get(http::header::USER_AGENT).map(HeaderValue::as_bytes),
+                user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
                 aborted: !end.complete,
             });
         };

@@ -1,22 +1,41 @@
 //! Makes the calls of a plan, in parallel, and collects every outcome.
+//!
+//! What the outcomes mean is the filter's business; a status of 500 is an answer like any other here.
 
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
-use crate::upstream::forward::{ForwardPolicy, forward};
 use crate::upstream::registry::Registry;
+use crate::upstream::{ForwardPolicy, forward};
 use crate::wasm::types::{Call, CallError, CallResponse, Header, Outcome, Plan};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
+/// Headers that a call may not set, because the host writes them.
+const HOST_HEADERS: [&str; 11] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
 /// Whether the plan can be carried out: names, methods, paths and headers are well formed and there are not too many
-/// calls. The error says what is wrong.
+/// calls. The error says what is wrong with it, as in "the filter failed: ...".
 pub fn check(plan: &Plan) -> Result<(), String> {
     if plan.calls.is_empty() {
         return Err("its plan has no calls".into());
@@ -24,67 +43,70 @@ pub fn check(plan: &Plan) -> Result<(), String> {
     if plan.calls.len() > limits::PLAN_CALLS {
         return Err(format!("its plan has {} calls, more than {}", plan.calls.len(), limits::PLAN_CALLS));
     }
-    for (index, call) in plan.calls.iter().enumerate() {
-        if plan.calls.iter().take(index).any(|earlier| earlier.name == call.name) {
+    let mut names = HashSet::with_capacity(plan.calls.len());
+    for call in &plan.calls {
+        if !names.insert(call.name.as_str()) {
             return Err(format!("two of its calls are named {:?}", call.name));
         }
-        head(call, &HeaderMap::new()).map_err(|error| format!("its call {:?} {error}", call.name))?;
+        check_call(call).map_err(|error| format!("its call {:?} {error}", call.name))?;
     }
     Ok(())
 }
 
-/// Makes the calls. The outcomes stand in the order of the calls. Dropping the future cancels them all; so does a
-/// required call that fails.
+fn check_call(call: &Call) -> Result<(), String> {
+    method(call)?;
+    path(call)?;
+    host(call)?;
+    call.headers.iter().try_for_each(|header| self::header(header).map(drop))
+}
+
+/// Makes the calls of a plan that [`check`] found good. The outcomes stand in the order of the calls.
+///
+/// Every call gets the `inherited` headers that it does not set itself. Dropping the future cancels all calls, and a
+/// required one that fails cancels the others.
 pub async fn run(registry: &Registry, plan: Plan, inherited: &HeaderMap) -> Vec<Outcome> {
     let started = Instant::now();
-    let limit = |milliseconds: Option<u64>| milliseconds.map_or(limits::CALL_DEADLINE, Duration::from_millis);
-    let total = started + plan.deadline.map_or(limits::UPSTREAM_TOTAL, Duration::from_millis);
-    let names: Vec<String> = plan.calls.iter().map(|call| call.name.clone()).collect();
-    let mut outcomes: Vec<Option<Result<CallResponse, CallError>>> = names.iter().map(|_| None).collect();
-    let mut running: FuturesUnordered<_> = plan
-        .calls
-        .into_iter()
-        .enumerate()
-        .map(|(index, call)| {
-            let deadline = total.min(started + limit(call.deadline));
-            async move {
-                let required = call.required;
-                let outcome = timeout_at(deadline, make(registry, call, inherited, deadline)).await;
-                (index, required, outcome.unwrap_or(Err(CallError::Deadline)))
-            }
-        })
-        .collect();
-    while let Some((index, required, outcome)) = running.next().await {
-        let stop = required && outcome.is_err();
-        if let Some(slot) = outcomes.get_mut(index) {
-            *slot = Some(outcome);
+    let limit = |milliseconds: Option<u64>, default: Duration| milliseconds.map_or(default, Duration::from_millis);
+    let total = limit(plan.deadline, limits::UPSTREAM_TOTAL);
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(plan.calls.len());
+    let mut running = FuturesUnordered::new();
+    for (index, mut call) in plan.calls.into_iter().enumerate() {
+        let name = std::mem::take(&mut call.name);
+        outcomes.push(Outcome { name, response: Err(CallError::Cancelled) });
+        let limit = total.min(limit(call.deadline, limits::CALL_DEADLINE));
+        let deadline = started.checked_add(limit).unwrap_or(started + limits::CALL_DEADLINE);
+        running.push(async move {
+            let required = call.required;
+            let response = timeout_at(deadline, make(registry, call, inherited, limit)).await;
+            (index, required, response.unwrap_or(Err(CallError::Deadline)))
+        });
+    }
+    while let Some((index, required, response)) = running.next().await {
+        let stop = required && response.is_err();
+        if let Some(outcome) = outcomes.get_mut(index) {
+            outcome.response = response;
         }
         if stop {
             break;
         }
     }
-    drop(running);
-    let outcome = |(name, response): (String, Option<_>)| Outcome {
-        name,
-        response: response.unwrap_or(Err(CallError::Cancelled)),
-    };
-    names.into_iter().zip(outcomes).map(outcome).collect()
+    outcomes
 }
 
 async fn make(
     registry: &Registry,
-    call: Call,
+    mut call: Call,
     inherited: &HeaderMap,
-    deadline: Instant,
+    limit: Duration,
 ) -> Result<CallResponse, CallError> {
     let cluster = registry.find(&call.destination.host, call.destination.port).ok_or(CallError::NoEndpoint)?;
-    // The plan was checked before it was taken.
+    let body = call.body.take().map_or_else(ProxyBody::empty, ProxyBody::full);
+    // Only a plan that nobody checked gets no further here.
     let parts = head(&call, inherited).map_err(|_| CallError::NoEndpoint)?;
-    let body = call.body.map_or_else(ProxyBody::empty, ProxyBody::full);
-    let policy = ForwardPolicy { timeout: Some(deadline - Instant::now()), retries: None };
+    let policy = ForwardPolicy { timeout: Some(limit), retries: None };
     let forwarded = forward(&cluster, parts, body, &policy).await.map_err(|error| of_error(&error))?;
     let (parts, body) = forwarded.response.into_parts();
-    let max = call.max_body.unwrap_or(limits::CALL_BODY);
+    let max = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
     let body = body.collect_up_to(max).await.map_err(|error| match error {
         BodyError::TooLarge { .. } => CallError::TooLarge,
         BodyError::Timeout => CallError::Deadline,
@@ -117,42 +139,60 @@ pub fn of_error(error: &RequestError) -> CallError {
 }
 
 fn head(call: &Call, inherited: &HeaderMap) -> Result<Parts, String> {
-    let method = Method::from_bytes(call.method.as_bytes()).map_err(|_| format!("has method {:?}", call.method))?;
-    if method == Method::CONNECT {
-        return Err("has method \"CONNECT\"".into());
-    }
-    let path = PathAndQuery::try_from(call.path.as_str()).ok().filter(|path| path.as_str().starts_with('/'));
-    let path = path.ok_or_else(|| format!("has path {:?}, which is not a path and query", call.path))?;
-    let mut headers = inherited.clone();
-    for header in &call.headers {
-        let name = HeaderName::try_from(header.name.as_str());
-        let name = name.map_err(|_| format!("has header {:?}, which is not a header name", header.name))?;
-        let own = matches!(
-            name.as_str(),
-            "connection"
-                | "content-length"
-                | "host"
-                | "keep-alive"
-                | "te"
-                | "trailer"
-                | "transfer-encoding"
-                | "upgrade"
-        );
-        if own {
-            return Err(format!("has header {name:?}, which belongs to the host"));
-        }
-        let value = HeaderValue::from_bytes(&header.value);
-        headers.append(name, value.map_err(|_| format!("has control characters in header {:?}", header.name))?);
-    }
-    let authority = match call.destination.port {
-        Some(port) if port != 80 => format!("{}:{port}", call.destination.host),
-        _ => call.destination.host.clone(),
-    };
-    let host = HeaderValue::try_from(authority).map_err(|_| format!("goes to {:?}", call.destination.host))?;
-    headers.insert(http::header::HOST, host);
     let (mut parts, ()) = Request::new(()).into_parts();
-    parts.method = method;
-    parts.uri = http::Uri::from(path);
-    parts.headers = headers;
+    parts.method = method(call)?;
+    parts.uri = Uri::from(path(call)?);
+    parts.headers.reserve(inherited.len() + call.headers.len() + 1);
+    for line in &call.headers {
+        let (name, value) = header(line)?;
+        parts.headers.append(name, value);
+    }
+    for name in inherited.keys() {
+        if !parts.headers.contains_key(name) {
+            inherited.get_all(name).iter().for_each(|value| {
+                parts.headers.append(name.clone(), value.clone());
+            });
+        }
+    }
+    parts.headers.insert(HOST, host(call)?);
     Ok(parts)
 }
+
+fn method(call: &Call) -> Result<Method, String> {
+    let method = Method::from_bytes(call.method.as_bytes()).ok().filter(|method| *method != Method::CONNECT);
+    method.ok_or_else(|| format!("has method {:?}, which cannot be sent", call.method))
+}
+
+fn path(call: &Call) -> Result<PathAndQuery, String> {
+    let path = PathAndQuery::try_from(call.path.as_str()).ok();
+    let path = path.filter(|path| path.as_str().starts_with('/') && !call.path.contains('#'));
+    path.ok_or_else(|| format!("has path {:?}, which is not a path and query", call.path))
+}
+
+fn host(call: &Call) -> Result<HeaderValue, String> {
+    let name = &call.destination.host;
+    let wrong = || format!("goes to {name:?}, which is not a host name");
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._*[]:".contains(&byte);
+    if name.is_empty() || !name.bytes().all(plain) {
+        return Err(wrong());
+    }
+    let value = match call.destination.port {
+        Some(port) if port != 80 => HeaderValue::try_from(format!("{name}:{port}")),
+        _ => HeaderValue::from_str(name),
+    };
+    value.map_err(|_| wrong())
+}
+
+fn header(header: &Header) -> Result<(HeaderName, HeaderValue), String> {
+    let name = HeaderName::try_from(header.name.as_str());
+    let name = name.map_err(|_| format!("has header {:?}, which is not a header name", header.name))?;
+    if HOST_HEADERS.contains(&name.as_str()) {
+        return Err(format!("has header {name:?}, which belongs to the host"));
+    }
+    let value = HeaderValue::from_bytes(&header.value);
+    let value = value.map_err(|_| format!("has control characters in the value of header {name:?}"))?;
+    Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests;

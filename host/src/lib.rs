@@ -5,6 +5,7 @@
 //! [`upstream`], [`gather`] or [`event`] -> response phases in reverse -> one access record ([`telemetry`]).
 
 pub mod admin;
+pub mod admission;
 pub mod body;
 pub mod chain;
 pub mod config;
@@ -15,13 +16,17 @@ pub mod drain;
 pub mod error;
 pub mod event;
 pub mod exchange;
+pub mod explain;
 pub mod gather;
 pub mod listener;
 pub mod manifest;
+pub mod proxy;
+pub mod reload;
 pub mod request;
 pub mod respond;
 pub mod sanitize;
 pub mod snapshot;
+pub mod status;
 pub mod telemetry;
 pub mod upstream;
 pub mod wasm;

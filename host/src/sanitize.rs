@@ -1,1 +1,271 @@
-//! Seam.
+//! What of a message is for the next hop only, and what every hop adds (RFC 9110, sections 7.6 and 7.8).
+//!
+//! Inbound, a request's head becomes a [`RequestHead`] of end-to-end fields alone. Outbound, the proxy says who it
+//! acted for. Framing is nobody's business here: the gate checked it, and the HTTP library writes it anew.
+
+use crate::connection::ConnectionInfo;
+use crate::error::RequestError::{self, BadRequest};
+use crate::request::{RequestHead, RequestId};
+use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Uri, Version};
+use hyper::upgrade::OnUpgrade;
+
+mod names;
+use names::{KEEP_ALIVE, PROXY_CONNECTION, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REQUEST_ID};
+
+/// A request as the proxy goes on with it.
+#[derive(Debug)]
+pub struct Sanitized {
+    /// The head.
+    pub head: RequestHead,
+    /// The connection, when the client asks to speak WebSocket on it. An answer of 101 makes it resolve.
+    pub upgrade: Option<OnUpgrade>,
+}
+
+/// Takes a request's head apart.
+pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitized, RequestError> {
+    let authority = match parts.version {
+        Version::HTTP_2 => http2_authority(&parts.uri, &parts.headers)?,
+        _ => http1_authority(&parts.uri, &parts.headers)?,
+    };
+    let upgrade = match &connection.gate {
+        Some(gate) if gate.wants_upgrade() => parts.extensions.remove::<OnUpgrade>(),
+        _ => None,
+    };
+    request_headers(&mut parts.headers, parts.version)?;
+    let path_and_query = parts.uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let head = RequestHead {
+        id: RequestId::random(),
+        method: parts.method,
+        scheme: connection.scheme.clone(),
+        authority,
+        path_and_query,
+        headers: parts.headers,
+        attributes: Vec::new(),
+        body: None,
+        peer: connection.peer,
+        local: connection.local,
+        version: parts.version,
+    };
+    Ok(Sanitized { head, upgrade })
+}
+
+/// Adds what the proxy says to the upstream to the headers of a request for it. `authority` is the client's, which
+/// filters may have changed in the head since.
+///
+/// `x-forwarded-proto` and `x-forwarded-host` replace what the client claims; `x-forwarded-for` and `via` grow by one
+/// entry; `x-request-id` is kept when there is one.
+pub fn outgoing(head: &RequestHead, authority: &str, headers: &mut HeaderMap) {
+    forwarded_for(head, headers);
+    headers.insert(
+        X_FORWARDED_PROTO,
+        HeaderValue::from_static(if head.scheme == http::uri::Scheme::HTTPS { "https" } else { "http" }),
+    );
+    match HeaderValue::from_str(authority) {
+        Ok(host) if !authority.is_empty() => headers.insert(X_FORWARDED_HOST, host),
+        _ => headers.remove(X_FORWARDED_HOST),
+    };
+    if let Entry::Vacant(vacant) = headers.entry(X_REQUEST_ID)
+        && let Ok(id) = HeaderValue::try_from(head.id.to_string())
+    {
+        vacant.insert(id);
+    }
+    headers.append(header::VIA, via(head.version));
+}
+
+/// Leaves the end-to-end headers of an upstream's response, and adds `via`. `version` is the upstream's.
+pub fn response(headers: &mut HeaderMap, version: Version) {
+    let found = HopByHop::in_headers(headers);
+    if found.connection {
+        // An upstream is not refused for what it nominates: its response is worth more than its manners.
+        let nominated: Vec<HeaderName> = nominations(headers).filter_map(|name| name.parse().ok()).collect();
+        for name in nominated.into_iter().filter(|name| !is_essential(name)) {
+            headers.remove(name);
+        }
+        headers.remove(header::CONNECTION);
+    }
+    found.remove_others(headers);
+    headers.append(header::VIA, via(version));
+}
+
+/// Leaves the fields that may stand in a trailer section (RFC 9110, section 6.5.1).
+pub fn trailers(trailers: &mut HeaderMap) {
+    HopByHop { connection: true, other: true, te: true }.remove_others(trailers);
+    for name in &names::NEVER_IN_TRAILERS {
+        trailers.remove(name);
+    }
+}
+
+fn request_headers(headers: &mut HeaderMap, version: Version) -> Result<(), RequestError> {
+    let found = HopByHop::in_headers(headers);
+    if version == Version::HTTP_2 {
+        if found.connection || found.other {
+            return Err(BadRequest("a header for one connection in HTTP/2"));
+        }
+        join_cookies(headers);
+    }
+    if found.connection {
+        remove_nominated(headers)?;
+    }
+    let trailers_welcome = found.te && accepts_trailers(headers);
+    found.remove_others(headers);
+    if trailers_welcome {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    headers.remove(header::HOST);
+    headers.remove(header::EXPECT);
+    Ok(())
+}
+
+/// Which hop-by-hop fields there are. Most messages have none, and finding that out takes one look at each name.
+struct HopByHop {
+    connection: bool,
+    te: bool,
+    other: bool,
+}
+
+impl HopByHop {
+    fn in_headers(headers: &HeaderMap) -> Self {
+        let mut found = Self { connection: false, te: false, other: false };
+        for name in headers.keys() {
+            match name.as_str() {
+                "connection" => found.connection = true,
+                "te" => found.te = true,
+                "keep-alive"
+                | "proxy-connection"
+                | "transfer-encoding"
+                | "upgrade"
+                | "proxy-authenticate"
+                | "proxy-authorization" => found.other = true,
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn remove_others(&self, headers: &mut HeaderMap) {
+        if self.te {
+            headers.remove(header::TE);
+        }
+        if !self.other {
+            return;
+        }
+        let others = [
+            KEEP_ALIVE,
+            PROXY_CONNECTION,
+            header::TRANSFER_ENCODING,
+            header::UPGRADE,
+            header::PROXY_AUTHENTICATE,
+            header::PROXY_AUTHORIZATION,
+        ];
+        for name in others {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Removes `connection` and what it names. Refuses a client that would have the proxy drop what a later hop relies
+/// on, such as who the client is.
+fn remove_nominated(headers: &mut HeaderMap) -> Result<(), RequestError> {
+    let mut nominated = Vec::new();
+    for name in nominations(headers) {
+        let name: HeaderName = name.parse().map_err(|_| BadRequest("the connection header names no header"))?;
+        if is_essential(&name) {
+            return Err(BadRequest("the connection header names an end-to-end header"));
+        }
+        nominated.push(name);
+    }
+    for name in nominated {
+        headers.remove(name);
+    }
+    headers.remove(header::CONNECTION);
+    Ok(())
+}
+
+/// What `connection` names, but for the options that are no headers or are removed anyway.
+fn nominations(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::CONNECTION).into_iter();
+    values.flat_map(|value| value.to_str().unwrap_or("\0").split(',')).map(str::trim).filter(|option| {
+        let known = ["close", "keep-alive", "upgrade", "te", "http2-settings"];
+        !option.is_empty() && !known.iter().any(|known| option.eq_ignore_ascii_case(known))
+    })
+}
+
+fn is_essential(name: &HeaderName) -> bool {
+    names::ESSENTIAL.contains(name)
+}
+
+fn accepts_trailers(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::TE).into_iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(|coding| coding.trim().eq_ignore_ascii_case("trailers")))
+}
+
+/// HTTP/2 clients may send each cookie by itself; HTTP/1 servers expect one header (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let Entry::Occupied(mut cookies) = headers.entry(header::COOKIE) else { return };
+    if cookies.iter().nth(1).is_none() {
+        return;
+    }
+    let parts: Vec<&[u8]> = cookies.iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&parts.join(b"; ".as_slice())) {
+        cookies.insert(joined);
+    }
+}
+
+/// The gate has compared the two and checked that HTTP/1.1 has one of them.
+fn http1_authority(uri: &Uri, headers: &HeaderMap) -> Result<String, RequestError> {
+    match (uri.authority(), headers.get(header::HOST)) {
+        (Some(authority), _) => Ok(authority.as_str().to_owned()),
+        (None, Some(host)) => text(host),
+        (None, None) => Ok(String::new()),
+    }
+}
+
+fn http2_authority(uri: &Uri, headers: &HeaderMap) -> Result<String, RequestError> {
+    let mut hosts = headers.get_all(header::HOST).into_iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(BadRequest("more than one host header"));
+    }
+    match (uri.authority(), host) {
+        (Some(authority), _) if authority.as_str().contains('@') => {
+            Err(BadRequest("the authority has user information"))
+        }
+        (Some(authority), Some(host)) if !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()) => {
+            Err(BadRequest("the host header differs from :authority"))
+        }
+        (Some(authority), _) => Ok(authority.as_str().to_owned()),
+        (None, Some(host)) => text(host),
+        (None, None) => Err(BadRequest(":authority is missing")),
+    }
+}
+
+fn text(host: &HeaderValue) -> Result<String, RequestError> {
+    host.to_str().map(str::to_owned).map_err(|_| BadRequest("the host has an invalid character"))
+}
+
+fn forwarded_for(head: &RequestHead, headers: &mut HeaderMap) {
+    let peer = head.peer.ip().to_canonical().to_string();
+    let mut value = Vec::with_capacity(peer.len());
+    for earlier in headers.get_all(X_FORWARDED_FOR) {
+        value.extend_from_slice(earlier.as_bytes());
+        value.extend_from_slice(b", ");
+    }
+    value.extend_from_slice(peer.as_bytes());
+    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(value)) {
+        headers.insert(X_FORWARDED_FOR, value);
+    }
+}
+
+fn via(version: Version) -> HeaderValue {
+    HeaderValue::from_static(match version {
+        Version::HTTP_2 => "2 sluicegate",
+        Version::HTTP_10 => "1.0 sluicegate",
+        _ => "1.1 sluicegate",
+    })
+}
+
+#[cfg(test)]
+mod tests;

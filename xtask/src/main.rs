@@ -1,1 +1,84 @@
-fn main() {}
+//! `cargo xtask`: everything the repository does beside compiling, each as one command.
+//!
+//! Every command first sets up what it needs (a compiler target, the components, a peer to compare with), says each
+//! step as it takes it, and ends whatever it started. Nothing here is part of the product.
+
+mod bench;
+mod build;
+mod child;
+mod command;
+mod demo;
+#[cfg(test)]
+mod documents;
+mod lint;
+mod port;
+mod test;
+mod wait;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// Builds, tests, shows and measures Sluicegate.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Builds the filters, the proxy and the example services.
+    Build(build::Arguments),
+    /// Builds, then runs every test: unit tests, black-box tests, documentation tests.
+    Test(test::Arguments),
+    /// Checks formatting, lints and, where cargo-deny is installed, licences and advisories.
+    Lint(lint::Arguments),
+    /// Runs the shop: three services behind the proxy, and a list of requests to try.
+    Demo(demo::Arguments),
+    /// Compares the proxy's CPU time per request with Envoy and a bare hyper proxy.
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    let workspace = Workspace::load()?;
+    match task {
+        Task::Build(arguments) => build::run(&workspace, &arguments),
+        Task::Test(arguments) => test::run(&workspace, &arguments),
+        Task::Lint(arguments) => lint::run(&workspace, &arguments),
+        Task::Demo(arguments) => demo::run(&workspace, &arguments),
+        Task::Bench(arguments) => bench::run(&workspace, &arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples_in_its_help() {
+        for task in Arguments::command().get_subcommands() {
+            let help = task.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:"), "`cargo xtask {}` has no examples", task.get_name());
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The codes of this filter's diagnostics. They are stable: tools and people search for them.
 
+/// The document has not the shape of the resource. The host's own check against the schema finds this first.
+pub const UNREADABLE: &str = "SG0200";
 /// `hosts`, `gateways` or `exportTo` break a rule of their own.
 pub const HOST: &str = "SG0201";
 /// A host is there twice, or a wildcard covers another host of the same resource.

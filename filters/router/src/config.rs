@@ -4,12 +4,31 @@
 //! get here; whatever else can be wrong is found while these types are resolved. A `null` counts as a field left out,
 //! and as a condition that every request meets where it stands in a `match` list.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Reads `null` as the type's empty value.
-fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+/// Maps from names to conditions, where a `null` is not a field left out but a condition that says nothing.
+const KEEP_NULLS: [&str; 3] = ["headers", "withoutHeaders", "queryParams"];
+
+/// Reads a `spec`.
+pub fn read(mut spec: Value) -> Result<VirtualService, serde_json::Error> {
+    remove_nulls(&mut spec, false);
+    serde_json::from_value(spec)
+}
+
+/// Removes members that are `null`, so that the types below need not allow for it one by one.
+fn remove_nulls(value: &mut Value, keep: bool) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(|element| remove_nulls(element, false)),
+        Value::Object(members) => {
+            members.retain(|_, member| keep || !member.is_null());
+            for (name, member) in members {
+                remove_nulls(member, KEEP_NULLS.contains(&name.as_str()));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The `spec` of a VirtualService.
@@ -17,22 +36,16 @@ fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializ
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct VirtualService {
     /// Names whose requests the rules take.
-    #[serde(deserialize_with = "or_empty")]
     pub hosts: Vec<String>,
     /// The gateways, and `mesh` for sidecars, that the rules are meant for; empty means `mesh`.
-    #[serde(deserialize_with = "or_empty")]
     pub gateways: Vec<String>,
     /// The rules for HTTP, of which the first that matches counts.
-    #[serde(deserialize_with = "or_empty")]
     pub http: Vec<HttpRoute>,
     /// Rules for TLS that is passed through: accepted without effect.
-    #[serde(deserialize_with = "or_empty")]
     pub tls: Vec<serde_json::Value>,
     /// Rules for plain TCP: accepted without effect.
-    #[serde(deserialize_with = "or_empty")]
     pub tcp: Vec<serde_json::Value>,
     /// Namespaces that see the resource: accepted without effect.
-    #[serde(deserialize_with = "or_empty")]
     pub export_to: Vec<String>,
 }
 
@@ -43,10 +56,9 @@ pub struct HttpRoute {
     /// Names the rule in logs.
     pub name: Option<String>,
     /// Blocks of which one must match; none at all, or a null one, matches every request.
-    #[serde(rename = "match", deserialize_with = "or_empty")]
+    #[serde(rename = "match")]
     pub matches: Vec<Option<HttpMatch>>,
     /// Where requests go.
-    #[serde(deserialize_with = "or_empty")]
     pub route: Vec<RouteDestination>,
     /// Sends the client elsewhere.
     pub redirect: Option<Redirect>,
@@ -65,7 +77,6 @@ pub struct HttpRoute {
     /// A service that gets a copy: accepted without effect.
     pub mirror: Option<Destination>,
     /// Services that get a copy: accepted without effect.
-    #[serde(deserialize_with = "or_empty")]
     pub mirrors: Vec<Mirror>,
     /// How much is mirrored, in whole percent.
     pub mirror_percent: Option<i64>,
@@ -92,23 +103,18 @@ pub struct HttpMatch {
     /// The authority as sent, port included.
     pub authority: Option<StringMatch>,
     /// Headers that must be there; a null one is an error.
-    #[serde(deserialize_with = "or_empty")]
     pub headers: BTreeMap<String, Option<StringMatch>>,
     /// The port that the request came in on.
     pub port: Option<i64>,
     /// Labels of the caller's workload.
-    #[serde(deserialize_with = "or_empty")]
     pub source_labels: BTreeMap<String, String>,
     /// Gateways that the block is restricted to: accepted without effect.
-    #[serde(deserialize_with = "or_empty")]
     pub gateways: Vec<String>,
     /// Query parameters that must be there.
-    #[serde(deserialize_with = "or_empty")]
     pub query_params: BTreeMap<String, Option<StringMatch>>,
     /// Whether `uri.exact` and `uri.prefix` ignore case.
     pub ignore_uri_case: Option<bool>,
     /// Headers that must not match.
-    #[serde(deserialize_with = "or_empty")]
     pub without_headers: BTreeMap<String, Option<StringMatch>>,
     /// Namespace of the caller.
     pub source_namespace: Option<String>,
@@ -145,7 +151,6 @@ pub struct RouteDestination {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Destination {
     /// Its name.
-    #[serde(deserialize_with = "or_empty")]
     pub host: String,
     /// A subset of its endpoints.
     pub subset: Option<String>,
@@ -176,13 +181,10 @@ pub struct Headers {
 #[serde(deny_unknown_fields, default)]
 pub struct HeaderOperations {
     /// Overwrites or creates.
-    #[serde(deserialize_with = "or_empty")]
     pub set: BTreeMap<String, String>,
     /// Adds another value.
-    #[serde(deserialize_with = "or_empty")]
     pub add: BTreeMap<String, String>,
     /// Removes all values.
-    #[serde(deserialize_with = "or_empty")]
     pub remove: Vec<String>,
 }
 
@@ -348,19 +350,14 @@ pub struct Mirror {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CorsPolicy {
     /// Deprecated form of `allow_origins`.
-    #[serde(deserialize_with = "or_empty")]
     pub allow_origin: Vec<String>,
     /// Origins that may ask.
-    #[serde(deserialize_with = "or_empty")]
     pub allow_origins: Vec<StringMatch>,
     /// Methods that they may use.
-    #[serde(deserialize_with = "or_empty")]
     pub allow_methods: Vec<String>,
     /// Headers that they may send.
-    #[serde(deserialize_with = "or_empty")]
     pub allow_headers: Vec<String>,
     /// Headers that they may read.
-    #[serde(deserialize_with = "or_empty")]
     pub expose_headers: Vec<String>,
     /// How long a preflight counts.
     pub max_age: Option<String>,

@@ -181,7 +181,12 @@ fn changeable(name: &str, place: &Place, report: &mut Report<'_>) -> Option<Stri
     }
     if !is_token(&lower) {
         let message = format!("`{name}` is not a header name that can be changed");
-        report.error(place, code::HEADER_NAME, message, "use letters, digits and hyphens; pseudo headers cannot be changed");
+        report.error(
+            place,
+            code::HEADER_NAME,
+            message,
+            "use letters, digits and hyphens; pseudo headers cannot be changed",
+        );
         return None;
     }
     Some(lower)

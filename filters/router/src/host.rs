@@ -181,9 +181,14 @@ mod tests {
 
     #[test]
     fn the_host_of_an_authority_has_no_port_and_no_case() {
-        for (authority, host) in
-            [("Shop:80", "shop"), ("shop.", "shop"), ("shop.:80", "shop"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("", "")]
-        {
+        for (authority, host) in [
+            ("Shop:80", "shop"),
+            ("shop.", "shop"),
+            ("shop.:80", "shop"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("", ""),
+        ] {
             assert_eq!(of_authority(authority), host, "{authority}");
         }
     }
@@ -216,7 +221,9 @@ mod tests {
     /// What the index must find, by looking at every host.
     fn naive<'a>(hosts: &'a [String], host: &str) -> Option<&'a String> {
         let wildcard = |known: &&String| {
-            known.strip_prefix('*').is_some_and(|suffix| !suffix.is_empty() && host.len() > suffix.len() && host.ends_with(suffix))
+            known
+                .strip_prefix('*')
+                .is_some_and(|suffix| !suffix.is_empty() && host.len() > suffix.len() && host.ends_with(suffix))
         };
         let exact = hosts.iter().find(|known| *known == host && !known.starts_with('*'));
         let longest = || hosts.iter().filter(wildcard).max_by_key(|known| known.len());

@@ -1,1 +1,88 @@
+//! Istio's `VirtualService`, as a filter.
+//!
+//! Documents are resolved when they are loaded ([`document`], [`rule`] and what they are made of) and everything that is
+//! wrong with them is reported at once, each with its place and a code of [`code`]. A request looks its host up in the
+//! [`table`], tries the host's match blocks in order ([`matcher`]) and gets the decision of the first rule that matches
+//! ([`mod@decide`]). [`mod@explain`] walks the same table and tells why.
+//!
+//! The filter sends nothing itself, knows no endpoints and keeps nothing between requests: which of several weighted
+//! destinations a request gets depends on its id alone.
 
+pub mod answer;
+pub mod code;
+pub mod config;
+pub mod decide;
+pub mod document;
+pub mod duration;
+pub mod explain;
+pub mod header;
+pub mod host;
+pub mod inert;
+pub mod matcher;
+pub mod redirect;
+pub mod report;
+pub mod retry;
+pub mod rewrite;
+pub mod rule;
+pub mod table;
+pub mod target;
+pub mod template;
+pub mod text;
+pub mod view;
+
+use document::Document;
+use report::{Place, Report};
+use sluicegate_sdk::prelude::*;
+use table::Table;
+use view::View;
+
+/// The filter.
+#[derive(Debug)]
+pub struct Router {
+    table: Table,
+}
+
+impl Configure for Router {
+    type Settings = ();
+
+    fn configure(environment: &Environment, (): (), resources: &[Resource], diagnostics: &mut Diagnostics) -> Self {
+        let mut documents = Vec::new();
+        for (index, resource) in resources.iter().enumerate() {
+            let mut report = Report::new(resource, diagnostics);
+            match config::read(resource.value.get("spec").cloned().unwrap_or_default()) {
+                Ok(spec) => documents.push(Document::resolve(&spec, resource, index, environment, &mut report)),
+                Err(error) => {
+                    let help = "compare the resource with Istio's reference of VirtualService";
+                    report.error(&Place::spec(), code::UNREADABLE, error.to_string(), help);
+                }
+            }
+        }
+        Self { table: Table::build(documents, environment, resources, diagnostics) }
+    }
+}
+
+impl RequestFilter for Router {
+    fn on_request(&self, request: &Request<'_>) -> RequestDecision {
+        let view = View::new(request);
+        let Some(host) = self.table.host(&view) else { return next().into() };
+        match self.table.find(host, &view) {
+            Some(found) => decide::decide(found, &view),
+            // The host has an owner, and its rules do not want the request.
+            None => respond(404).into(),
+        }
+    }
+}
+
+impl Explain for Router {
+    fn explain(&self, request: &Request<'_>) -> Explanation {
+        explain::explain(&self.table, &View::new(request))
+    }
+}
+
+sluicegate_sdk::export!(
+    Router,
+    hooks: [configuration, request, explain],
+    kinds: [("networking.istio.io", "VirtualService", "virtualservice.schema.json")],
+    capabilities: [],
+    priority: -100,
+);

@@ -107,7 +107,9 @@ impl Block {
     /// Whether every request matches: nothing is asked of it but a path that all paths are.
     pub fn is_catch_all(&self) -> bool {
         self.conditions.iter().all(|condition| match condition {
-            Condition::Path(Pattern::Prefix(prefix) | Pattern::PrefixAnyCase(prefix)) => prefix.is_empty() || prefix == "/",
+            Condition::Path(Pattern::Prefix(prefix) | Pattern::PrefixAnyCase(prefix)) => {
+                prefix.is_empty() || prefix == "/"
+            }
             Condition::Path(Pattern::Regex(_, text)) => text == ".*",
             _ => false,
         })
@@ -194,20 +196,26 @@ fn caller(written: &HttpMatch, around: &Surroundings<'_>, place: &Place, report:
     }
     if !written.source_labels.is_empty() {
         let reason = "this proxy has no labels that `sourceLabels` could match";
-        report.warning(&place.key("sourceLabels"), code::NEVER_MATCHES, format!("the block never matches: {reason}"), help);
+        report.warning(
+            &place.key("sourceLabels"),
+            code::NEVER_MATCHES,
+            format!("the block never matches: {reason}"),
+            help,
+        );
         return Some(Condition::Never(reason.to_owned()));
     }
     let namespace = written.source_namespace.as_deref().filter(|namespace| *namespace != around.namespace)?;
     let reason = format!("this proxy is in the namespace {}, not in {namespace}", around.namespace);
-    report.warning(&place.key("sourceNamespace"), code::NEVER_MATCHES, format!("the block never matches: {reason}"), help);
+    report.warning(
+        &place.key("sourceNamespace"),
+        code::NEVER_MATCHES,
+        format!("the block never matches: {reason}"),
+        help,
+    );
     Some(Condition::Never(reason))
 }
 
-fn query(
-    written: &BTreeMap<String, Option<StringMatch>>,
-    place: &Place,
-    report: &mut Report<'_>,
-) -> Vec<Condition> {
+fn query(written: &BTreeMap<String, Option<StringMatch>>, place: &Place, report: &mut Report<'_>) -> Vec<Condition> {
     let mut conditions = Vec::new();
     for (name, text) in written {
         let pattern = present(text.as_ref(), Allowed::Presence, &place.key(name), report);
@@ -288,7 +296,12 @@ fn comparable(name: &str, place: &Place, report: &mut Report<'_>) -> Option<Stri
     let lower = name.to_ascii_lowercase();
     if !is_token(&lower) && !PSEUDO_HEADERS.contains(&lower.as_str()) {
         let message = format!("`{name}` is not the name of a header");
-        report.error(place, code::HEADER_NAME, message, "use letters, digits and hyphens, or a pseudo header such as :path");
+        report.error(
+            place,
+            code::HEADER_NAME,
+            message,
+            "use letters, digits and hyphens, or a pseudo header such as :path",
+        );
         return None;
     }
     Some(lower)

@@ -131,16 +131,31 @@ fn check_conflicts(written: &Written, place: &Place, report: &mut Report<'_>) {
 
 fn check_scheme(scheme: Option<&str>, place: &Place, report: &mut Report<'_>) {
     if let Some(scheme) = scheme.filter(|scheme| !matches!(*scheme, "http" | "https")) {
-        report.error(place, code::REDIRECT, format!("`{scheme}` is not a scheme to redirect to"), "write http or https");
+        report.error(
+            place,
+            code::REDIRECT,
+            format!("`{scheme}` is not a scheme to redirect to"),
+            "write http or https",
+        );
     }
 }
 
 fn check_path(path: Option<&str>, place: &Place, report: &mut Report<'_>) {
     let Some(path) = path else { return };
     if path.chars().any(|character| character.is_whitespace() || character.is_control() || !character.is_ascii()) {
-        report.error(place, code::REDIRECT, "the path has characters that a `Location` cannot carry", "percent-encode them");
+        report.error(
+            place,
+            code::REDIRECT,
+            "the path has characters that a `Location` cannot carry",
+            "percent-encode them",
+        );
     } else if !path.starts_with('/') {
-        report.error(place, code::REDIRECT, format!("the path `{path}` does not start with `/`"), format!("write /{path}"));
+        report.error(
+            place,
+            code::REDIRECT,
+            format!("the path `{path}` does not start with `/`"),
+            format!("write /{path}"),
+        );
     }
 }
 

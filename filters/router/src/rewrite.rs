@@ -142,7 +142,8 @@ fn replacement_pieces(text: &str, groups: usize) -> Result<Vec<Piece>, String> {
 
 /// A path, or a part of one, that a request line can carry: the query of the request stays, so it must not bring its own.
 pub fn replacement_path(text: &str, place: &Place, report: &mut Report<'_>) -> Option<String> {
-    let forbidden = |character: char| matches!(character, '?' | '#' | ' ') || character.is_control() || !character.is_ascii();
+    let forbidden =
+        |character: char| matches!(character, '?' | '#' | ' ') || character.is_control() || !character.is_ascii();
     if let Some(character) = text.chars().find(|&character| forbidden(character)) {
         let help = "write only the path, percent-encoded where needed; the query of the request is kept";
         report.error(place, code::REWRITE, format!("a path cannot have {character:?}"), help);

@@ -136,7 +136,8 @@ fn weights(written: &[RouteDestination], place: &Place, report: &mut Report<'_>)
 }
 
 fn note_composition(count: usize, place: &Place, report: &mut Report<'_>) {
-    let message = format!("{count} destinations without any weight: all are called and their answers are composed into one");
+    let message =
+        format!("{count} destinations without any weight: all are called and their answers are composed into one");
     let help = "Istio refuses such a file (\"total destination weight = 0\"); give the destinations weights to split \
                 the requests between them instead";
     report.note(place, code::COMPOSITION, message, help);
@@ -181,7 +182,8 @@ fn compose(
         }
     }
     let short_name = |index: usize| {
-        let host = written.get(index).and_then(|entry| entry.destination.as_ref()).map_or("", |found| found.host.as_str());
+        let host =
+            written.get(index).and_then(|entry| entry.destination.as_ref()).map_or("", |found| found.host.as_str());
         let label = if host::is_address(host) { host } else { host.split('.').next().unwrap_or(host) };
         label.to_ascii_lowercase()
     };
@@ -255,7 +257,12 @@ pub fn destination(
     };
     if let Some(reason) = wrong {
         let message = format!("destination host `{}` {reason}", written.host);
-        report.error(&place.key("host"), code::DESTINATION, message, "name one service, such as reviews or reviews.shop");
+        report.error(
+            &place.key("host"),
+            code::DESTINATION,
+            message,
+            "name one service, such as reviews or reviews.shop",
+        );
         return None;
     }
     let host = host::expand(&written.host, naming.namespace, naming.environment);
@@ -305,7 +312,8 @@ mod tests {
     #[test]
     fn the_same_request_always_gets_the_same_target() {
         let targets = [target("a", 50), target("b", 50)];
-        let picked = || Targets::pick(&targets, 100, "4bf92f3577b34da6a3ce929d0e0e4736").map(|target| &target.destination);
+        let picked =
+            || Targets::pick(&targets, 100, "4bf92f3577b34da6a3ce929d0e0e4736").map(|target| &target.destination);
         assert!((0..100).all(|_| picked() == picked()));
         assert!(picked().is_some());
     }
@@ -313,7 +321,8 @@ mod tests {
     #[test]
     fn services_of_one_short_name_are_told_apart() {
         let shop = |host: &str| ("shop".to_owned(), Destination::new(host).port(80));
-        let names = composed_names(&[shop("shop.a"), shop("shop.b"), ("stock".to_owned(), Destination::new("stock.a"))]);
+        let names =
+            composed_names(&[shop("shop.a"), shop("shop.b"), ("stock".to_owned(), Destination::new("stock.a"))]);
         assert_eq!(
             names,
             r#"[{"name":"shop.a:80","host":"shop.a","port":80,"subset":null},{"name":"shop.b:80","host":"shop.b","port":80,"subset":null},{"name":"stock","host":"stock.a","port":null,"subset":null}]"#

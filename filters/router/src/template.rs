@@ -16,7 +16,11 @@ pub struct Template(Vec<Piece>);
 enum Piece {
     Literal(Vec<u8>),
     /// The first of these headers that is there, cut to a length in bytes.
-    Header { name: String, alternative: Option<String>, length: Option<usize> },
+    Header {
+        name: String,
+        alternative: Option<String>,
+        length: Option<usize>,
+    },
     Protocol,
     PeerAddress,
     PeerHost,
@@ -172,7 +176,17 @@ mod tests {
 
     #[test]
     fn what_is_no_substitution_is_refused() {
-        for text in ["abc%123", "%START_TIME%%", "%", "%REQ%", "%REQ()%", "%REQ(a):x%", "%REQ(a?)%", "%UPSTREAM_HOST%", "%REQ(:status)%"] {
+        for text in [
+            "abc%123",
+            "%START_TIME%%",
+            "%",
+            "%REQ%",
+            "%REQ()%",
+            "%REQ(a):x%",
+            "%REQ(a?)%",
+            "%UPSTREAM_HOST%",
+            "%REQ(:status)%",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

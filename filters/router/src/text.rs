@@ -87,7 +87,9 @@ impl Pattern {
             Self::Exact(text) => value == text.as_bytes(),
             Self::ExactAnyCase(text) => value.eq_ignore_ascii_case(text.as_bytes()),
             Self::Prefix(text) => value.starts_with(text.as_bytes()),
-            Self::PrefixAnyCase(text) => starts_with(text).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes())),
+            Self::PrefixAnyCase(text) => {
+                starts_with(text).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
+            }
             Self::Regex(regex, _) => std::str::from_utf8(value).is_ok_and(|value| regex.is_match(value)),
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Nothing here holds header values, bodies or settings of filters: they may be secrets.
 
+use crate::chain::{TraceCandidate, TraceStep};
+use crate::manifest::Diagnostic;
 use crate::request::{RequestHead, RequestId};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
@@ -71,7 +73,7 @@ pub struct FilterStatus {
     pub hooks: Vec<String>,
     /// Capabilities that it imports and has.
     pub capabilities: Vec<String>,
-    /// Its place in the chain: lower comes first.
+    /// Its place in the chain: higher comes first.
     pub priority: i32,
     /// `closed`: requests fail with it; `open`: they go on without it.
     pub failure: String,
@@ -100,13 +102,25 @@ pub struct DiagnosticStatus {
     pub severity: String,
     /// Such as `SG0203`.
     pub code: String,
-    /// `file:line:column`.
+    /// `file:line:column`; empty when it is about no file.
     pub origin: String,
     /// What was found and what was expected.
     pub message: String,
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+impl From<&Diagnostic> for DiagnosticStatus {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        Self {
+            severity: diagnostic.severity.as_str().into(),
+            code: diagnostic.code.clone(),
+            origin: diagnostic.location.as_ref().map(ToString::to_string).unwrap_or_default(),
+            message: diagnostic.message.clone(),
+            help: diagnostic.help.clone(),
+        }
+    }
 }
 
 /// What is in force.
@@ -285,6 +299,26 @@ pub struct ExplainCandidate {
     pub chosen: bool,
     /// Why, or why not.
     pub reason: String,
+}
+
+impl From<TraceStep> for ExplainStep {
+    fn from(step: TraceStep) -> Self {
+        Self {
+            filter: step.filter,
+            version: step.version,
+            decision: step.decision,
+            summary: step.summary.unwrap_or_default(),
+            edits: Vec::new(),
+            candidates: step.candidates.into_iter().map(ExplainCandidate::from).collect(),
+        }
+    }
+}
+
+impl From<TraceCandidate> for ExplainCandidate {
+    fn from(candidate: TraceCandidate) -> Self {
+        let TraceCandidate { name, origin, chosen, reason } = candidate;
+        Self { name, origin, chosen, reason }
+    }
 }
 
 /// What comes of a request.

@@ -45,42 +45,6 @@ impl fmt::Display for AdminAddress {
     }
 }
 
-/// A static endpoint: `NAME[:PORT]=ADDR:PORT`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    /// The service as it was written; `*` takes every name that no service has.
-    pub name: String,
-    /// The service's port; none takes any.
-    pub port: Option<u16>,
-    /// Where requests go.
-    pub address: SocketAddr,
-}
-
-impl Upstream {
-    /// Reads `NAME[:PORT]=ADDR:PORT`; an `http://` before the address is ignored.
-    ///
-    /// # Errors
-    /// When a part is missing or is not what it should be.
-    pub fn parse(text: &str) -> Result<Self, Mistake> {
-        let help = "write NAME=ADDRESS:PORT or NAME:PORT=ADDRESS:PORT, such as `orders:8080=127.0.0.1:9000`";
-        let Some((service, address)) = text.split_once('=') else {
-            return Err(Mistake::with_help(format!("`{text}` has no `=` between the service and its address"), help));
-        };
-        let (name, port) = match service.split_once(':') {
-            None => (service, None),
-            Some((name, port)) => match port.parse::<u16>() {
-                Ok(number) if number > 0 => (name, Some(number)),
-                _ => return Err(Mistake::with_help(format!("`{port}` is not a port (1 to 65535)"), help)),
-            },
-        };
-        if name.is_empty() {
-            return Err(Mistake::with_help(format!("`{text}` names no service"), help));
-        }
-        let address = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
-        Ok(Self { name: name.to_ascii_lowercase(), port, address: socket_address(address)? })
-    }
-}
-
 /// Reads `ADDR:PORT`, where `localhost` stands for `127.0.0.1`.
 ///
 /// # Errors
@@ -106,23 +70,6 @@ pub fn socket_address(text: &str) -> Result<SocketAddr, Mistake> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_upstreams_with_and_without_a_port() {
-        let upstream = Upstream::parse("Orders:8080=127.0.0.1:9000").unwrap();
-        assert_eq!((upstream.name.as_str(), upstream.port), ("orders", Some(8080)));
-        assert_eq!(upstream.address, "127.0.0.1:9000".parse().unwrap());
-        assert_eq!(Upstream::parse("*=http://localhost:9000/").unwrap().name, "*");
-        assert_eq!(Upstream::parse("v6=[::1]:9000").unwrap().address, "[::1]:9000".parse().unwrap());
-    }
-
-    #[test]
-    fn says_what_an_upstream_lacks() {
-        assert!(Upstream::parse("orders").unwrap_err().message.contains("no `=`"));
-        assert!(Upstream::parse("orders:http=127.0.0.1:1").unwrap_err().message.contains("`http` is not a port"));
-        assert!(Upstream::parse("=127.0.0.1:1").unwrap_err().message.contains("names no service"));
-        assert!(Upstream::parse("orders=shop:1").unwrap_err().message.contains("`shop:1` is not an address"));
-    }
 
     #[test]
     fn proposes_an_address_for_a_bare_port() {

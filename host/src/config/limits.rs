@@ -30,29 +30,48 @@ pub const FILTER_TICK: Duration = Duration::from_millis(5);
 pub const FILTER_INSTANCES: u32 = 1_000;
 /// The most guest memory that an operator can grant: what the pool reserves address space for.
 pub const FILTER_MEMORY_MAX: usize = 256 << 20;
-/// For a connection to an upstream: on one network it takes milliseconds.
+
+// The way to upstreams. An upstream is the operator's own, but it may hang, crash or be taken over.
+
+/// For a connection to an upstream: on one network it takes milliseconds, and one lost packet costs a second.
 pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(2);
-/// For a response's head when the route sets no timeout, so that nothing waits for ever.
+/// For one try's response head, from the last byte of the request, when the route sets no timeout: what a person waits
+/// for. What takes longer by nature, such as a long poll, has a route with a timeout.
+pub const UPSTREAM_FIRST_BYTE: Duration = Duration::from_secs(15);
+/// For a response's head, all tries included, when the route sets no timeout, so that nothing waits for ever.
 pub const UPSTREAM_TOTAL: Duration = Duration::from_secs(60);
 /// For the next byte of a response body.
 pub const UPSTREAM_BODY_IDLE: Duration = Duration::from_secs(60);
 /// How long an idle connection is kept: shorter than what servers commonly allow, so that we close first.
 pub const UPSTREAM_IDLE: Duration = Duration::from_secs(30);
-/// Idle connections that a worker keeps to one endpoint.
+/// How often idle connections are looked through; a connection may outstay [`UPSTREAM_IDLE`] by as much, unused.
+pub const UPSTREAM_SWEEP: Duration = Duration::from_secs(5);
+/// After this long without use a connection may be about to be closed by its upstream, whose shortest usual limit it is;
+/// an idempotent request is then kept until it is answered. Busy connections save the copy.
+pub const UPSTREAM_FRESH: Duration = Duration::from_secs(1);
+/// Idle connections that a worker keeps to one endpoint: as many as its busiest moment is likely to have used.
 pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
-/// Headers of an upstream's response; twice what we take from clients, since upstreams are the operator's own.
-pub const UPSTREAM_HEADERS: usize = 200;
+/// What is read at once from an upstream, in bytes: the largest response head, and what a slow client can pin.
+pub const UPSTREAM_BUFFER: usize = 64 << 10;
+/// Retries of one request, whatever a route asks for: each multiplies the load on a service in trouble.
+pub const RETRIES: u32 = 10;
+/// Clusters whose turn a worker remembers, so that reloads do not add up; forgetting only starts the round anew.
+pub const ROUNDS: usize = 1024;
 /// For a call of a plan that sets no deadline.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
-/// The largest answer to a call of a plan that sets no limit: it is held in memory twice.
+/// The largest answer to a call of a plan that sets no limit, in bytes: it is held in memory twice.
 pub const CALL_BODY: u64 = 1 << 20;
-/// Calls of one plan.
+/// The largest answer that a call may ask for, in bytes: an eighth of what a filter has memory for.
+pub const CALL_BODY_MAX: u64 = 8 << 20;
+/// Calls of one plan: a page is made of a few; beyond this one request is an attack on the services.
 pub const PLAN_CALLS: usize = 64;
 /// Plans that one request may run one after the other.
 pub const PLAN_STAGES: usize = 8;
-/// Silence on an upgraded connection.
+/// Both sides silent on an upgraded connection; WebSocket peers ping more often.
 pub const UPGRADED_IDLE: Duration = Duration::from_secs(300);
-/// One read of an upgraded connection.
+/// For both connections to be handed over after a 101 was sent.
+pub const UPGRADE_HANDOVER: Duration = Duration::from_secs(10);
+/// One read of an upgraded connection, in bytes; two are held for each.
 pub const SPLICE_BUFFER: usize = 16 << 10;
 /// Requests being served at once; more are answered 503.
 pub const IN_FLIGHT: usize = 10_000;
@@ -115,5 +134,3 @@ pub const H2_LOCAL_RESETS: usize = 128;
 pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// For the answer to it.
 pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// For what is in flight when the proxy is asked to end.
-pub const DRAIN: Duration = Duration::from_secs(30);

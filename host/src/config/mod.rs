@@ -9,7 +9,9 @@ pub mod limits;
 pub mod problem;
 pub mod quantity;
 pub mod resolve;
+pub mod upstream;
 
-pub use address::{AdminAddress, Upstream};
+pub use address::AdminAddress;
 pub use problem::{Origin, Problem, Problems};
 pub use resolve::{AccessLogFormat, Flags, Settings, Watch};
+pub use upstream::Upstream;

@@ -2,7 +2,8 @@
 //!
 //! A flag replaces the file's value as a whole, lists included.
 
-use super::address::{AdminAddress, Upstream, socket_address};
+use super::address::{AdminAddress, socket_address};
+use super::upstream::Upstream;
 use super::file::{File, Text};
 use super::limits;
 use super::problem::{Mistake, Origin, Problems, did_you_mean};
@@ -59,7 +60,7 @@ pub struct Settings {
     pub admin: AdminAddress,
     /// Whether the admin endpoint may be reached from other machines.
     pub admin_allow_remote: bool,
-    /// Directories of manifests.
+    /// Directories of manifests, or files.
     pub manifests: Vec<PathBuf>,
     /// The directory of filters.
     pub filters: Option<PathBuf>,
@@ -139,7 +140,7 @@ impl Settings {
             listen: merge.listen(flags.listen, file.listen),
             admin,
             admin_allow_remote,
-            manifests: merge.directories(flags.manifests, file.manifests),
+            manifests: merge.manifests(flags.manifests, file.manifests),
             filters: merge.directory(flags.filters, "--filters", file.filters),
             stock_filters: merge
                 .directory(flags.stock_filters, "--stock-filters", file.stock_filters)
@@ -236,19 +237,19 @@ impl Merge<'_> {
 
     fn directory(&mut self, flag: Option<String>, name: &'static str, file: Option<Text>) -> Option<PathBuf> {
         let written = self.pick(flag, name, file)?;
-        self.existing(written)
+        self.existing(written, Path::is_dir)
     }
 
-    fn directories(&mut self, flags: Vec<String>, file: Option<Vec<Text>>) -> Vec<PathBuf> {
+    fn manifests(&mut self, flags: Vec<String>, file: Option<Vec<Text>>) -> Vec<PathBuf> {
         let written = self.pick_all(flags, "--manifests", file);
-        written.into_iter().filter_map(|one| self.existing(one)).collect()
+        written.into_iter().filter_map(|one| self.existing(one, Path::exists)).collect()
     }
 
-    /// A directory that is there. What the file writes is relative to the file.
-    fn existing(&mut self, written: Written) -> Option<PathBuf> {
+    /// A directory that is there, or also a file. What the file writes is relative to the file.
+    fn existing(&mut self, written: Written, is_right: fn(&Path) -> bool) -> Option<PathBuf> {
         let base = self.path.parent().filter(|_| matches!(written.origin, Origin::File { .. }));
         let path = base.unwrap_or(Path::new("")).join(&written.text);
-        if path.is_dir() {
+        if is_right(&path) {
             return Some(path);
         }
         let message = if path.exists() {

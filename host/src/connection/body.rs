@@ -1,10 +1,8 @@
 //! Request bodies on their way in.
 
-use super::handle::GateHandle;
 use super::timer::Timer;
 use super::{ConnectionInfo, Timeouts};
 use crate::body::{BodyError, ProxyBody};
-use crate::error::RequestError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -13,22 +11,14 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 impl ConnectionInfo {
-    /// A request's body with its deadlines. On HTTP/1 they are kept where the bytes are read; on HTTP/2 only the
-    /// body itself can tell that its stream is silent while others are not.
-    pub fn body(&self, incoming: Incoming) -> ProxyBody {
-        if incoming.is_end_stream() {
-            return ProxyBody::empty();
+    /// A request's body with its deadlines and this limit, in bytes. On HTTP/1 the deadlines are kept where the bytes
+    /// are read; on HTTP/2 only the body itself can tell that its stream is silent while others are not.
+    pub fn body(&self, incoming: Incoming, limit: Option<u64>) -> ProxyBody {
+        if self.gate.is_some() || incoming.is_end_stream() {
+            return ProxyBody::request(incoming, limit);
         }
-        match &self.gate {
-            Some(gate) => ProxyBody::stream(GatedBody { incoming, gate: gate.clone() }),
-            None => ProxyBody::stream(TimedBody::new(incoming, self.timeouts)),
-        }
+        ProxyBody::stream(TimedBody::new(incoming, self.timeouts)).limited(limit)
     }
-}
-
-struct GatedBody {
-    incoming: Incoming,
-    gate: GateHandle,
 }
 
 struct TimedBody {
@@ -49,30 +39,6 @@ impl TimedBody {
         let since = *self.since.get_or_insert(silent_since);
         let deadline = (silent_since + self.timeouts.body_idle).min(since + self.timeouts.body_total);
         self.timer.passed(context, deadline)
-    }
-}
-
-impl Body for GatedBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let result = Pin::new(&mut self.incoming).poll_frame(context);
-        result.map_err(|error| match self.gate.violation().map(|violation| &violation.error) {
-            Some(RequestError::RequestTimeout) => BodyError::Timeout,
-            _ => BodyError::Http(error),
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
     }
 }
 

@@ -13,6 +13,8 @@ pub struct GateHandle(Arc<Shared>);
 struct Shared {
     violation: OnceLock<Violation>,
     upgrade: AtomicU8,
+    /// How many requests have started when the one that asks to upgrade is being handled: others may be before it.
+    upgrade_at: AtomicU64,
     reader: Mutex<Option<Waker>>,
     started: AtomicU64,
     finished: AtomicU64,
@@ -38,15 +40,21 @@ impl GateHandle {
         self.0.violation.get()
     }
 
-    /// Whether the request at hand asks to speak WebSocket. Other upgrades are ignored, as RFC 9110, section 7.8,
+    /// Whether the request at hand (HTTP/1 has one at a time) asks to speak WebSocket. Other upgrades are ignored, as RFC 9110, section 7.8,
     /// allows, and their headers go the way of all hop-by-hop ones.
     pub fn wants_upgrade(&self) -> bool {
         self.upgrade() == Upgrade::Pending
+            && self.0.upgrade_at.load(Ordering::Relaxed) == self.0.started.load(Ordering::Relaxed)
     }
 
     pub(super) fn fail(&self, violation: Violation) {
         // A connection breaks one rule: the gate stops at the first.
         let _ = self.0.violation.set(violation);
+    }
+
+    /// The rule that one request broke.
+    pub(super) fn violation_of(&self, number: u64) -> Option<&Violation> {
+        self.violation().filter(|violation| violation.message == number)
     }
 
     /// Counts a request in: its number on this connection.
@@ -62,13 +70,15 @@ impl GateHandle {
         self.0.finished.load(Ordering::Relaxed)
     }
 
-    pub(super) fn hold(&self) {
+    /// The last of so many requests asks to upgrade.
+    pub(super) fn hold(&self, messages: u64) {
+        self.0.upgrade_at.store(messages, Ordering::Relaxed);
         self.set_upgrade(Upgrade::Pending);
     }
 
-    /// Answers the request to upgrade, if there is one, and lets the reader go on.
+    /// Answers the request to upgrade, if it is the one at hand, and lets the reader go on.
     pub(super) fn settle(&self, granted: bool) {
-        if self.upgrade() == Upgrade::Pending {
+        if self.wants_upgrade() {
             self.set_upgrade(if granted { Upgrade::Upgraded } else { Upgrade::Declined });
             let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(reader) = reader {

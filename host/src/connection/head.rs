@@ -40,6 +40,7 @@ enum Line {
     Field,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Debug, Clone, Default)]
 struct Facts {
     is_get: bool,
@@ -202,9 +203,8 @@ impl Facts {
             self.chunked = true;
             return Ok(());
         }
-        let is_unknown = |coding: &[u8]| {
-            all(&TOKEN, coding) && !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
-        };
+        let is_unknown =
+            |coding: &[u8]| all(&TOKEN, coding) && !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity");
         let chunked = tokens(coding).filter(|coding| coding.eq_ignore_ascii_case(b"chunked")).count();
         let last_only = chunked == 0 || tokens(coding).last().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
         if tokens(coding).all(is_unknown) && chunked <= 1 && last_only {

@@ -6,9 +6,11 @@ use crate::body::ProxyBody;
 use crate::config::limits::READ_BUFFER;
 use crate::error::RequestError;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::pin::pin;
@@ -25,16 +27,21 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Handler,
 {
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let number = gate.start();
+        if !gate.wants_upgrade() {
+            // The library would hand the connection over at its end, whoever asked for whatever protocol.
+            request.extensions_mut().remove::<OnUpgrade>();
+        }
         let guard = InFlight(gate.clone());
         let (handler, info) = (Arc::clone(&handler), Arc::clone(info));
         async move {
-            let response = match guard.0.violation().filter(|violation| violation.message == number) {
+            let response = match guard.0.violation_of(number) {
                 Some(violation) if !violation.in_body => closing(handler.refuse(&info, &violation.error)),
                 _ => {
                     let response = Arc::clone(&handler).handle(Arc::clone(&info), request).await;
-                    conclude(response, &guard.0, handler.as_ref(), &info)
+                    let response = conclude(response, &guard.0, handler.as_ref(), &info);
+                    if guard.0.violation_of(number).is_some() { closing(response) } else { response }
                 }
             };
             Ok::<_, Infallible>(response.map(|body| Tracked { body, guard }))
@@ -65,7 +72,7 @@ fn conclude<H: Handler>(
         return closing(handler.refuse(info, &error));
     }
     gate.settle(switches);
-    if gate.violation().is_some_and(|violation| violation.in_body) { closing(response) } else { response }
+    response
 }
 
 fn closing(mut response: Response<ProxyBody>) -> Response<ProxyBody> {

@@ -1,6 +1,6 @@
 //! HTTP/2 with prior knowledge (RFC 9113, section 3.3).
 
-use super::track::{Streams, Tracked};
+use super::track::Streams;
 use super::{ConnectionInfo, GateIo, Handler};
 use crate::config::limits;
 use crate::drain::DrainSignal;
@@ -27,12 +27,11 @@ where
     let streams = Streams::new();
     let mut watch = Watch::new(streams.clone(), info);
     let service = service_fn(move |request| {
-        let mut guard = streams.begin();
+        let stream = streams.begin();
         let (handler, info) = (Arc::clone(&handler), Arc::clone(info));
         async move {
             let response = handler.handle(info, request).await;
-            guard.responding();
-            Ok::<_, Infallible>(response.map(|body| Tracked { body, guard }))
+            Ok::<_, Infallible>(response.map(|body| stream.respond(body)))
         }
     });
     let mut connection = pin!(builder().serve_connection(TokioIo::new(io), service));
@@ -83,6 +82,7 @@ struct Watch {
     stalled: Duration,
     idle: Duration,
     busy_at: Instant,
+    left_at: Option<Instant>,
     drain: Option<DrainSignal>,
 }
 
@@ -97,6 +97,7 @@ impl Watch {
             stalled: info.timeouts.write_stalled,
             idle: info.timeouts.keep_alive_idle,
             busy_at: Instant::now(),
+            left_at: None,
             drain: Some(info.drain.signal()),
         }
     }
@@ -106,19 +107,28 @@ impl Watch {
             && Pin::new(drain).poll(context).is_ready()
         {
             self.drain = None;
-            return Verdict::Leave;
+            return self.leave();
         }
         while self.surveys.poll_tick(context).is_ready() {
             let (streams, stalled) = self.streams.survey(self.stalled);
-            if stalled {
-                return Verdict::Stalled;
-            }
             if streams > 0 {
                 self.busy_at = Instant::now();
-            } else if self.busy_at.elapsed() >= self.idle {
-                return Verdict::Leave;
+            }
+            let quiet = self.busy_at.elapsed();
+            // With every response handed over, what is still open is a tail that the client does not take.
+            let tail = self.left_at.is_some_and(|left_at| left_at.elapsed().min(quiet) >= self.stalled);
+            if stalled || tail {
+                return Verdict::Stalled;
+            }
+            if quiet >= self.idle && self.left_at.is_none() {
+                return self.leave();
             }
         }
         Verdict::Fine
+    }
+
+    fn leave(&mut self) -> Verdict {
+        self.left_at.get_or_insert_with(Instant::now);
+        Verdict::Leave
     }
 }

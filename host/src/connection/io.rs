@@ -113,7 +113,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
     fn scan_held(&mut self) {
         let passed = self.gate.scan(&self.held);
         if passed > 0 {
-            self.ready.extend_from_slice(&self.held.split_to(passed));
+            self.ready.extend_from_slice(self.held.get(..passed).unwrap_or_default());
+            self.held.advance(passed);
+            give_back(&mut self.held);
             self.head_since = Some(Instant::now());
         }
         self.after_scan();
@@ -121,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
 
     fn after_scan(&mut self) {
         match self.gate.phase() {
-            Phase::Held => self.handle.hold(),
+            Phase::Held => self.handle.hold(self.gate.messages()),
             Phase::Failed => self.refuse(),
             _ => {}
         }
@@ -251,6 +253,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
     }
 }
 
+/// An idle connection should not keep the memory of its last busy moment.
+fn give_back(buffer: &mut BytesMut) {
+    if buffer.is_empty() {
+        *buffer = BytesMut::new();
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GateIo<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -259,6 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GateIo<S> {
                 let count = this.ready.len().min(buffer.remaining());
                 buffer.put_slice(this.ready.get(..count).unwrap_or_default());
                 this.ready.advance(count);
+                give_back(&mut this.ready);
                 break;
             }
             match this.gate.phase() {

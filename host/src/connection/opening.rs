@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// What an HTTP/2 client begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Room for the first read, in bytes: a usual first request fits.
-const FIRST_READ: usize = 2048;
+/// Room for the first read, in bytes: what the HTTP library starts with too.
+const FIRST_READ: usize = 8 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {

@@ -21,24 +21,15 @@ impl Drop for InFlight {
     }
 }
 
-/// A body and what is dropped with it.
+/// A response body on HTTP/1; its request is in flight until it is dropped.
 #[derive(Debug)]
-pub(super) struct Tracked<G> {
+pub(super) struct Tracked {
     pub(super) body: ProxyBody,
-    pub(super) guard: G,
+    #[expect(dead_code, reason = "dropped with the body")]
+    pub(super) guard: InFlight,
 }
 
-/// Is told of each step of a body.
-pub(super) trait Observe: Unpin {
-    /// The body was asked for more; `pending` when it has none yet.
-    fn polled(&mut self, pending: bool);
-}
-
-impl Observe for InFlight {
-    fn polled(&mut self, _pending: bool) {}
-}
-
-impl<G: Observe> Body for Tracked<G> {
+impl Body for Tracked {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -46,9 +37,7 @@ impl<G: Observe> Body for Tracked<G> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let result = Pin::new(&mut self.body).poll_frame(context);
-        self.guard.polled(result.is_pending());
-        result
+        Pin::new(&mut self.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -59,6 +48,13 @@ impl<G: Observe> Body for Tracked<G> {
         self.body.size_hint()
     }
 }
+
+/// What is handed to HTTP/2 at once, in bytes: one frame of the usual size. What it has been handed nobody sees any
+/// more, and it is kept in memory until the client takes it.
+const PORTION: usize = 16 << 10;
+
+/// Ended streams are forgotten once there are so many: a few times what can be open, so that it happens rarely.
+const MOST_REMEMBERED: usize = 512;
 
 /// The responses on their way in one HTTP/2 connection. A client can take a response's head and then no byte of its
 /// body, with the connection as lively as can be; nothing but the body itself sees that it is not asked for more.
@@ -85,7 +81,12 @@ impl Streams {
     /// One more request.
     pub(super) fn begin(&self) -> Stream {
         let clock = Arc::new(StreamClock::default());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&clock));
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.len() >= MOST_REMEMBERED {
+            streams.retain(|stream| stream.strong_count() > 0);
+        }
+        streams.push(Arc::downgrade(&clock));
+        drop(streams);
         Stream { clock, opened: self.1 }
     }
 
@@ -105,15 +106,69 @@ impl Streams {
 }
 
 impl Stream {
-    /// The response's head is there: from now on the client can take its body.
-    pub(super) fn responding(&mut self) {
-        self.polled(false);
+    /// The body of its response. From now on the client can take it.
+    pub(super) fn respond(self, body: ProxyBody) -> StreamBody {
+        self.offered(true);
+        StreamBody { body, portioned: Bytes::new(), stream: self }
+    }
+
+    /// Whether it is the client's turn: it has not taken what there is.
+    fn offered(&self, offered: bool) {
+        self.clock.0.store(if offered { milliseconds(self.opened) } else { 0 }, Ordering::Relaxed);
     }
 }
 
-impl Observe for Stream {
-    fn polled(&mut self, pending: bool) {
-        self.clock.0.store(if pending { 0 } else { milliseconds(self.opened) }, Ordering::Relaxed);
+/// A response body on HTTP/2.
+#[derive(Debug)]
+pub(super) struct StreamBody {
+    body: ProxyBody,
+    /// The rest of a large frame.
+    portioned: Bytes,
+    stream: Stream,
+}
+
+impl StreamBody {
+    fn portion(&mut self, mut data: Bytes) -> Frame<Bytes> {
+        if data.len() > PORTION {
+            self.portioned = data.split_off(PORTION);
+        }
+        Frame::data(data)
+    }
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if !self.portioned.is_empty() {
+            self.stream.offered(true);
+            let rest = std::mem::take(&mut self.portioned);
+            return Poll::Ready(Some(Ok(self.portion(rest))));
+        }
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.stream.offered(polled.is_ready());
+        polled.map_ok(|frame| match frame.into_data() {
+            Ok(data) => self.portion(data),
+            Err(frame) => frame,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.portioned.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let portioned = u64::try_from(self.portioned.len()).unwrap_or(u64::MAX);
+        let mut hint = self.body.size_hint();
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(portioned));
+        }
+        hint.set_lower(hint.lower().saturating_add(portioned));
+        hint
     }
 }
 

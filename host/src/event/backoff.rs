@@ -39,16 +39,13 @@ impl Backoff {
     /// The wait before retry `n`, which counts from 1, where the answer asked for `retry_after`.
     ///
     /// The texts disagree on linear growth and on where `n` begins; this is what Knative's own unit tests expect.
-    pub fn wait(&self, n: u32, retry_after: Option<Duration>) -> Duration {
+    pub fn wait(&self, n: u32, retry_after: Duration) -> Duration {
         let grown = match self.growth {
             None => Duration::ZERO,
             Some((Policy::Linear, delay)) => delay.saturating_mul(n),
             Some((Policy::Exponential, delay)) => delay.saturating_mul(2u32.saturating_pow(n)),
         };
-        let asked = match (retry_after, self.retry_after_max) {
-            (Some(asked), Some(most)) => asked.min(most),
-            _ => Duration::ZERO,
-        };
+        let asked = self.retry_after_max.map_or(Duration::ZERO, |most| retry_after.min(most));
         grown.min(self.longest).max(asked).max(SHORTEST_WAIT)
     }
 }
@@ -67,7 +64,7 @@ mod tests {
     }
 
     fn waits(backoff: &Backoff, count: u32) -> Vec<u128> {
-        (1..=count).map(|n| backoff.wait(n, None).as_millis()).collect()
+        (1..=count).map(|n| backoff.wait(n, Duration::ZERO).as_millis()).collect()
     }
 
     #[test]
@@ -84,13 +81,13 @@ mod tests {
     fn waits_stop_growing_at_the_cap_and_never_overflow() {
         let capped = Backoff { longest: Duration::from_secs(3), ..backoff(Policy::Exponential, 500) };
         assert_eq!(waits(&capped, 4), [1_000, 2_000, 3_000, 3_000]);
-        assert_eq!(backoff(Policy::Exponential, 500).wait(u32::MAX, None), LONGEST_WAIT);
-        assert_eq!(backoff(Policy::Linear, u64::MAX).wait(u32::MAX, None), LONGEST_WAIT);
+        assert_eq!(backoff(Policy::Exponential, 500).wait(u32::MAX, Duration::ZERO), LONGEST_WAIT);
+        assert_eq!(backoff(Policy::Linear, u64::MAX).wait(u32::MAX, Duration::ZERO), LONGEST_WAIT);
     }
 
     #[test]
     fn retry_after_counts_only_when_a_maximum_is_set_and_never_beyond_it() {
-        let second = Some(Duration::from_secs(1));
+        let second = Duration::from_secs(1);
         assert_eq!(backoff(Policy::Linear, 100).wait(1, second), Duration::from_millis(100));
         let most = |milliseconds| Backoff {
             retry_after_max: Some(Duration::from_millis(milliseconds)),
@@ -103,7 +100,7 @@ mod tests {
 
     #[test]
     fn retries_without_a_backoff_still_leave_others_room() {
-        assert_eq!(Backoff::default().wait(1, None), SHORTEST_WAIT);
+        assert_eq!(Backoff::default().wait(1, Duration::ZERO), SHORTEST_WAIT);
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub struct Drained {
 /// The channels of this process. It outlives every snapshot.
 #[derive(Debug, Default)]
 pub struct Channels {
-    table: ArcSwap<HashMap<String, Arc<Channel>>>,
+    table: ArcSwap<Table>,
     /// What the dispatcher does not serve yet. A reload holds the lock from start to end, so there is one at a time.
     starting: Mutex<Vec<Arc<Subscription>>>,
     /// Tells the dispatcher of new subscriptions.
@@ -79,6 +79,23 @@ pub struct Channels {
     /// Ends the dispatcher.
     pub(super) stop: CancellationToken,
     draining: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// By `NAMESPACE/NAME`.
+    channels: HashMap<String, Arc<Channel>>,
+    /// Names by the host of the address.
+    addresses: HashMap<String, String>,
+}
+
+/// Where an event comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A request.
+    Request,
+    /// A delivery of another channel, which a drain lets finish.
+    Delivery,
 }
 
 #[derive(Debug)]
@@ -107,11 +124,11 @@ impl Channels {
     pub fn apply(&self, specs: Vec<ChannelSpec>) {
         let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.table.load_full();
-        let all = old.values().flat_map(|channel| &channel.subscriptions);
+        let all = old.channels.values().flat_map(|channel| &channel.subscriptions);
         let mut known: HashMap<(String, String), Arc<Subscription>> =
             all.map(|entry| ((entry.channel.clone(), entry.name.clone()), Arc::clone(entry))).collect();
-        let mut table = HashMap::with_capacity(specs.len());
-        for ChannelSpec { name, subscriptions } in specs {
+        let mut table = Table::default();
+        for ChannelSpec { name, address, subscriptions } in specs {
             let mut serving = Vec::with_capacity(subscriptions.len());
             for spec in subscriptions {
                 let subscription = if let Some(known) = known.remove(&(name.clone(), spec.name.clone())) {
@@ -124,11 +141,14 @@ impl Channels {
                 };
                 serving.push(subscription);
             }
-            let totals = old.get(&name).map(|channel| Arc::clone(&channel.totals)).unwrap_or_default();
-            table.insert(name, Arc::new(Channel { totals, subscriptions: serving }));
+            let totals = old.channels.get(&name).map(|channel| Arc::clone(&channel.totals)).unwrap_or_default();
+            table.addresses.insert(address, name.clone());
+            table.channels.insert(name, Arc::new(Channel { totals, subscriptions: serving }));
         }
         self.table.store(Arc::new(table));
-        known.into_values().for_each(|subscription| remove(&subscription));
+        for subscription in known.values() {
+            remove(subscription);
+        }
         self.started.notify_one();
     }
 
@@ -140,10 +160,27 @@ impl Channels {
 
     /// Publishes all of these events, or none of them. Never waits.
     pub fn publish_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
+        self.take(publications, Origin::Request)
+    }
+
+    /// Publishes an event that another channel's delivery brings.
+    pub(super) fn relay(&self, channel: String, event: Event) -> Result<(), PublishError> {
+        self.take(vec![Publication { channel, event }], Origin::Delivery)
+    }
+
+    /// The channel that a URI leads to.
+    pub(super) fn at(&self, uri: &str) -> Option<String> {
+        let uri: http::Uri = uri.parse().ok()?;
+        self.table.load().addresses.get(uri.host()?).cloned()
+    }
+
+    fn take(&self, publications: Vec<Publication>, origin: Origin) -> Result<(), PublishError> {
         let table = self.table.load();
         let mut accepted = Vec::with_capacity(publications.len());
         for Publication { channel, mut event } in publications {
-            let Some(entry) = table.get(&channel) else { return Err(PublishError::UnknownChannel { channel }) };
+            let Some(entry) = table.channels.get(&channel) else {
+                return Err(PublishError::UnknownChannel { channel });
+            };
             if let Err(reason) = check(&event) {
                 return Err(PublishError::Invalid { channel, reason });
             }
@@ -158,17 +195,14 @@ impl Channels {
             }
         }
         // A drain that has not seen the places kept above has begun before they were: then they are not filled.
-        if self.draining.load(Ordering::Acquire) {
+        if origin == Origin::Request && self.draining.load(Ordering::Acquire) {
             drop(places);
             self.finished.notify_one();
             let channel = accepted.into_iter().next().map(|(channel, ..)| channel).unwrap_or_default();
             return Err(PublishError::Draining { channel });
         }
         for (_, entry, _) in &accepted {
-            entry.totals.received.fetch_add(1, Ordering::Relaxed);
-            if entry.subscriptions.is_empty() {
-                entry.totals.unsubscribed.fetch_add(1, Ordering::Relaxed);
-            }
+            entry.count();
         }
         places.fill();
         Ok(())
@@ -176,13 +210,13 @@ impl Channels {
 
     /// Whether there is a channel of this name (`NAMESPACE/NAME`).
     pub fn contains(&self, channel: &str) -> bool {
-        self.table.load().contains_key(channel)
+        self.table.load().channels.contains_key(channel)
     }
 
     /// The figures of all channels, by name.
     pub fn stats(&self) -> Vec<ChannelStats> {
         let table = self.table.load();
-        let mut all: Vec<ChannelStats> = table.iter().map(|(name, channel)| channel.stats(name)).collect();
+        let mut all: Vec<ChannelStats> = table.channels.iter().map(|(name, channel)| channel.stats(name)).collect();
         all.sort_by(|one, other| one.channel.cmp(&other.channel));
         all
     }
@@ -221,11 +255,18 @@ impl Channels {
     }
 
     fn subscriptions(&self) -> Vec<Arc<Subscription>> {
-        self.table.load().values().flat_map(|channel| channel.subscriptions.iter().cloned()).collect()
+        self.table.load().channels.values().flat_map(|channel| channel.subscriptions.iter().cloned()).collect()
     }
 }
 
 impl Channel {
+    fn count(&self) {
+        self.totals.received.fetch_add(1, Ordering::Relaxed);
+        if self.subscriptions.is_empty() {
+            self.totals.unsubscribed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn stats(&self, name: &str) -> ChannelStats {
         ChannelStats {
             channel: name.to_owned(),

@@ -1,6 +1,7 @@
 //! One event on its way to one subscription: tries, replies, dead letter.
 
 use super::backoff::jittered;
+use super::channels::{Channels, PublishError};
 use super::check::{check, set_extension, stamp};
 use super::dispatch::{Decide, Post, REPLY_SIZE, Transport};
 use super::resource::SubscriptionSpec;
@@ -24,6 +25,7 @@ const NO_ANSWER: u16 = 500;
 pub(super) struct Courier<T> {
     pub(super) decide: Arc<dyn Decide>,
     pub(super) transport: Rc<T>,
+    pub(super) channels: Arc<Channels>,
     pub(super) subscription: Arc<Subscription>,
     pub(super) jitter: bool,
 }
@@ -43,8 +45,8 @@ struct Failure {
     /// The answer's body, or the reason where there was none.
     data: Vec<u8>,
     reason: String,
-    /// Whether another try may help, and after how long at least.
-    retry: Option<Option<Duration>>,
+    /// After how long at least another try may help, where one may.
+    retry: Option<Duration>,
 }
 
 /// How all tries of a leg ended.
@@ -164,7 +166,7 @@ impl<T: Transport> Courier<T> {
             Ok(EventDecision::Deliver(request)) => request,
             Ok(EventDecision::Ack) => return Ok(Vec::new()),
             Ok(EventDecision::DeadLetter(reason)) => return Err(of_filter(reason, None)),
-            Err(reason) => return Err(of_filter(reason, Some(None))),
+            Err(reason) => return Err(of_filter(reason, Some(Duration::ZERO))),
         };
         let post = Post {
             uri: uri.to_owned(),
@@ -173,17 +175,21 @@ impl<T: Transport> Courier<T> {
             timeout: spec.timeout,
             max_body: REPLY_SIZE,
         };
-        let sent = tokio::time::timeout(spec.timeout, self.transport.send(post)).await;
-        let outcome = sent.unwrap_or(Err(CallError::Deadline));
+        let outcome = if let Some(channel) = self.channels.at(uri) {
+            Ok(answer(self.channels.relay(channel, event.clone())))
+        } else {
+            let sent = tokio::time::timeout(spec.timeout, self.transport.send(post)).await;
+            sent.unwrap_or(Err(CallError::Deadline))
+        };
         let failure = Failure::of_outcome(uri, &outcome);
         match self.decide.on_delivered(event.clone(), delivery, outcome) {
             Ok(DeliveryDecision::Ack) => Ok(Vec::new()),
             Ok(DeliveryDecision::Emit(events)) => Ok(events),
             Ok(DeliveryDecision::Retry(after)) => {
-                Err(Failure { retry: Some(after.map(Duration::from_millis)), ..failure })
+                Err(Failure { retry: Some(Duration::from_millis(after.unwrap_or_default())), ..failure })
             }
             Ok(DeliveryDecision::DeadLetter(reason)) => Err(Failure { reason, ..failure }),
-            Err(reason) => Err(of_filter(reason, Some(None))),
+            Err(reason) => Err(of_filter(reason, Some(Duration::ZERO))),
         }
     }
 
@@ -215,10 +221,26 @@ impl Failure {
         Self { uri: uri.to_owned(), code, data, reason, retry: None }
     }
 
-    fn of_filter(uri: String, reason: String, retry: Option<Option<Duration>>) -> Self {
+    fn of_filter(uri: String, reason: String, retry: Option<Duration>) -> Self {
         let data = reason.bytes().take(ERROR_DATA).collect();
         Self { uri, code: NO_ANSWER, data, reason, retry }
     }
+}
+
+/// What a channel of this process would answer by HTTP.
+fn answer(published: Result<(), PublishError>) -> CallResponse {
+    let (status, body) = match published {
+        Ok(()) => (202, String::new()),
+        Err(error) => {
+            let status = match error {
+                PublishError::UnknownChannel { .. } => 404,
+                PublishError::Invalid { .. } => 400,
+                PublishError::Full { .. } | PublishError::Draining { .. } => 503,
+            };
+            (status, error.to_string())
+        }
+    };
+    CallResponse { status, headers: Vec::new(), body: body.into_bytes() }
 }
 
 fn describe(error: CallError) -> &'static str {

@@ -95,9 +95,10 @@ impl Dispatcher {
                     decide: Arc::clone(&decide),
                     transport: Rc::clone(&transport),
                     jitter: self.jitter,
+                    channels: Arc::clone(&self.channels),
                     subscription,
                 };
-                serving.spawn_local(serve(Rc::new(courier), Arc::clone(&self.channels)));
+                serving.spawn_local(serve(Rc::new(courier)));
             }
             tokio::select! {
                 () = self.channels.stop.cancelled() => break,
@@ -109,7 +110,7 @@ impl Dispatcher {
 }
 
 /// Delivers the events of one subscription until it is gone.
-async fn serve<T: Transport + 'static>(courier: Rc<Courier<T>>, channels: Arc<Channels>) {
+async fn serve<T: Transport + 'static>(courier: Rc<Courier<T>>) {
     let slots = Arc::new(Semaphore::new(DELIVERIES_IN_FLIGHT));
     let mut deliveries = JoinSet::new();
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
@@ -117,7 +118,8 @@ async fn serve<T: Transport + 'static>(courier: Rc<Courier<T>>, channels: Arc<Ch
         while let Some(ended) = deliveries.try_join_next() {
             report(ended);
         }
-        let in_flight = InFlight { subscription: Arc::clone(&courier.subscription), channels: Arc::clone(&channels) };
+        let in_flight =
+            InFlight { subscription: Arc::clone(&courier.subscription), channels: Arc::clone(&courier.channels) };
         let courier = Rc::clone(&courier);
         deliveries.spawn_local(async move {
             let _ends_with_the_delivery = (slot, in_flight);

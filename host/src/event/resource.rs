@@ -32,6 +32,8 @@ pub struct Document<'a> {
 pub struct ChannelSpec {
     /// `NAMESPACE/NAME`.
     pub name: String,
+    /// The host of its address. What is delivered there goes into the channel without leaving the process.
+    pub address: String,
     /// In the order of the documents.
     pub subscriptions: Vec<SubscriptionSpec>,
 }
@@ -78,7 +80,8 @@ pub fn resolve(names: &Names, documents: &[Document<'_>]) -> Result<Vec<ChannelS
     for document in documents.iter().filter(|document| matches!(document.kind, "Channel" | "InMemoryChannel")) {
         let Some(spec) = read::<ChannelFields>(document, &mut problems) else { continue };
         let name = full_name(document.namespace, document.name);
-        let channel = ChannelSpec { name: name.clone(), subscriptions: Vec::new() };
+        let address = channel_address(names, document.namespace, document.name);
+        let channel = ChannelSpec { name: name.clone(), address, subscriptions: Vec::new() };
         channels.insert(name, (channel, spec.delivery));
     }
     for document in documents.iter().filter(|document| document.kind == "Subscription") {
@@ -135,6 +138,11 @@ fn read<T: serde::de::DeserializeOwned + Default>(
 
 fn error(document: &Document<'_>, field: &'static str, reason: String) -> ResourceError {
     ResourceError { kind: document.kind.to_owned(), name: full_name(document.namespace, document.name), field, reason }
+}
+
+/// The host that Knative gives to a channel.
+fn channel_address(names: &Names, namespace: &str, name: &str) -> String {
+    format!("{name}-kn-channel.{namespace}.svc.{}", names.cluster_domain)
 }
 
 fn full_name(namespace: &str, name: &str) -> String {
@@ -204,12 +212,11 @@ impl DestinationFields {
 impl Reference {
     fn host(&self, names: &Names, namespace: &str) -> Result<String, String> {
         let namespace = self.namespace.as_deref().unwrap_or(namespace);
-        let suffix = match self.kind.as_str() {
-            "Service" => "",
-            "Channel" | "InMemoryChannel" => "-kn-channel",
-            kind => return Err(format!("a {kind} has no address; Service, Channel and InMemoryChannel have one")),
-        };
-        Ok(format!("{}{suffix}.{namespace}.svc.{}", self.name, names.cluster_domain))
+        match self.kind.as_str() {
+            "Service" => Ok(format!("{}.{namespace}.svc.{}", self.name, names.cluster_domain)),
+            "Channel" | "InMemoryChannel" => Ok(channel_address(names, namespace, &self.name)),
+            kind => Err(format!("a {kind} has no address; Service, Channel and InMemoryChannel have one")),
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl<'a> Builder<'a> {
         event: Event<'_>,
         span: Span,
         diagnostics: &mut Diagnostics,
-    ) -> Result<Option<Node>, Diagnostic> {
+    ) -> Result<Option<Node>, Box<Diagnostic>> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let node = self.scalar(&text, style, tag.as_deref(), span, diagnostics);
@@ -95,16 +95,16 @@ impl<'a> Builder<'a> {
         Ok(None)
     }
 
-    fn begin(&mut self, items: Items, anchor: usize, start: Span) -> Result<(), Diagnostic> {
+    fn begin(&mut self, items: Items, anchor: usize, start: Span) -> Result<(), Box<Diagnostic>> {
         self.count(1, start)?;
         if self.open.len() >= MAX_DEPTH {
-            return Err(too_deep(self.source, start));
+            return Err(Box::new(too_deep(self.source, start)));
         }
         self.open.push(Open { start, anchor, items });
         Ok(())
     }
 
-    fn end(&mut self, end: Span, diagnostics: &mut Diagnostics) -> Result<(), Diagnostic> {
+    fn end(&mut self, end: Span, diagnostics: &mut Diagnostics) -> Result<(), Box<Diagnostic>> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let (content, last) = match open.items {
             Items::Sequence(items) => {
@@ -184,7 +184,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Keeps a copy for aliases, which counts as they do: anchors inside anchors copy over and over.
-    fn remember(&mut self, anchor: usize, node: &Node) -> Result<(), Diagnostic> {
+    fn remember(&mut self, anchor: usize, node: &Node) -> Result<(), Box<Diagnostic>> {
         if anchor > 0 {
             let count = node.count();
             self.count(count, node.span)?;
@@ -194,28 +194,28 @@ impl<'a> Builder<'a> {
     }
 
     /// A copy of what an alias repeats. The size is known before anything is copied.
-    fn expand(&mut self, anchor: usize, span: Span) -> Result<Node, Diagnostic> {
+    fn expand(&mut self, anchor: usize, span: Span) -> Result<Node, Box<Diagnostic>> {
         let Some((count, depth)) = self.anchors.get(&anchor).map(|anchored| (anchored.count, anchored.depth)) else {
             let message = "not valid YAML: the alias stands inside the value that it repeats";
-            return Err(Diagnostic::error(codes::SYNTAX, message).in_source(self.source, span));
+            return Err(Box::new(Diagnostic::error(codes::SYNTAX, message).in_source(self.source, span)));
         };
         self.count(count, span)?;
         if self.open.len() + depth > MAX_DEPTH + 1 {
-            return Err(too_deep(self.source, span));
+            return Err(Box::new(too_deep(self.source, span)));
         }
         let node = self.anchors.get(&anchor).map(|anchored| anchored.node.clone());
         Ok(node.unwrap_or(Node { span, content: Content::Scalar(Value::Null) }))
     }
 
-    fn count(&mut self, more: usize, span: Span) -> Result<(), Diagnostic> {
+    fn count(&mut self, more: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         *self.nodes = self.nodes.saturating_add(more);
         if *self.nodes <= MAX_NODES {
             return Ok(());
         }
-        let message = format!("the file holds more than {MAX_NODES} values, counting aliases as often as they are used");
-        Err(Diagnostic::error(codes::TOO_MANY_NODES, message)
-            .in_source(self.source, span)
-            .help("split the file, or use fewer aliases"))
+        let message =
+            format!("the file holds more than {MAX_NODES} values, counting aliases as often as they are used");
+        let diagnostic = Diagnostic::error(codes::TOO_MANY_NODES, message).in_source(self.source, span);
+        Err(Box::new(diagnostic.help("split the file, or use fewer aliases")))
     }
 }
 
@@ -228,7 +228,9 @@ fn accept_key(
 ) -> Key {
     let refused = match node.as_str() {
         None => Diagnostic::error(codes::BAD_KEY, "a key has to be a text, not a list, a mapping or an empty value"),
-        Some("") if node.span.start == node.span.end => Diagnostic::error(codes::BAD_KEY, "a key is missing before the colon"),
+        Some("") if node.span.start == node.span.end => {
+            Diagnostic::error(codes::BAD_KEY, "a key is missing before the colon")
+        }
         Some("<<") if source.slice(node.span) == "<<" => {
             Diagnostic::error(codes::MERGE_KEY, "merge keys (`<<`) are not supported")
                 .help("write the fields out, or use an alias for a whole value")
@@ -251,9 +253,13 @@ fn scalar_error(error: ScalarError, text: &str, tag: Option<&Tag>) -> Diagnostic
     let tag = tag.map(|tag| if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() });
     let tag = tag.unwrap_or_default();
     match error {
-        ScalarError::NoJsonForm => Diagnostic::error(codes::BAD_NUMBER, format!("`{text}` is no number that JSON knows"))
-            .help("quote it if it is meant as a text"),
-        ScalarError::Mismatch => Diagnostic::error(codes::BAD_TAG, format!("`{text}` is not what its tag `{tag}` says")),
+        ScalarError::NoJsonForm => {
+            Diagnostic::error(codes::BAD_NUMBER, format!("`{text}` is no number that JSON knows"))
+                .help("quote it if it is meant as a text")
+        }
+        ScalarError::Mismatch => {
+            Diagnostic::error(codes::BAD_TAG, format!("`{text}` is not what its tag `{tag}` says"))
+        }
         ScalarError::UnknownTag => Diagnostic::error(codes::BAD_TAG, format!("the tag `{tag}` is not known"))
             .help("remove it; tags of other programs have no meaning here"),
     }

@@ -51,7 +51,7 @@ codes! {
         "The tags of the YAML core schema are understood: !!str, !!int, !!float, !!bool, !!null, !!map and !!seq.";
     BAD_NUMBER = "SG0011", "a number has no JSON form",
         "Infinity and not-a-number cannot be passed on. Quote the value when it is meant as a string.";
-    NOT_A_MAPPING = "SG0012", "a document is not a mapping",
+    NOT_A_MANIFEST = "SG0012", "a document is no manifest",
         "A manifest has apiVersion, kind and metadata at its top level. Keep other files elsewhere.";
     API_VERSION = "SG0013", "apiVersion is missing or malformed",
         "It is VERSION for the core group, or GROUP/VERSION, such as networking.istio.io/v1.";
@@ -85,6 +85,8 @@ codes! {
         "A number, a length or a count is outside its limits, or a text does not follow its pattern.";
     BAD_SCHEMA = "SG0116", "a schema is not valid",
         "A filter's manifest brings a JSON schema that cannot be compiled. This is a defect of the filter.";
+    CHANNEL = "SG0490", "a channel or subscription cannot be used",
+        "The host delivers events by the channel's documents and cannot make sense of this one. The message says why.";
     ENDPOINT_ADDRESS = "SG0501", "an endpoint's address is not valid",
         "Endpoints are IP addresses; host names are allowed where they are resolved (resolution DNS, ExternalName).";
     SLICE_WITHOUT_SERVICE_NAME = "SG0502", "an EndpointSlice names no Service",
@@ -105,6 +107,13 @@ codes! {
         "The endpoint is left out until the next reload. Check the name and the resolver.";
     DUPLICATE_PORT = "SG0510", "a port's name or number is given twice",
         "Ports are told apart by both, so both are unique within a service.";
+    FILTER_REFUSED = "SG0601", "a filter's component is refused",
+        "The component does not fit the contract, wants what it was not granted, or is no component. The filter's \
+         earlier version, where there is one, goes on serving.";
+    FILTER_FAILED = "SG0602", "a filter failed while it was configured",
+        "The filter trapped or ran too long when it was given its documents. The change does not take effect.";
+    FILTER_DUPLICATE = "SG0603", "two filters of one directory have the same name",
+        "The first file in order of name counts.";
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ pub(super) fn read(
     diagnostics: &mut Diagnostics,
 ) -> Vec<Document> {
     let mut items = Vec::new();
-    nodes.into_iter().for_each(|node| flatten(node, &mut items));
+    for node in nodes {
+        flatten(node, &mut items);
+    }
     let mut documents = Vec::new();
     for node in items {
         let mut reader = Reader { source, diagnostics };
@@ -39,7 +41,9 @@ fn flatten(node: Node, documents: &mut Vec<Node>) {
     };
     match items {
         Some(Entry { value: Node { content: Content::Sequence(items), .. }, .. }) => {
-            std::mem::take(items).into_iter().for_each(|item| flatten(item, documents));
+            for item in std::mem::take(items) {
+                flatten(item, documents);
+            }
         }
         _ => documents.push(node),
     }
@@ -52,9 +56,15 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn document(&mut self, root: Node, index: usize, default_namespace: &str) -> Option<Document> {
-        if !matches!(root.content, Content::Mapping(_)) {
+        let Content::Mapping(entries) = &root.content else {
             let message = "a document has to be a mapping with `apiVersion`, `kind` and `metadata`";
-            self.error(codes::NOT_A_MAPPING, root.span, message, "keep files that are no manifests elsewhere");
+            self.error(codes::NOT_A_MANIFEST, root.span, message, "keep files that are no manifests elsewhere");
+            return None;
+        };
+        if ["apiVersion", "kind", "metadata"].iter().all(|key| root.field(key).is_none()) {
+            let message = "the document has neither `apiVersion` nor `kind` nor `metadata`, so it is no manifest";
+            let first = entries.first().map_or(root.span, |entry| entry.key_span);
+            self.error(codes::NOT_A_MANIFEST, first, message, "keep files that are no manifests elsewhere");
             return None;
         }
         // All three are looked at before giving up, so that all that is missing is reported at once.
@@ -81,7 +91,8 @@ impl Reader<'_> {
     fn api_version(&mut self, root: &Node) -> Option<String> {
         let help = "write `apiVersion: VERSION` or `apiVersion: GROUP/VERSION`, such as `networking.istio.io/v1`";
         let (value, span) = self.text(root, "apiVersion", codes::API_VERSION, help)?;
-        let (group, version) = value.split_once('/').map_or((None, value.as_str()), |(group, rest)| (Some(group), rest));
+        let (group, version) =
+            value.split_once('/').map_or((None, value.as_str()), |(group, rest)| (Some(group), rest));
         let valid = group.is_none_or(is_name)
             && version.starts_with('v')
             && version.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
@@ -98,7 +109,8 @@ impl Reader<'_> {
         let valid = value.starts_with(|first: char| first.is_ascii_uppercase())
             && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !valid {
-            let message = format!("`{value}` is not a valid kind: it starts with a capital and has letters and digits only");
+            let message =
+                format!("`{value}` is not a valid kind: it starts with a capital and has letters and digits only");
             self.error(codes::KIND, span, message, help);
             return None;
         }
@@ -174,8 +186,7 @@ impl Reader<'_> {
     }
 }
 
-const NAME_RULE: &str =
-    "lower case letters, digits, dashes and dots, each part starting and ending with a letter or digit, at most 63 a part";
+const NAME_RULE: &str = "lower case letters, digits, dashes and dots, each part starting and ending with a letter or digit, at most 63 a part";
 
 fn place(entry: &Entry) -> Span {
     super::node::Found { node: &entry.value, key: Some(entry.key_span), complete: true }.place()

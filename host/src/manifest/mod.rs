@@ -8,6 +8,7 @@ mod build;
 pub mod codes;
 pub mod diagnostic;
 pub mod document;
+pub mod endpoints;
 mod header;
 mod load;
 pub mod node;

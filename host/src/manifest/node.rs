@@ -53,7 +53,7 @@ impl Node {
             Content::Sequence(items) => Value::Array(items.iter().map(Self::to_value).collect()),
             Content::Mapping(entries) => {
                 let fields = entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value()));
-                Value::Object(Map::from_iter(fields))
+                Value::Object(fields.collect::<Map<_, _>>())
             }
         }
     }

@@ -27,7 +27,8 @@ pub(super) fn plain(text: &str) -> Result<Value, ScalarError> {
 
 /// The value of a scalar with a tag of the core schema.
 pub(super) fn tagged(text: &str, suffix: &str) -> Result<Value, ScalarError> {
-    let fits = |value: Value, fits: fn(&Value) -> bool| if fits(&value) { Ok(value) } else { Err(ScalarError::Mismatch) };
+    let fits =
+        |value: Value, fits: fn(&Value) -> bool| if fits(&value) { Ok(value) } else { Err(ScalarError::Mismatch) };
     match suffix {
         "str" => Ok(Value::String(text.into())),
         "null" => fits(plain(text)?, Value::is_null),

@@ -31,7 +31,9 @@ fn at<'a>(document: &'a Document, pointer: &str) -> &'a str {
 
 #[test]
 fn every_part_of_a_document_knows_its_place() {
-    let text = format!("\u{feff}# ünïcode\n{HEADER}spec:\n  hosts: [\"ä\", 'b']\n  empty:\n  rules:\n  - name: x y # no\n    port: 80\n  text: |\n    one\n    two\n");
+    let text = format!(
+        "\u{feff}# ünïcode\n{HEADER}spec:\n  hosts: [\"ä\", 'b']\n  empty:\n  rules:\n  - name: x y # no\n    port: 80\n  text: |\n    one\n    two\n"
+    );
     let (documents, findings) = read(&text);
     assert_eq!(findings, [""; 0]);
     let document = &documents[0];
@@ -70,7 +72,9 @@ fn crlf_and_json_files_have_the_same_places() {
 
 #[test]
 fn documents_are_counted_lists_flattened_and_empty_ones_skipped() {
-    let text = format!("---\n# nothing\n---\n{HEADER}---\napiVersion: v1\nkind: ThingList\nitems:\n- apiVersion: v1\n  kind: Thing\n  metadata: {{name: b, namespace: shop}}\n  spec: {{x: 1}}\n- kind: Thing\n---\n");
+    let text = format!(
+        "---\n# nothing\n---\n{HEADER}---\napiVersion: v1\nkind: ThingList\nitems:\n- apiVersion: v1\n  kind: Thing\n  metadata: {{name: b, namespace: shop}}\n  spec: {{x: 1}}\n- kind: Thing\n---\n"
+    );
     let (documents, findings) = read(&text);
     assert_eq!(findings.len(), 2, "{findings:?}");
     assert!(findings[0].starts_with("a.yaml:15:3: error[SG0013]: `apiVersion` is missing"), "{findings:?}");
@@ -103,7 +107,8 @@ fn what_is_wrong_with_yaml_is_said_at_its_place() {
 
 #[test]
 fn a_broken_document_hides_no_other() {
-    let (documents, findings) = read(&format!("{HEADER}---\na: [1\n---\n{HEADER}spec: 1\n---\nb: 'x\n---\nkind: Thing\n"));
+    let (documents, findings) =
+        read(&format!("{HEADER}---\na: [1\n---\n{HEADER}spec: 1\n---\nb: 'x\n---\nkind: Thing\n"));
     assert_eq!(documents.len(), 2);
     assert_eq!(documents[1].location_of("/spec").to_string(), "a.yaml:10:7");
     let codes: Vec<_> = findings.iter().map(|line| line.split(' ').next().unwrap()).collect();
@@ -144,15 +149,25 @@ fn depth_is_bounded_in_blocks_brackets_and_aliases() {
 
 #[test]
 fn headers_are_checked_and_everything_missing_is_said_at_once() {
-    let table: [(&str, &[&str]); 8] = [
+    let table: [(&str, &[&str]); 9] = [
         ("- a\n", &["1:1: error[SG0012]: a document has to be a mapping"]),
-        ("x: 1\n", &["1:1: error[SG0013]", "1:1: error[SG0014]", "1:1: error[SG0015]"]),
-        ("apiversion: v1\nkind: T\nmetadata: {name: a}\n", &["1:1: error[SG0013]: `apiVersion` is missing; `apiversion` is not it"]),
+        ("x: 1\n", &["1:1: error[SG0012]: the document has neither"]),
+        ("kind: T\n", &["1:1: error[SG0013]", "1:1: error[SG0015]"]),
+        (
+            "apiversion: v1\nkind: T\nmetadata: {name: a}\n",
+            &["1:1: error[SG0013]: `apiVersion` is missing; `apiversion` is not it"],
+        ),
         ("apiVersion: x/y/v1\nkind: T\nmetadata: {name: a}\n", &["1:13: error[SG0013]: `x/y/v1` is not a valid"]),
         ("apiVersion: v1\nkind: thing\nmetadata: {name: a}\n", &["2:7: error[SG0014]: `thing` is not a valid kind"]),
-        ("apiVersion: v1\nkind: T\nmetadata: {nmae: a}\n", &["3:12: error[SG0015]: `name` is missing; `nmae` is not it"]),
+        (
+            "apiVersion: v1\nkind: T\nmetadata: {nmae: a}\n",
+            &["3:12: error[SG0015]: `name` is missing; `nmae` is not it"],
+        ),
         ("apiVersion: v1\nkind: T\nmetadata: {name: A_b}\n", &["3:18: error[SG0016]: `A_b` is not a valid name"]),
-        ("apiVersion: v1\nkind: T\nmetadata: {name: a, namespace: 1}\n", &["3:32: error[SG0016]: `1` (not quoted, so not a text)"]),
+        (
+            "apiVersion: v1\nkind: T\nmetadata: {name: a, namespace: 1}\n",
+            &["3:32: error[SG0016]: `1` (not quoted, so not a text)"],
+        ),
     ];
     for (text, expected) in table {
         let (_, found) = read(text);

@@ -78,7 +78,7 @@ impl<'a> Section<'a> {
                 Ok(Some(document)) => documents.push(document),
                 Ok(None) => {}
                 Err(too_much) => {
-                    diagnostics.push(too_much);
+                    diagnostics.push(*too_much);
                     return Some(span.start);
                 }
             }

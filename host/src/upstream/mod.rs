@@ -1,9 +1,22 @@
 //! Services by name, their endpoints, and the way to them.
+//!
+//! [`forward`](forward()) picks an endpoint ([`balance`]), takes a connection to it ([`pool`], [`connect`]), makes the
+//! try ([`attempt`]), repeats it when that is allowed and worth it ([`retry`]) and streams the response back
+//! ([`response`]); after a 101, [`splice`] takes over. Which service a request is for was decided before.
 
+mod attempt;
+mod balance;
+mod connect;
 pub mod forward;
-pub mod pool;
+mod framing;
+mod pool;
 pub mod registry;
+mod response;
 pub mod retry;
 pub mod splice;
 
 pub use forward::{ForwardPolicy, Forwarded, forward};
+pub use pool::close_idle;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,20 +1,36 @@
-//! Connections to upstreams, kept by the worker that made them.
+//! Connections to upstreams between two exchanges, kept by the worker that made them.
 //!
-//! A worker is one thread, so its idle connections need no lock.
+//! A worker is one thread, so its idle connections need no lock. A connection comes back only after an exchange that
+//! ended well on both sides; the most recently used one goes out first, which lets the others grow old and be closed.
 
+use super::connect::connect;
 use crate::body::ProxyBody;
 use crate::config::limits;
-use crate::error::RequestError;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 thread_local! {
-    static IDLE: RefCell<HashMap<SocketAddr, Vec<Idle>>> = RefCell::new(HashMap::new());
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+/// A connection in use by one exchange. Dropping it closes the connection.
+pub(super) struct Lease {
+    /// Sends the request.
+    pub(super) sender: SendRequest<ProxyBody>,
+    /// Where it leads.
+    pub(super) address: SocketAddr,
+    /// How long it was idle; none for a new one.
+    pub(super) idle: Option<Duration>,
+}
+
+#[derive(Default)]
+struct Pool {
+    idle: HashMap<SocketAddr, Vec<Idle>>,
+    swept: bool,
 }
 
 struct Idle {
@@ -22,76 +38,84 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection in use by one exchange.
-pub struct Lease {
-    /// Sends the request.
-    pub sender: SendRequest<ProxyBody>,
-    /// Where it leads.
-    pub address: SocketAddr,
-    /// Whether it served another exchange before, so that it may have been closed meanwhile.
-    pub reused: bool,
+/// Resets the pool's mark when the sweeper ends, even with its runtime.
+struct Sweeper;
+
+/// Closes the calling worker's idle connections, as when it drains.
+pub fn close_idle() {
+    POOL.with_borrow_mut(|pool| pool.idle.clear());
 }
 
 impl Lease {
-    /// An idle connection, or a new one.
-    pub async fn acquire(address: SocketAddr) -> Result<Self, RequestError> {
-        while let Some(mut sender) = take(address) {
-            if sender.is_ready() || sender.ready().await.is_ok() {
-                return Ok(Self { sender, address, reused: true });
-            }
-        }
-        Self::connect(address).await
+    /// An idle connection, if there is one that can be used at once.
+    pub(super) fn reuse(address: SocketAddr) -> Option<Self> {
+        POOL.with_borrow_mut(|pool| pool.take(address))
     }
 
-    /// A new connection.
-    pub async fn connect(address: SocketAddr) -> Result<Self, RequestError> {
-        let failed = |reason: String| RequestError::ConnectFailed { endpoint: address.to_string(), reason };
-        let connected = timeout(limits::UPSTREAM_CONNECT, TcpStream::connect(address)).await;
-        let stream = match connected {
-            Err(_) => return Err(failed(format!("no answer within {:?}", limits::UPSTREAM_CONNECT))),
-            Ok(Err(error)) => return Err(failed(error.to_string())),
-            Ok(Ok(stream)) => stream,
-        };
-        let _ = stream.set_nodelay(true);
-        let handshake =
-            http1::Builder::new().max_headers(limits::UPSTREAM_HEADERS).handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = handshake.map_err(|error| failed(error.to_string()))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%address, %error, "a connection to an upstream ended with an error");
-            }
-        });
-        Ok(Self { sender, address, reused: false })
+    /// A new connection, within `limit`.
+    pub(super) async fn open(address: SocketAddr, limit: Duration) -> Result<Self, String> {
+        connect(address, limit).await.map(|sender| Self { sender, address, idle: None })
     }
 
     /// Keeps the connection for the next exchange, unless it is closed or there are enough.
-    pub fn give_back(self) {
+    pub(super) fn give_back(self) {
         if self.sender.is_closed() {
             return;
         }
-        let idle = Idle { sender: self.sender, since: Instant::now() };
         // During the thread's end there is no pool any more, and the connection just closes.
-        let _ = IDLE.try_with(|pool| {
-            let mut pool = pool.borrow_mut();
-            let list = pool.entry(self.address).or_default();
-            let expired = list.iter().take_while(|idle| idle.since.elapsed() > limits::UPSTREAM_IDLE).count();
-            list.drain(..expired);
-            if list.len() < limits::UPSTREAM_IDLE_CONNECTIONS {
-                list.push(idle);
+        let sweep = POOL.try_with(|pool| pool.borrow_mut().put(self)).unwrap_or(false);
+        if sweep {
+            tokio::spawn(sweep_until_empty(Sweeper));
+        }
+    }
+}
+
+impl Pool {
+    fn take(&mut self, address: SocketAddr) -> Option<Lease> {
+        let idle = self.idle.get_mut(&address)?;
+        while let Some(Idle { sender, since }) = idle.pop() {
+            let age = since.elapsed();
+            // One that is not ready still sends the rest of a request that was answered early.
+            if age <= limits::UPSTREAM_IDLE && sender.is_ready() {
+                return Some(Lease { sender, address, idle: Some(age) });
             }
+        }
+        None
+    }
+
+    /// Whether a sweeper is wanted.
+    fn put(&mut self, lease: Lease) -> bool {
+        let idle = self.idle.entry(lease.address).or_default();
+        if idle.len() < limits::UPSTREAM_IDLE_CONNECTIONS {
+            idle.push(Idle { sender: lease.sender, since: Instant::now() });
+        }
+        !std::mem::replace(&mut self.swept, true)
+    }
+
+    fn sweep(&mut self) {
+        self.idle.retain(|_, idle| {
+            idle.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() <= limits::UPSTREAM_IDLE);
+            !idle.is_empty()
         });
     }
 }
 
-/// The most recently used idle connection, which is the least likely to be closed.
-fn take(address: SocketAddr) -> Option<SendRequest<ProxyBody>> {
-    IDLE.with_borrow_mut(|pool| {
-        let list = pool.get_mut(&address)?;
-        while let Some(idle) = list.pop() {
-            if !idle.sender.is_closed() && idle.since.elapsed() <= limits::UPSTREAM_IDLE {
-                return Some(idle.sender);
-            }
+/// Runs only while there is something to sweep.
+async fn sweep_until_empty(_sweeper: Sweeper) {
+    loop {
+        sleep(limits::UPSTREAM_SWEEP).await;
+        let empty = POOL.with_borrow_mut(|pool| {
+            pool.sweep();
+            pool.idle.is_empty()
+        });
+        if empty {
+            return;
         }
-        None
-    })
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        let _ = POOL.try_with(|pool| pool.borrow_mut().swept = false);
+    }
 }

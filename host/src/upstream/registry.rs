@@ -1,5 +1,9 @@
 //! Which services there are, by name, and where their endpoints are.
 
+#[cfg(test)]
+mod tests;
+
+use crate::config::Upstream;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +55,16 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
 }
 
+impl Service {
+    /// Adds a port; one of the same number gains the endpoints.
+    fn add(&mut self, port: ServicePort) {
+        match self.ports.iter_mut().find(|known| known.number == port.number) {
+            Some(known) => known.endpoints.extend(port.endpoints),
+            None => self.ports.push(port),
+        }
+    }
+}
+
 /// One port of a service with the endpoints behind it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ServicePort {
@@ -88,6 +102,11 @@ impl Cluster {
         &self.service.name
     }
 
+    /// Tells it from every other cluster that lives at the same time.
+    pub fn key(&self) -> (usize, usize) {
+        (Arc::as_ptr(&self.service).addr(), self.port)
+    }
+
     /// Where requests go; may be empty.
     pub fn endpoints(&self) -> &[Endpoint] {
         self.service.ports.get(self.port).map_or(&[], |port| &port.endpoints)
@@ -105,17 +124,9 @@ impl Registry {
         let known = self.services.remove(&name).and_then(Arc::into_inner);
         let mut service = known.unwrap_or_else(|| Service { name: name.clone(), ports: Vec::new() });
         for port in ports {
-            match service.ports.iter_mut().find(|known| known.number == port.number) {
-                Some(known) => known.endpoints.extend(port.endpoints),
-                None => service.ports.push(port),
-            }
+            service.add(port);
         }
         self.services.insert(name, Arc::new(service));
-    }
-
-    /// Takes every name that no service has.
-    pub fn set_fallback(&mut self, service: Service) {
-        self.fallback = Some(Arc::new(service));
     }
 
     /// The endpoints of a destination. A name without a dot is looked up in the default namespace; `NAME.NAMESPACE`
@@ -134,6 +145,20 @@ impl Registry {
     /// Whether any service is known, so that an unknown name is worth a warning.
     pub fn is_empty(&self) -> bool {
         self.services.is_empty() && self.fallback.is_none()
+    }
+
+    /// Adds what `--upstream` says. Several for one name add endpoints.
+    pub fn add_upstream(&mut self, upstream: &Upstream) {
+        let endpoints = upstream.addresses.iter().map(|address| Endpoint { address: *address }).collect();
+        let port = ServicePort { number: upstream.port, name: None, endpoints };
+        let Some(name) = &upstream.name else {
+            let known = self.fallback.take().and_then(Arc::into_inner);
+            let mut service = known.unwrap_or_else(|| Service { name: "*".into(), ports: Vec::new() });
+            service.add(port);
+            self.fallback = Some(Arc::new(service));
+            return;
+        };
+        self.add(self.names.expand(name, &self.names.namespace), vec![port]);
     }
 
     /// All services, in no order.

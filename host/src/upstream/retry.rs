@@ -1,9 +1,14 @@
 //! When a try is worth repeating, and how long to wait before it.
+//!
+//! The conditions mean what they mean to Istio and to Envoy, which carries them out for it. Whether a request *can* be
+//! repeated is for [`super::forward`](mod@super::forward) to know.
 
-use crate::error::RequestError;
 use crate::wasm::types::{RetryCondition, RetryPolicy};
 use http::{HeaderMap, StatusCode};
 use std::time::Duration;
+
+/// The most that a wait may be, in bases of the backoff.
+const BACKOFF_CEILING: u64 = 10;
 
 /// How a try ended.
 #[derive(Debug, Clone, Copy)]
@@ -11,14 +16,29 @@ pub enum TryOutcome<'a> {
     /// With a response.
     Response(StatusCode, &'a HeaderMap),
     /// Without one.
-    Failed(&'a RequestError),
+    Failed(Fault),
+}
+
+/// How a try ended that has no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No connection could be made.
+    Connect,
+    /// A new connection ended before any of the request was sent.
+    ResetBeforeRequest,
+    /// The connection ended, or its bytes were not HTTP, before a response.
+    Reset,
+    /// The time for one try passed.
+    TimedOut,
+    /// For reasons that another try cannot change: the client's body, or the time for all tries.
+    Final,
 }
 
 /// Whether any of the conditions fires on the outcome.
 pub fn fires(policy: &RetryPolicy, outcome: TryOutcome<'_>) -> bool {
     policy.conditions.iter().any(|condition| match outcome {
         TryOutcome::Response(status, headers) => fires_on_response(condition, status, headers),
-        TryOutcome::Failed(error) => fires_on_error(condition, error),
+        TryOutcome::Failed(fault) => fires_on_fault(condition, fault),
     })
 }
 
@@ -32,23 +52,25 @@ fn fires_on_response(condition: &RetryCondition, status: StatusCode, headers: &H
             let found = headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
             found == Some(*wanted)
         }
-        _ => false,
+        // About the lack of a response. A stream is only refused in HTTP/2, which no upstream is spoken to in.
+        RetryCondition::ConnectFailure
+        | RetryCondition::RefusedStream
+        | RetryCondition::Reset
+        | RetryCondition::ResetBeforeRequest => false,
     }
 }
 
-fn fires_on_error(condition: &RetryCondition, error: &RequestError) -> bool {
+fn fires_on_fault(condition: &RetryCondition, fault: Fault) -> bool {
     match condition {
-        RetryCondition::ConnectFailure | RetryCondition::ResetBeforeRequest => {
-            matches!(error, RequestError::ConnectFailed { .. })
-        }
-        RetryCondition::Reset => matches!(error, RequestError::Reset { .. } | RequestError::Deadline { .. }),
-        RetryCondition::ServerError => matches!(
-            error,
-            RequestError::Reset { .. } | RequestError::Deadline { .. } | RequestError::ConnectFailed { .. }
-        ),
-        // An upstream that is not reached counts as a bad gateway (Envoy, `gateway-error`).
-        RetryCondition::GatewayError => matches!(error, RequestError::Reset { .. } | RequestError::Deadline { .. }),
-        _ => false,
+        RetryCondition::ConnectFailure => fault == Fault::Connect,
+        RetryCondition::ResetBeforeRequest => matches!(fault, Fault::Connect | Fault::ResetBeforeRequest),
+        // No answer at all counts as each of these, since the client would get a 503 or 504.
+        RetryCondition::Reset | RetryCondition::ServerError | RetryCondition::GatewayError => fault != Fault::Final,
+        // About responses.
+        RetryCondition::RefusedStream
+        | RetryCondition::Conflict
+        | RetryCondition::Status(_)
+        | RetryCondition::GrpcStatus(_) => false,
     }
 }
 
@@ -71,7 +93,7 @@ pub fn needs_copy(policy: &RetryPolicy, headers: &HeaderMap) -> bool {
 /// The wait before retry `n`, from 1: uniform in `[0, (2^n - 1) * base)`, at most ten times the base (Envoy's
 /// `retry_back_off`).
 pub fn backoff(base: u64, n: u32) -> Duration {
-    let ceiling = base.saturating_mul(10);
+    let ceiling = base.saturating_mul(BACKOFF_CEILING);
     let span = base.saturating_mul(1_u64.checked_shl(n).map_or(u64::MAX, |power| power - 1)).min(ceiling);
     Duration::from_millis(if span == 0 { 0 } else { fastrand::u64(..span) })
 }
@@ -110,26 +132,41 @@ mod tests {
 
     #[test]
     fn a_failure_fires_the_conditions_that_name_it() {
-        let refused = RequestError::ConnectFailed { endpoint: "e".into(), reason: "r".into() };
-        let reset = RequestError::Reset { endpoint: "e".into() };
-        let late = RequestError::Deadline { milliseconds: 1 };
-        let gone = RequestError::ClientGone;
-        let table = [
-            (On::ConnectFailure, &refused, true),
-            (On::ConnectFailure, &reset, false),
-            (On::Reset, &reset, true),
-            (On::Reset, &late, true),
-            (On::Reset, &refused, false),
-            (On::ServerError, &refused, true),
-            (On::ServerError, &reset, true),
-            (On::GatewayError, &late, true),
-            (On::Status(503), &reset, false),
-            (On::ServerError, &gone, false),
+        use Fault::{Connect, Final, Reset, ResetBeforeRequest, TimedOut};
+        let table: [(On, &[Fault]); 9] = [
+            (On::ConnectFailure, &[Connect]),
+            (On::ResetBeforeRequest, &[Connect, ResetBeforeRequest]),
+            (On::Reset, &[Connect, ResetBeforeRequest, Reset, TimedOut]),
+            (On::ServerError, &[Connect, ResetBeforeRequest, Reset, TimedOut]),
+            (On::GatewayError, &[Connect, ResetBeforeRequest, Reset, TimedOut]),
+            (On::RefusedStream, &[]),
+            (On::Conflict, &[]),
+            (On::Status(503), &[]),
+            (On::GrpcStatus(14), &[]),
         ];
-        for (condition, error, expected) in table {
-            let outcome = TryOutcome::Failed(error);
-            assert_eq!(fires(&policy(condition.clone()), outcome), expected, "{condition:?} on {error:?}");
+        for (condition, expected) in table {
+            for fault in [Connect, ResetBeforeRequest, Reset, TimedOut, Final] {
+                let fired = fires(&policy(condition.clone()), TryOutcome::Failed(fault));
+                assert_eq!(fired, expected.contains(&fault), "{condition:?} on {fault:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_copy_is_kept_only_when_a_sent_request_could_be_repeated() {
+        let plain = HeaderMap::new();
+        let content_type = (http::header::CONTENT_TYPE, "application/grpc+proto".parse().unwrap());
+        let grpc = HeaderMap::from_iter([content_type]);
+        let istio = RetryPolicy {
+            attempts: 2,
+            conditions: vec![On::ConnectFailure, On::RefusedStream, On::GrpcStatus(14), On::GrpcStatus(1)],
+            per_try_timeout: None,
+            backoff: 25,
+        };
+        assert!(!needs_copy(&istio, &plain));
+        assert!(needs_copy(&istio, &grpc));
+        assert!(needs_copy(&policy(On::Status(503)), &plain));
+        assert!(!needs_copy(&policy(On::ResetBeforeRequest), &plain));
     }
 
     #[test]
@@ -137,6 +174,14 @@ mod tests {
         let headers = HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), "14".parse().unwrap())]);
         assert!(fires(&policy(On::GrpcStatus(14)), TryOutcome::Response(StatusCode::OK, &headers)));
         assert!(!fires(&policy(On::GrpcStatus(1)), TryOutcome::Response(StatusCode::OK, &headers)));
+    }
+
+    #[test]
+    fn the_backoff_grows_with_every_retry() {
+        let longest = |n| (0..400).map(|_| backoff(100, n)).max().unwrap();
+        assert!(longest(1) < Duration::from_millis(100));
+        assert!(longest(2) >= Duration::from_millis(150) && longest(2) < Duration::from_millis(300));
+        assert!(longest(3) >= Duration::from_millis(400) && longest(3) < Duration::from_millis(700));
     }
 
     #[test]

@@ -186,8 +186,12 @@ pub(super) fn subscription(name: &str, subscriber: &str) -> SubscriptionSpec {
 /// The one channel of most tests.
 pub(super) const CHANNEL: &str = "default/orders";
 
+pub(super) fn channel(name: &str, subscriptions: Vec<SubscriptionSpec>) -> ChannelSpec {
+    ChannelSpec { name: format!("default/{name}"), address: format!("{name}-kn-channel.default.svc"), subscriptions }
+}
+
 pub(super) fn orders(subscriptions: Vec<SubscriptionSpec>) -> Vec<ChannelSpec> {
-    vec![ChannelSpec { name: CHANNEL.into(), subscriptions }]
+    vec![channel("orders", subscriptions)]
 }
 
 /// Channels whose dispatcher runs on its own thread.

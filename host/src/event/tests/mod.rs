@@ -6,7 +6,7 @@ use super::queue::QUEUE_LENGTH;
 use super::{Backoff, Channels, Drained, PublishError};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use harness::{CHANNEL, Reaction, Receiver, event, orders, run, running, stats, subscription, until};
+use harness::{CHANNEL, Reaction, Receiver, channel, event, orders, run, running, stats, subscription, until};
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -164,6 +164,21 @@ async fn without_a_subscriber_events_go_straight_to_reply() {
     channels.publish(CHANNEL, event("1")).unwrap();
     until("delivered", || stats(&channels, 0).delivered == 1).await;
     assert_eq!(receiver.ids(), ["1"]);
+}
+
+#[tokio::test]
+async fn what_is_delivered_to_another_channel_stays_in_the_process() {
+    let receiver = Receiver::start(|_| Reaction::Reply("answer")).await;
+    let (channels, dispatcher) = Channels::new();
+    let mut answering = subscription("answering", &receiver.uri);
+    answering.reply = Some("http://answers-kn-channel.default.svc/".into());
+    channels
+        .apply(vec![channel("answers", vec![subscription("kept", &receiver.uri)]), channel("orders", vec![answering])]);
+    let thread = run(dispatcher);
+    channels.publish(CHANNEL, event("question")).unwrap();
+    assert_eq!(channels.drain(LONG).await, Drained::default(), "a drain waits for what goes from channel to channel");
+    assert_eq!(receiver.ids(), ["question", "answer"]);
+    until("the thread has ended", || thread.is_finished()).await;
 }
 
 #[tokio::test]

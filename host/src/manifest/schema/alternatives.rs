@@ -39,7 +39,8 @@ pub(super) fn none_fits(
         let message = format!("expected {}, found {}", type_words(&expected), found(value));
         return add(codes::WRONG_TYPE, message, None);
     }
-    let options: Option<Vec<Value>> = right_type.iter().map(|form| form.options(here)).collect::<Option<Vec<_>>>().map(|all| all.concat());
+    let options: Option<Vec<Value>> =
+        right_type.iter().map(|form| form.options(here)).collect::<Option<Vec<_>>>().map(|all| all.concat());
     if let Some(options) = options {
         let (message, help) = not_an_option(&options, value);
         return add(codes::NOT_AN_OPTION, message, help);
@@ -58,7 +59,8 @@ pub(super) fn several_fit(error: &ValidationError<'_>, schema: &Value, findings:
     let value = error.instance();
     let fields = value.as_object();
     let forms = forms(error, schema);
-    let given = forms.iter().flat_map(|form| required(form)).filter(|name| fields.is_some_and(|f| f.contains_key(*name)));
+    let given =
+        forms.iter().flat_map(|form| required(form)).filter(|name| fields.is_some_and(|f| f.contains_key(*name)));
     let given: Vec<&str> = given.collect();
     let message = if given.is_empty() {
         format!("{} fits several forms where one is asked for", found(value))
@@ -93,7 +95,9 @@ fn by_fields(
             let mistyped = fields.keys().find(|name| !known(name) && nearest(name, names.iter().copied()).is_some());
             match mistyped {
                 Some(name) => findings.push(unknown_field(here, name, &names)),
-                None if names.is_empty() => add(codes::NO_ALTERNATIVE, "the mapping fits none of its forms".into(), None),
+                None if names.is_empty() => {
+                    add(codes::NO_ALTERNATIVE, "the mapping fits none of its forms".into(), None);
+                }
                 None => add(codes::NO_ALTERNATIVE, format!("expected one of the fields {}", list(&names, "or")), None),
             }
         }

@@ -1,8 +1,8 @@
 //! Words for a single mismatch between a value and its schema.
 
 use super::{Finding, alternatives, codes, list};
-use crate::manifest::node::step;
 use crate::manifest::nearest;
+use crate::manifest::node::step;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::{JsonType, ValidationError};
 use serde_json::Value;
@@ -130,6 +130,9 @@ fn type_help(kind: &TypeKind, value: &Value) -> Option<String> {
             "no" | "off" | "false" => Some("write false".into()),
             _ => None,
         },
+        Value::Object(fields) if wants(JsonType::String) && fields.len() == 1 => {
+            Some("a text that holds a colon is put in quotes".into())
+        }
         Value::Object(_) if wants(JsonType::Array) => Some("begin each item of a list with a dash".into()),
         _ => None,
     }

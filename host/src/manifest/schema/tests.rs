@@ -75,7 +75,10 @@ fn each_mismatch_is_said_in_words_at_its_place() {
             "3:9 SG0111 expected an integer, found the string \"80\" | write it without quotes: 80",
         ),
         ("spec:\n  hosts: [1]\n", "2:11 SG0111 expected a string, found the number 1 | put it in quotes: \"1\""),
-        ("spec:\n  hosts:\n    a: b\n", "2:3 SG0111 expected a list, found a mapping | begin each item of a list with a dash"),
+        (
+            "spec:\n  hosts:\n    a: b\n",
+            "2:3 SG0111 expected a list, found a mapping | begin each item of a list with a dash",
+        ),
         ("spec:\n  hosts: []\n", "2:3 SG0115 expected at least 1 item"),
         ("spec:\n  hosts: [a]\n  port: 70000\n", "3:9 SG0115 expected at most 65535, found the number 70000"),
         (
@@ -87,11 +90,17 @@ fn each_mismatch_is_said_in_words_at_its_place() {
             "3:10 SG0113 expected one of `low` or `high`, found the string \"lo\" | did you mean `low`?",
         ),
         ("spec:\n  hosts: [a]\n  uri: {prefx: /}\n", "3:9 SG0110 unknown field `prefx` | did you mean `prefix`?"),
-        ("spec:\n  hosts: [a]\n  uri: {}\n", "3:8 SG0114 expected one of the fields `exact` or `prefix`"),
-        ("spec:\n  hosts: [a]\n  uri: {exact: /, prefix: /}\n", "3:8 SG0114 only one of `exact` and `prefix` may be given"),
-        ("spec:\n  hosts: [a]\n  uri: {exact: 1}\n", "3:16 SG0111 expected a string, found the number 1 | put it in quotes: \"1\""),
+        ("spec:\n  hosts: [a]\n  uri: {}\n", "3:3 SG0114 expected one of the fields `exact` or `prefix`"),
+        (
+            "spec:\n  hosts: [a]\n  uri: {exact: /, prefix: /}\n",
+            "3:3 SG0114 only one of `exact` and `prefix` may be given",
+        ),
+        (
+            "spec:\n  hosts: [a]\n  uri: {exact: 1}\n",
+            "3:16 SG0111 expected a string, found the number 1 | put it in quotes: \"1\"",
+        ),
         ("spec:\n  hosts: [a]\n  uri: /\n", "3:8 SG0111 expected a mapping, found the string \"/\""),
-        ("spec:\n  hosts: [a]\n  target: []\n", "3:11 SG0111 expected a string or an integer, found a list"),
+        ("spec:\n  hosts: [a]\n  target: []\n", "3:3 SG0111 expected a string or an integer, found a list"),
         (
             "spec:\n  hosts: [a]\n  timeout: 5m\n",
             "3:12 SG0115 the string \"5m\" does not match the pattern `^[0-9]+s$` | a duration such as 5s",

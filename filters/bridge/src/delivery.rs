@@ -1,0 +1,71 @@
+//! An event becomes a request; what is answered decides what happens next.
+
+use crate::cloudevents::{parse_one, write_binary, write_structured};
+use sluicegate_sdk::capability::log;
+use sluicegate_sdk::prelude::*;
+use sluicegate_sdk::{DeliveryRequest, Header, Target};
+
+/// The POST that carries an event: binary unless the subscription asks for `json`.
+pub(crate) fn request(event: &Event, delivery: &Delivery) -> EventDecision {
+    let (mut headers, body) = match delivery.format.as_deref() {
+        Some("json") => write_structured(event),
+        _ => write_binary(event),
+    };
+    if delivery.target == Target::Subscriber {
+        headers.push(Header { name: "prefer".into(), value: b"reply".to_vec() });
+    }
+    // The trace that the event belongs to goes on in the request (CloudEvents, distributed tracing extension).
+    for extension in event.extensions.iter().filter(|entry| matches!(entry.name.as_str(), "traceparent" | "tracestate"))
+    {
+        if extension.value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            headers.push(Header { name: extension.name.clone(), value: extension.value.clone().into_bytes() });
+        }
+    }
+    EventDecision::Deliver(DeliveryRequest { headers, body })
+}
+
+/// What an outcome means (Knative Eventing data plane, "Event delivery").
+pub(crate) fn judge(delivery: &Delivery, outcome: Result<CallResponse, CallError>) -> DeliveryDecision {
+    let response = match outcome {
+        Ok(response) => response,
+        // It was answered, so sending it again gives the same.
+        Err(CallError::TooLarge) => return DeliveryDecision::DeadLetter("the answer is too large".into()),
+        Err(_) => return DeliveryDecision::Retry(None),
+    };
+    match response.status {
+        200 if delivery.target == Target::Subscriber => reply(delivery, &response),
+        200..300 => DeliveryDecision::Ack,
+        429 | 503 => DeliveryDecision::Retry(retry_after(&response)),
+        404 | 408 | 409 | 500.. => DeliveryDecision::Retry(None),
+        status => DeliveryDecision::DeadLetter(format!("{} answered {status}", delivery.uri)),
+    }
+}
+
+/// A subscriber's reply. What is no event is passed over: the event itself was taken.
+fn reply(delivery: &Delivery, response: &CallResponse) -> DeliveryDecision {
+    match parse_one(&response.headers, &response.body) {
+        Ok(Some(event)) => DeliveryDecision::Emit(vec![event]),
+        Ok(None) => DeliveryDecision::Ack,
+        Err(invalid) => {
+            let (subscription, attribute) = (&delivery.subscription, &invalid.attribute);
+            log::warn(&format!("the reply to subscription {subscription} is ignored: {attribute}: {}", invalid.reason));
+            DeliveryDecision::Ack
+        }
+    }
+}
+
+/// `Retry-After` in milliseconds. A date counts from the answer's own `Date`, so that no two clocks are compared.
+fn retry_after(response: &CallResponse) -> Option<u64> {
+    let value = response.header("retry-after")?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return seconds.checked_mul(1_000);
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    let now = httpdate::parse_http_date(response.header("date")?).ok()?;
+    let wait = until.duration_since(now).unwrap_or_default();
+    u64::try_from(wait.as_millis()).ok()
+}
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

@@ -1,0 +1,95 @@
+//! Where events are sent to: a reference, a URI, or both.
+
+use crate::address;
+use serde::Deserialize;
+use sluicegate_sdk::{Diagnostics, Environment, Resource};
+
+/// Knative's Destination.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Destination {
+    #[serde(rename = "ref")]
+    reference: Option<Reference>,
+    uri: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    api_version: String,
+    kind: String,
+    name: String,
+    namespace: Option<String>,
+}
+
+const CODE: &str = "SG0411";
+
+impl Destination {
+    /// The URI that it stands for, or a diagnostic at `pointer`.
+    pub(crate) fn resolve(
+        &self,
+        environment: &Environment,
+        resource: &Resource,
+        pointer: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<String> {
+        let absolute = self.uri.as_deref().is_some_and(|uri| uri.contains("://"));
+        let mut refuse = |field: &str, message: &str, help: &str| {
+            diagnostics.error(resource, format!("{pointer}{field}"), CODE, message);
+            diagnostics.help(help);
+            None
+        };
+        match (&self.reference, &self.uri) {
+            (None, None) => {
+                refuse("", "this leads nowhere: it has neither `ref` nor `uri`", "name a Service with `ref`")
+            }
+            (Some(_), Some(_)) if absolute => refuse(
+                "/uri",
+                "with a `ref` the `uri` is a path below it, but this one is absolute",
+                "keep one of them",
+            ),
+            (None, Some(_)) if !absolute => {
+                refuse("/uri", "without a `ref` the `uri` has to be absolute", "write http://HOST/PATH, or add a `ref`")
+            }
+            (None, Some(uri)) if !is_http(uri) => {
+                refuse("/uri", &format!("{uri:?} is not an http or https URI with a host"), "write http://HOST/PATH")
+            }
+            (None, Some(uri)) => Some(uri.clone()),
+            (Some(_), Some(uri)) if !is_path(uri) => {
+                refuse("/uri", &format!("{uri:?} has characters that no path has"), "percent-encode them")
+            }
+            (Some(reference), uri) => {
+                let Some(host) = reference.host(environment, &resource.namespace) else {
+                    let message = format!("a {} of {} has no address", reference.kind, reference.api_version);
+                    return refuse("/ref/kind", &message, "v1 Service and messaging.knative.dev/v1 Channel have one");
+                };
+                let path = uri.as_deref().unwrap_or_default().trim_start_matches('/');
+                Some(format!("http://{host}/{path}"))
+            }
+        }
+    }
+}
+
+impl Reference {
+    fn host(&self, environment: &Environment, namespace: &str) -> Option<String> {
+        let namespace = self.namespace.as_deref().unwrap_or(namespace);
+        match (self.api_version.as_str(), self.kind.as_str()) {
+            ("v1" | "serving.knative.dev/v1", "Service") => {
+                Some(format!("{}.{namespace}.svc.{}", self.name, environment.cluster_domain))
+            }
+            ("messaging.knative.dev/v1", "Channel" | "InMemoryChannel") => {
+                Some(address::service(environment, namespace, &self.name))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_http(uri: &str) -> bool {
+    let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"));
+    let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    host.is_some_and(|host| !host.is_empty() && !host.contains('@') && !host.starts_with(':')) && is_path(uri)
+}
+
+fn is_path(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte))
+}

@@ -1,0 +1,111 @@
+//! Turns a rule that matched into the decision that the host carries out.
+
+use crate::answer::FixedAnswer;
+use crate::matcher::PathMatch;
+use crate::redirect::Redirect;
+use crate::rule::{Action, Route, Rule};
+use crate::table::Found;
+use crate::target::{Target, Targets};
+use crate::template::Template;
+use crate::view::View;
+use sluicegate_sdk::{RequestDecision, RequestEdit, edit, forward, next, respond};
+
+/// Names the rule for the access record and the metrics.
+pub const ROUTE: &str = "route";
+/// What the composer calls.
+pub const COMPOSE_DESTINATIONS: &str = "compose.destinations";
+/// How long it may take, in milliseconds.
+pub const COMPOSE_TIMEOUT: &str = "compose.timeout";
+/// What decides between weighted destinations.
+const REQUEST_ID: &str = "request.id";
+
+/// The decision on a request that matched.
+pub fn decide(found: Found<'_>, view: &View<'_>) -> RequestDecision {
+    let matched = found.block.path_match();
+    match &found.rule.action {
+        Action::Redirect(redirect) => redirected(redirect, found.rule, matched, view),
+        Action::Answer(answer) => answered(answer, found.rule, view),
+        Action::Route(route) => {
+            let name = edit::attribute(ROUTE, found.rule.name_with(found.block));
+            match &route.targets {
+                Targets::Compose { .. } => composed(route, name, matched, view),
+                Targets::Split(targets, sum) => match pick(targets, *sum, view) {
+                    Some(target) => forwarded(route, target, name, matched, view),
+                    // Cannot be: a split always has a target. No service could be named, so say that none is there.
+                    None => respond(503).into(),
+                },
+            }
+        }
+    }
+}
+
+/// The target of a request.
+pub fn pick<'a>(targets: &'a [Target], sum: u64, view: &View<'_>) -> Option<&'a Target> {
+    // Reading the id is a call into the host, which one target alone does not need.
+    let id = if targets.len() > 1 { view.attribute(REQUEST_ID).unwrap_or_default() } else { String::new() };
+    Targets::pick(targets, sum, &id)
+}
+
+fn forwarded(
+    route: &Route,
+    target: &Target,
+    name: RequestEdit,
+    matched: PathMatch,
+    view: &View<'_>,
+) -> RequestDecision {
+    let mut decision = forward(target.destination.clone()).with(name);
+    decision.edits.extend(path_and_authority(route, target.authority.as_ref(), matched, view));
+    for operations in &target.request {
+        decision.edits.extend(operations.edits(view).map(RequestEdit::from));
+    }
+    for operations in &target.response {
+        decision.response_edits.extend(operations.edits(view));
+    }
+    decision.timeout = route.timeout;
+    decision.retries.clone_from(&route.retries);
+    decision.into()
+}
+
+fn composed(route: &Route, name: RequestEdit, matched: PathMatch, view: &View<'_>) -> RequestDecision {
+    let mut decision = next().with(name);
+    let Targets::Compose { destinations, request, response, authority } = &route.targets else {
+        return decision.into();
+    };
+    decision.edits.push(edit::attribute(COMPOSE_DESTINATIONS, destinations));
+    if let Some(timeout) = route.timeout {
+        decision.edits.push(edit::attribute(COMPOSE_TIMEOUT, timeout.to_string()));
+    }
+    decision.edits.extend(path_and_authority(route, authority.as_ref(), matched, view));
+    decision.edits.extend(request.edits(view).map(RequestEdit::from));
+    decision.response_edits.extend(response.edits(view));
+    decision.into()
+}
+
+fn path_and_authority(
+    route: &Route,
+    authority: Option<&Template>,
+    matched: PathMatch,
+    view: &View<'_>,
+) -> Vec<RequestEdit> {
+    let path = route.rewrite.as_ref().and_then(|rewrite| rewrite.path(matched, view));
+    let authority = route.authority(authority).map(|authority| authority.render(view));
+    // What a client sent as a header need not be text; such an authority is no use and is not set.
+    let authority = authority.and_then(|authority| String::from_utf8(authority).ok()).filter(|text| !text.is_empty());
+    path.map(edit::path).into_iter().chain(authority.map(edit::authority)).collect()
+}
+
+fn redirected(redirect: &Redirect, rule: &Rule, matched: PathMatch, view: &View<'_>) -> RequestDecision {
+    let mut answer = respond(redirect.status).header("location", redirect.location(matched, view));
+    rule.headers.response.apply(&mut answer.headers, view);
+    answer.into()
+}
+
+fn answered(fixed: &FixedAnswer, rule: &Rule, view: &View<'_>) -> RequestDecision {
+    let mut answer = respond(fixed.status).body(fixed.body.clone());
+    if !fixed.body.is_empty() {
+        // As Envoy does for a body of its own.
+        answer = answer.header("content-type", "text/plain");
+    }
+    rule.headers.response.apply(&mut answer.headers, view);
+    answer.into()
+}

@@ -1,0 +1,90 @@
+//! Says which rules a request had to choose from, which one it got, and why it did not get the others.
+
+use crate::decide;
+use crate::rule::Action;
+use crate::table::{Found, Table, VirtualHost};
+use crate::target::{Target, Targets, label};
+use crate::view::View;
+use sluicegate_sdk::{Candidate, Explanation};
+
+/// Explains what the table does with a request.
+pub fn explain(table: &Table, view: &View<'_>) -> Explanation {
+    match table.host(view) {
+        None => nobody(table, view),
+        Some(host) => of_host(table, host, view),
+    }
+}
+
+fn nobody(table: &Table, view: &View<'_>) -> Explanation {
+    let candidate = |document: &crate::document::Document| {
+        let hosts: Vec<&str> = document.hosts.iter().map(|(_, host)| host.as_str()).collect();
+        Candidate {
+            name: format!("VirtualService {}", document.name),
+            origin: document.origin.clone(),
+            chosen: false,
+            reason: format!("its hosts are {}", hosts.join(", ")),
+        }
+    };
+    Explanation {
+        summary: format!("no VirtualService has the host {:?}; the request goes on", view.authority()),
+        candidates: table.documents().iter().map(candidate).collect(),
+    }
+}
+
+fn of_host(table: &Table, host: &VirtualHost, view: &View<'_>) -> Explanation {
+    let mut winner = None;
+    let mut candidates = Vec::new();
+    for (candidate, found) in table.candidates(host) {
+        let objection = match &winner {
+            Some(_) => Some("an earlier rule has taken the request".to_owned()),
+            None => found.block.objection(view),
+        };
+        let name = format!(
+            "VirtualService {}, rule {}, match {}",
+            found.document.name,
+            found.rule.index + 1,
+            candidate.block + 1
+        );
+        let chosen = objection.is_none();
+        let reason = objection.unwrap_or_else(|| format!("matches and {}", outcome(found, view)));
+        if chosen {
+            winner = Some(format!("{name} {}", outcome(found, view)));
+        }
+        candidates.push(Candidate { name, origin: found.document.origin.clone(), chosen, reason });
+    }
+    let owners = || table.documents_of(host).map(|document| document.name.as_str()).collect::<Vec<_>>().join(", ");
+    let summary = winner.unwrap_or_else(|| {
+        format!("the host {:?} belongs to VirtualService {}, which has no rule for it: 404", view.authority(), owners())
+    });
+    Explanation { summary, candidates }
+}
+
+/// What becomes of the request, reading on after the rule.
+fn outcome(found: Found<'_>, view: &View<'_>) -> String {
+    match &found.rule.action {
+        Action::Redirect(redirect) => {
+            let location = redirect.location(found.block.path_match(), view);
+            format!("redirects with {} to {location}", redirect.status)
+        }
+        Action::Answer(answer) => format!("answers {} with {} bytes", answer.status, answer.body.len()),
+        Action::Route(route) => match &route.targets {
+            Targets::Compose { destinations, .. } => format!("composes the answers of {destinations}"),
+            Targets::Split(targets, sum) => match decide::pick(targets, *sum, view) {
+                Some(target) => format!("forwards to {}{}", label(&target.destination), share(target, targets, *sum)),
+                None => "has no destination".to_owned(),
+            },
+        },
+    }
+}
+
+fn share(target: &Target, targets: &[Target], sum: u64) -> String {
+    if targets.len() < 2 {
+        return String::new();
+    }
+    let others: Vec<String> = targets
+        .iter()
+        .filter(|other| !std::ptr::eq(*other, target))
+        .map(|other| format!("{} {} of {sum}", label(&other.destination), other.weight))
+        .collect();
+    format!(", which has {} of {sum} and was picked by the request's id (others: {})", target.weight, others.join(", "))
+}

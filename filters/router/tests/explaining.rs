@@ -1,0 +1,82 @@
+//! Why each rule won or lost.
+
+mod support;
+
+use sluicegate_sdk::Explain;
+use sluicegate_sdk::testing::TestRequest;
+use support::{get, router, shop};
+
+fn reasons(http: &str, request: &TestRequest) -> Vec<String> {
+    let explanation = router(&shop(http)).explain(&request.request());
+    explanation.candidates.into_iter().map(|candidate| candidate.reason).collect()
+}
+
+#[test]
+fn each_condition_says_why_it_does_not_hold() {
+    let request = get("/x?q=1").header("h", "v").attribute("listener.port", "8080");
+    for (block, expected) in [
+        ("uri: {exact: /y}", "path /x is not /y"),
+        ("uri: {regex: '/y+'}", "path /x does not match the expression /y+"),
+        ("uri: {prefix: /Y}, ignoreUriCase: true", "path /x does not start with /Y in any case"),
+        ("method: {exact: POST}", "method GET is not POST"),
+        ("scheme: {exact: https}", "scheme http is not https"),
+        ("authority: {exact: 'shop:80'}", "authority shop is not shop:80"),
+        ("port: 80", "port 8080 is not 80"),
+        ("headers: {x-user: {}}", "header x-user is absent"),
+        ("headers: {h: {exact: w}}", "header h \"v\" is not w"),
+        ("withoutHeaders: {h: {}}", "header h \"v\" is present, which it must not"),
+        (
+            "withoutHeaders: {g: {regex: '.*'}}",
+            "header g counts as empty and matches the expression .*, which it must not",
+        ),
+        ("queryParams: {q: {exact: '2'}}", "query parameter q \"1\" is not 2"),
+        ("queryParams: {r: {}}", "query parameter r is absent"),
+        ("sourceLabels: {a: b}", "this proxy has no labels that `sourceLabels` could match"),
+    ] {
+        let rule = format!("- match: [{{{block}}}]\n  route: [{{destination: {{host: a}}}}]");
+        assert_eq!(reasons(&rule, &request), [expected], "{block}");
+    }
+}
+
+#[test]
+fn the_winner_says_what_it_does_and_later_rules_were_not_asked() {
+    let http = "
+- match: [{uri: {prefix: /a}}, {uri: {prefix: /b}}]
+  route:
+  - {destination: {host: one.example, port: {number: 80}}, weight: 3}
+  - {destination: {host: two.example, subset: v2}, weight: 0}
+  - {destination: {host: two.example, subset: v2}, weight: 0}
+- redirect: {uri: /c}";
+    let found = reasons(http, &get("/b"));
+    assert_eq!(
+        found,
+        [
+            "path /b does not start with /a",
+            "matches and forwards to one.example:80",
+            "an earlier rule has taken the request"
+        ]
+    );
+}
+
+#[test]
+fn the_share_of_a_weighted_destination_is_told() {
+    let http = "- route: [{destination: {host: a.example}, weight: 75}, {destination: {host: b.example}, weight: 25}]";
+    let found = reasons(http, &get("/")).concat();
+    let of_a = "matches and forwards to a.example, which has 75 of 100 and was picked by the request's id (others: b.example 25 of 100)";
+    let of_b = "matches and forwards to b.example, which has 25 of 100 and was picked by the request's id (others: a.example 75 of 100)";
+    assert!(found == of_a || found == of_b, "{found}");
+    let picked = support::forwarded(&router(&shop(http)), &get("/")).destination.host;
+    assert!(found.starts_with(&format!("matches and forwards to {picked},")), "{found} but {picked}");
+}
+
+#[test]
+fn redirects_answers_and_compositions_are_told() {
+    for (rule, expected) in [
+        ("- redirect: {uri: /c}", "matches and redirects with 301 to http://shop/c"),
+        ("- directResponse: {status: 204}", "matches and answers 204 with 0 bytes"),
+    ] {
+        assert_eq!(reasons(rule, &get("/")), [expected]);
+    }
+    let composed = reasons("- route: [{destination: {host: a.example}}, {destination: {host: b.example}}]", &get("/"));
+    assert!(composed.concat().starts_with("matches and composes the answers of "), "{composed:?}");
+}

@@ -1,0 +1,359 @@
+//! The command line. What a command does stands in [`crate::command`].
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use sluicegate::config::{AccessLogFormat, Flags, Watch};
+use std::path::PathBuf;
+
+/// Shown by `sluice --help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  fine
+  1  findings: a manifest, filter or request is refused, or the proxy ended with an error
+  2  usage: the command line or the configuration file is wrong
+  3  no running instance was reached";
+
+/// An HTTP proxy whose policies are sandboxed WebAssembly filters.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Box<Run>),
+    Check(Check),
+    Explain(Explain),
+    /// Shows filters
+    #[command(subcommand)]
+    Filter(Filter),
+    ExplainCode(ExplainCode),
+    Completion(Completion),
+}
+
+/// Runs the proxy
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice run --upstream '*=127.0.0.1:9000'
+      passes every request on to one service
+  sluice run --manifests manifests --filters filters --listen 0.0.0.0:8080
+      runs what lies in two directories, and follows their changes
+  sluice run --config sluicegate.yaml --log info,sluicegate::chain=debug
+      takes settings from a file; a flag beats the file
+
+It ends on SIGTERM or Ctrl-C once requests in flight are done; a second signal ends it at once.")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Directory of manifests, or a file; may be given several times
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) manifests: Vec<String>,
+    /// Address to take requests on, 127.0.0.1:8080 by default; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// Address of the admin endpoint, 127.0.0.1:9901 by default, or unix:PATH
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// Threads that serve requests, one for each processor by default
+    #[arg(long, value_name = "N")]
+    workers: Option<String>,
+    /// Access records, one JSON object a line on standard output, json by default
+    #[arg(long, value_name = "FORMAT", value_parser = names::<AccessLogFormat>())]
+    access_log: Option<String>,
+    /// Log levels by module, info by default
+    #[arg(long, value_name = "LEVELS")]
+    log: Option<String>,
+    /// How changes of the directories are noticed, auto by default
+    #[arg(long, value_name = "MODE", value_parser = names::<Watch>())]
+    watch: Option<String>,
+    /// How long requests in flight may take when the proxy ends, 30s by default
+    #[arg(long, value_name = "DURATION")]
+    drain_timeout: Option<String>,
+    /// File to write the addresses to, as a line of JSON, once requests are taken
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+impl Run {
+    /// The flags as the configuration takes them, and the file.
+    pub(crate) fn into_flags(self) -> (Option<PathBuf>, Flags) {
+        let (file, sources) = self.sources.into_flags(self.manifests);
+        let flags = Flags {
+            listen: self.listen,
+            admin: self.admin,
+            workers: self.workers,
+            access_log: self.access_log,
+            log: self.log,
+            watch: self.watch,
+            drain: self.drain_timeout,
+            ..sources
+        };
+        (file, flags)
+    }
+}
+
+/// What a proxy is made of.
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// Configuration file (YAML); flags beat it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+    /// Directory of filters (components)
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    filters: Option<String>,
+    /// Directory of the filters that come with the proxy, `filters` beside the executable by default
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    stock_filters: Option<String>,
+    /// A service's endpoint; may be given several times; the name `*` takes every name that no service has
+    #[arg(long = "upstream", value_name = "NAME[:PORT]=ADDR")]
+    upstreams: Vec<String>,
+    /// Namespace of names that give none, default by default
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// What full service names end in, cluster.local by default
+    #[arg(long, value_name = "DOMAIN")]
+    cluster_domain: Option<String>,
+}
+
+impl Sources {
+    /// The flags as the configuration takes them, and the file.
+    pub(crate) fn into_flags(self, manifests: Vec<String>) -> (Option<PathBuf>, Flags) {
+        let flags = Flags {
+            manifests,
+            filters: self.filters,
+            stock_filters: self.stock_filters,
+            upstreams: self.upstreams,
+            namespace: self.namespace,
+            cluster_domain: self.cluster_domain,
+            ..Flags::default()
+        };
+        (self.config, flags)
+    }
+
+    /// Whether any says what to explain with, so that no running instance is asked.
+    fn is_given(&self) -> bool {
+        self.config.is_some() || self.filters.is_some() || self.stock_filters.is_some() || !self.upstreams.is_empty()
+    }
+}
+
+/// Checks manifests and filters without running them
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice check manifests
+      reads every manifest and says what is wrong, with file, line and column
+  sluice check manifests --filters filters -o json
+      checks filters too, and prints findings for machines
+
+Exit codes: 0 no error (there may be warnings), 1 errors, 2 usage.")]
+pub(crate) struct Check {
+    /// Directories of manifests, or files
+    #[arg(value_name = "DIR", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) manifests: Vec<String>,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// How findings are printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Format,
+}
+
+/// Shows what would become of a request, and why
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice explain http://shop/orders
+      asks the instance at 127.0.0.1:9901
+  sluice explain --manifests manifests -X POST http://shop/orders -H 'content-type: application/json' -d '{}'
+      asks nobody: loads the manifests and decides as a running proxy would
+
+Nothing is sent anywhere. Exit codes: 0 explained, 1 refused, 2 usage, 3 no instance reached.")]
+pub(crate) struct Explain {
+    /// Method
+    #[arg(short = 'X', long, default_value = "GET")]
+    pub(crate) method: String,
+    /// URL, with scheme and host
+    pub(crate) url: String,
+    /// Header; may be given several times; `host` takes the place of the URL's host
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// Body
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) data: Option<String>,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Directory of manifests, or a file; may be given several times
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) manifests: Vec<String>,
+    /// Running instance to ask, 127.0.0.1:9901 unless manifests, filters or upstreams are given
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["manifests", "filters", "stock_filters", "upstreams", "config"])]
+    pub(crate) admin: Option<String>,
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Format,
+}
+
+impl Explain {
+    /// Whether a running instance is to be asked.
+    pub(crate) fn asks_instance(&self) -> bool {
+        self.admin.is_some() || (self.manifests.is_empty() && !self.sources.is_given())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Filter {
+    List(FilterList),
+    Inspect(FilterInspect),
+}
+
+/// Shows the filters of a running instance
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice filter list
+  sluice filter list --admin unix:/run/sluice/admin.sock -o json
+
+Exit codes: 0 all in force, 1 one was refused, 2 usage, 3 no instance reached.")]
+pub(crate) struct FilterList {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// Shows what a filter is: its claims, hooks and capabilities
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice filter inspect filters/auth.wasm
+      reads the file, and loads nothing
+  sluice filter inspect auth
+      asks the running instance for the filter of that name
+
+Exit codes: 0 shown, 1 refused or not there, 2 usage, 3 no instance reached.")]
+pub(crate) struct FilterInspect {
+    /// File of a component, or the name of a filter
+    #[arg(value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
+    pub(crate) filter: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// Whom to ask and how to print.
+#[derive(Debug, Args)]
+pub(crate) struct Ask {
+    /// Running instance to ask: ADDR:PORT or unix:PATH
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901")]
+    pub(crate) admin: String,
+    /// How it is printed
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Format,
+}
+
+/// Explains the code of a finding
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  sluice explain-code SG0110")]
+pub(crate) struct ExplainCode {
+    /// Such as SG0110
+    pub(crate) code: String,
+}
+
+/// Prints a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  sluice completion bash > /etc/bash_completion.d/sluice")]
+pub(crate) struct Completion {
+    /// Shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// For machines
+    Json,
+}
+
+/// The names of an enumeration's values, kept as text.
+fn names<T: ValueEnum>() -> clap::builder::PossibleValuesParser {
+    T::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect::<Vec<_>>().into()
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("no `:` between name and value; write 'NAME: VALUE'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Command {
+        Arguments::try_parse_from(line.split(' ')).unwrap().command
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
+            let inner: Vec<_> = command.get_subcommands().flat_map(leaves).collect();
+            if inner.is_empty() { vec![command] } else { inner }
+        }
+        for command in leaves(&Arguments::command()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn flags_of_run_reach_the_configuration() {
+        let line = "sluice run --config c.yaml --manifests a --manifests b --filters f --stock-filters s --listen l \
+                    --admin unix:p --upstream u=1 --workers 2 --access-log off --log debug --watch poll \
+                    --drain-timeout 1s --namespace n --cluster-domain d";
+        let Command::Run(run) = parse(line) else { panic!("not run") };
+        let (file, flags) = run.into_flags();
+        assert_eq!(file, Some(PathBuf::from("c.yaml")));
+        assert_eq!(flags.manifests, ["a", "b"]);
+        assert_eq!((flags.listen, flags.upstreams), (vec!["l".to_owned()], vec!["u=1".to_owned()]));
+        let single = [
+            (flags.filters, "f"),
+            (flags.stock_filters, "s"),
+            (flags.admin, "unix:p"),
+            (flags.workers, "2"),
+            (flags.access_log, "off"),
+            (flags.log, "debug"),
+            (flags.watch, "poll"),
+            (flags.drain, "1s"),
+            (flags.namespace, "n"),
+            (flags.cluster_domain, "d"),
+        ];
+        for (value, expected) in single {
+            assert_eq!(value.as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn explain_asks_an_instance_unless_it_is_given_what_to_load() {
+        let asks = |line: &str| match parse(line) {
+            Command::Explain(explain) => explain.asks_instance(),
+            other => panic!("{other:?}"),
+        };
+        assert!(asks("sluice explain http://shop/"));
+        assert!(asks("sluice explain http://shop/ --admin 127.0.0.1:1"));
+        assert!(!asks("sluice explain http://shop/ --manifests m"));
+        assert!(!asks("sluice explain http://shop/ --upstream *=127.0.0.1:1"));
+        let both = ["sluice", "explain", "http://shop/", "--admin", "127.0.0.1:1", "--manifests", "m"];
+        assert!(Arguments::try_parse_from(both).is_err());
+    }
+
+    #[test]
+    fn headers_are_name_and_value() {
+        assert_eq!(header("x-a: b: c"), Ok(("x-a".into(), "b: c".into())));
+        assert!(header("x-a").is_err());
+    }
+}

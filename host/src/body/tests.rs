@@ -1,0 +1,123 @@
+use super::*;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// Gives these frames; `None` means "not yet" once.
+struct Frames(VecDeque<Option<Result<Frame<Bytes>, BodyError>>>);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.0.pop_front() {
+            Some(Some(frame)) => Poll::Ready(Some(frame)),
+            Some(None) => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+fn data(text: &'static str) -> Option<Result<Frame<Bytes>, BodyError>> {
+    Some(Ok(Frame::data(Bytes::from_static(text.as_bytes()))))
+}
+
+fn body(frames: impl IntoIterator<Item = Option<Result<Frame<Bytes>, BodyError>>>) -> ProxyBody {
+    ProxyBody::stream(Frames(frames.into_iter().collect()))
+}
+
+fn watched(body: &mut ProxyBody) -> Arc<Mutex<Vec<BodyEnd>>> {
+    let ends = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&ends);
+    body.on_end(move |end| seen.lock().unwrap().push(end));
+    ends
+}
+
+#[tokio::test]
+async fn a_body_that_ends_with_its_first_frame_can_be_sent_again() {
+    let begun = body([data("all")]).begin().await.unwrap();
+    assert!(begun.is_known());
+    let copy = begun.replayable().unwrap();
+    assert_eq!(begun.collect_up_to(3).await.unwrap(), "all");
+    assert_eq!(copy.collect_up_to(3).await.unwrap(), "all");
+}
+
+#[tokio::test]
+async fn a_body_that_goes_on_after_its_first_frame_keeps_every_byte() {
+    for frames in [vec![data("one"), data("two")], vec![None, data("one"), None, None, None, None, data("two")]] {
+        let begun = body(frames).begin().await.unwrap();
+        assert!(begun.replayable().is_none());
+        assert_eq!(begun.collect_up_to(6).await.unwrap(), "onetwo");
+    }
+}
+
+#[tokio::test]
+async fn trailers_survive_the_look_ahead() {
+    let trailers = || http::HeaderMap::from_iter([(http::header::AGE, http::HeaderValue::from_static("1"))]);
+    for frames in [vec![Some(Ok(Frame::trailers(trailers())))], vec![data("x"), Some(Ok(Frame::trailers(trailers())))]]
+    {
+        let begun = body(frames).begin().await.unwrap();
+        let collected = begun.collect().await.unwrap();
+        assert_eq!(collected.trailers(), Some(&trailers()));
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_its_limit_fails_at_the_frame_that_crosses_it() {
+    let mut limited = body([data("12345"), None, None, None, data("6")]).limited(Some(5)).begin().await.unwrap();
+    assert!(limited.frame().await.unwrap().is_ok());
+    assert!(matches!(limited.frame().await, Some(Err(BodyError::TooLarge { limit: 5 }))));
+    let at_once = body([data("123456")]).limited(Some(5)).begin().await;
+    assert!(matches!(at_once, Err(BodyError::TooLarge { limit: 5 })));
+}
+
+#[tokio::test]
+async fn collecting_stops_at_its_limit() {
+    assert_eq!(body([data("ab"), data("cd"), data("ef")]).collect_up_to(6).await.unwrap(), "abcdef");
+    let over = body([data("ab"), data("cd"), data("ef")]).collect_up_to(5).await;
+    assert!(matches!(over, Err(BodyError::TooLarge { limit: 5 })));
+    assert!(matches!(ProxyBody::full("abc").collect_up_to(2).await, Err(BodyError::TooLarge { limit: 2 })));
+}
+
+#[tokio::test]
+async fn the_end_is_told_once_with_the_bytes_that_went_through() {
+    let mut whole = body([data("abc"), data("de")]);
+    let ends = watched(&mut whole);
+    whole.collect().await.unwrap();
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 5, complete: true }]);
+}
+
+#[tokio::test]
+async fn a_body_that_fails_or_is_given_up_is_not_complete() {
+    let mut failing = body([data("abc"), Some(Err(BodyError::Timeout))]);
+    let ends = watched(&mut failing);
+    failing.collect().await.unwrap_err();
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 3, complete: false }]);
+
+    let mut dropped = body([data("abc"), data("de")]);
+    let ends = watched(&mut dropped);
+    dropped.frame().await.unwrap().unwrap();
+    drop(dropped);
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 3, complete: false }]);
+}
+
+#[tokio::test]
+async fn known_bytes_that_nobody_reads_count_as_complete() {
+    let mut known = ProxyBody::full("for a HEAD request");
+    let ends = watched(&mut known);
+    drop(known);
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 0, complete: true }]);
+}
+
+#[test]
+fn the_length_counts_what_was_read_ahead() {
+    assert_eq!(ProxyBody::full("abc").size_hint().exact(), Some(3));
+    assert_eq!(ProxyBody::empty().size_hint().exact(), Some(0));
+    assert!(ProxyBody::empty().is_end_stream());
+}

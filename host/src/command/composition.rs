@@ -1,0 +1,93 @@
+//! What commands need of the composition root. Every call of it from the command line stands here.
+
+use anyhow::Context;
+use sluicegate::admin::view::{ExplainAnswer, ExplainRequest};
+use sluicegate::config::{AdminAddress, Settings};
+use sluicegate::drain::Drained;
+use sluicegate::manifest::Diagnostics;
+use sluicegate::proxy::{self, ExplainError, Proxy, StartError};
+use sluicegate::telemetry::Telemetry;
+use sluicegate::telemetry::log::LogLevels;
+use std::path::Path;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Serves requests until it is asked to end. Once it listens it says so in the file `ready`, if there is one to be.
+pub(crate) fn serve(
+    settings: Settings,
+    telemetry: Telemetry,
+    levels: LogLevels,
+    ready: Option<&Path>,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _entered = runtime.enter();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let proxy = Proxy::start(settings, telemetry, levels).map_err(shown)?;
+    for address in proxy.addresses() {
+        tracing::info!(%address, "listening");
+    }
+    if let Some(path) = ready {
+        announce(path, &proxy).with_context(|| format!("the ready file {}", path.display()))?;
+    }
+    runtime.block_on(async {
+        asked(&mut terminate, &mut interrupt).await;
+        tracing::info!("ending: requests in flight may finish");
+        let handle = proxy.drain_handle();
+        let drained = tokio::select! {
+            drained = proxy.drain() => drained,
+            () = async {
+                asked(&mut terminate, &mut interrupt).await;
+                handle.abort();
+                std::future::pending::<()>().await;
+            } => Drained::Aborted(0),
+        };
+        match drained {
+            Drained::Completed => tracing::info!("ended"),
+            Drained::Aborted(left) => tracing::warn!(left, "ended before all was finished"),
+        }
+    });
+    Ok(())
+}
+
+async fn asked(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Writes where it listens as one line of JSON, whole or not at all.
+fn announce(path: &Path, proxy: &Proxy) -> std::io::Result<()> {
+    let listening: Vec<String> = proxy.addresses().iter().map(ToString::to_string).collect();
+    let admin = match proxy.admin() {
+        AdminAddress::Tcp(address) => address.to_string(),
+        AdminAddress::Unix(path) => format!("unix:{}", path.display()),
+    };
+    let line = serde_json::json!({ "listening": listening, "admin": admin });
+    let unfinished = path.with_extension("part");
+    std::fs::write(&unfinished, format!("{line}\n"))?;
+    std::fs::rename(unfinished, path)
+}
+
+/// Everything that is wrong with manifests and filters.
+pub(crate) fn check(settings: &Settings) -> anyhow::Result<Diagnostics> {
+    Ok(proxy::check(settings)?)
+}
+
+/// What would become of a request.
+pub(crate) fn explain(settings: &Settings, request: ExplainRequest) -> anyhow::Result<ExplainAnswer> {
+    proxy::explain(settings, request).map_err(|error| match error {
+        ExplainError::Load(error) => shown(error),
+        error @ ExplainError::Request(_) => error.into(),
+    })
+}
+
+/// Prints what was refused, with snippets; the error itself is the summary.
+fn shown(error: StartError) -> anyhow::Error {
+    if let StartError::Refused(diagnostics) = &error {
+        let colored = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        // Nobody is left to tell when standard error is gone.
+        let _ = diagnostics.render(&mut std::io::stderr().lock(), colored);
+    }
+    error.into()
+}

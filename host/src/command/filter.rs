@@ -1,0 +1,238 @@
+//! `sluice filter list` and `sluice filter inspect`.
+
+use super::exit::{Failure, Verdict};
+use super::explain::instance;
+use super::print::{self, harmless};
+use crate::args::{Filter, FilterInspect, FilterList, Format};
+use anyhow::Context;
+use serde::Serialize;
+use sluicegate::admin::AdminClient;
+use sluicegate::admin::view::{FilterState, FilterStatus};
+use sluicegate::config::limits;
+use sluicegate::wasm::component;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Shows filters.
+pub(crate) fn filter(filter: Filter) -> Result<Verdict, Failure> {
+    match filter {
+        Filter::List(list) => show_all(&list),
+        Filter::Inspect(inspect) => show_one(&inspect),
+    }
+}
+
+fn show_all(list: &FilterList) -> Result<Verdict, Failure> {
+    let filters = AdminClient::new(instance(Some(&list.ask.admin))?).filters()?;
+    match list.ask.output {
+        Format::Json => print::json(&filters)?,
+        Format::Table => print::text(&overview(&filters))?,
+    }
+    let all_in_force = filters.iter().all(|filter| filter.state == FilterState::Active);
+    Ok(if all_in_force { Verdict::Fine } else { Verdict::Findings })
+}
+
+fn show_one(inspect: &FilterInspect) -> Result<Verdict, Failure> {
+    let path = Path::new(&inspect.filter);
+    if path.exists() || path.extension().is_some_and(|extension| extension == "wasm") {
+        let contents = Contents::read(path)?;
+        match inspect.ask.output {
+            Format::Json => print::json(&contents)?,
+            Format::Table => print::text(&contents.describe())?,
+        }
+        return Ok(Verdict::Fine);
+    }
+    let filters = AdminClient::new(instance(Some(&inspect.ask.admin))?).filters()?;
+    let Some(filter) = filters.iter().find(|filter| filter.name == inspect.filter) else {
+        let known: Vec<&str> = filters.iter().map(|filter| filter.name.as_str()).collect();
+        let help = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
+        let message = format!("the instance has no filter `{}`\n  help: {help}", inspect.filter);
+        return Err(anyhow::anyhow!(message).into());
+    };
+    match inspect.ask.output {
+        Format::Json => print::json(filter)?,
+        Format::Table => print::text(&details(filter))?,
+    }
+    Ok(Verdict::Fine)
+}
+
+/// A line for each filter, and below it why newer files were refused.
+fn overview(filters: &[FilterStatus]) -> String {
+    if filters.is_empty() {
+        return "no filters\n".into();
+    }
+    let row = |filter: &FilterStatus| {
+        vec![
+            filter.name.clone(),
+            filter.version.clone(),
+            filter.digest.chars().take(12).collect(),
+            state(filter.state).into(),
+            filter.priority.to_string(),
+            filter.failure.clone(),
+            filter.hooks.join(","),
+            filter.claims.join(","),
+            filter.since.clone(),
+        ]
+    };
+    let headings = ["NAME", "VERSION", "DIGEST", "STATE", "PRIORITY", "FAILURE", "HOOKS", "CLAIMS", "SINCE"];
+    let table = print::table(&headings, &filters.iter().map(row).collect::<Vec<_>>());
+    filters.iter().fold(table, |text, filter| text + &refusal(filter))
+}
+
+fn details(filter: &FilterStatus) -> String {
+    let rows = [
+        ("name", filter.name.clone()),
+        ("version", filter.version.clone()),
+        ("digest", filter.digest.clone()),
+        ("file", filter.origin.clone()),
+        ("state", format!("{} since {}", state(filter.state), filter.since)),
+        ("priority", filter.priority.to_string()),
+        ("failure", filter.failure.clone()),
+        ("hooks", list(&filter.hooks)),
+        ("claims", list(&filter.claims)),
+        ("capabilities", list(&filter.capabilities)),
+    ];
+    describe(&rows) + &refusal(filter)
+}
+
+fn refusal(filter: &FilterStatus) -> String {
+    let Some(failure) = &filter.last_refusal else { return String::new() };
+    let mut text = format!("\n{}: refused at {}\n", harmless(&filter.name), harmless(&failure.at));
+    for diagnostic in &failure.diagnostics {
+        let place = if diagnostic.origin.is_empty() { String::new() } else { format!("{}: ", diagnostic.origin) };
+        let finding = format!("{place}{}[{}]: {}", diagnostic.severity, diagnostic.code, diagnostic.message);
+        // Writing into memory cannot fail.
+        let _ = writeln!(text, "  {}", harmless(&finding));
+        if let Some(help) = &diagnostic.help {
+            let _ = writeln!(text, "    help: {}", harmless(help));
+        }
+    }
+    text
+}
+
+fn state(state: FilterState) -> &'static str {
+    match state {
+        FilterState::Active => "active",
+        FilterState::Outdated => "outdated",
+        FilterState::Refused => "refused",
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+fn describe(rows: &[(&str, String)]) -> String {
+    rows.iter().map(|(name, value)| format!("{name:<13} {}\n", harmless(value))).collect()
+}
+
+/// What a component's file says of itself.
+#[derive(Debug, Serialize)]
+struct Contents {
+    file: String,
+    bytes: u64,
+    name: String,
+    version: String,
+    priority: i32,
+    claims: Vec<String>,
+    capabilities: Vec<String>,
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Contents {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let file = path.display().to_string();
+        let size = std::fs::metadata(path).with_context(|| format!("{file} cannot be read"))?.len();
+        if size > limits::COMPONENT_SIZE {
+            anyhow::bail!("{file} has {size} bytes, more than the {} that a filter may have", limits::COMPONENT_SIZE);
+        }
+        let bytes = std::fs::read(path).with_context(|| format!("{file} cannot be read"))?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+        let inspection = component::inspect(&stem, &bytes).with_context(|| format!("{file} is not a filter"))?;
+        let manifest = inspection.manifest;
+        Ok(Self {
+            file,
+            bytes: size,
+            name: manifest.name,
+            version: manifest.version,
+            priority: manifest.priority,
+            claims: manifest.kinds.into_iter().map(|claim| format!("{}.{}", claim.kind, claim.group)).collect(),
+            capabilities: manifest.capabilities,
+            imports: inspection.imports,
+            exports: inspection.exports,
+        })
+    }
+
+    fn describe(&self) -> String {
+        describe(&[
+            ("name", self.name.clone()),
+            ("version", self.version.clone()),
+            ("file", format!("{} ({} bytes)", self.file, self.bytes)),
+            ("priority", self.priority.to_string()),
+            ("claims", list(&self.claims)),
+            ("capabilities", list(&self.capabilities)),
+            ("imports", list(&self.imports)),
+            ("exports", list(&self.exports)),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluicegate::admin::view::{DiagnosticStatus, ReloadFailure};
+
+    fn status() -> FilterStatus {
+        FilterStatus {
+            name: "auth".into(),
+            version: "1.2.0".into(),
+            digest: "0123456789abcdef".into(),
+            origin: "filters/auth.wasm".into(),
+            claims: Vec::new(),
+            hooks: vec!["request".into(), "response".into()],
+            capabilities: Vec::new(),
+            priority: 10,
+            failure: "closed".into(),
+            state: FilterState::Active,
+            since: "2026-01-01T00:00:00Z".into(),
+            last_refusal: None,
+        }
+    }
+
+    #[test]
+    fn the_list_shows_why_a_newer_file_was_refused() {
+        let diagnostic = DiagnosticStatus {
+            severity: "error".into(),
+            code: "SG0601".into(),
+            origin: "filters/auth.wasm".into(),
+            message: "it is a core module\x07".into(),
+            help: Some("build it for wasm32-wasip2".into()),
+        };
+        let failure = ReloadFailure { at: "2026-01-02T00:00:00Z".into(), diagnostics: vec![diagnostic] };
+        let text = overview(&[
+            status(),
+            FilterStatus { state: FilterState::Outdated, last_refusal: Some(failure), ..status() },
+        ]);
+        assert!(text.starts_with("NAME  VERSION  DIGEST        STATE     PRIORITY"), "{text}");
+        assert!(text.contains("auth  1.2.0    0123456789ab  active"), "{text}");
+        let refusal = "auth: refused at 2026-01-02T00:00:00Z\n  filters/auth.wasm: error[SG0601]: it is a core \
+                       module\u{fffd}\n    help: build it for wasm32-wasip2\n";
+        assert!(text.ends_with(refusal), "{text}");
+    }
+
+    #[test]
+    fn details_say_none_where_there_is_nothing() {
+        let text = details(&status());
+        assert!(text.contains("hooks         request, response\n"), "{text}");
+        assert!(text.contains("capabilities  none\n"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_component_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("auth.wasm");
+        std::fs::write(&path, "not wasm").unwrap();
+        let error = format!("{:#}", Contents::read(&path).unwrap_err());
+        assert!(error.contains("auth.wasm is not a filter: it is not a WebAssembly component"), "{error}");
+    }
+}

@@ -1,0 +1,11 @@
+//! What each command does: reads its settings, calls the library, prints the answer.
+
+pub(crate) mod check;
+pub(crate) mod code;
+pub(crate) mod completion;
+pub(crate) mod composition;
+pub(crate) mod exit;
+pub(crate) mod explain;
+pub(crate) mod filter;
+pub(crate) mod print;
+pub(crate) mod run;

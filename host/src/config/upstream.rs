@@ -1,0 +1,165 @@
+//! Static endpoints as people write them: `NAME[:PORT]=ADDRESS[:PORT]`.
+
+use super::problem::Mistake;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+
+/// What plain HTTP uses where no port is given.
+const HTTP_PORT: u16 = 80;
+/// A DNS name, RFC 1035, section 2.3.4.
+const NAME_LENGTH: usize = 253;
+
+/// A service with its endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// As written, in lower case; none takes every name that no service has (`*`).
+    pub name: Option<String>,
+    /// The service's port; none takes any.
+    pub port: Option<u16>,
+    /// Where requests go; at least one.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Upstream {
+    /// Reads `NAME[:PORT]=ADDRESS[:PORT]`; an `http://` before the address is ignored. Without a port the address has
+    /// the service's, or 80. A host name as address is looked up, which blocks for as long as the system's resolver
+    /// takes; its IPv4 addresses are taken, or else its IPv6 ones.
+    ///
+    /// # Errors
+    /// When a part is missing or is not what it should be, or a host name has no address.
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
+        let Some((service, address)) = text.split_once('=') else {
+            return Err(mistake(format!("`{text}` has no `=` between the service and its address")));
+        };
+        let (name, port) = parse_service(service.trim())?;
+        let address = address.trim();
+        if address.is_empty() {
+            return Err(mistake(format!("`{text}` names no address")));
+        }
+        let addresses = parse_address(address, port.unwrap_or(HTTP_PORT))?;
+        Ok(Self { name, port, addresses })
+    }
+}
+
+fn mistake(message: String) -> Mistake {
+    Mistake::with_help(message, "write NAME[:PORT]=ADDRESS[:PORT], such as `orders:8080=127.0.0.1:9000`")
+}
+
+fn parse_service(text: &str) -> Result<(Option<String>, Option<u16>), Mistake> {
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) => (name, Some(parse_port(port)?)),
+        None => (text, None),
+    };
+    if name == "*" {
+        return Ok((None, port));
+    }
+    let name = name.to_ascii_lowercase();
+    let label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if name.len() > NAME_LENGTH || !name.split('.').all(label) {
+        let help = "write a DNS name such as `orders`, or `*` for every name without a service of its own";
+        return Err(Mistake::with_help(format!("`{text}` is not a service name"), help));
+    }
+    Ok((Some(name), port))
+}
+
+fn parse_address(text: &str, default_port: u16) -> Result<Vec<SocketAddr>, Mistake> {
+    let rest = match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+        Some((scheme, _)) => {
+            let help = "upstreams are reached over plain HTTP; write ADDRESS:PORT";
+            return Err(Mistake::with_help(format!("`{scheme}` is not http"), help));
+        }
+        None => text,
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.contains(['/', '?', '#', '@']) {
+        let help = "an upstream is ADDRESS:PORT only; paths are rewritten by routes";
+        return Err(Mistake::with_help(format!("`{text}` holds more than an address"), help));
+    }
+    // An IPv6 address stands alone or in brackets; everything else has at most one colon.
+    let unbracketed = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rest);
+    if let Ok(address) = unbracketed.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, default_port)]);
+    }
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) => (host, parse_port(port)?),
+        None => (rest, default_port),
+    };
+    match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
+        Err(_) => resolve(host, port),
+    }
+}
+
+fn parse_port(text: &str) -> Result<u16, Mistake> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| mistake(format!("`{text}` is not a port (1 to 65535)")))
+}
+
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Mistake> {
+    let unresolved = |reason: String| {
+        let help = "write an IP address, or a host name that the system can look up";
+        Mistake::with_help(format!("`{host}` is not an address and could not be looked up: {reason}"), help)
+    };
+    let found = (host, port).to_socket_addrs().map_err(|error| unresolved(error.to_string()))?;
+    let mut found: Vec<SocketAddr> = found.collect();
+    if found.iter().any(SocketAddr::is_ipv4) {
+        found.retain(SocketAddr::is_ipv4);
+    }
+    found.dedup();
+    if found.is_empty() { Err(unresolved("it has no address".into())) } else { Ok(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> String {
+        match Upstream::parse(text) {
+            Ok(upstream) => {
+                let addresses: Vec<_> = upstream.addresses.iter().map(ToString::to_string).collect();
+                let name = upstream.name.as_deref().unwrap_or("any");
+                format!("{name}:{} -> {}", upstream.port.map_or("any".into(), |port| port.to_string()), addresses.join(" "))
+            }
+            Err(mistake) => mistake.message,
+        }
+    }
+
+    #[test]
+    fn names_ports_and_addresses_of_every_form_are_read() {
+        let table = [
+            ("inventory-service:80=127.0.0.1:9001", "inventory-service:80 -> 127.0.0.1:9001"),
+            ("Shop=127.0.0.1:9000", "shop:any -> 127.0.0.1:9000"),
+            ("*=127.0.0.1:9000", "any:any -> 127.0.0.1:9000"),
+            ("a.b.svc:8080=10.0.0.1", "a.b.svc:8080 -> 10.0.0.1:8080"),
+            ("a=10.0.0.1", "a:any -> 10.0.0.1:80"),
+            ("a=[::1]:9000", "a:any -> [::1]:9000"),
+            ("a:81=[::1]", "a:81 -> [::1]:81"),
+            ("a=::1", "a:any -> [::1]:80"),
+            ("a=http://127.0.0.1:9000/", "a:any -> 127.0.0.1:9000"),
+            ("a=localhost:9000", "a:any -> 127.0.0.1:9000"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parsed(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_an_upstream_lacks_is_explained() {
+        let table = [
+            ("127.0.0.1:9000", "has no `=`"),
+            ("a=", "names no address"),
+            ("=127.0.0.1:1", "is not a service name"),
+            ("a b=127.0.0.1:1", "is not a service name"),
+            ("a:0=127.0.0.1:1", "`0` is not a port"),
+            ("a=127.0.0.1:99999", "`99999` is not a port"),
+            ("a=https://127.0.0.1:1", "`https` is not http"),
+            ("a=http://127.0.0.1:1/path", "holds more than an address"),
+            ("a=nowhere.invalid:80", "could not be looked up"),
+        ];
+        for (text, expected) in table {
+            assert!(parsed(text).contains(expected), "{text}: {}", parsed(text));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What would become of a request: the same chain as for live traffic, with its reasons, and nothing carried out.
+
+use crate::admin::view::{ExplainAnswer, ExplainDestination, ExplainOutcome, ExplainRequest, ExplainStep};
+use crate::chain::{Course, Step};
+use crate::error::RequestError;
+use crate::exchange::split_authority;
+use crate::snapshot::Snapshot;
+use crate::wasm::types::Destination;
+use bytes::Bytes;
+
+/// Explains a request against a snapshot. The error says what is wrong with the request.
+pub fn explain(snapshot: &Snapshot, request: ExplainRequest) -> Result<ExplainAnswer, String> {
+    let mut head = request.to_head()?;
+    let body = Bytes::from(request.body.unwrap_or_default());
+    let understood = format!("{} {}://{}{}", head.method, head.scheme, head.authority, head.path_and_query);
+    let mut course = Course::traced();
+    let outcome = loop {
+        match snapshot.chain.decide(&mut head, &mut course) {
+            Err(error) => break failed(&error),
+            Ok(Step::InspectBody(max)) if body.len() as u64 > max => {
+                break failed(&RequestError::BodyTooLarge { limit: max });
+            }
+            Ok(Step::InspectBody(_)) => head.body = Some(body.clone()),
+            Ok(step) => break settled(snapshot, step, &head.authority),
+        }
+    };
+    let steps = course.into_trace().into_iter().map(ExplainStep::from).collect();
+    Ok(ExplainAnswer { generation: snapshot.generation, request: understood, steps, outcome })
+}
+
+fn failed(error: &RequestError) -> ExplainOutcome {
+    let status = Some(error.status().as_u16());
+    ExplainOutcome { summary: error.to_string(), status, destinations: Vec::new() }
+}
+
+fn settled(snapshot: &Snapshot, step: Step, authority: &str) -> ExplainOutcome {
+    match step {
+        Step::Forward(forward) => {
+            let destinations = vec![destination(snapshot, &forward.destination)];
+            ExplainOutcome { summary: "sent on".into(), status: None, destinations }
+        }
+        Step::Respond(response) => {
+            let status = response.status();
+            let summary = status.canonical_reason().unwrap_or("answered").to_ascii_lowercase();
+            ExplainOutcome { summary, status: Some(status.as_u16()), destinations: Vec::new() }
+        }
+        Step::Gather(plan) => {
+            let destinations = plan.calls.iter().map(|call| destination(snapshot, &call.destination)).collect();
+            ExplainOutcome { summary: "composed of these calls".into(), status: None, destinations }
+        }
+        Step::Publish(publications, answer) => {
+            let channel = |publication: crate::wasm::types::Publication| ExplainDestination {
+                service: Some(publication.channel.clone()),
+                name: publication.channel,
+                endpoints: Vec::new(),
+                chosen: None,
+            };
+            let destinations = publications.into_iter().map(channel).collect();
+            let status = Some(answer.status().as_u16());
+            ExplainOutcome { summary: "published, then answered".into(), status, destinations }
+        }
+        Step::End | Step::InspectBody(_) => passed_through(snapshot, authority),
+    }
+}
+
+fn passed_through(snapshot: &Snapshot, authority: &str) -> ExplainOutcome {
+    let (host, port) = split_authority(authority);
+    if snapshot.registry.find(host, port).is_none() {
+        return failed(&RequestError::NoRoute { authority: authority.to_owned() });
+    }
+    let wanted = Destination { host: host.to_owned(), port, subset: None };
+    let summary = "no filter decided; the authority names a service".to_owned();
+    ExplainOutcome { summary, status: None, destinations: vec![destination(snapshot, &wanted)] }
+}
+
+fn destination(snapshot: &Snapshot, wanted: &Destination) -> ExplainDestination {
+    let found = snapshot.registry.find(&wanted.host, wanted.port);
+    let endpoints: Vec<_> =
+        found.iter().flat_map(|cluster| cluster.endpoints()).map(|endpoint| endpoint.address).collect();
+    let name = wanted.port.map_or_else(|| wanted.host.clone(), |port| format!("{}:{port}", wanted.host));
+    let chosen = if let [only] = endpoints.as_slice() { Some(*only) } else { None };
+    ExplainDestination { name, service: found.map(|cluster| cluster.name().to_owned()), endpoints, chosen }
+}

@@ -1,0 +1,243 @@
+//! `Service` (v1) and `EndpointSlice` (discovery.k8s.io/v1), as a cluster or a file gives them.
+//!
+//! A slice belongs to the service that its label names, in its own namespace. Selectors are not followed: there are no
+//! pods here.
+
+use super::{ENDPOINT_SLICE, HostSchema, SERVICE, Scope, codes, compile, item};
+use crate::manifest::document::Document;
+use crate::manifest::nearest;
+use crate::upstream::registry::{Endpoint, ServicePort};
+use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+
+static SERVICE_SCHEMA: HostSchema = LazyLock::new(|| compile("Service", include_str!("service.schema.json")));
+static SLICE_SCHEMA: HostSchema =
+    LazyLock::new(|| compile("EndpointSlice", include_str!("endpoint_slice.schema.json")));
+
+/// The label that ties a slice to its service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+#[derive(Deserialize)]
+struct Service {
+    spec: ServiceSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ServiceSpec {
+    ports: Option<Vec<Port>>,
+    external_name: Option<String>,
+}
+
+// The names are the format's own.
+#[allow(clippy::struct_field_names)]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Port {
+    name: Option<String>,
+    port: u16,
+    target_port: Option<TargetPort>,
+    protocol: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TargetPort {
+    Number(u16),
+    Name(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointSlice {
+    metadata: Metadata,
+    address_type: String,
+    ports: Option<Vec<SlicePort>>,
+    endpoints: Option<Vec<SliceEndpoint>>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    labels: Option<HashMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct SlicePort {
+    name: Option<String>,
+    port: Option<u16>,
+    protocol: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SliceEndpoint {
+    addresses: Vec<String>,
+    conditions: Option<Conditions>,
+}
+
+#[derive(Deserialize)]
+struct Conditions {
+    ready: Option<bool>,
+}
+
+/// A slice whose addresses are known and whose service is named.
+struct Backend<'a> {
+    document: &'a Document,
+    service: String,
+    ports: Vec<SlicePort>,
+    /// Of endpoints that are ready.
+    addresses: Vec<IpAddr>,
+}
+
+/// Adds all services.
+pub(super) fn add(documents: &[Arc<Document>], scope: &mut Scope<'_>) {
+    let services = scope.read::<Service>(documents, SERVICE, &SERVICE_SCHEMA);
+    let slices = scope.read::<EndpointSlice>(documents, ENDPOINT_SLICE, &SLICE_SCHEMA);
+    let backends: Vec<Backend<'_>> =
+        slices.into_iter().filter_map(|(document, slice)| backend(document, slice, scope)).collect();
+    // Services that do not fit their schema are known by name all the same.
+    let known: HashSet<(&str, &str)> = documents
+        .iter()
+        .filter(|document| SERVICE.is_of(document))
+        .map(|document| (document.namespace.as_str(), document.name.as_str()))
+        .collect();
+    for backend in &backends {
+        report_unknown_service(backend, &known, scope);
+    }
+    for (document, service) in services {
+        let belongs = |backend: &&Backend<'_>| {
+            backend.document.namespace == document.namespace && backend.service == document.name
+        };
+        let backends: Vec<&Backend<'_>> = backends.iter().filter(belongs).collect();
+        add_service(document, &service.spec, &backends, scope);
+    }
+}
+
+fn backend<'a>(document: &'a Document, slice: EndpointSlice, scope: &mut Scope<'_>) -> Option<Backend<'a>> {
+    let names = slice.address_type == "FQDN";
+    let mut addresses = Vec::new();
+    for (index, endpoint) in slice.endpoints.into_iter().flatten().enumerate() {
+        // An unknown condition counts as ready, as Kubernetes asks.
+        let ready = endpoint.conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
+        for (place, address) in endpoint.addresses.iter().enumerate() {
+            let pointer = item(&format!("{}/addresses", item("/endpoints", index)), place);
+            let found = scope.addresses(document, &pointer, address, names);
+            if !names && found.iter().any(|found| found.is_ipv4() != (slice.address_type == "IPv4")) {
+                let message = format!("`{address}` is not an address of type {}", slice.address_type);
+                scope.error(document, codes::ENDPOINT_ADDRESS, &pointer, message, None);
+            }
+            addresses.extend(found.into_iter().filter(|_| ready));
+        }
+    }
+    let service = slice.metadata.labels.and_then(|mut labels| labels.remove(SERVICE_NAME));
+    let Some(service) = service else {
+        let message = format!("the slice has no label `{SERVICE_NAME}`, so it belongs to no Service");
+        let help = "write `labels: {kubernetes.io/service-name: NAME}` under `metadata`";
+        scope.error(document, codes::SLICE_WITHOUT_SERVICE_NAME, "/metadata", message, Some(help));
+        return None;
+    };
+    Some(Backend { document, service, ports: slice.ports.unwrap_or_default(), addresses })
+}
+
+fn report_unknown_service(backend: &Backend<'_>, known: &HashSet<(&str, &str)>, scope: &mut Scope<'_>) {
+    let namespace = backend.document.namespace.as_str();
+    if known.contains(&(namespace, backend.service.as_str())) {
+        return;
+    }
+    let names = known.iter().filter(|(other, _)| *other == namespace).map(|(_, name)| *name);
+    let help = match nearest(&backend.service, names) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => format!("add a Service of that name in namespace `{namespace}`"),
+    };
+    let message = format!("there is no Service `{}` in namespace `{namespace}`", backend.service);
+    let pointer = format!("/metadata/labels/{}", SERVICE_NAME.replace('/', "~1"));
+    scope.warn(backend.document, codes::SLICE_OF_UNKNOWN_SERVICE, &pointer, message, Some(&help));
+}
+
+fn add_service(document: &Document, spec: &ServiceSpec, backends: &[&Backend<'_>], scope: &mut Scope<'_>) {
+    let mut ports = Vec::new();
+    let mut pointers = Vec::new();
+    let external = spec.external_name.as_ref().map(|name| scope.addresses(document, "/spec/externalName", name, true));
+    for (index, port) in spec.ports.iter().flatten().enumerate() {
+        if port.protocol.as_deref().is_some_and(|protocol| protocol != "TCP") {
+            continue;
+        }
+        let pointer = item("/spec/ports", index);
+        let mut endpoints = match &external {
+            Some(addresses) => addresses.iter().map(|address| Endpoint::at(*address, port.port)).collect(),
+            None => endpoints(document, port, &pointer, backends, scope),
+        };
+        let mut seen = HashSet::new();
+        endpoints.retain(|endpoint| seen.insert(endpoint.address));
+        ports.push(ServicePort { number: Some(port.port), name: port.name.clone(), endpoints });
+        pointers.push(pointer);
+    }
+    scope.check_ports(document, &ports, &pointers);
+    if external.is_none() && backends.iter().all(|backend| backend.addresses.is_empty()) && !ports.is_empty() {
+        let why = if backends.is_empty() { "no EndpointSlice names it" } else { "no endpoint of its slices is ready" };
+        let message = format!("the Service has no endpoints: {why}");
+        let help = format!("requests to it are answered 503; add an EndpointSlice with the label `{SERVICE_NAME}`");
+        scope.warn(document, codes::SERVICE_WITHOUT_ENDPOINTS, "/metadata/name", message, Some(&help));
+    }
+    if !ports.is_empty() {
+        let name = scope.registry.names.expand(&document.name, &document.namespace);
+        scope.registry.add(name, ports);
+    }
+}
+
+/// The endpoints behind one port of a service.
+fn endpoints(
+    document: &Document,
+    port: &Port,
+    pointer: &str,
+    backends: &[&Backend<'_>],
+    scope: &mut Scope<'_>,
+) -> Vec<Endpoint> {
+    let mut endpoints = Vec::new();
+    let mut matched = backends.is_empty();
+    for backend in backends {
+        let Some(number) = port.number_in(&backend.ports) else { continue };
+        matched = true;
+        endpoints.extend(backend.addresses.iter().map(|address| Endpoint::at(*address, number)));
+    }
+    if !matched {
+        let message = format!("no EndpointSlice of the Service has a port for port {}", port.port);
+        let slices = backends.iter().map(|backend| backend.document.origin()).collect::<Vec<_>>().join(", ");
+        let wanted = port.name.as_deref().map_or_else(String::new, |name| format!(" named `{name}`"));
+        let help = format!("give the slice ({slices}) a port{wanted}");
+        scope.warn(document, codes::PORT_WITHOUT_ENDPOINTS, pointer, message, Some(&help));
+    }
+    endpoints
+}
+
+impl Port {
+    /// The number that this port has in a slice. Names come first, as they do in a cluster; files written by hand often
+    /// name the target instead, or nothing at all.
+    fn number_in(&self, ports: &[SlicePort]) -> Option<u16> {
+        let tcp: Vec<&SlicePort> =
+            ports.iter().filter(|port| port.protocol.as_deref().unwrap_or("TCP") == "TCP").collect();
+        let named = |name: &str| tcp.iter().copied().find(|port| port.name.as_deref().unwrap_or("") == name);
+        let target = match &self.target_port {
+            Some(TargetPort::Name(name)) => named(name),
+            Some(TargetPort::Number(number)) => tcp.iter().copied().find(|port| port.port == Some(*number)),
+            None => tcp.iter().copied().find(|port| port.port == Some(self.port)),
+        };
+        let only = match tcp.as_slice() {
+            [only] if self.name.is_none() || only.name.is_none() => Some(*only),
+            _ => None,
+        };
+        let found = named(self.name.as_deref().unwrap_or("")).or(target).or(only)?;
+        // A port without number means every port.
+        found.port.or(match self.target_port {
+            Some(TargetPort::Number(number)) => Some(number),
+            _ => Some(self.port),
+        })
+    }
+}
+
+impl Endpoint {
+    fn at(address: IpAddr, port: u16) -> Self {
+        Self { address: SocketAddr::new(address, port) }
+    }
+}

@@ -1,0 +1,167 @@
+//! The kinds that the host itself implements: `Service` with `EndpointSlice`, and `ServiceEntry`. They say which
+//! services there are and where; the result is the registry of upstreams.
+//!
+//! Host names are looked up while loading, on the thread that loads, and once: following DNS as it changes is not done
+//! here.
+
+mod kubernetes;
+mod resolve;
+mod service_entry;
+#[cfg(test)]
+mod tests;
+
+use super::diagnostic::{Diagnostics, Severity};
+use super::document::Document;
+use super::schema::Schema;
+use super::{codes, node};
+use crate::upstream::registry::{Registry, ServicePort};
+use resolve::Resolver;
+use serde::de::DeserializeOwned;
+use std::sync::{Arc, LazyLock};
+
+/// A kind and the versions in which the host reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// The group; empty for the core group.
+    pub group: &'static str,
+    /// All served versions, which are the same.
+    pub versions: &'static [&'static str],
+    /// The kind.
+    pub kind: &'static str,
+}
+
+const SERVICE: Kind = Kind { group: "", versions: &["v1"], kind: "Service" };
+const ENDPOINT_SLICE: Kind = Kind { group: "discovery.k8s.io", versions: &["v1"], kind: "EndpointSlice" };
+const SERVICE_ENTRY: Kind =
+    Kind { group: "networking.istio.io", versions: &["v1", "v1beta1", "v1alpha3"], kind: "ServiceEntry" };
+
+/// The kinds that the host implements.
+pub const KINDS: &[Kind] = &[SERVICE, ENDPOINT_SLICE, SERVICE_ENTRY];
+
+/// Whether the host implements a document's kind in its version.
+pub fn claims(document: &Document) -> bool {
+    KINDS.iter().any(|kind| kind.is_of(document))
+}
+
+/// Adds the services that the documents describe; documents of other kinds are left alone.
+pub fn build(documents: &[Arc<Document>], registry: &mut Registry, diagnostics: &mut Diagnostics) {
+    let mut scope = Scope { registry, diagnostics, resolver: Resolver::default() };
+    kubernetes::add(documents, &mut scope);
+    service_entry::add(documents, &mut scope);
+}
+
+/// What both families of kinds work with.
+struct Scope<'a> {
+    registry: &'a mut Registry,
+    diagnostics: &'a mut Diagnostics,
+    resolver: Resolver,
+}
+
+impl Scope<'_> {
+    /// All documents of a kind that fit its schema, in the form that is read.
+    fn read<'d, T: DeserializeOwned>(
+        &mut self,
+        documents: &'d [Arc<Document>],
+        kind: Kind,
+        schema: &Result<Schema, Box<super::Diagnostic>>,
+    ) -> Vec<(&'d Document, T)> {
+        let mut read = Vec::new();
+        for document in documents.iter().filter(|document| kind.is_of(document)) {
+            match schema {
+                Ok(schema) if !schema.check(document, self.diagnostics) => continue,
+                Ok(_) => {}
+                Err(error) => self.diagnostics.push(super::Diagnostic::clone(error)),
+            }
+            match serde_json::from_value(document.value.clone()) {
+                Ok(value) => read.push((&**document, value)),
+                Err(error) => self.error(document, codes::WRONG_TYPE, "/spec", error.to_string(), None),
+            }
+        }
+        read
+    }
+
+    fn error(&mut self, document: &Document, code: &str, pointer: &str, message: String, help: Option<&str>) {
+        self.report(Severity::Error, document, code, pointer, message, help);
+    }
+
+    fn warn(&mut self, document: &Document, code: &str, pointer: &str, message: String, help: Option<&str>) {
+        self.report(Severity::Warning, document, code, pointer, message, help);
+    }
+
+    fn report(
+        &mut self,
+        severity: Severity,
+        document: &Document,
+        code: &str,
+        pointer: &str,
+        message: String,
+        help: Option<&str>,
+    ) {
+        let diagnostic = document.diagnostic(severity, code, pointer, message);
+        self.diagnostics.push(match help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        });
+    }
+
+    /// The addresses of an endpoint: an IP address, or a host name where those are allowed.
+    fn addresses(&mut self, document: &Document, pointer: &str, address: &str, names: bool) -> Vec<std::net::IpAddr> {
+        if let Ok(address) = address.parse() {
+            return vec![address];
+        }
+        if address.starts_with("unix:") {
+            let message = format!("`{address}` is a Unix socket; endpoints are reached over TCP");
+            self.error(document, codes::ENDPOINT_ADDRESS, pointer, message, None);
+            return Vec::new();
+        }
+        if !names || !super::header::is_name(&address.to_ascii_lowercase()) {
+            let message = format!("`{address}` is not an IP address");
+            let help = match document.kind.as_str() {
+                _ if names => "give an IP address or a host name",
+                "EndpointSlice" => "an EndpointSlice of type IPv4 or IPv6 holds IP addresses",
+                _ => "host names need `resolution: DNS`",
+            };
+            self.error(document, codes::ENDPOINT_ADDRESS, pointer, message, Some(help));
+            return Vec::new();
+        }
+        self.resolver.look_up(address).unwrap_or_else(|reason| {
+            let message = format!("`{address}` could not be resolved: {reason}");
+            let help = "the endpoint is left out until the next reload";
+            self.warn(document, codes::UNRESOLVED, pointer, message, Some(help));
+            Vec::new()
+        })
+    }
+
+    /// Reports ports whose number or name is given before.
+    fn check_ports(&mut self, document: &Document, ports: &[ServicePort], pointers: &[String]) {
+        for (index, (port, pointer)) in ports.iter().zip(pointers).enumerate() {
+            let before = || ports.iter().take(index);
+            let number = before().any(|other| other.number == port.number);
+            let name = port.name.is_some() && before().any(|other| other.name == port.name);
+            if number || name {
+                let what = if number { "number" } else { "name" };
+                let message = format!("another port has the same {what}");
+                self.error(document, codes::DUPLICATE_PORT, pointer, message, None);
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn is_of(self, document: &Document) -> bool {
+        document.is(self.group, self.kind) && self.versions.contains(&document.version.as_str())
+    }
+}
+
+/// A schema of the host's own, compiled at first use.
+type HostSchema = LazyLock<Result<Schema, Box<super::Diagnostic>>>;
+
+fn compile(owner: &str, text: &str) -> Result<Schema, Box<super::Diagnostic>> {
+    // The text is a part of the program; the tests compile it.
+    Schema::compile(owner, serde_json::from_str(text).unwrap_or_default())
+}
+
+/// `/spec/ports/INDEX` and the like.
+fn item(list: &str, index: usize) -> String {
+    node::step(list, &index.to_string())
+}

@@ -1,0 +1,133 @@
+//! Which filters there are: from component files to checked code, with the version before it where a file is bad.
+//!
+//! A filter is named after its file, so a component may serve several times under several names.
+
+use super::load::Loader;
+use super::policy::FilterPolicy;
+use super::status::Failure;
+use crate::manifest::{Diagnostic, Diagnostics, Location, codes};
+use crate::telemetry::metrics::ReloadResult;
+use crate::wasm::{Code, engine::ContentHash};
+use crate::watch::Tree;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A deleted file's filter serves on for this long: tools that replace a file may delete it first, and a policy that is
+/// missing for a moment is a hole.
+pub(super) const REMOVAL_GRACE: Duration = Duration::from_secs(5);
+
+/// A component and where it came from.
+#[derive(Debug, Clone)]
+pub(super) struct Component {
+    /// The file's name without its ending.
+    pub name: String,
+    pub path: PathBuf,
+    pub code: Arc<Code>,
+    /// The capabilities it was linked with.
+    granted: Vec<String>,
+    /// When its file was found missing.
+    missing_since: Option<Instant>,
+}
+
+impl Loader {
+    /// The components of all trees, later trees before earlier ones where names are the same. A refused file goes into
+    /// the diagnostics; the component that it had before stays.
+    pub(super) fn components(
+        &mut self,
+        trees: &[Tree],
+        policies: &BTreeMap<String, FilterPolicy>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Component> {
+        let mut found: BTreeMap<String, Component> = BTreeMap::new();
+        let mut present = BTreeSet::new();
+        for tree in trees {
+            for (path, file) in &tree.files {
+                present.insert(path.clone());
+                match self.component(path, &file.bytes, policies) {
+                    Ok(component) => {
+                        self.status.refused.remove(path);
+                        place(&mut found, component, &tree.root, diagnostics);
+                    }
+                    Err(diagnostic) => {
+                        self.refuse(path, &diagnostic);
+                        diagnostics.push(*diagnostic);
+                        if let Some(before) = self.components.iter().find(|before| before.path == *path).cloned() {
+                            found.entry(before.name.clone()).or_insert(before);
+                        }
+                    }
+                }
+            }
+        }
+        self.status.refused.retain(|path, _| present.contains(path));
+        self.keep_missing(&present, &mut found);
+        found.into_values().collect()
+    }
+
+    /// Keeps deleted files' filters for a moment.
+    fn keep_missing(&mut self, present: &BTreeSet<PathBuf>, found: &mut BTreeMap<String, Component>) {
+        self.recheck = None;
+        for before in self.components.iter().filter(|before| !present.contains(&before.path)) {
+            let since = before.missing_since.unwrap_or_else(Instant::now);
+            let known = |path: &PathBuf| self.components.iter().any(|component| component.path == *path);
+            let moved = found.values().any(|new| new.code.hash == before.code.hash && !known(&new.path));
+            if moved || since.elapsed() >= REMOVAL_GRACE || found.contains_key(&before.name) {
+                tracing::info!(filter = before.name, file = %before.path.display(), moved, "the filter's file is gone");
+                continue;
+            }
+            self.recheck = Some(since + REMOVAL_GRACE);
+            found.insert(before.name.clone(), Component { missing_since: Some(since), ..before.clone() });
+        }
+    }
+
+    fn component(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        policies: &BTreeMap<String, FilterPolicy>,
+    ) -> Result<Component, Box<Diagnostic>> {
+        let name = stem(path);
+        let refusal = |refusal: crate::wasm::Refusal| {
+            let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, format!("the filter is refused: {refusal}"));
+            Box::new(diagnostic.at(Location::file(path)))
+        };
+        let granted = policies.get(&name).map_or_else(|| FilterPolicy::default().capabilities, |policy| policy.capabilities.clone());
+        let hash = ContentHash::of(bytes);
+        let same = |known: &&Component| known.code.hash == hash && known.granted == granted;
+        let code = match self.components.iter().find(same) {
+            Some(known) => Arc::clone(&known.code),
+            None => {
+                let started = Instant::now();
+                let code = self.runtime.load(&name, bytes, &granted).map_err(refusal)?;
+                self.telemetry.metrics.filter_compiled(&name, started.elapsed());
+                Arc::new(code)
+            }
+        };
+        Ok(Component { name, path: path.to_owned(), code, granted, missing_since: None })
+    }
+
+    fn refuse(&mut self, path: &Path, diagnostic: &Diagnostic) {
+        self.telemetry.metrics.filter_reloaded(&stem(path), ReloadResult::Failure);
+        let mut diagnostics = Diagnostics::new();
+        diagnostics.push(diagnostic.clone());
+        self.status.refused.insert(path.to_owned(), Failure { at: SystemTime::now(), diagnostics });
+    }
+}
+
+/// What a filter is called: its file's name without the ending.
+pub(crate) fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// A filter of the operator's directory takes the place of a stock one of its name; two in one directory, such as in
+/// folders of it, are a mistake.
+fn place(found: &mut BTreeMap<String, Component>, component: Component, root: &Path, diagnostics: &mut Diagnostics) {
+    if let Some(other) = found.get(&component.name).filter(|other| other.path.starts_with(root)) {
+        let message = format!("a filter named `{}` is in {} already", component.name, other.path.display());
+        let diagnostic = Diagnostic::warning(codes::FILTER_DUPLICATE, message).at(Location::file(&component.path));
+        diagnostics.push(diagnostic.help("the first file in order of name counts: rename or remove one of the two"));
+        return;
+    }
+    found.insert(component.name.clone(), component);
+}

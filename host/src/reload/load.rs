@@ -1,0 +1,345 @@
+//! Builds a snapshot out of scanned files.
+
+use super::filters::Component;
+use super::policy::{FilterPolicy, POLICY_SCHEMA};
+use super::status::{Failure, Status};
+use crate::chain::{Chain, Link};
+use crate::config::Settings;
+use crate::event::{self, ChannelSpec};
+use crate::manifest::schema::Schema;
+use crate::manifest::{self, Diagnostic, Diagnostics, Document, Severity, codes, endpoints};
+use crate::snapshot::Snapshot;
+use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::ReloadResult;
+use crate::upstream::registry::{Names, Registry};
+use crate::wasm::configuration::{Environment, ResourceDocument, Severity as Said};
+use crate::wasm::filter::Configuration;
+use crate::wasm::{Filter, Runtime};
+use crate::watch::Tree;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+/// The group of the host's own kinds.
+const OWN_GROUP: &str = "sluicegate.dev";
+
+/// All files that a snapshot is made of.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Manifests.
+    pub manifests: Vec<Tree>,
+    /// Components: the stock ones first, then the operator's.
+    pub filters: Vec<Tree>,
+}
+
+/// A snapshot that is ready to serve, and what goes into force with it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The channels.
+    pub channels: Vec<ChannelSpec>,
+}
+
+/// Remembers what is in force, to reuse it and to fall back on it.
+pub struct Loader {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) telemetry: Telemetry,
+    settings: Arc<Settings>,
+    /// The components in force.
+    pub(super) components: Vec<Component>,
+    /// The documents in force.
+    documents: Option<Vec<Arc<Document>>>,
+    /// Configured filters by what they were made of.
+    configured: HashMap<String, Arc<Filter>>,
+    generation: u64,
+    /// When to look again although no file changes.
+    pub(super) recheck: Option<Instant>,
+    /// For operators.
+    pub status: Status,
+}
+
+impl Loader {
+    /// Nothing loaded yet.
+    pub fn new(runtime: Arc<Runtime>, telemetry: Telemetry, settings: Arc<Settings>) -> Self {
+        Self {
+            runtime,
+            telemetry,
+            settings,
+            components: Vec::new(),
+            documents: None,
+            configured: HashMap::new(),
+            generation: 0,
+            recheck: None,
+            status: Status::default(),
+        }
+    }
+
+    /// When to load again although no file changes.
+    pub fn recheck(&self) -> Option<Instant> {
+        self.recheck
+    }
+
+    /// Reads the directories that the settings name.
+    pub fn scan(settings: &Settings) -> Sources {
+        let scan = |path: &PathBuf, extensions: &[&str]| Tree::scan(path, extensions);
+        let filters = settings.stock_filters.iter().chain(&settings.filters);
+        Sources {
+            manifests: settings.manifests.iter().map(|path| scan(path, manifest::EXTENSIONS)).collect(),
+            filters: filters.map(|path| scan(path, &["wasm"])).collect(),
+        }
+    }
+
+    /// Builds a snapshot. Bad manifests leave the documents in force, and bad components the components in force; there
+    /// is no snapshot when even so nothing fits together. The diagnostics say all of it.
+    pub fn load(&mut self, sources: &Sources) -> (Option<Loaded>, Diagnostics) {
+        let (documents, mut diagnostics) = manifest::load_from(&sources.manifests, &self.settings.namespace);
+        let new = if diagnostics.has_errors() { None } else { Some(documents) };
+        let loaded = match new {
+            Some(documents) => self.attempt(sources, documents, &mut diagnostics),
+            None => None,
+        };
+        let loaded = loaded.or_else(|| {
+            let documents = self.documents.clone()?;
+            self.attempt(sources, documents, &mut Diagnostics::new())
+        });
+        let failed = diagnostics.has_errors();
+        self.status.last_failure = failed.then(|| Failure { at: SystemTime::now(), diagnostics: diagnostics.clone() });
+        self.telemetry.metrics.config_reloaded(if failed { ReloadResult::Failure } else { ReloadResult::Success });
+        if loaded.is_some() && !failed {
+            self.status.last_success = Some(SystemTime::now());
+        }
+        diagnostics.sort();
+        (loaded, diagnostics)
+    }
+
+    fn attempt(
+        &mut self,
+        sources: &Sources,
+        documents: Vec<Arc<Document>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Loaded> {
+        let before = diagnostics.count(Severity::Error);
+        let policies = policies(&documents, diagnostics);
+        let registry = self.registry(&documents, diagnostics);
+        if diagnostics.count(Severity::Error) > before {
+            return None;
+        }
+        let components = self.components(&sources.filters, &policies, diagnostics);
+        let refused = diagnostics.count(Severity::Error);
+        let mut links = Vec::new();
+        let mut configured = HashMap::new();
+        for component in &components {
+            let policy = policies.get(&component.name).cloned().unwrap_or_default();
+            let Some(filter) = self.filter(component, &policy, &documents, &mut configured, diagnostics) else { continue };
+            if policy.enabled {
+                let manifest = &component.code.manifest;
+                let priority = policy.priority.unwrap_or(manifest.priority);
+                let metrics =
+                    self.telemetry.metrics.filter(&filter.name, &manifest.version, &component.code.hash.to_string());
+                links.push((priority, Link { filter, metrics, priority, path: component.path.clone() }));
+            }
+        }
+        report_unclaimed(&documents, &components, diagnostics);
+        let channels = channels(&registry.names, &documents, diagnostics);
+        if diagnostics.count(Severity::Error) > refused {
+            return None;
+        }
+        links.sort_by(|(one, first), (other, second)| {
+            other.cmp(one).then_with(|| first.filter.name.cmp(&second.filter.name))
+        });
+        let chain = Chain::new(links.into_iter().map(|(_, link)| link).collect());
+        self.generation += 1;
+        let now = SystemTime::now();
+        for component in &components {
+            let same = self.components.iter().any(|old| old.path == component.path && old.code.hash == component.code.hash);
+            if !same {
+                self.status.since.insert(component.path.clone(), now);
+                self.telemetry.metrics.filter_reloaded(&component.name, ReloadResult::Success);
+            }
+        }
+        self.components = components;
+        self.configured = configured;
+        self.documents = Some(documents.clone());
+        let snapshot = Snapshot { generation: self.generation, chain, registry, documents, built: now };
+        Some(Loaded { snapshot, channels })
+    }
+
+    /// A configured filter: the one in force when nothing that it is made of has changed.
+    fn filter(
+        &self,
+        component: &Component,
+        policy: &FilterPolicy,
+        documents: &[Arc<Document>],
+        configured: &mut HashMap<String, Arc<Filter>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Arc<Filter>> {
+        let manifest = &component.code.manifest;
+        let claimed = self.claimed(component, documents, diagnostics)?;
+        if let Some(schema) = &manifest.settings {
+            let schema = compiled(&component.name, schema, diagnostics)?;
+            if !policy.settings.settings.is_null()
+                && !schema.check_value(&component.name, &policy.settings.settings, diagnostics)
+            {
+                return None;
+            }
+        }
+        let resources: Vec<ResourceDocument> = claimed.iter().map(|document| resource(document)).collect();
+        let parts: Vec<&str> =
+            resources.iter().flat_map(|resource| [resource.origin.as_str(), resource.json.as_str()]).collect();
+        let fingerprint = format!("{} {} {:?} {}", component.name, component.code.hash, policy, parts.join("\0"));
+        if let Some(known) = self.configured.get(&fingerprint) {
+            configured.insert(fingerprint, Arc::clone(known));
+            return Some(Arc::clone(known));
+        }
+        let environment = Environment {
+            namespace: self.settings.namespace.clone(),
+            cluster_domain: self.settings.cluster_domain.clone(),
+        };
+        let configuration = Configuration { environment, documents: resources.into() };
+        let name: Arc<str> = Arc::from(component.name.as_str());
+        let code = Arc::clone(&component.code);
+        let filter = Filter::new(name, code, policy.settings.clone(), configuration, self.settings.workers);
+        let filter = Arc::new(filter);
+        match filter.warm() {
+            Ok(said) => {
+                let errors = said.iter().any(|diagnostic| diagnostic.severity == Said::Error);
+                said.into_iter().for_each(|one| diagnostics.push(translate(one, &claimed, component)));
+                if errors {
+                    return None;
+                }
+            }
+            Err(failure) => {
+                let message = format!("the filter failed to configure: {failure}");
+                let diagnostic = Diagnostic::error(codes::FILTER_FAILED, message);
+                diagnostics.push(diagnostic.at(manifest::Location::file(&component.path)));
+                return None;
+            }
+        }
+        configured.insert(fingerprint, Arc::clone(&filter));
+        Some(filter)
+    }
+
+    /// The documents of the kinds that a filter claims, checked against its schemas; none when one does not fit.
+    fn claimed(
+        &self,
+        component: &Component,
+        documents: &[Arc<Document>],
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Vec<Arc<Document>>> {
+        let mut claimed = Vec::new();
+        let mut fits = true;
+        for kind in &component.code.manifest.kinds {
+            let mine: Vec<&Arc<Document>> = documents.iter().filter(|document| document.is(&kind.group, &kind.kind)).collect();
+            if mine.is_empty() {
+                continue;
+            }
+            let schema = compiled(&component.name, &kind.schema, diagnostics)?;
+            for document in mine {
+                fits &= schema.check(document, diagnostics);
+                claimed.push(Arc::clone(document));
+            }
+        }
+        fits.then_some(claimed)
+    }
+
+    fn registry(&self, documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> Registry {
+        let names =
+            Names { namespace: self.settings.namespace.clone(), cluster_domain: self.settings.cluster_domain.clone() };
+        let mut registry = Registry::new(names);
+        endpoints::build(documents, &mut registry, diagnostics);
+        for upstream in &self.settings.upstreams {
+            registry.add_upstream(upstream);
+        }
+        registry
+    }
+}
+
+fn compiled(owner: &str, schema: &serde_json::Value, diagnostics: &mut Diagnostics) -> Option<Schema> {
+    Schema::compile(owner, schema.clone()).map_err(|diagnostic| diagnostics.push(*diagnostic)).ok()
+}
+
+/// The `Filter` documents, by the name of the filter that they are for.
+fn policies(documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> BTreeMap<String, FilterPolicy> {
+    let mine: Vec<_> = documents.iter().filter(|document| document.is(OWN_GROUP, "Filter")).collect();
+    if mine.is_empty() {
+        return BTreeMap::new();
+    }
+    let schema = serde_json::from_str(POLICY_SCHEMA).unwrap_or_default();
+    let Some(schema) = compiled("Filter", &schema, diagnostics) else { return BTreeMap::new() };
+    let fitting = mine.into_iter().filter(|document| schema.check(document, diagnostics)).cloned().collect::<Vec<_>>();
+    fitting.iter().map(|document| (document.name.clone(), FilterPolicy::read(document, diagnostics))).collect()
+}
+
+fn resource(document: &Arc<Document>) -> ResourceDocument {
+    ResourceDocument {
+        api_version: document.api_version.clone(),
+        kind: document.kind.clone(),
+        namespace: document.namespace.clone(),
+        name: document.name.clone(),
+        origin: document.origin(),
+        json: document.value.to_string(),
+    }
+}
+
+/// A filter's diagnostic with the place that its pointer means.
+fn translate(
+    said: crate::wasm::configuration::Diagnostic,
+    documents: &[Arc<Document>],
+    component: &Component,
+) -> Diagnostic {
+    let severity = match said.severity {
+        Said::Error => Severity::Error,
+        Said::Warning => Severity::Warning,
+        Said::Note => Severity::Note,
+    };
+    let document = said.document.and_then(|index| documents.get(usize::try_from(index).ok()?));
+    let diagnostic = match document {
+        Some(document) => document.diagnostic(severity, &said.code, &said.pointer, said.message),
+        None => Diagnostic::new(severity, &said.code, said.message).at(manifest::Location::file(&component.path)),
+    };
+    match said.help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+fn report_unclaimed(documents: &[Arc<Document>], components: &[Component], diagnostics: &mut Diagnostics) {
+    for document in documents {
+        let claims = |component: &Component| {
+            component.code.manifest.kinds.iter().any(|kind| document.is(&kind.group, &kind.kind))
+        };
+        let own = document.is(OWN_GROUP, "Filter") || endpoints::claims(document);
+        if !own && !components.iter().any(claims) {
+            let message = format!("nothing implements kind {} of {}", document.kind, document.api_version);
+            let diagnostic = document.diagnostic(Severity::Warning, codes::UNCLAIMED, "/kind", message);
+            diagnostics.push(diagnostic.help("add a filter that claims this kind, or remove the document"));
+        }
+    }
+}
+
+fn channels(names: &Names, documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> Vec<ChannelSpec> {
+    let mine: Vec<&Arc<Document>> =
+        documents.iter().filter(|document| document.group == "messaging.knative.dev").collect();
+    let given: Vec<event::Document<'_>> = mine
+        .iter()
+        .map(|document| event::Document {
+            namespace: &document.namespace,
+            name: &document.name,
+            kind: &document.kind,
+            value: &document.value,
+        })
+        .collect();
+    event::resolve(names, &given).unwrap_or_else(|errors| {
+        for error in errors {
+            let document = mine.iter().find(|document| document.kind == error.kind && document.label().ends_with(&error.name));
+            let message = format!("{}: {}", error.field, error.reason);
+            match document {
+                Some(document) => diagnostics.push(document.diagnostic(Severity::Error, codes::CHANNEL, "/spec", message)),
+                None => diagnostics.push(Diagnostic::error(codes::CHANNEL, message)),
+            }
+        }
+        Vec::new()
+    })
+}

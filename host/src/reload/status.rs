@@ -1,0 +1,48 @@
+//! What an operator wants to know of reloads: what is in force since when, and what was refused and why.
+
+use crate::admin::view::{DiagnosticStatus, ReloadFailure};
+use crate::manifest::Diagnostics;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// A change that was refused.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// When.
+    pub at: SystemTime,
+    /// Why.
+    pub diagnostics: Diagnostics,
+}
+
+/// What reloads have led to.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// When a change was last put in force.
+    pub last_success: Option<SystemTime>,
+    /// The last change that was refused, unless one after it was taken.
+    pub last_failure: Option<Failure>,
+    /// By file: filters that were refused, whether or not an earlier version serves.
+    pub refused: BTreeMap<PathBuf, Failure>,
+    /// By file: since when the filter in force is.
+    pub since: BTreeMap<PathBuf, SystemTime>,
+}
+
+impl Failure {
+    /// As the admin endpoint shows it.
+    pub fn view(&self) -> ReloadFailure {
+        let diagnostics = self.diagnostics.iter().map(|diagnostic| DiagnosticStatus {
+            severity: diagnostic.severity.as_str().into(),
+            code: diagnostic.code.clone(),
+            origin: diagnostic.location.as_ref().map(ToString::to_string).unwrap_or_default(),
+            message: diagnostic.message.clone(),
+            help: diagnostic.help.clone(),
+        });
+        ReloadFailure { at: rfc3339(self.at), diagnostics: diagnostics.collect() }
+    }
+}
+
+/// A time as RFC 3339 has it, in UTC and to the millisecond.
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}

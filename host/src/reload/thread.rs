@@ -1,0 +1,85 @@
+//! The thread that reloads.
+
+use super::load::{Loader, Sources};
+use super::status::Status;
+use crate::config::Settings;
+use crate::exchange::Exchange;
+use crate::manifest::{Diagnostics, Severity};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use thread_priority::{ThreadBuilderExt, ThreadPriority};
+
+/// How often the thread looks whether it should end.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A running reload thread.
+#[derive(Debug)]
+pub struct Reload {
+    /// What reloads have led to.
+    pub status: Arc<ArcSwap<Status>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Reload {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reloads whenever `changed`, which waits for at most as long as it is told, gives what files are now.
+pub fn spawn(
+    mut loader: Loader,
+    settings: Arc<Settings>,
+    exchange: Arc<Exchange>,
+    mut changed: impl FnMut(Duration) -> Option<Sources> + Send + 'static,
+) -> std::io::Result<Reload> {
+    let status = Arc::new(ArcSwap::from_pointee(loader.status.clone()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let reload = Reload { status: Arc::clone(&status), stop: Arc::clone(&stop) };
+    let run = move |lowered: Result<(), thread_priority::Error>| {
+        if let Err(error) = lowered {
+            tracing::debug!(?error, "reloads run at normal priority");
+        }
+        while !stop.load(Ordering::Relaxed) {
+            let due = loader.recheck().map(|at| at.saturating_duration_since(Instant::now()));
+            let changed = changed(due.unwrap_or(PATIENCE).min(PATIENCE));
+            let recheck = loader.recheck().is_some_and(|at| at <= Instant::now());
+            let sources = changed.or_else(|| recheck.then(|| Loader::scan(&settings)));
+            if let Some(sources) = sources {
+                apply(&mut loader, &sources, &exchange);
+                status.store(Arc::new(loader.status.clone()));
+            }
+        }
+    };
+    std::thread::Builder::new().name("reload".into()).spawn_with_priority(ThreadPriority::Min, run)?;
+    Ok(reload)
+}
+
+/// Loads, and swaps the snapshot when there is one.
+fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange) {
+    let started = Instant::now();
+    let (loaded, diagnostics) = loader.load(sources);
+    log(&diagnostics);
+    if let Some(loaded) = loaded {
+        let generation = loaded.snapshot.generation;
+        exchange.channels.apply(loaded.channels);
+        exchange.snapshot.store(Arc::new(loaded.snapshot));
+        tracing::info!(generation, milliseconds = started.elapsed().as_millis(), "the configuration is in force");
+    } else {
+        tracing::error!("the change was refused; what was in force stays in force");
+    }
+}
+
+/// Says what was found, each finding on a line.
+pub(crate) fn log(diagnostics: &Diagnostics) {
+    for diagnostic in diagnostics.iter() {
+        let line = diagnostic.line();
+        match diagnostic.severity {
+            Severity::Error => tracing::error!("{line}"),
+            Severity::Warning => tracing::warn!("{line}"),
+            Severity::Note => tracing::info!("{line}"),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What the admin endpoint shows of a running proxy.
+
+use crate::admin::view::{
+    AdminView, ChannelStatus, ConfigStatus, DocumentStatus, ExplainAnswer, ExplainRequest, FilterState, FilterStatus,
+    PortStatus, Readiness, ServiceStatus,
+};
+use crate::chain::Link;
+use crate::drain::Drain;
+use crate::exchange::Exchange;
+use crate::explain;
+use crate::manifest::{Document, endpoints};
+use crate::reload::{Status, rfc3339};
+use crate::snapshot::Snapshot;
+use crate::wasm::OnFailure;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// Reads the current snapshot and the status of reloads; never on the data path.
+pub struct View {
+    /// Holds the snapshot.
+    pub exchange: Arc<Exchange>,
+    /// What reloads have led to.
+    pub status: Arc<ArcSwap<Status>>,
+    /// Says when it ends.
+    pub drain: Drain,
+}
+
+impl AdminView for View {
+    fn readiness(&self) -> Readiness {
+        Readiness { snapshot: true, draining: self.drain.is_draining() }
+    }
+
+    fn filters(&self) -> Vec<FilterStatus> {
+        let (snapshot, status) = (self.exchange.snapshot.load_full(), self.status.load_full());
+        let active = snapshot.chain.links().iter().map(|link| active(link, &snapshot, &status));
+        let serving = |path: &std::path::Path| snapshot.chain.links().iter().any(|link| link.path == path);
+        let refused = status.refused.iter().filter(|(path, _)| !serving(path)).map(|(path, failure)| FilterStatus {
+            name: crate::reload::stem(path),
+            version: String::new(),
+            digest: String::new(),
+            origin: path.display().to_string(),
+            claims: Vec::new(),
+            hooks: Vec::new(),
+            capabilities: Vec::new(),
+            priority: 0,
+            failure: String::new(),
+            state: FilterState::Refused,
+            since: rfc3339(failure.at),
+            last_refusal: Some(failure.view()),
+        });
+        active.chain(refused).collect()
+    }
+
+    fn config(&self) -> ConfigStatus {
+        let (snapshot, status) = (self.exchange.snapshot.load_full(), self.status.load_full());
+        let mut services: Vec<ServiceStatus> = snapshot.registry.services().map(|service| service_status(service)).collect();
+        services.sort_by(|one, other| one.name.cmp(&other.name));
+        let channel = |stats: crate::event::ChannelStats| ChannelStatus {
+            name: stats.channel,
+            subscriptions: stats.subscriptions.into_iter().map(|subscription| subscription.subscription).collect(),
+        };
+        ConfigStatus {
+            generation: snapshot.generation,
+            documents: snapshot.documents.iter().map(|document| document_status(document, &snapshot)).collect(),
+            services,
+            channels: self.exchange.channels.stats().into_iter().map(channel).collect(),
+            last_reload_success: status.last_success.map(rfc3339),
+            last_reload_failure: status.last_failure.as_ref().map(crate::reload::Failure::view),
+        }
+    }
+
+    fn explain(&self, request: ExplainRequest) -> Result<ExplainAnswer, String> {
+        explain::explain(&self.exchange.snapshot.load_full(), request)
+    }
+}
+
+fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
+    let code = &link.filter.code;
+    let refusal = status.refused.get(&link.path);
+    FilterStatus {
+        name: link.filter.name.to_string(),
+        version: code.manifest.version.clone(),
+        digest: code.hash.to_string(),
+        origin: link.path.display().to_string(),
+        claims: code.manifest.kinds.iter().map(|kind| format!("{}/{}", kind.group, kind.kind)).collect(),
+        hooks: code.hooks.names().into_iter().map(str::to_owned).collect(),
+        capabilities: code.manifest.capabilities.clone(),
+        priority: link.priority,
+        failure: match link.filter.settings.failure {
+            OnFailure::Closed => "closed".into(),
+            OnFailure::Open => "open".into(),
+        },
+        state: if refusal.is_some() { FilterState::Outdated } else { FilterState::Active },
+        since: rfc3339(status.since.get(&link.path).copied().unwrap_or(snapshot.built)),
+        last_refusal: refusal.map(crate::reload::Failure::view),
+    }
+}
+
+fn service_status(service: &crate::upstream::registry::Service) -> ServiceStatus {
+    let port = |port: &crate::upstream::registry::ServicePort| PortStatus {
+        number: port.number,
+        name: port.name.clone(),
+        endpoints: port.endpoints.iter().map(|endpoint| endpoint.address).collect(),
+    };
+    ServiceStatus { name: service.name.clone(), ports: service.ports.iter().map(port).collect() }
+}
+
+fn document_status(document: &Document, snapshot: &Snapshot) -> DocumentStatus {
+    let claims = |link: &&Link| {
+        link.filter.code.manifest.kinds.iter().any(|kind| document.is(&kind.group, &kind.kind))
+    };
+    let filter = snapshot.chain.links().iter().find(claims).map(|link| link.filter.name.to_string());
+    let own = endpoints::claims(document) || document.is("sluicegate.dev", "Filter");
+    DocumentStatus {
+        api_version: document.api_version.clone(),
+        kind: document.kind.clone(),
+        namespace: document.namespace.clone(),
+        name: document.name.clone(),
+        origin: document.origin(),
+        claimed_by: filter.or_else(|| own.then(|| "host".to_owned())),
+    }
+}

@@ -1,0 +1,95 @@
+//! Makes a request into what goes over the wire to an upstream: HTTP/1.1, origin form, the proxy's own framing.
+
+use crate::body::ProxyBody;
+use crate::error::RequestError;
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Uri, Version};
+use http_body::Body;
+
+/// The request as it is sent. Whatever its headers said of the body's length, the body itself knows better.
+pub(super) fn frame(mut parts: Parts, body: ProxyBody) -> Result<Request<ProxyBody>, RequestError> {
+    if is_upgrade(&parts) && !body.is_end_stream() {
+        // Its bytes could pass for the new protocol's, on either side.
+        return Err(RequestError::NotImplemented("an upgrade with a request body is not supported"));
+    }
+    parts.version = Version::HTTP_11;
+    if parts.uri.authority().is_some() {
+        let path = parts.uri.path_and_query().cloned();
+        parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    }
+    // The client was told to go on when its body was first asked for.
+    parts.headers.remove(EXPECT);
+    parts.headers.remove(TRANSFER_ENCODING);
+    match body.size_hint().exact() {
+        Some(0) if !announces_length(&parts.method) => {
+            parts.headers.remove(CONTENT_LENGTH);
+        }
+        Some(length) => {
+            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        None => {
+            parts.headers.remove(CONTENT_LENGTH);
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+    }
+    Ok(Request::from_parts(parts, body))
+}
+
+/// Whether the request asks for another protocol. Only what the proxy understands comes this far.
+pub(super) fn is_upgrade(parts: &Parts) -> bool {
+    parts.headers.contains_key(UPGRADE)
+}
+
+/// Methods that expect a body say so when there is none (RFC 9110, section 8.6).
+fn announces_length(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn framed(request: http::request::Builder, body: ProxyBody) -> Request<ProxyBody> {
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        frame(parts, body).unwrap()
+    }
+
+    fn streaming() -> ProxyBody {
+        let frames = futures_util::stream::empty::<Result<http_body::Frame<Bytes>, crate::body::BodyError>>();
+        ProxyBody::stream(http_body_util::StreamBody::new(frames))
+    }
+
+    #[test]
+    fn the_length_is_the_bodys_own() {
+        let lying = || Request::post("/").header(CONTENT_LENGTH, 99).header(TRANSFER_ENCODING, "chunked");
+        let known = framed(lying(), ProxyBody::full("abc"));
+        assert_eq!(known.headers()[CONTENT_LENGTH], "3");
+        assert!(!known.headers().contains_key(TRANSFER_ENCODING));
+        let unknown = framed(lying(), streaming());
+        assert!(!unknown.headers().contains_key(CONTENT_LENGTH));
+        assert_eq!(unknown.headers()[TRANSFER_ENCODING], "chunked");
+    }
+
+    #[test]
+    fn no_body_is_announced_only_by_methods_that_expect_one() {
+        assert_eq!(framed(Request::post("/"), ProxyBody::empty()).headers()[CONTENT_LENGTH], "0");
+        let get = framed(Request::get("/").header(CONTENT_LENGTH, 7), ProxyBody::empty());
+        assert!(get.headers().is_empty());
+    }
+
+    #[test]
+    fn the_target_is_in_origin_form() {
+        let request = framed(Request::get("http://shop/orders?id=1"), ProxyBody::empty());
+        assert_eq!(request.uri().to_string(), "/orders?id=1");
+        assert_eq!(framed(Request::options("*"), ProxyBody::empty()).uri().to_string(), "*");
+    }
+
+    #[test]
+    fn an_upgrade_takes_no_body_along() {
+        let (parts, ()) = Request::get("/").header(UPGRADE, "websocket").body(()).unwrap().into_parts();
+        assert!(matches!(frame(parts, ProxyBody::full("x")), Err(RequestError::NotImplemented(_))));
+    }
+}

@@ -1,0 +1,79 @@
+//! WebSocket and the like.
+
+use super::harness::{OK, Socket, Upstream, fetch, front};
+use crate::upstream::ForwardPolicy;
+use tokio::sync::mpsc;
+
+const ASK: &str = "GET /feed HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+
+async fn client_of(upstream: &Upstream) -> Socket {
+    Socket::connect(front(upstream.cluster(), ForwardPolicy::default(), None).await).await
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_passes_bytes_both_ways_and_ends_on_both_sides() {
+    let (said, mut heard) = mpsc::unbounded_channel();
+    let upstream = Upstream::start(move |mut socket, _| {
+        let said = said.clone();
+        async move {
+            said.send(socket.head().await.unwrap()).unwrap();
+            socket.send(SWITCH).await;
+            socket.send("hello").await;
+            said.send(socket.read(4).await).unwrap();
+            said.send(socket.rest().await).unwrap();
+        }
+    })
+    .await;
+    let mut client = client_of(&upstream).await;
+    client.send(ASK).await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 101"));
+    assert!(heard.recv().await.unwrap().contains("upgrade: websocket\r\n"));
+    assert_eq!(client.read(5).await, "hello");
+    client.send("ping").await;
+    assert_eq!(heard.recv().await.unwrap(), "ping");
+    drop(client);
+    assert_eq!(heard.recv().await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn nothing_follows_the_request_before_the_upstream_has_agreed() {
+    let (silent, mut was_silent) = mpsc::unbounded_channel();
+    let upstream = Upstream::start(move |mut socket, _| {
+        let silent = silent.clone();
+        async move {
+            socket.head().await;
+            silent.send(socket.is_silent().await).unwrap();
+            socket.send(SWITCH).await;
+            assert_eq!(socket.read(5).await, "eager");
+            socket.send("done").await;
+        }
+    })
+    .await;
+    let mut client = client_of(&upstream).await;
+    client.send(ASK).await;
+    client.send("eager").await;
+    assert_eq!(was_silent.recv().await, Some(true));
+    client.head().await.unwrap();
+    assert_eq!(client.read(4).await, "done");
+}
+
+#[tokio::test]
+async fn an_upstream_may_decline_and_go_on_with_http() {
+    let upstream = Upstream::answering(OK).await;
+    let mut client = client_of(&upstream).await;
+    client.send(ASK).await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 200"));
+    assert_eq!(client.read(2).await, "ok");
+    assert_eq!(fetch(&upstream.cluster()).await, "ok");
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_upgrade_with_a_body_reaches_no_upstream() {
+    let upstream = Upstream::answering(OK).await;
+    let mut client = client_of(&upstream).await;
+    client.send(&ASK.replace("\r\n\r\n", "\r\ncontent-length: 3\r\n\r\nabc")).await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 501"));
+    assert_eq!(upstream.connections(), 0);
+}

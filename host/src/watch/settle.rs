@@ -1,0 +1,147 @@
+//! The watching thread: waits for a reason to look, looks until nothing moves, reads, compares, reports.
+
+use super::walk::{Walk, walk};
+use super::watcher::Events;
+use super::{Mode, Shared, Signal, Target, Tree, Trees};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+/// Nothing has moved for this long: longer than any pause of a program that writes a file in one go.
+const QUIET: Duration = Duration::from_millis(50);
+/// The same when a file has gone or become empty, as it is then most likely about to be written again.
+const QUIET_AFTER_LOSS: Duration = Duration::from_millis(250);
+/// Between the looks of one settling: often enough to see a file grow, seldom enough to cost little.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(15);
+/// The end of waiting for rest, so that a directory that never rests is still followed.
+const SETTLE: Duration = Duration::from_millis(500);
+/// Between looks where there are no events: with the quiet time it stays below a second.
+const POLL: Duration = Duration::from_millis(500);
+/// Between looks where there are events: for those that were missed.
+const SAFETY_POLL: Duration = Duration::from_secs(2);
+
+/// The state of the watching thread.
+pub(super) struct Settle {
+    targets: Vec<Target>,
+    mode: Mode,
+    events: Option<Events>,
+    /// Whether every directory has events.
+    covered: bool,
+    /// The last look.
+    walks: Vec<Walk>,
+    /// What was reported last.
+    trees: Trees,
+}
+
+impl Settle {
+    /// Reads everything once.
+    pub(super) fn new(targets: Vec<Target>, mode: Mode, signal: SyncSender<Signal>) -> Self {
+        let events = match mode {
+            Mode::Poll => None,
+            Mode::Auto | Mode::Native => Events::new(signal)
+                .inspect_err(|error| tracing::warn!(%error, "no file events; looking at the directories instead"))
+                .ok(),
+        };
+        let mut settle = Self { targets, mode, events, covered: false, walks: Vec::new(), trees: [].into() };
+        settle.look();
+        settle.trees = settle.scan();
+        settle
+    }
+
+    pub(super) fn trees(&self) -> Trees {
+        Trees::clone(&self.trees)
+    }
+
+    /// Watches until told to stop.
+    pub(super) fn run(mut self, signals: &Receiver<Signal>, shared: &Shared) {
+        loop {
+            let told = match signals.recv_timeout(self.interval()) {
+                Ok(Signal::Look) => true,
+                Err(RecvTimeoutError::Timeout) => false,
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            };
+            // An event may stand for a change that leaves size and time as they are; a look of our own may not.
+            let moved = self.look();
+            if !told && !moved {
+                continue;
+            }
+            if !self.settle(signals) {
+                return;
+            }
+            let trees = self.scan();
+            let same = trees.iter().zip(self.trees.iter()).all(|(new, old)| new.same_content(old));
+            if !same {
+                self.trees = Trees::clone(&trees);
+                shared.publish(trees);
+            }
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        match self.mode {
+            Mode::Auto if self.covered => SAFETY_POLL,
+            // Events alone: only the signal to stop, or one that was asked for, comes otherwise.
+            Mode::Native if self.events.is_some() => Duration::MAX,
+            _ => POLL,
+        }
+    }
+
+    /// Looks again and again until nothing moves. Returns false when told to stop.
+    fn settle(&mut self, signals: &Receiver<Signal>) -> bool {
+        let end = Instant::now() + SETTLE;
+        let mut moved = Instant::now();
+        loop {
+            let quiet = if self.has_lost() { QUIET_AFTER_LOSS } else { QUIET };
+            let now = Instant::now();
+            if now >= end || now >= moved + quiet {
+                return true;
+            }
+            if !pause(signals, (now + BETWEEN_LOOKS).min(end)) {
+                return false;
+            }
+            // Events do not count here, only what they are about: one write makes many, the last of them late.
+            if self.look() {
+                moved = Instant::now();
+            }
+        }
+    }
+
+    /// Looks at everything, brings the watches in line, and returns whether anything is different from the last look.
+    fn look(&mut self) -> bool {
+        let mut walks = self.walk();
+        if let Some(events) = &mut self.events {
+            self.covered = events.follow(&walks);
+            // What happened between the look and the watch has made no event.
+            walks = self.walk();
+        }
+        let moved = walks != self.walks;
+        self.walks = walks;
+        moved
+    }
+
+    fn walk(&self) -> Vec<Walk> {
+        self.targets.iter().map(|target| walk(&target.path, target.extensions)).collect()
+    }
+
+    fn scan(&self) -> Trees {
+        self.targets.iter().map(|target| Tree::scan(&target.path, target.extensions)).collect()
+    }
+
+    /// Whether a file that was reported with content has gone or is empty now.
+    fn has_lost(&self) -> bool {
+        self.trees.iter().zip(&self.walks).any(|(tree, walk)| {
+            let lost = |path| walk.files.get(path).is_none_or(|stamp| stamp.length == 0);
+            tree.files.iter().any(|(path, file)| !file.bytes.is_empty() && lost(path))
+        })
+    }
+}
+
+/// Waits, whatever happens meanwhile, as a look is about to follow. Returns false when told to stop.
+fn pause(signals: &Receiver<Signal>, until: Instant) -> bool {
+    loop {
+        match signals.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Signal::Look) => {}
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => return true,
+        }
+    }
+}

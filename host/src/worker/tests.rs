@@ -1,0 +1,122 @@
+use super::*;
+use crate::body::ProxyBody;
+use crate::connection::ConnectionInfo;
+use crate::error::RequestError;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::collections::HashSet;
+use std::io::{Read, Write};
+
+/// Answers with the number of the worker it runs on.
+struct Where;
+
+impl Handler for Where {
+    async fn handle(
+        self: Arc<Self>,
+        _connection: Arc<ConnectionInfo>,
+        request: Request<Incoming>,
+    ) -> Response<ProxyBody> {
+        if request.uri().path() == "/never" {
+            std::future::pending::<()>().await;
+        }
+        if request.uri().path() == "/slow" {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Response::new(ProxyBody::full(index().to_string()))
+    }
+
+    fn refuse(&self, _connection: &ConnectionInfo, _error: &RequestError) -> Response<ProxyBody> {
+        Response::new(ProxyBody::empty())
+    }
+}
+
+fn start(connections: ConnectionLimits) -> Workers {
+    let settings = Settings { workers: 2, connections, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
+    Workers::start(&settings, &Arc::new(Where), &Drain::default()).unwrap()
+}
+
+fn connect(workers: &Workers) -> std::net::TcpStream {
+    let stream = std::net::TcpStream::connect(workers.addresses[0]).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+fn send(stream: &mut std::net::TcpStream, path: &str) {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+}
+
+/// All that comes; empty when the connection is reset.
+fn answer(stream: &mut std::net::TcpStream) -> String {
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_worker_serves_and_knows_its_number() {
+    let workers = start(ConnectionLimits::default());
+    let mut seen = HashSet::new();
+    for _ in 0..200 {
+        let mut stream = connect(&workers);
+        send(&mut stream, "/");
+        let body = answer(&mut stream);
+        seen.insert(body.chars().last());
+        if seen.len() == 2 {
+            break;
+        }
+    }
+    assert_eq!(seen, HashSet::from([Some('0'), Some('1')]));
+    assert_eq!(index(), count());
+    assert!(count() >= 2);
+    assert_eq!(workers.drain(Duration::from_secs(10)).await, Drained::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_with_too_many_connections_gets_no_more() {
+    let workers = start(ConnectionLimits { total: 100, per_address: 2 });
+    let mut open: Vec<_> = (0..2).map(|_| connect(&workers)).collect();
+    for stream in &mut open {
+        send(stream, "/slow");
+    }
+    std::thread::park_timeout(Duration::from_millis(50));
+    let mut third = connect(&workers);
+    let _ = write!(third, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(answer(&mut third), "");
+    assert!(open.iter_mut().all(|stream| answer(stream).starts_with("HTTP/1.1 200")));
+    workers.drain(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_the_total_a_connection_waits_for_its_turn() {
+    let workers = start(ConnectionLimits { total: 1, per_address: 100 });
+    let mut first = connect(&workers);
+    send(&mut first, "/slow");
+    std::thread::park_timeout(Duration::from_millis(50));
+    let mut second = connect(&workers);
+    send(&mut second, "/");
+    assert!(answer(&mut second).starts_with("HTTP/1.1 200"));
+    assert!(answer(&mut first).starts_with("HTTP/1.1 200"));
+    workers.drain(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_lets_requests_finish_and_refuses_new_connections() {
+    let workers = start(ConnectionLimits::default());
+    let address = workers.addresses[0];
+    let mut stream = connect(&workers);
+    send(&mut stream, "/slow");
+    std::thread::park_timeout(Duration::from_millis(50));
+    assert_eq!(workers.drain(Duration::from_secs(10)).await, Drained::Completed);
+    assert!(answer(&mut stream).starts_with("HTTP/1.1 200"));
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_outlives_the_grace_is_aborted() {
+    let workers = start(ConnectionLimits::default());
+    let mut stream = connect(&workers);
+    send(&mut stream, "/never");
+    std::thread::park_timeout(Duration::from_millis(50));
+    assert_eq!(workers.drain(Duration::from_millis(50)).await, Drained::Aborted(1));
+    assert_eq!(answer(&mut stream), "");
+}

@@ -1,0 +1,59 @@
+//! Where the build has put the proxy and the components.
+
+use std::path::{Path, PathBuf};
+
+/// The proxy's executable: `$SLUICE_BIN`, or the one of the same profile as this test.
+///
+/// # Panics
+/// When it has not been built.
+pub fn sluice() -> PathBuf {
+    let beside = || profile_directory().join("sluice");
+    built(std::env::var_os("SLUICE_BIN").map_or_else(beside, PathBuf::from))
+}
+
+/// The component of a filter that the product ships, such as `router`.
+///
+/// # Panics
+/// When it has not been built.
+pub fn stock_filter(name: &str) -> PathBuf {
+    built(profile_directory().join("filters").join(name).with_extension("wasm"))
+}
+
+/// The component of a filter in `tests/filters`, such as `headers`.
+///
+/// # Panics
+/// When it has not been built.
+pub fn test_filter(name: &str) -> PathBuf {
+    let target = profile_directory().parent().map(Path::to_owned).unwrap_or_default();
+    built(target.join("test-filters").join(name).with_extension("wasm"))
+}
+
+/// `target/debug`: test programs lie in its `deps`, others in itself.
+fn profile_directory() -> PathBuf {
+    let program = std::env::current_exe().expect("the test program has a path");
+    let directory = program.parent().expect("a program is in a directory");
+    if directory.ends_with("deps") { directory.parent().unwrap_or(directory) } else { directory }.to_owned()
+}
+
+fn built(file: PathBuf) -> PathBuf {
+    assert!(file.is_file(), "{} is not built; `cargo xtask build` does so", file.display());
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profile_directory_is_the_one_this_test_was_built_into() {
+        let name = profile_directory();
+        assert!(!name.ends_with("deps"), "{}", name.display());
+        assert!(name.join("deps").is_dir());
+    }
+
+    #[test]
+    #[should_panic(expected = "no-such-filter.wasm is not built; `cargo xtask build`")]
+    fn what_is_not_built_is_named_with_the_command_that_builds_it() {
+        test_filter("no-such-filter");
+    }
+}

@@ -1,0 +1,197 @@
+//! A steady stream of requests, and what became of each.
+
+use crate::background;
+use crate::client::{Answer, Request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+/// Kept connections that share the rate; enough that a slow answer on one does not lower it much.
+const CONNECTIONS: u32 = 20;
+/// An answer that takes longer counts as lost.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Of all that went wrong a test shows this many.
+const SHOWN: usize = 10;
+
+/// Requests that go on until the load is stopped.
+#[derive(Debug)]
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    report: Arc<Mutex<LoadReport>>,
+    connections: Vec<tokio::task::AbortHandle>,
+}
+
+/// What became of the requests.
+#[derive(Debug, Clone, Default)]
+pub struct LoadReport {
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Whole answers, by their status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Whole answers by the value of the header that was asked for, such as a filter's version.
+    pub values: BTreeMap<String, u64>,
+    /// Requests that got no whole answer, and why: the first few.
+    pub failures: Vec<String>,
+    /// How many requests got no whole answer.
+    pub failed: u64,
+    /// The longest time from sending to the end of the answer.
+    pub slowest: Duration,
+}
+
+impl LoadReport {
+    /// Whether every request that was sent got this status.
+    pub fn all_were(&self, status: u16) -> bool {
+        self.sent > 0 && self.failed == 0 && self.statuses.get(&status) == Some(&self.sent)
+    }
+}
+
+impl Load {
+    /// Sends the request this many times a second, spread over a few kept connections, until [`Load::stop`].
+    ///
+    /// Answers are also counted by the value of `header`, if one is named.
+    pub fn start(address: SocketAddr, per_second: u32, request: &Request, header: Option<&'static str>) -> Self {
+        let (stop, report) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(LoadReport::default())));
+        let connections = (0..CONNECTIONS)
+            .map(|_| {
+                let sender = Connection { address, header, idle: None, report: Arc::clone(&report) };
+                let pace = Duration::from_secs(1) * CONNECTIONS / per_second.max(1);
+                background::spawn(sender.send_until(Arc::clone(&stop), pace, request.clone()))
+            })
+            .collect();
+        Self { stop, report, connections }
+    }
+
+    /// What has happened so far.
+    pub fn report(&self) -> LoadReport {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Stops sending, waits for the answers that are still to come, and tells what happened.
+    #[track_caller]
+    pub fn stop(self) -> LoadReport {
+        self.stop.store(true, Ordering::SeqCst);
+        crate::wait_until(LIMIT * 2, || self.connections.iter().all(tokio::task::AbortHandle::is_finished));
+        self.report()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.connections.iter().for_each(tokio::task::AbortHandle::abort);
+    }
+}
+
+/// One of the load's connections.
+struct Connection {
+    address: SocketAddr,
+    header: Option<&'static str>,
+    idle: Option<SendRequest<Full<Bytes>>>,
+    report: Arc<Mutex<LoadReport>>,
+}
+
+impl Connection {
+    async fn send_until(mut self, stop: Arc<AtomicBool>, pace: Duration, request: Request) {
+        let mut ticks = interval(pace);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !stop.load(Ordering::SeqCst) {
+            ticks.tick().await;
+            let start = Instant::now();
+            let answer = match timeout(LIMIT, self.exchange(request.clone())).await {
+                Ok(answer) => answer,
+                Err(_) => Err(format!("no answer within {LIMIT:?}")),
+            };
+            self.count(answer, start.elapsed());
+        }
+    }
+
+    /// Sends on the kept connection. One that the proxy had closed before anything was sent is replaced: no request is
+    /// lost by that, and every client does so.
+    async fn exchange(&mut self, request: Request) -> Result<Answer, String> {
+        let mut request = request.into_http1();
+        loop {
+            let (mut sender, kept) = match self.idle.take() {
+                Some(sender) if !sender.is_closed() => (sender, true),
+                _ => (connect(self.address).await?, false),
+            };
+            match sender.try_send_request(request).await {
+                Ok(response) => {
+                    let (head, body) = response.into_parts();
+                    let body = body.collect().await.map_err(|error| format!("half an answer: {error}"))?;
+                    self.idle = Some(sender);
+                    return Ok(Answer::from_parts(head, body));
+                }
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if kept => request = unsent,
+                    _ => return Err(format!("{:?}", error.into_error())),
+                },
+            }
+        }
+    }
+
+    fn count(&self, answer: Result<Answer, String>, took: Duration) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.sent += 1;
+        report.slowest = report.slowest.max(took);
+        match answer {
+            Ok(answer) => {
+                *report.statuses.entry(answer.status).or_default() += 1;
+                if let Some(value) = self.header.and_then(|name| answer.header(name)) {
+                    *report.values.entry(value.to_owned()).or_default() += 1;
+                }
+            }
+            Err(failure) => {
+                report.failed += 1;
+                if report.failures.len() < SHOWN {
+                    report.failures.push(failure);
+                }
+            }
+        }
+    }
+}
+
+async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, String> {
+    let stream = TcpStream::connect(address).await.map_err(|error| format!("no connection: {error}"))?;
+    let (mut sender, connection) =
+        handshake(TokioIo::new(stream)).await.map_err(|error| format!("no connection: {error}"))?;
+    tokio::spawn(connection);
+    sender.ready().await.map_err(|error| format!("no connection: {error}"))?;
+    Ok(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::{Behaviour, Upstream};
+
+    #[test]
+    fn the_rate_is_kept_and_every_answer_counted() {
+        let upstream = Upstream::start();
+        let start = Instant::now();
+        let load = Load::start(upstream.address(), 500, &Request::get("http://shop/"), Some("content-type"));
+        crate::wait_until(Duration::from_secs(20), || load.report().sent >= 200);
+        // 200 at 500 a second take 0.4 s, less the first request of each connection, which goes at once.
+        assert!(start.elapsed() > Duration::from_millis(250), "too fast: {:?}", start.elapsed());
+        let report = load.stop();
+        assert!(report.all_were(200), "{report:?}");
+        assert_eq!(report.values.get("text/plain"), Some(&report.sent));
+        assert_eq!(report.sent, upstream.requests().len() as u64);
+    }
+
+    #[test]
+    fn a_lost_request_is_seen() {
+        let upstream = Upstream::scripted([Behaviour::text("ok"), Behaviour::Reset, Behaviour::text("ok")]);
+        let load = Load::start(upstream.address(), 200, &Request::get("http://shop/"), None);
+        crate::wait_until(Duration::from_secs(20), || load.report().sent >= 30);
+        let report = load.stop();
+        assert!(!report.all_were(200));
+        assert_eq!(report.failed, 1, "{report:?}");
+    }
+}

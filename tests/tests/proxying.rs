@@ -1,0 +1,112 @@
+//! Requests and responses go through as they are, framing and hop-by-hop headers excepted.
+
+use serde_json::json;
+use sluicegate_tests::{Behaviour, Client, Options, Protocol, Proxy, Request, Upstream, raw, wait_until};
+use std::time::Duration;
+
+fn passing(behaviour: Behaviour) -> (Proxy, Upstream) {
+    let upstream = Upstream::with(behaviour);
+    (Proxy::start(Options::new().upstream("shop", upstream.address())), upstream)
+}
+
+#[test]
+fn hop_by_hop_headers_end_here_and_forwarding_headers_begin() {
+    let (proxy, upstream) = passing(Behaviour::Echo);
+    let request = Request::post("http://shop/a?b=c", "hello")
+        .header("connection", "x-secret")
+        .header("x-secret", "1")
+        .header("keep-alive", "timeout=5")
+        .header("x-kept", "2");
+    assert_eq!(proxy.send(request).status, 200);
+    let arrived = upstream.requests().pop().expect("it arrived");
+    assert_eq!((arrived.target.as_str(), &arrived.body[..]), ("/a?b=c", &b"hello"[..]));
+    assert_eq!(arrived.header("host").as_deref(), Some("shop"));
+    assert_eq!(arrived.header("x-kept").as_deref(), Some("2"));
+    assert_eq!((arrived.header("x-secret"), arrived.header("keep-alive")), (None, None));
+    assert_eq!(arrived.header("x-forwarded-for").as_deref(), Some("127.0.0.1"));
+    assert_eq!(arrived.header("via").as_deref(), Some("1.1 sluicegate"));
+}
+
+#[test]
+fn connections_are_kept_on_both_sides() {
+    let (proxy, upstream) = passing(Behaviour::text("ok"));
+    let mut connection = proxy.connect();
+    for _ in 0..20 {
+        assert_eq!(connection.send(Request::get("http://shop/")).expect("an answer").status, 200);
+    }
+    assert!(connection.is_open());
+    assert_eq!((upstream.arrived(), upstream.connections()), (20, 1));
+}
+
+#[test]
+fn http2_with_prior_knowledge_is_served() {
+    let (proxy, upstream) = passing(Behaviour::Echo);
+    let mut client = Client::connect_with(proxy.address(), Protocol::Http2);
+    let answer = client.send(Request::post("http://shop/h2", "body")).expect("an answer");
+    assert_eq!(answer.json()["body"], json!("body"));
+    assert_eq!(upstream.requests()[0].target, "/h2");
+}
+
+#[test]
+fn chunks_and_trailers_pass_as_they_come() {
+    let chunks = ["one ", "two ", "three"].map(|text| bytes::Bytes::from_static(text.as_bytes())).to_vec();
+    let trailers = vec![("x-checksum".to_owned(), "42".to_owned())];
+    let (proxy, _upstream) = passing(Behaviour::Chunks { chunks, pause: Duration::from_millis(20), trailers });
+    let answer = proxy.send(Request::get("http://shop/").header("te", "trailers"));
+    assert_eq!(answer.text(), "one two three");
+    let trailers = answer.trailers.expect("there are trailers");
+    assert_eq!(trailers.get("x-checksum").map(|value| value.as_bytes()), Some(&b"42"[..]));
+}
+
+#[test]
+fn an_expectation_is_met_by_the_proxy() {
+    let (proxy, upstream) = passing(Behaviour::Echo);
+    let head = "POST / HTTP/1.1\r\nhost: shop\r\nexpect: 100-continue\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
+    let answer = raw(proxy.address(), format!("{head}ok"));
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    assert!(text.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{text}");
+    assert_eq!(upstream.requests()[0].header("expect"), None);
+}
+
+#[test]
+fn an_unknown_service_is_404_and_an_unreachable_one_503() {
+    let (proxy, _upstream) = passing(Behaviour::text("ok"));
+    assert_eq!(proxy.get("http://nobody/").status, 404);
+    let gone = Upstream::start();
+    let address = gone.address();
+    drop(gone);
+    let proxy = Proxy::start(Options::new().upstream("shop", address));
+    assert_eq!(proxy.get("http://shop/").status, 503);
+}
+
+#[test]
+fn an_upgraded_connection_passes_bytes_both_ways() {
+    let (proxy, _upstream) = passing(Behaviour::Upgrade);
+    let head = "GET /chat HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let answer = raw(proxy.address(), format!("{head}hello"));
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    assert!(text.starts_with("HTTP/1.1 101 "), "{text}");
+    assert!(text.ends_with("hello"), "{text}");
+}
+
+#[test]
+fn a_drain_finishes_what_is_in_flight() {
+    let (mut proxy, upstream) = passing(Behaviour::text("late").after(Duration::from_millis(700)));
+    let mut connection = proxy.connect();
+    let waiting = std::thread::spawn(move || connection.send(Request::get("http://shop/")));
+    wait_until(Duration::from_secs(5), || upstream.arrived() == 1);
+    proxy.terminate();
+    let answer = waiting.join().expect("it does not panic").expect("an answer");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "late"));
+    assert!(proxy.wait_for_end(Duration::from_secs(10)).success());
+}
+
+#[test]
+fn every_request_leaves_one_record() {
+    let (proxy, _upstream) = passing(Behaviour::text("ok"));
+    proxy.send(Request::get("http://shop/seen?secret=1").header("user-agent", "a \"quoted\" one"));
+    let log = proxy.wait_for_log("/seen", Duration::from_secs(5));
+    let records = log.lines().filter(|line| line.contains("/seen")).count();
+    assert_eq!(records, 1, "{log}");
+    assert!(log.contains(r#""user_agent.original":"a \"quoted\" one""#) && !log.contains("secret=1"), "{log}");
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask lint`: what a reviewer should not have to look for.
+
+use crate::command::{cargo, find, run as run_command, step};
+use crate::workspace::Workspace;
+use anyhow::{Result, bail};
+use std::process::Command;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask lint          reports
+  cargo xtask lint --fix    formats first, and takes the lints' own suggestions";
+
+/// How to lint.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Formats the code and applies what the lints suggest, then reports what is left.
+    #[arg(long)]
+    fix: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    if arguments.fix {
+        run_command(cargo().args(["fmt", "--all"]))?;
+        run_command(cargo().args(["clippy", "--workspace", "--all-targets", "--fix", "--allow-dirty"]))?;
+    }
+    let mut failed = Vec::new();
+    let mut check = |name: &'static str, command: &mut Command| {
+        step(name);
+        if let Err(error) = run_command(command.current_dir(&workspace.root)) {
+            eprintln!("error: {error:#}");
+            failed.push(name);
+        }
+    };
+    check("formatting", cargo().args(["fmt", "--all", "--check"]));
+    check("lints", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
+    if find("cargo-deny").is_some() {
+        check("licences, sources and advisories", cargo().args(["deny", "check"]));
+    } else {
+        step("cargo-deny is not installed, so licences and advisories were not checked (`cargo install cargo-deny`)");
+    }
+    if !failed.is_empty() {
+        bail!("findings in {}", failed.join(" and "));
+    }
+    Ok(())
+}
