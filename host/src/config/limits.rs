@@ -134,3 +134,5 @@ pub const H2_LOCAL_RESETS: usize = 128;
 pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// For the answer to it.
 pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most wall time of a call whose thread is kept from running: a request cannot wait for ever on a busy machine.
+pub const FILTER_WALL_TIME: Duration = Duration::from_secs(1);

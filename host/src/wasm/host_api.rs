@@ -1,6 +1,7 @@
 //! What a guest can reach: the request and the response of its call, and the capabilities it was granted.
 
 use super::bindings::sluicegate::filter::{clock, log, random, types};
+use super::time::CallTime;
 use crate::config::limits;
 use crate::request::RequestHead;
 use http::response;
@@ -33,6 +34,7 @@ pub struct State {
     /// Bytes that this call may still log.
     pub(super) log_budget: usize,
     pub(super) memory: MemoryLimit,
+    pub(super) time: CallTime,
 }
 
 impl State {
@@ -45,6 +47,7 @@ impl State {
             started: Instant::now(),
             log_budget: limits::FILTER_LOG,
             memory: MemoryLimit { limit: memory, refused: None },
+            time: CallTime::new(limits::CONFIGURE_DEADLINE),
         }
     }
 

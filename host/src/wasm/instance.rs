@@ -4,6 +4,7 @@ use super::bindings::exports::sluicegate::filter as exports;
 use super::component::Code;
 use super::failure::{Failure, FailureKind};
 use super::host_api::State;
+use super::time::{CallTime, ticks};
 use crate::config::limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ impl Instance {
     pub(super) fn new(code: &Code, name: Arc<str>, memory: usize) -> Result<Self, Failure> {
         let mut store = Store::new(&code.engine, State::new(name, memory));
         store.limiter(|state| &mut state.memory);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.tick()));
         store.set_epoch_deadline(ticks(limits::CONFIGURE_DEADLINE));
         let instance = code.pre.instantiate(&mut store);
         let built = instance.and_then(|instance| Self::load(code, store, &instance).map_err(|(error, _)| error));
@@ -56,6 +58,7 @@ impl Instance {
 
     /// Readies the store for one call that may take this long.
     pub(super) fn begin(&mut self, deadline: Duration) {
+        self.store.data_mut().time = CallTime::new(deadline);
         self.store.set_epoch_deadline(ticks(deadline));
         self.store.data_mut().log_budget = limits::FILTER_LOG;
     }
@@ -65,10 +68,4 @@ impl Instance {
         let state = self.store.data();
         Failure::of_call(error, state.memory.refused, &state.last_words.text())
     }
-}
-
-/// A deadline in ticks: one more than fit, since the running tick is partly over.
-fn ticks(deadline: Duration) -> u64 {
-    let whole = deadline.as_nanos().div_ceil(limits::FILTER_TICK.as_nanos().max(1));
-    u64::try_from(whole).unwrap_or(u64::MAX).saturating_add(1)
 }

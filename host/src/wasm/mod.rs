@@ -11,6 +11,7 @@ pub mod filter;
 pub mod host_api;
 pub mod instance;
 pub mod manifest;
+mod time;
 mod wasi;
 
 pub use bindings::exports::sluicegate::filter::{configuration, explain_filter};
