@@ -5,9 +5,9 @@ mod guide;
 use crate::build::{self, Components, Profile};
 use crate::child::RunningChild;
 use crate::command::step;
+use crate::port;
 use crate::wait::{self, Interrupt};
 use crate::workspace::Workspace;
-use crate::{port, workspace};
 use anyhow::{Result, bail};
 use guide::Guide;
 use std::net::SocketAddr;
@@ -50,11 +50,16 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     build::programs(profile, &["sluicegate", "sluicegate-shop"])?;
 
     let interrupt = Interrupt::install()?;
-    let mut shop = start_shop(workspace, profile)?;
-    let mut proxy = start_proxy(workspace, profile, arguments)?;
+    let mut shop = start_shop(workspace, profile, &interrupt)?;
+    let mut proxy = start_proxy(workspace, profile, arguments, &interrupt)?;
     let program = workspace.program(profile, "sluice");
     let program = program.strip_prefix(&workspace.root).unwrap_or(&program).to_owned();
-    print!("{}", Guide { listen: arguments.listen, admin: arguments.admin, manifests: MANIFESTS, program: &program });
+    if !interrupt.came() {
+        print!(
+            "{}",
+            Guide { listen: arguments.listen, admin: arguments.admin, manifests: MANIFESTS, program: &program }
+        );
+    }
 
     while !interrupt.came() {
         if let Some(end) = proxy.ended().or_else(|| shop.ended()) {
@@ -68,26 +73,33 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn start_shop(workspace: &workspace::Workspace, profile: Profile) -> Result<RunningChild> {
+fn start_shop(workspace: &Workspace, profile: Profile, interrupt: &Interrupt) -> Result<RunningChild> {
     step("starting the services");
     let mut command = Command::new(workspace.program(profile, "shop"));
     let mut shop = RunningChild::start("shop", command.current_dir(&workspace.root), None)?;
-    shop.ready(START, || SERVICES.into_iter().all(port::answers))?;
+    shop.ready(START, || interrupt.came() || SERVICES.into_iter().all(port::answers))?;
     Ok(shop)
 }
 
-fn start_proxy(workspace: &Workspace, profile: Profile, arguments: &Arguments) -> Result<RunningChild> {
+fn start_proxy(
+    workspace: &Workspace,
+    profile: Profile,
+    arguments: &Arguments,
+    interrupt: &Interrupt,
+) -> Result<RunningChild> {
     step("starting the proxy");
     let mut command = Command::new(workspace.program(profile, "sluice"));
     command.current_dir(&workspace.root).args(["run", "--manifests", MANIFESTS]);
     command.arg("--listen").arg(arguments.listen.to_string()).arg("--admin").arg(arguments.admin.to_string());
     let mut proxy = RunningChild::start("sluice", &mut command, None)?;
-    let admin = arguments.admin;
-    proxy.ready(START, || {
-        port::answers(admin)
-            && port::get(admin, "/readyz", &["Host: admin"]).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
-    })?;
+    proxy.ready(START, || interrupt.came() || is_ready(arguments.admin))?;
     Ok(proxy)
+}
+
+/// Whether the proxy wants requests. The admin endpoint answers no names but this one, which a web page cannot forge.
+fn is_ready(admin: SocketAddr) -> bool {
+    let answer = || port::get(admin, "/readyz", &["Host: localhost"]);
+    port::answers(admin) && answer().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
 /// Says what is taken before minutes of building, rather than after.
