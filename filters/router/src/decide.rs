@@ -3,6 +3,7 @@
 use crate::answer::FixedAnswer;
 use crate::matcher::PathMatch;
 use crate::redirect::Redirect;
+use crate::rewrite::is_authority;
 use crate::rule::{Action, Route, Rule};
 use crate::table::Found;
 use crate::target::{Target, Targets};
@@ -89,8 +90,8 @@ fn path_and_authority(
 ) -> Vec<RequestEdit> {
     let path = route.rewrite.as_ref().and_then(|rewrite| rewrite.path(matched, view));
     let authority = route.authority(authority).map(|authority| authority.render(view));
-    // What a client sent as a header need not be text; such an authority is no use and is not set.
-    let authority = authority.and_then(|authority| String::from_utf8(authority).ok()).filter(|text| !text.is_empty());
+    // What a client sent as a header need not be an authority; then the one that the request has stays.
+    let authority = authority.and_then(|text| String::from_utf8(text).ok()).filter(|text| is_authority(text));
     path.map(edit::path).into_iter().chain(authority.map(edit::authority)).collect()
 }
 

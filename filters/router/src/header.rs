@@ -3,6 +3,7 @@
 use crate::code;
 use crate::config::{HeaderOperations, Headers};
 use crate::report::{Place, Report};
+use crate::rewrite::check_authority;
 use crate::template::Template;
 use crate::view::View;
 use sluicegate_sdk::{Header, HeaderEdit, append_header, remove_header, set_header};
@@ -84,7 +85,11 @@ fn authority(written: &HeaderOperations, place: &Place, report: &mut Report<'_>)
         report.error(second, code::CONFLICT, "the authority is set multiple times", help);
     }
     let (place, value) = hosts.first()?;
-    Template::resolve(value, place, report)
+    let template = Template::resolve(value, place, report)?;
+    if let Some(text) = template.as_literal() {
+        check_authority(text, place, report);
+    }
+    Some(template)
 }
 
 fn is_host(name: &str) -> bool {

@@ -154,11 +154,25 @@ pub fn replacement_path(text: &str, place: &Place, report: &mut Report<'_>) -> O
 
 /// Refuses an authority that no request can carry.
 pub fn check_authority(text: &str, place: &Place, report: &mut Report<'_>) {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(&byte);
-    if !text.bytes().all(allowed) {
+    if !is_authority(text) {
         let message = format!("`{text}` is not an authority");
         report.error(place, code::REWRITE, message, "write a host, and a port behind a colon if needed");
     }
+}
+
+/// Whether a text is made of what hosts and ports are made of. Names of users have no place in a request.
+pub fn is_authority(text: &str) -> bool {
+    let brackets = text.starts_with('[');
+    let ends_in_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !brackets || host.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let valid_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
+    };
+    valid_host && port.is_none_or(ends_in_port)
 }
 
 #[cfg(test)]
@@ -191,6 +205,16 @@ mod tests {
             let regex = Regex::new(pattern).expect(pattern);
             let pieces = replacement_pieces(replacement, regex.captures_len()).expect(replacement);
             assert_eq!(replace_all(path, &regex, &pieces), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn an_authority_is_a_host_and_perhaps_a_port() {
+        for good in ["shop", "shop:80", "10.0.0.1:8080", "[::1]", "[::1]:80", "a_b.c"] {
+            assert!(is_authority(good), "{good}");
+        }
+        for bad in ["", ":80", "shop:", "shop:http", "a b", "user@shop", "::1", "[::1", "[x]:80", "shop/a", "a:1:2"] {
+            assert!(!is_authority(bad), "{bad}");
         }
     }
 

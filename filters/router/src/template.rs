@@ -48,6 +48,14 @@ impl Template {
         Self(vec![Piece::Literal(text.as_bytes().to_vec())])
     }
 
+    /// The value, where it is the same for every request.
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Piece::Literal(text)] => std::str::from_utf8(text).ok(),
+            _ => None,
+        }
+    }
+
     /// The value for a request; what a request lacks comes out empty.
     pub fn render(&self, view: &View<'_>) -> Vec<u8> {
         let mut value = Vec::new();

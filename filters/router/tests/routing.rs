@@ -164,6 +164,14 @@ fn the_authority_is_set_by_the_rule_before_the_destination() {
     assert_eq!(rule("rewrite: {authority: 'rewritten:80'}").as_deref(), Some("authority rewritten:80"));
 }
 
+#[test]
+fn an_authority_that_a_client_made_up_is_not_set() {
+    let router =
+        router(&shop("- route: [{destination: {host: stock}, headers: {request: {set: {host: '%REQ(x-host)%'}}}}]"));
+    let edits = |host: &str| words(&forwarded(&router, &get("/").header("x-host", host)).edits).len();
+    assert_eq!((edits("other:80"), edits("a b"), edits("user@other"), edits("")), (2, 1, 1, 1));
+}
+
 const COMPOSED: &str = "
 - match: [{uri: {prefix: /p}}]
   route:

@@ -123,6 +123,7 @@ fn headers_are_checked() {
         ("request: {add: {a: '%START_TIME%%'}}", "error SG0212 /headers/request/add/a"),
         ("response: {add: {a: '%UNKNOWN%'}}", "error SG0212 /headers/response/add/a"),
         ("request: {set: {a: \"x\\ny\"}}", "error SG0212 /headers/request/set/a"),
+        ("request: {set: {host: 'a b'}}", "error SG0217 /headers/request/set/host"),
         ("request: {set: {host: a}, add: {':authority': b}}", "error SG0205 /headers/request/add/:authority"),
     ] {
         assert_eq!(in_rule(&format!("{ROUTE}\n  headers: {{{headers}}}")), [expected], "{headers}");
