@@ -39,6 +39,11 @@ const NOT_PASSED_ON: [&str; 18] = [
     "upgrade",
 ];
 
+/// Request headers that the host gives to every call by itself: a second one would make them ambiguous, and let a client
+/// speak for the proxy.
+const GIVEN_BY_THE_HOST: [&str; 7] =
+    ["traceparent", "tracestate", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
+
 /// What may be composed: the methods that ask for something and change nothing.
 const ALLOWED: &str = "GET, HEAD";
 
@@ -98,7 +103,7 @@ impl Composer {
     fn plan(&self, request: &Request<'_>, destinations: &[Named]) -> Plan {
         let path = request.path_and_query();
         let mut headers = request.headers();
-        headers.retain(|header| !NOT_PASSED_ON.contains(&header.name.to_ascii_lowercase().as_str()));
+        headers.retain(|header| passed_on(&header.name));
         let limits = self.limits(request);
         destinations.iter().fold(gather().deadline(self.total_deadline(request)), |plan, destination| {
             let mut call = call(&destination.name, destination.destination(), &path).optional();
@@ -136,6 +141,11 @@ impl Composer {
         let deadline = self.settings.call_deadline.min(self.total_deadline(request));
         CallLimits { deadline, max_part: self.settings.max_part }
     }
+}
+
+fn passed_on(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    !NOT_PASSED_ON.contains(&name.as_str()) && !GIVEN_BY_THE_HOST.contains(&name.as_str())
 }
 
 fn composable(method: &str) -> bool {

@@ -9,10 +9,12 @@ use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use thread_priority::{ThreadBuilderExt, ThreadPriority};
 
 /// How often the thread looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How much less than workers the thread matters: on a busy machine it yields to them, and still gets the quarter of a
+/// processor that puts a change in force in time. At idle priority it would get nothing for seconds.
+const NICE: i32 = 5;
 
 /// A running reload thread.
 #[derive(Debug)]
@@ -38,9 +40,10 @@ pub fn spawn(
     let status = Arc::new(ArcSwap::from_pointee(loader.status.clone()));
     let stop = Arc::new(AtomicBool::new(false));
     let reload = Reload { status: Arc::clone(&status), stop: Arc::clone(&stop) };
-    let run = move |lowered: Result<(), thread_priority::Error>| {
-        if let Err(error) = lowered {
-            tracing::debug!(?error, "reloads run at normal priority");
+    let run = move || {
+        // On Linux this is the thread's own priority, not the process's.
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            tracing::debug!(%error, "reloads run at normal priority");
         }
         while !stop.load(Ordering::Relaxed) {
             let due = loader.recheck().map(|at| at.saturating_duration_since(Instant::now()));
@@ -53,7 +56,7 @@ pub fn spawn(
             }
         }
     };
-    std::thread::Builder::new().name("reload".into()).spawn_with_priority(ThreadPriority::Min, run)?;
+    std::thread::Builder::new().name("reload".into()).spawn(run)?;
     Ok(reload)
 }
 

@@ -25,8 +25,9 @@ use sluicegate_sdk::prelude::*;
 use sluicegate_sdk::{Continuation, HeaderEdit};
 use std::hint::black_box;
 
-/// The size of one step of the hungry, in bytes: far below the limit, so that many succeed.
-const BITE: usize = 1 << 20;
+/// The size of one step of the hungry, in bytes: below the limit, so that a few succeed, and large enough to reach it long
+/// before the deadline of the call.
+const BITE: usize = 8 << 20;
 /// One message of the flood, in bytes.
 const MESSAGE: usize = 1 << 10;
 /// Messages of the flood.
@@ -98,7 +99,10 @@ fn spin() -> ! {
 fn hungry() -> ! {
     let mut eaten: Vec<Vec<u8>> = Vec::new();
     loop {
-        eaten.push(black_box(vec![1; BITE]));
+        // One byte of it: writing all would take longer than a call may.
+        let mut bite = Vec::with_capacity(BITE);
+        bite.push(1);
+        eaten.push(black_box(bite));
     }
 }
 
