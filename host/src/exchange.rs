@@ -217,7 +217,7 @@ impl Run {
         let snapshot = Arc::clone(&self.snapshot);
         let state = std::mem::take(&mut plan.state);
         let mut inherited = HeaderMap::new();
-        for name in ["traceparent", "tracestate"] {
+        for name in ["traceparent", "tracestate", "x-request-id", "x-forwarded-for", "via"] {
             if let Some(value) = self.head.headers.get(name) {
                 inherited.insert(name, value.clone());
             }

@@ -30,5 +30,5 @@ pub mod status;
 pub mod telemetry;
 pub mod upstream;
 pub mod wasm;
-pub mod worker;
 pub mod watch;
+pub mod worker;

@@ -157,9 +157,7 @@ fn sources(settings: &Settings, trees: &Trees) -> Sources {
 
 /// Begins to watch; the function it gives waits for a change for at most so long.
 #[allow(clippy::type_complexity, reason = "named once, here")]
-fn watch(
-    settings: &Arc<Settings>,
-) -> std::io::Result<(Box<dyn FnMut(Duration) -> Option<Sources> + Send>, Trees)> {
+fn watch(settings: &Arc<Settings>) -> std::io::Result<(Box<dyn FnMut(Duration) -> Option<Sources> + Send>, Trees)> {
     let mode = match settings.watch {
         WatchSetting::Auto => Mode::Auto,
         WatchSetting::Native => Mode::Native,

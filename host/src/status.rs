@@ -53,7 +53,8 @@ impl AdminView for View {
 
     fn config(&self) -> ConfigStatus {
         let (snapshot, status) = (self.exchange.snapshot.load_full(), self.status.load_full());
-        let mut services: Vec<ServiceStatus> = snapshot.registry.services().map(|service| service_status(service)).collect();
+        let mut services: Vec<ServiceStatus> =
+            snapshot.registry.services().map(|service| service_status(service)).collect();
         services.sort_by(|one, other| one.name.cmp(&other.name));
         let channel = |stats: crate::event::ChannelStats| ChannelStatus {
             name: stats.channel,
@@ -106,9 +107,7 @@ fn service_status(service: &crate::upstream::registry::Service) -> ServiceStatus
 }
 
 fn document_status(document: &Document, snapshot: &Snapshot) -> DocumentStatus {
-    let claims = |link: &&Link| {
-        link.filter.code.manifest.kinds.iter().any(|kind| document.is(&kind.group, &kind.kind))
-    };
+    let claims = |link: &&Link| link.filter.code.manifest.kinds.iter().any(|kind| document.is(&kind.group, &kind.kind));
     let filter = snapshot.chain.links().iter().find(claims).map(|link| link.filter.name.to_string());
     let own = endpoints::claims(document) || document.is("sluicegate.dev", "Filter");
     DocumentStatus {

@@ -61,7 +61,8 @@ fn chunks_and_trailers_pass_as_they_come() {
 #[test]
 fn an_expectation_is_met_by_the_proxy() {
     let (proxy, upstream) = passing(Behaviour::Echo);
-    let head = "POST / HTTP/1.1\r\nhost: shop\r\nexpect: 100-continue\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
+    let head =
+        "POST / HTTP/1.1\r\nhost: shop\r\nexpect: 100-continue\r\ncontent-length: 2\r\nconnection: close\r\n\r\n";
     let answer = raw(proxy.address(), format!("{head}ok"));
     let text = String::from_utf8_lossy(&answer).into_owned();
     assert!(text.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{text}");

@@ -29,11 +29,7 @@ fn a_hundred_replacements_under_load_lose_no_request() {
     let component = std::fs::read(test_filter("headers")).expect("it was built");
     let upstream = Upstream::start();
     let proxy = Proxy::start(
-        Options::new()
-            .filter("headers")
-            .upstream("shop", upstream.address())
-            .argument("--access-log")
-            .argument("off"),
+        Options::new().filter("headers").upstream("shop", upstream.address()).argument("--access-log").argument("off"),
     );
     let load = Load::start(proxy.address(), 1000, &Request::get("http://shop/"), Some("x-filter-response"));
     let (filters, manifests) = (proxy.filters(), proxy.manifests());

@@ -3,11 +3,11 @@
 //! A flag replaces the file's value as a whole, lists included.
 
 use super::address::{AdminAddress, socket_address};
-use super::upstream::Upstream;
 use super::file::{File, Text};
 use super::limits;
 use super::problem::{Mistake, Origin, Problems, did_you_mean};
 use super::quantity;
+use super::upstream::Upstream;
 use clap::ValueEnum;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

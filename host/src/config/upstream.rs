@@ -120,7 +120,11 @@ mod tests {
             Ok(upstream) => {
                 let addresses: Vec<_> = upstream.addresses.iter().map(ToString::to_string).collect();
                 let name = upstream.name.as_deref().unwrap_or("any");
-                format!("{name}:{} -> {}", upstream.port.map_or("any".into(), |port| port.to_string()), addresses.join(" "))
+                format!(
+                    "{name}:{} -> {}",
+                    upstream.port.map_or("any".into(), |port| port.to_string()),
+                    addresses.join(" ")
+                )
             }
             Err(mistake) => mistake.message,
         }

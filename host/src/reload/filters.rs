@@ -92,7 +92,9 @@ impl Loader {
             let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, format!("the filter is refused: {refusal}"));
             Box::new(diagnostic.at(Location::file(path)))
         };
-        let granted = policies.get(&name).map_or_else(|| FilterPolicy::default().capabilities, |policy| policy.capabilities.clone());
+        let granted = policies
+            .get(&name)
+            .map_or_else(|| FilterPolicy::default().capabilities, |policy| policy.capabilities.clone());
         let hash = ContentHash::of(bytes);
         let same = |known: &&Component| known.code.hash == hash && known.granted == granted;
         let code = match self.components.iter().find(same) {

@@ -132,7 +132,9 @@ impl Loader {
         let mut configured = HashMap::new();
         for component in &components {
             let policy = policies.get(&component.name).cloned().unwrap_or_default();
-            let Some(filter) = self.filter(component, &policy, &documents, &mut configured, diagnostics) else { continue };
+            let Some(filter) = self.filter(component, &policy, &documents, &mut configured, diagnostics) else {
+                continue;
+            };
             if policy.enabled {
                 let manifest = &component.code.manifest;
                 let priority = policy.priority.unwrap_or(manifest.priority);
@@ -153,7 +155,8 @@ impl Loader {
         self.generation += 1;
         let now = SystemTime::now();
         for component in &components {
-            let same = self.components.iter().any(|old| old.path == component.path && old.code.hash == component.code.hash);
+            let same =
+                self.components.iter().any(|old| old.path == component.path && old.code.hash == component.code.hash);
             if !same {
                 self.status.since.insert(component.path.clone(), now);
                 self.telemetry.metrics.filter_reloaded(&component.name, ReloadResult::Success);
@@ -231,7 +234,8 @@ impl Loader {
         let mut claimed = Vec::new();
         let mut fits = true;
         for kind in &component.code.manifest.kinds {
-            let mine: Vec<&Arc<Document>> = documents.iter().filter(|document| document.is(&kind.group, &kind.kind)).collect();
+            let mine: Vec<&Arc<Document>> =
+                documents.iter().filter(|document| document.is(&kind.group, &kind.kind)).collect();
             if mine.is_empty() {
                 continue;
             }
@@ -333,10 +337,13 @@ fn channels(names: &Names, documents: &[Arc<Document>], diagnostics: &mut Diagno
         .collect();
     event::resolve(names, &given).unwrap_or_else(|errors| {
         for error in errors {
-            let document = mine.iter().find(|document| document.kind == error.kind && document.label().ends_with(&error.name));
+            let document =
+                mine.iter().find(|document| document.kind == error.kind && document.label().ends_with(&error.name));
             let message = format!("{}: {}", error.field, error.reason);
             match document {
-                Some(document) => diagnostics.push(document.diagnostic(Severity::Error, codes::CHANNEL, "/spec", message)),
+                Some(document) => {
+                    diagnostics.push(document.diagnostic(Severity::Error, codes::CHANNEL, "/spec", message))
+                }
                 None => diagnostics.push(Diagnostic::error(codes::CHANNEL, message)),
             }
         }
