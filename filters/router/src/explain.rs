@@ -2,7 +2,7 @@
 
 use crate::decide;
 use crate::rule::Action;
-use crate::table::{Found, Table, VirtualHost};
+use crate::table::{Found, Served, Table};
 use crate::target::{Target, Targets, label};
 use crate::view::View;
 use sluicegate_sdk::{Candidate, Explanation};
@@ -31,7 +31,7 @@ fn nobody(table: &Table, view: &View<'_>) -> Explanation {
     }
 }
 
-fn of_host(table: &Table, host: &VirtualHost, view: &View<'_>) -> Explanation {
+fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
     let mut winner = None;
     let mut candidates = Vec::new();
     for (candidate, found) in table.candidates(host) {

@@ -2,8 +2,8 @@
 //!
 //! Documents are resolved when they are loaded ([`document`], [`rule`] and what they are made of) and everything that is
 //! wrong with them is reported at once, each with its place and a code of [`code`]. A request looks its host up in the
-//! [`table`], tries the host's match blocks in order ([`matcher`]) and gets the decision of the first rule that matches
-//! ([`mod@decide`]). [`mod@explain`] walks the same table and tells why.
+//! [`table`] and gets the decision ([`mod@decide`]) of the host's first rule that matches, which the compiled matcher finds
+//! ([`matching`]: the heart of the filter, and where to start reading). [`mod@explain`] walks the same table and tells why.
 //!
 //! The filter sends nothing itself, knows no endpoints and keeps nothing between requests: which of several weighted
 //! destinations a request gets depends on its id alone.
@@ -19,6 +19,7 @@ pub mod header;
 pub mod host;
 pub mod inert;
 pub mod matcher;
+pub mod matching;
 pub mod redirect;
 pub mod report;
 pub mod retry;
@@ -58,6 +59,13 @@ impl Configure for Router {
             }
         }
         Self { table: Table::build(documents, environment, resources, diagnostics) }
+    }
+}
+
+impl Router {
+    /// The rules of all hosts.
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 }
 

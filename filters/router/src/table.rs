@@ -3,7 +3,7 @@
 use crate::code;
 use crate::document::Document;
 use crate::host::{self, HostIndex};
-use crate::matcher::Block;
+use crate::matching::{Block, Candidate, Position, VirtualHost};
 use crate::report::{Place, Report};
 use crate::rule::Rule;
 use crate::view::View;
@@ -17,23 +17,14 @@ pub struct Table {
     documents: Vec<Document>,
     hosts: HostIndex<usize>,
     /// What the hosts point to. Hosts with the same documents share one.
-    virtual_hosts: Vec<VirtualHost>,
+    served: Vec<Served>,
 }
 
-/// The candidates of a host, in the order in which they are tried.
+/// A host's rules, and the documents that they come from.
 #[derive(Debug)]
-pub struct VirtualHost {
+pub struct Served {
     documents: Vec<usize>,
-    candidates: Vec<Candidate>,
-}
-
-/// One block of one rule, by number.
-#[derive(Debug, Clone, Copy)]
-pub struct Candidate {
-    document: usize,
-    rule: usize,
-    /// The block's place in its rule, from 0.
-    pub block: usize,
+    rules: VirtualHost,
 }
 
 /// A candidate's parts.
@@ -58,15 +49,15 @@ impl Table {
         // No two documents of a kind share a name, so the order is never left to chance.
         documents.sort_unstable_by(|one, two| one.age().cmp(&two.age()));
         let by_host = owners(&documents, resources, diagnostics);
-        let mut table = Self { documents, hosts: HostIndex::new(), virtual_hosts: Vec::new() };
+        let mut table = Self { documents, hosts: HostIndex::new(), served: Vec::new() };
         let mut shared: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
         let mut aliases = Vec::new();
         for (name, documents) in by_host {
-            let next = table.virtual_hosts.len();
+            let next = table.served.len();
             let number = *shared.entry(documents.clone()).or_insert(next);
             if number == next {
-                let virtual_host = table.virtual_host(documents);
-                table.virtual_hosts.push(virtual_host);
+                let served = table.serve(documents);
+                table.served.push(served);
             }
             aliases.push((host::aliases(&name, environment), number));
             table.hosts.insert(&name, number);
@@ -78,24 +69,25 @@ impl Table {
         table
     }
 
-    /// The candidates that these documents give together; what takes everything stands at the end.
-    fn virtual_host(&self, documents: Vec<usize>) -> VirtualHost {
-        let mut candidates: Vec<Candidate> =
-            documents.iter().flat_map(|&document| self.candidates_of(document)).collect();
-        if documents.len() > 1 {
-            candidates.sort_by_key(|candidate| self.found(*candidate).is_some_and(|found| found.block.is_catch_all()));
-        }
-        VirtualHost { documents, candidates }
+    /// The rules that these documents give together; where there are several, what takes everything stands at the end.
+    fn serve(&self, documents: Vec<usize>) -> Served {
+        let merged = documents.len() > 1;
+        let candidates = documents.iter().flat_map(|&document| self.candidates_of(document, merged)).collect();
+        let rules = VirtualHost::build(candidates, |candidate| self.block(candidate));
+        Served { documents, rules }
     }
 
     /// All blocks of a document up to the first that takes everything.
-    fn candidates_of(&self, document: usize) -> Vec<Candidate> {
+    fn candidates_of(&self, document: usize, merged: bool) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         let rules = self.documents.get(document).map_or(&[][..], |document| &document.rules);
         for (rule, resolved) in rules.iter().enumerate() {
             for (block, conditions) in resolved.blocks.iter().enumerate() {
-                candidates.push(Candidate { document, rule, block });
-                if conditions.is_catch_all() {
+                let everything = conditions.is_catch_all();
+                let specificity = conditions.specificity;
+                let position = Position { last: merged && everything, specificity, document, rule, block };
+                candidates.push(Candidate { position, document, rule, block });
+                if everything {
                     return candidates;
                 }
             }
@@ -104,20 +96,19 @@ impl Table {
     }
 
     /// The rules of the host that a request is for; none when no document has it.
-    pub fn host(&self, view: &View<'_>) -> Option<&VirtualHost> {
+    pub fn host(&self, view: &View<'_>) -> Option<&Served> {
         let number = self.hosts.find(&host::of_authority(view.authority()))?;
-        self.virtual_hosts.get(*number)
+        self.served.get(*number)
     }
 
     /// The first candidate that a request matches.
-    pub fn find(&self, host: &VirtualHost, view: &View<'_>) -> Option<Found<'_>> {
-        let mut candidates = host.candidates.iter().filter_map(|candidate| self.found(*candidate));
-        candidates.find(|found| found.block.matches(view))
+    pub fn find(&self, host: &Served, view: &View<'_>) -> Option<Found<'_>> {
+        self.found(host.rules.find(view, |candidate| self.block(candidate))?)
     }
 
-    /// The candidates of a host, in the order in which they are tried.
-    pub fn candidates<'a>(&'a self, host: &'a VirtualHost) -> impl Iterator<Item = (Candidate, Found<'a>)> {
-        host.candidates.iter().filter_map(|candidate| Some((*candidate, self.found(*candidate)?)))
+    /// The candidates of a host, in the order in which they stand.
+    pub fn candidates<'a>(&'a self, host: &'a Served) -> impl Iterator<Item = (Candidate, Found<'a>)> {
+        host.rules.candidates().iter().filter_map(|candidate| Some((*candidate, self.found(*candidate)?)))
     }
 
     /// All documents, the oldest first.
@@ -126,8 +117,12 @@ impl Table {
     }
 
     /// The documents that a host has its rules from.
-    pub fn documents_of<'a>(&'a self, host: &'a VirtualHost) -> impl Iterator<Item = &'a Document> {
+    pub fn documents_of<'a>(&'a self, host: &'a Served) -> impl Iterator<Item = &'a Document> {
         host.documents.iter().filter_map(|document| self.documents.get(*document))
+    }
+
+    fn block(&self, candidate: Candidate) -> Option<&Block> {
+        self.documents.get(candidate.document)?.rules.get(candidate.rule)?.blocks.get(candidate.block)
     }
 
     fn found(&self, candidate: Candidate) -> Option<Found<'_>> {
