@@ -1,5 +1,6 @@
 //! One VirtualService, resolved: its hosts, what it is bound to, its rules.
 
+use crate::attachment::{self, MESH};
 use crate::code;
 use crate::config::VirtualService;
 use crate::host;
@@ -9,22 +10,21 @@ use crate::rule::{Context, Rule};
 use crate::target::Naming;
 use sluicegate_sdk::{Environment, Resource};
 
-/// The reserved gateway that stands for all sidecars.
-const MESH: &str = "mesh";
-
 /// A resolved document.
 #[derive(Debug)]
 pub struct Document {
     /// `NAMESPACE/NAME`.
     pub name: String,
+    /// Its namespace.
+    pub namespace: String,
     /// `file:line`.
     pub origin: String,
     /// Its place in the list that the host gave.
     pub resource: usize,
     /// Full names, with where each stands among the hosts as written.
     pub hosts: Vec<(usize, String)>,
-    /// Whether it is bound to sidecars alone, where the oldest resource owns a host.
-    pub mesh_only: bool,
+    /// What it is bound to: `NAMESPACE/NAME` of gateways, and `mesh` for sidecars. A delegate is bound to nothing.
+    pub gateways: Vec<String>,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
     /// What decides which of two documents is older.
@@ -40,13 +40,19 @@ impl Document {
         environment: &Environment,
         report: &mut Report<'_>,
     ) -> Self {
-        let mesh = written.gateways.is_empty() || written.gateways.iter().any(|gateway| gateway == MESH);
+        let gateways = bound_to(written, resource, report);
+        let mesh = gateways.iter().any(|gateway| gateway == MESH);
         let name = format!("{}/{}", resource.namespace, resource.name);
         check_spec(written, report);
         let hosts = hosts(written, resource, mesh, environment, report);
         let context = Context {
             naming: Naming { environment, namespace: &resource.namespace },
-            around: Surroundings { namespace: &environment.namespace, mesh },
+            around: Surroundings {
+                own: &resource.namespace,
+                gateways: &gateways,
+                namespace: &environment.namespace,
+                mesh,
+            },
             document: name.clone(),
             delegate: written.hosts.is_empty(),
         };
@@ -58,10 +64,11 @@ impl Document {
         let created = resource.value.pointer("/metadata/creationTimestamp").and_then(serde_json::Value::as_str);
         Self {
             name,
+            namespace: resource.namespace.clone(),
             origin: resource.origin.clone(),
             resource: index,
             hosts,
-            mesh_only: written.gateways.iter().all(|gateway| gateway == MESH),
+            gateways,
             rules,
             // Kubernetes writes all timestamps in one form of fixed width, in UTC, so text order is time order.
             age: (created.is_none(), created.unwrap_or_default().to_owned()),
@@ -98,7 +105,6 @@ fn check_spec(written: &VirtualService, report: &mut Report<'_>) {
         report.no_effect(&spec.key("exportTo"), "exportTo", "the rules count for every namespace");
     }
     check_export_to(written, &spec.key("exportTo"), report);
-    check_gateways(written, &spec.key("gateways"), report);
 }
 
 fn check_export_to(written: &VirtualService, place: &Place, report: &mut Report<'_>) {
@@ -112,19 +118,12 @@ fn check_export_to(written: &VirtualService, place: &Place, report: &mut Report<
     }
 }
 
-fn check_gateways(written: &VirtualService, place: &Place, report: &mut Report<'_>) {
-    for (index, gateway) in written.gateways.iter().enumerate() {
-        let place = place.index(index);
-        let name = gateway.strip_prefix("./").unwrap_or(gateway);
-        let well_formed = name.split('/').count() <= 2 && name.split('/').all(|part| host::check(part).is_ok());
-        if !well_formed || name.contains('*') {
-            let message = format!("`{gateway}` is not the name of a gateway");
-            report.error(&place, code::HOST, message, "write NAME, NAMESPACE/NAME or mesh");
-        } else if name.contains(".svc.") {
-            let message = "a gateway's host name in place of its name is deprecated";
-            report.warning(&place, code::DEPRECATED, message, "write NAMESPACE/NAME");
-        }
+/// The full names of its gateways. One that names none is meant for sidecars.
+fn bound_to(written: &VirtualService, resource: &Resource, report: &mut Report<'_>) -> Vec<String> {
+    if written.gateways.is_empty() {
+        return vec![MESH.to_owned()];
     }
+    attachment::gateways(&written.gateways, &resource.namespace, &Place::spec().key("gateways"), report)
 }
 
 fn hosts(

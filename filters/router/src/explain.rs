@@ -1,34 +1,45 @@
 //! Says which rules a request had to choose from, which one it got, and why it did not get the others.
 
+use crate::attachment::MESH;
 use crate::decide;
+use crate::redirect::to_https;
 use crate::rule::Action;
-use crate::table::{Found, Served, Table};
+use crate::table::{Found, Owner, Served, Table};
 use crate::target::{Target, Targets, label};
 use crate::view::View;
 use sluicegate_sdk::{Candidate, Explanation};
 
 /// Explains what the table does with a request.
 pub fn explain(table: &Table, view: &View<'_>) -> Explanation {
-    match table.host(view) {
-        None => nobody(table, view),
-        Some(host) => of_host(table, host, view),
+    match table.owner(view) {
+        Owner::Nobody => {
+            others(table, format!("no VirtualService has the host {:?}; the request goes on", view.authority()))
+        }
+        Owner::Unserved(port) => others(
+            table,
+            format!("no VirtualService has the host {:?} on the Gateway's port {port}: 404", view.authority()),
+        ),
+        Owner::Https => others(table, format!("the Gateway sends plain requests to https: 301 to {}", to_https(view))),
+        Owner::Rules(served) => of_host(table, served, view),
     }
 }
 
-fn nobody(table: &Table, view: &View<'_>) -> Explanation {
+/// Of a request that no rule was asked about: what the documents are there for.
+fn others(table: &Table, summary: String) -> Explanation {
     let candidate = |document: &crate::document::Document| {
         let hosts: Vec<&str> = document.hosts.iter().map(|(_, host)| host.as_str()).collect();
+        let gateways = match document.gateways.as_slice() {
+            [only] if only == MESH => String::new(),
+            several => format!(" on {}", several.join(", ")),
+        };
         Candidate {
             name: format!("VirtualService {}", document.name),
             origin: document.origin.clone(),
             chosen: false,
-            reason: format!("its hosts are {}", hosts.join(", ")),
+            reason: format!("its hosts are {}{gateways}", hosts.join(", ")),
         }
     };
-    Explanation {
-        summary: format!("no VirtualService has the host {:?}; the request goes on", view.authority()),
-        candidates: table.documents().iter().map(candidate).collect(),
-    }
+    Explanation { summary, candidates: table.documents().iter().map(candidate).collect() }
 }
 
 fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {

@@ -80,6 +80,13 @@ pub fn covers(wide: &str, narrow: &str) -> bool {
     narrow.len() > suffix.len() && narrow.ends_with(suffix)
 }
 
+/// A host and every wildcard that covers it, the narrowest first.
+pub fn covering(host: &str) -> impl Iterator<Item = String> {
+    let dots = host.bytes().enumerate().filter(|&(at, byte)| byte == b'.' && at > 0);
+    let wildcards = dots.map(|(at, _)| format!("*{}", host.get(at..).unwrap_or_default()));
+    std::iter::once(host.to_owned()).chain(wildcards).chain(std::iter::once("*".to_owned()))
+}
+
 /// The host of an authority: no port, no final dot, lower case.
 pub fn of_authority(authority: &str) -> String {
     let host = without_port(authority);
@@ -216,6 +223,13 @@ mod tests {
         ] {
             assert_eq!(covers(wide, narrow), expected, "{wide} {narrow}");
         }
+    }
+
+    #[test]
+    fn a_host_is_covered_by_itself_and_by_each_wildcard_above_it() {
+        let covering: Vec<String> = covering("a.b.c").collect();
+        assert_eq!(covering, ["a.b.c", "*.b.c", "*.c", "*"]);
+        assert!(covering.iter().all(|wide| covers(wide, "a.b.c")));
     }
 
     /// What the index must find, by looking at every host.

@@ -1,23 +1,26 @@
 //! Istio's `VirtualService`, as a filter.
 //!
 //! Documents are resolved when they are loaded ([`document`], [`rule`] and what they are made of) and everything that is
-//! wrong with them is reported at once, each with its place and a code of [`code`]. A request looks its host up in the
-//! [`table`] and gets the decision ([`mod@decide`]) of the host's first rule that matches, which the compiled matcher finds
+//! wrong with them is reported at once, each with its place and a code of [`code`]. A request looks its host up on its
+//! [`listener`], in the [`table`], and gets the decision ([`mod@decide`]) of the host's first rule that matches, which the compiled matcher finds
 //! ([`matching`]: the heart of the filter, and where to start reading). [`mod@explain`] walks the same table and tells why.
 //!
 //! The filter sends nothing itself, knows no endpoints and keeps nothing between requests: which of several weighted
 //! destinations a request gets depends on its id alone.
 
 pub mod answer;
+pub mod attachment;
 pub mod code;
 pub mod config;
 pub mod decide;
 pub mod document;
 pub mod duration;
 pub mod explain;
+pub mod gateway;
 pub mod header;
 pub mod host;
 pub mod inert;
+pub mod listener;
 pub mod matcher;
 pub mod matching;
 pub mod redirect;
@@ -32,9 +35,10 @@ pub mod text;
 pub mod view;
 
 use document::Document;
+use gateway::Gateway;
 use report::{Place, Report};
 use sluicegate_sdk::prelude::*;
-use table::Table;
+use table::{Owner, Table};
 use view::View;
 
 /// The filter.
@@ -47,9 +51,13 @@ impl Configure for Router {
     type Settings = ();
 
     fn configure(environment: &Environment, (): (), resources: &[Resource], diagnostics: &mut Diagnostics) -> Self {
-        let mut documents = Vec::new();
+        let (mut documents, mut gateways) = (Vec::new(), Vec::new());
         for (index, resource) in resources.iter().enumerate() {
             let mut report = Report::new(resource, diagnostics);
+            if resource.kind == "Gateway" {
+                gateways.extend(Gateway::resolve(resource, &mut report));
+                continue;
+            }
             match config::read(resource.value.get("spec").cloned().unwrap_or_default()) {
                 Ok(spec) => documents.push(Document::resolve(&spec, resource, index, environment, &mut report)),
                 Err(error) => {
@@ -58,7 +66,7 @@ impl Configure for Router {
                 }
             }
         }
-        Self { table: Table::build(documents, environment, resources, diagnostics) }
+        Self { table: Table::build(documents, &gateways, environment, resources, diagnostics) }
     }
 }
 
@@ -72,11 +80,15 @@ impl Router {
 impl RequestFilter for Router {
     fn on_request(&self, request: &Request<'_>) -> RequestDecision {
         let view = View::new(request);
-        let Some(host) = self.table.host(&view) else { return next().into() };
-        match self.table.find(host, &view) {
-            Some(found) => decide::decide(found, &view),
-            // The host has an owner, and its rules do not want the request.
-            None => respond(404).into(),
+        match self.table.owner(&view) {
+            Owner::Nobody => next().into(),
+            Owner::Unserved(_) => respond(404).into(),
+            Owner::Https => respond(301).header("location", redirect::to_https(&view)).into(),
+            Owner::Rules(served) => match self.table.find(served, &view) {
+                Some(found) => decide::decide(found, &view),
+                // The host has an owner, and its rules do not want the request.
+                None => respond(404).into(),
+            },
         }
     }
 }
@@ -90,7 +102,10 @@ impl Explain for Router {
 sluicegate_sdk::export!(
     Router,
     hooks: [configuration, request, explain],
-    kinds: [("networking.istio.io", "VirtualService", "virtualservice.schema.json")],
+    kinds: [
+        ("networking.istio.io", "VirtualService", "virtualservice.schema.json"),
+        ("networking.istio.io", "Gateway", "gateway.schema.json"),
+    ],
     capabilities: [],
     priority: -100,
 );

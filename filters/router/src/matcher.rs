@@ -1,5 +1,6 @@
 //! Reads the match blocks of a VirtualService into what the compiled matcher works with.
 
+use crate::attachment;
 use crate::code;
 use crate::config::{HttpMatch, StringMatch};
 use crate::header::is_token;
@@ -18,6 +19,10 @@ const PSEUDO_HEADERS: [&str; 5] = [":method", ":path", ":scheme", ":authority", 
 /// What the blocks of a document are resolved with.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
+    /// The document's namespace, where the names of gateways stand.
+    pub own: &'a str,
+    /// The gateways that the document is bound to.
+    pub gateways: &'a [String],
     /// The proxy's own namespace, which `sourceNamespace` is compared with.
     pub namespace: &'a str,
     /// Whether the document is bound to `mesh`.
@@ -43,7 +48,8 @@ impl Block {
         conditions.extend(of_headers);
         conditions.extend(without_headers(&written.without_headers, around, &place.key("withoutHeaders"), report));
         let name = written.name.clone();
-        Self { name, impossible: impossible.or(claim), path, conditions, ..Self::default() }
+        let gateways = gateways(written, around, &place.key("gateways"), report);
+        Self { name, impossible: impossible.or(claim), path, conditions, gateways, ..Self::default() }
     }
 }
 
@@ -51,6 +57,25 @@ fn path(written: &HttpMatch, place: &Place, report: &mut Report<'_>) -> Option<P
     let uri = written.uri.as_ref()?;
     let pattern = Pattern::resolve(uri, Allowed::EmptyPrefix, &place.key("uri"), report)?;
     Some(if written.ignore_uri_case == Some(true) { pattern.any_case() } else { pattern })
+}
+
+/// The gateways that the block is restricted to.
+fn gateways(
+    written: &HttpMatch,
+    around: &Surroundings<'_>,
+    place: &Place,
+    report: &mut Report<'_>,
+) -> Option<Vec<String>> {
+    if written.gateways.is_empty() {
+        return None;
+    }
+    let gateways = attachment::gateways(&written.gateways, around.own, place, report);
+    for (index, gateway) in gateways.iter().enumerate().filter(|(_, gateway)| !around.gateways.contains(gateway)) {
+        let message = format!("the resource is not bound to `{gateway}`, so the block never matches there");
+        let help = "add the gateway to `spec.gateways`, or remove it here";
+        report.warning(&place.index(index), code::NEVER_MATCHES, message, help);
+    }
+    Some(gateways)
 }
 
 fn port(written: Option<i64>, place: &Place, report: &mut Report<'_>) -> Option<u16> {
@@ -67,9 +92,6 @@ fn port(written: Option<i64>, place: &Place, report: &mut Report<'_>) -> Option<
 /// proxy without labels knows of is itself.
 fn caller(written: &HttpMatch, around: &Surroundings<'_>, place: &Place, report: &mut Report<'_>) -> Option<String> {
     let help = "move the rule to a resource of its own for the proxies that it is meant for";
-    if !written.gateways.is_empty() {
-        report.no_effect(&place.key("gateways"), "gateways", "the block counts on every listener");
-    }
     if !written.source_labels.is_empty() {
         let reason = "this proxy has no labels that `sourceLabels` could match";
         report.warning(

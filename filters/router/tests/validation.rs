@@ -81,7 +81,7 @@ fn match_blocks_are_checked() {
         ("{port: 70000}", "error SG0206 /match/0/port"),
         ("{sourceLabels: {a: b}}", "warning SG0223 /match/0/sourceLabels"),
         ("{sourceNamespace: other}", "warning SG0223 /match/0/sourceNamespace"),
-        ("{gateways: [a]}", "note SG0220 /match/0/gateways"),
+        ("{gateways: [a]}", "warning SG0223 /match/0/gateways/0"),
     ] {
         let found = in_rule(&format!("match: [{block}]\n  {ROUTE}"));
         assert!(found.contains(&expected.to_owned()), "{block}: {found:?}");

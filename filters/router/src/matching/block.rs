@@ -4,6 +4,7 @@ use super::condition::Condition;
 use super::position::Specificity;
 use crate::text::Pattern;
 use crate::view::View;
+use std::collections::BTreeSet;
 
 /// Conditions that must all hold.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub struct Block {
     pub path: Option<Pattern>,
     /// Everything else, the cheapest to decide first.
     pub conditions: Vec<Condition>,
+    /// The only gateways that it counts on, where it is restricted to some of its document's.
+    pub gateways: Option<Vec<String>>,
     /// Its precedence, for resources that have one.
     pub specificity: Specificity,
 }
@@ -60,6 +63,12 @@ impl Block {
         }
         let failing = self.conditions.iter().find(|condition| !condition.holds(view))?;
         Some(failing.objection(view))
+    }
+
+    /// Whether it counts where its document is attached through these gateways; none at all stand for any.
+    pub fn counts_through(&self, through: &BTreeSet<String>) -> bool {
+        let restricted = self.gateways.as_ref().filter(|_| !through.is_empty());
+        restricted.is_none_or(|gateways| gateways.iter().any(|gateway| through.contains(gateway)))
     }
 
     /// What a rewrite of the path replaces. Without a condition on the path it is the `/` at its start.
