@@ -31,7 +31,8 @@ fn check(gateway: &str, place: &Place, report: &mut Report<'_>) {
     }
 }
 
-fn full_name(gateway: &str, namespace: &str) -> String {
+/// What a gateway's name stands for in a resource of `namespace`.
+pub fn full_name(gateway: &str, namespace: &str) -> String {
     if gateway == MESH {
         return MESH.to_owned();
     }

@@ -54,3 +54,5 @@ pub const DEPRECATED: &str = "SG0224";
 pub const UNKNOWN_GATEWAY: &str = "SG0230";
 /// A host that no server of the resource's gateways serves.
 pub const UNSERVED_HOST: &str = "SG0231";
+/// A delegate that no document defines.
+pub const UNKNOWN_DELEGATE: &str = "SG0232";

@@ -17,6 +17,12 @@ pub fn read(mut spec: Value) -> Result<VirtualService, serde_json::Error> {
     serde_json::from_value(spec)
 }
 
+/// Reads one rule.
+pub fn read_rule(mut rule: Value) -> Result<HttpRoute, serde_json::Error> {
+    remove_nulls(&mut rule, false);
+    serde_json::from_value(rule)
+}
+
 /// Removes members that are `null`, so that the types below need not allow for it one by one.
 fn remove_nulls(value: &mut Value, keep: bool) {
     match value {
@@ -64,7 +70,7 @@ pub struct HttpRoute {
     pub redirect: Option<Redirect>,
     /// A fixed answer.
     pub direct_response: Option<DirectResponse>,
-    /// Hands the rule over to another resource: accepted without effect.
+    /// Hands the rule over to another resource.
     pub delegate: Option<Delegate>,
     /// Changes path and authority before the request is sent.
     pub rewrite: Option<Rewrite>,
@@ -108,7 +114,7 @@ pub struct HttpMatch {
     pub port: Option<i64>,
     /// Labels of the caller's workload.
     pub source_labels: BTreeMap<String, String>,
-    /// Gateways that the block is restricted to: accepted without effect.
+    /// Gateways that the block is restricted to.
     pub gateways: Vec<String>,
     /// Query parameters that must be there.
     pub query_params: BTreeMap<String, Option<StringMatch>>,

@@ -50,24 +50,30 @@ fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
             Some(_) => Some("an earlier rule has taken the request".to_owned()),
             None => found.block.objection(view),
         };
-        let name = format!(
-            "VirtualService {}, rule {}, match {}",
-            found.document.name,
-            found.rule.index + 1,
-            candidate.block + 1
-        );
+        let name = name(found, candidate.block);
         let chosen = objection.is_none();
         let reason = objection.unwrap_or_else(|| format!("matches and {}", outcome(found, view)));
         if chosen {
             winner = Some(format!("{name} {}", outcome(found, view)));
         }
-        candidates.push(Candidate { name, origin: found.document.origin.clone(), chosen, reason });
+        let origin = found.rule.delegate.as_ref().map_or(&found.document.origin, |delegate| &delegate.origin);
+        candidates.push(Candidate { name, origin: origin.clone(), chosen, reason });
     }
     let owners = || table.documents_of(host).map(|document| document.name.as_str()).collect::<Vec<_>>().join(", ");
     let summary = winner.unwrap_or_else(|| {
         format!("the host {:?} belongs to VirtualService {}, which has no rule for it: 404", view.authority(), owners())
     });
     Explanation { summary, candidates }
+}
+
+fn name(found: Found<'_>, block: usize) -> String {
+    let rule = format!("VirtualService {}, rule {}", found.document.name, found.rule.index + 1);
+    match &found.rule.delegate {
+        None => format!("{rule}, match {}", block + 1),
+        Some(delegate) => {
+            format!("{rule}, delegated to {}, rule {}, match {}", delegate.name, delegate.index + 1, block + 1)
+        }
+    }
 }
 
 /// What becomes of the request, reading on after the rule.

@@ -87,6 +87,31 @@ pub fn covering(host: &str) -> impl Iterator<Item = String> {
     std::iter::once(host.to_owned()).chain(wildcards).chain(std::iter::once("*".to_owned()))
 }
 
+/// Hosts that were seen, to find those that stand for the same names.
+#[derive(Debug, Default)]
+pub struct Overlaps {
+    exact: Map<usize>,
+    /// Every name that a wildcard would have to be to cover one that was seen, with the first such.
+    covered: Map<usize>,
+}
+
+impl Overlaps {
+    /// Adds a host by its full name; the number comes back when it overlaps with another.
+    pub fn insert(&mut self, host: &str, number: usize) {
+        self.exact.entry(host.to_owned()).or_insert(number);
+        for wide in covering(host) {
+            self.covered.entry(wide).or_insert(number);
+        }
+    }
+
+    /// The number of a host that stands for some of the same names.
+    pub fn overlapping(&self, host: &str) -> Option<usize> {
+        let wider = || covering(host).find_map(|wide| self.exact.get(&wide));
+        let narrower = || self.covered.get(host).filter(|_| host.starts_with('*'));
+        wider().or_else(narrower).copied()
+    }
+}
+
 /// The host of an authority: no port, no final dot, lower case.
 pub fn of_authority(authority: &str) -> String {
     let host = without_port(authority);
@@ -230,6 +255,22 @@ mod tests {
         let covering: Vec<String> = covering("a.b.c").collect();
         assert_eq!(covering, ["a.b.c", "*.b.c", "*.c", "*"]);
         assert!(covering.iter().all(|wide| covers(wide, "a.b.c")));
+    }
+
+    proptest! {
+        #[test]
+        fn an_overlap_is_found_where_one_host_covers_the_other(
+            hosts in proptest::collection::vec("(\\*|(\\*\\.)?[ab]{1,2}(\\.[ab]{1,2}){0,2})", 0..6),
+            host in "(\\*|(\\*\\.)?[ab]{1,2}(\\.[ab]{1,2}){0,2})",
+        ) {
+            let mut seen = Overlaps::default();
+            for (number, known) in hosts.iter().enumerate() {
+                seen.insert(known, number);
+            }
+            let overlaps = |known: &String| covers(known, &host) || covers(&host, known);
+            prop_assert_eq!(seen.overlapping(&host).is_some(), hosts.iter().any(overlaps));
+            prop_assert!(seen.overlapping(&host).is_none_or(|number| overlaps(&hosts[number])));
+        }
     }
 
     /// What the index must find, by looking at every host.

@@ -47,7 +47,6 @@ pub fn report(rule: &HttpRoute, naming: Naming<'_>, place: &Place, report: &mut 
     }
     if let Some(delegate) = &rule.delegate {
         let place = place.key("delegate");
-        report.no_effect(&place, "delegate", "requests go on to the rules behind this one");
         check_delegate(delegate, &place, report);
     }
 }

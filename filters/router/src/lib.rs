@@ -13,6 +13,7 @@ pub mod attachment;
 pub mod code;
 pub mod config;
 pub mod decide;
+pub mod delegate;
 pub mod document;
 pub mod duration;
 pub mod explain;
@@ -34,7 +35,8 @@ pub mod template;
 pub mod text;
 pub mod view;
 
-use document::Document;
+use delegate::Delegates;
+use document::{Document, Load};
 use gateway::Gateway;
 use report::{Place, Report};
 use sluicegate_sdk::prelude::*;
@@ -51,6 +53,8 @@ impl Configure for Router {
     type Settings = ();
 
     fn configure(environment: &Environment, (): (), resources: &[Resource], diagnostics: &mut Diagnostics) -> Self {
+        let delegates = Delegates::new(resources.iter().filter(|resource| resource.kind == "VirtualService"));
+        let load = Load { environment, delegates: &delegates };
         let (mut documents, mut gateways) = (Vec::new(), Vec::new());
         for (index, resource) in resources.iter().enumerate() {
             let mut report = Report::new(resource, diagnostics);
@@ -59,7 +63,7 @@ impl Configure for Router {
                 continue;
             }
             match config::read(resource.value.get("spec").cloned().unwrap_or_default()) {
-                Ok(spec) => documents.push(Document::resolve(&spec, resource, index, environment, &mut report)),
+                Ok(spec) => documents.push(Document::resolve(&spec, resource, index, load, &mut report)),
                 Err(error) => {
                     let help = "compare the resource with Istio's reference of VirtualService";
                     report.error(&Place::spec(), code::UNREADABLE, error.to_string(), help);

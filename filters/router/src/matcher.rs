@@ -17,12 +17,12 @@ const IGNORED_NAMES: [&str; 4] = ["uri", "scheme", "method", "authority"];
 const PSEUDO_HEADERS: [&str; 5] = [":method", ":path", ":scheme", ":authority", ":status"];
 
 /// What the blocks of a document are resolved with.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The document's namespace, where the names of gateways stand.
     pub own: &'a str,
-    /// The gateways that the document is bound to.
-    pub gateways: &'a [String],
+    /// The gateways that the document is bound to; none for a delegate, which is bound to what its roots are.
+    pub gateways: Option<&'a [String]>,
     /// The proxy's own namespace, which `sourceNamespace` is compared with.
     pub namespace: &'a str,
     /// Whether the document is bound to `mesh`.
@@ -70,7 +70,8 @@ fn gateways(
         return None;
     }
     let gateways = attachment::gateways(&written.gateways, around.own, place, report);
-    for (index, gateway) in gateways.iter().enumerate().filter(|(_, gateway)| !around.gateways.contains(gateway)) {
+    let unbound = |gateway: &String| around.gateways.is_some_and(|bound| !bound.contains(gateway));
+    for (index, gateway) in gateways.iter().enumerate().filter(|(_, gateway)| unbound(gateway)) {
         let message = format!("the resource is not bound to `{gateway}`, so the block never matches there");
         let help = "add the gateway to `spec.gateways`, or remove it here";
         report.warning(&place.index(index), code::NEVER_MATCHES, message, help);

@@ -231,7 +231,7 @@ fn what_has_no_effect_yet_is_noted_and_still_checked() {
     ] {
         assert_eq!(in_rule(&format!("{ROUTE}\n  {fields}")), expected, "{fields}");
     }
-    assert_eq!(in_rule("delegate: {}"), ["note SG0220 /delegate", "error SG0218 /delegate"]);
+    assert_eq!(in_rule("delegate: {}"), ["error SG0218 /delegate"]);
 }
 
 #[test]
