@@ -56,3 +56,5 @@ pub const UNKNOWN_GATEWAY: &str = "SG0230";
 pub const UNSERVED_HOST: &str = "SG0231";
 /// A delegate that no document defines.
 pub const UNKNOWN_DELEGATE: &str = "SG0232";
+/// A rule for TLS or TCP that Istio refuses.
+pub const LAYER4: &str = "SG0233";

@@ -4,6 +4,7 @@
 //! get here; whatever else can be wrong is found while these types are resolved. A `null` counts as a field left out,
 //! and as a condition that every request meets where it stands in a `match` list.
 
+use crate::layer4::Layer4Route;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -48,9 +49,9 @@ pub struct VirtualService {
     /// The rules for HTTP, of which the first that matches counts.
     pub http: Vec<HttpRoute>,
     /// Rules for TLS that is passed through: accepted without effect.
-    pub tls: Vec<serde_json::Value>,
+    pub tls: Vec<Layer4Route>,
     /// Rules for plain TCP: accepted without effect.
-    pub tcp: Vec<serde_json::Value>,
+    pub tcp: Vec<Layer4Route>,
     /// Namespaces that see the resource: accepted without effect.
     pub export_to: Vec<String>,
 }

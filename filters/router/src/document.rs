@@ -5,6 +5,7 @@ use crate::code;
 use crate::config::{self, Delegate, VirtualService};
 use crate::delegate::{self, Delegates, Refusal};
 use crate::host::{self, Overlaps};
+use crate::layer4;
 use crate::matcher::{Block, Surroundings};
 use crate::report::{Place, Report};
 use crate::rule::{Context, Delegated, Rule};
@@ -69,6 +70,9 @@ impl Document {
             document: name.clone(),
             delegate,
         };
+        if !delegate {
+            layer4::check(written, &hosts, context.naming, report);
+        }
         let mut rules = Vec::new();
         for (index, rule) in written.http.iter().enumerate() {
             let place = Place::spec().key("http").index(index);
@@ -167,8 +171,6 @@ fn check_spec(written: &VirtualService, resource: &Resource, delegates: &Delegat
         if delegate && present {
             let message = format!("a resource without hosts is a delegate, which cannot have `{field}`");
             report.error(&spec.key(field), code::DELEGATE, message, format!("add `hosts`, or remove `{field}`"));
-        } else if present && field != "gateways" {
-            report.no_effect(&spec.key(field), field, "only HTTP is routed");
         }
     }
     if delegate && !delegates.is_used(resource) {
@@ -193,6 +195,12 @@ fn check_export_to(written: &VirtualService, place: &Place, report: &mut Report<
         if repeated || mixed {
             let message = format!("`{namespace}` says what the list says already");
             report.error(&place.index(index), code::HOST, message, "list every namespace once, or only `*`");
+        } else if namespace == "~" && written.export_to.len() > 1 {
+            let message = "`~` stands for no namespace, and the list names others";
+            report.error(&place.index(index), code::HOST, message, "write only `~`, or leave it out");
+        } else if !["*", ".", "~"].contains(&namespace.as_str()) && !host::is_label(namespace) {
+            let message = format!("`{namespace}` is not the name of a namespace");
+            report.error(&place.index(index), code::HOST, message, "write a name, `.` for the own one, or `*` for all");
         }
     }
 }

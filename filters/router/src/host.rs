@@ -34,7 +34,8 @@ pub fn check(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn is_label(label: &str) -> bool {
+/// Whether a text is one label of a DNS name.
+pub fn is_label(label: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let length = (1..=LABEL_LENGTH).contains(&label.len());
     length && label.bytes().all(valid) && !label.starts_with('-') && !label.ends_with('-')

@@ -21,6 +21,7 @@ pub mod gateway;
 pub mod header;
 pub mod host;
 pub mod inert;
+pub mod layer4;
 pub mod listener;
 pub mod matcher;
 pub mod matching;

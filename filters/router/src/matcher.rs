@@ -1,6 +1,6 @@
 //! Reads the match blocks of a VirtualService into what the compiled matcher works with.
 
-use crate::attachment;
+use crate::attachment::{self, MESH};
 use crate::code;
 use crate::config::{HttpMatch, StringMatch};
 use crate::header::is_token;
@@ -56,6 +56,10 @@ impl Block {
 fn path(written: &HttpMatch, place: &Place, report: &mut Report<'_>) -> Option<Pattern> {
     let uri = written.uri.as_ref()?;
     let pattern = Pattern::resolve(uri, Allowed::EmptyPrefix, &place.key("uri"), report)?;
+    if written.ignore_uri_case == Some(true) && matches!(pattern, Pattern::Regex(..)) {
+        let message = "`ignoreUriCase` has no effect on an expression";
+        report.note(&place.key("ignoreUriCase"), code::NO_EFFECT, message, "put `(?i)` at the start of the expression");
+    }
     Some(if written.ignore_uri_case == Some(true) { pattern.any_case() } else { pattern })
 }
 
@@ -92,6 +96,17 @@ fn port(written: Option<i64>, place: &Place, report: &mut Report<'_>) -> Option<
 /// Why the caller's workload cannot be what the block asks for. That is decided here and now: the only workload that a
 /// proxy without labels knows of is itself.
 fn caller(written: &HttpMatch, around: &Surroundings<'_>, place: &Place, report: &mut Report<'_>) -> Option<String> {
+    if !written.gateways.is_empty() && !written.gateways.iter().any(|gateway| gateway == MESH) {
+        for (field, there) in [
+            ("sourceLabels", !written.source_labels.is_empty()),
+            ("sourceNamespace", written.source_namespace.is_some()),
+        ] {
+            if there {
+                report.no_effect(&place.key(field), field, "callers of a gateway are no workloads of the mesh");
+            }
+        }
+        return None;
+    }
     let help = "move the rule to a resource of its own for the proxies that it is meant for";
     if !written.source_labels.is_empty() {
         let reason = "this proxy has no labels that `sourceLabels` could match";
@@ -180,11 +195,25 @@ fn is_claim(name: &str, around: &Surroundings<'_>, place: &Place, report: &mut R
     if !name.starts_with(CLAIM_PREFIX) {
         return false;
     }
+    if !names_a_claim(name) {
+        let help = "write @request.auth.claims.NAME, or @request.auth.claims[NAME][NAME] for claims within claims";
+        report.error(place, code::HEADER_NAME, format!("`{name}` does not name a claim"), help);
+    }
     if around.mesh {
         let help = "bind the resource to a gateway and not to `mesh`";
         report.error(place, code::CONFLICT, "claims of a token can only be matched at a gateway", help);
     }
     true
+}
+
+/// Whether names follow the prefix of claims: with dots, or each in brackets.
+fn names_a_claim(name: &str) -> bool {
+    let path = name.strip_prefix(CLAIM_PREFIX).unwrap_or_default();
+    if let Some(names) = path.strip_prefix('.') {
+        return names.split('.').all(|name| !name.is_empty() && !name.contains(['[', ']']));
+    }
+    let names = path.strip_prefix('[').and_then(|path| path.strip_suffix(']'));
+    names.is_some_and(|names| names.split("][").all(|name| !name.is_empty() && !name.contains(['[', ']'])))
 }
 
 /// The name in lower case, if a request's header can be compared under it.

@@ -224,6 +224,9 @@ fn a_rule_that_delegates_to_nobody_is_passed_over() {
 
 #[test]
 fn a_document_for_tls_alone_owns_its_host_and_answers_404() {
-    let yaml = document("db", "hosts: [db.example.com]\ntls: [{match: [{sniHosts: [db.example.com]}]}]");
+    let yaml = document(
+        "db",
+        "hosts: [db.example.com]\ntls: [{match: [{sniHosts: [db.example.com]}], route: [{destination: {host: db}}]}]",
+    );
     assert_eq!(outcome(&router(&yaml), &get("/").authority("db.example.com")), "404");
 }
