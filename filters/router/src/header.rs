@@ -151,6 +151,7 @@ impl Operations {
                     headers.retain(|known| known.name != header.name);
                     headers.push(header);
                 }
+                HeaderEdit::SetFormatted(_) | HeaderEdit::AppendFormatted(_) => {}
             }
         }
     }

@@ -52,7 +52,7 @@ pub fn resolve(
 }
 
 fn policy(attempts: u32, conditions: Vec<RetryCondition>, per_try_timeout: Option<u64>, backoff: u64) -> RetryPolicy {
-    RetryPolicy { attempts, conditions, per_try_timeout, backoff }
+    RetryPolicy { attempts, conditions, per_try_timeout, backoff, ignore_previous_hosts: true }
 }
 
 fn default_conditions() -> Vec<RetryCondition> {
