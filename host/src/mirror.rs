@@ -19,7 +19,8 @@ use http::header::HOST;
 use http::request::Parts;
 use http_body_util::BodyExt;
 use tee::{Copied, Lag, Tee};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 /// A service that gets a copy.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,21 +95,39 @@ fn with_authority(parts: &Parts, authority: Option<HeaderValue>) -> Parts {
     parts
 }
 
+/// Ends the copy when it is given up or its time is over, wherever it is: a service that takes nothing more must not
+/// keep it.
 async fn deliver(cluster: &Cluster, parts: Parts, copied: Copied) -> MirrorResult {
     let Copied { body, lag } = copied;
+    tokio::select! {
+        biased;
+        result = given_up(lag) => result,
+        result = exchange(cluster, parts, body) => result,
+    }
+}
+
+async fn given_up(lag: oneshot::Receiver<Lag>) -> MirrorResult {
+    match lag.await {
+        Ok(Lag::TooSlow) => MirrorResult::TooSlow,
+        Ok(Lag::BrokenOff) => MirrorResult::BrokenOff,
+        // All of the request is written.
+        Err(_) => {
+            sleep(limits::MIRROR_DEADLINE).await;
+            MirrorResult::Failed
+        }
+    }
+}
+
+async fn exchange(cluster: &Cluster, parts: Parts, body: ProxyBody) -> MirrorResult {
     let policy = ForwardPolicy { timeout: Some(limits::MIRROR_DEADLINE), retries: None };
     match forward(cluster, parts, body, &policy).await {
         Ok(forwarded) => {
-            let _ = timeout(limits::MIRROR_DEADLINE, discard(forwarded.response.into_body())).await;
+            discard(forwarded.response.into_body()).await;
             MirrorResult::Answered
         }
         Err(error) => {
             tracing::debug!(service = cluster.name(), %error, "a copy of a request failed");
-            match lag.get() {
-                None => MirrorResult::Failed,
-                Some(Lag::TooSlow) => MirrorResult::TooSlow,
-                Some(Lag::BrokenOff) => MirrorResult::BrokenOff,
-            }
+            MirrorResult::Failed
         }
     }
 }

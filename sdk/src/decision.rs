@@ -258,3 +258,30 @@ impl From<Answer> for ResponseDecision {
         Self::Respond(answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forward_says_how_long_it_waits_and_who_gets_a_copy() {
+        let mirror = Mirror::from(Destination::new("audit").port(8080)).authority("shop-shadow");
+        let decision = forward("stock").delay(20).mirror("replay").mirror(mirror);
+        assert_eq!(decision.delay, Some(20));
+        let mirrors: Vec<_> = decision
+            .mirrors
+            .iter()
+            .map(|mirror| (mirror.destination.host.as_str(), mirror.destination.port, mirror.authority.as_deref()))
+            .collect();
+        assert_eq!(mirrors, [("replay", None, None), ("audit", Some(8080), Some("shop-shadow"))]);
+        assert_eq!(respond(503).delay(5).delay, Some(5));
+    }
+
+    #[test]
+    fn a_formatted_header_is_an_edit_of_the_response() {
+        let parts = || vec![ValuePart::Literal(b"by ".to_vec()), ValuePart::UpstreamAddress];
+        let decision = forward("stock").with_response(set_formatted("x-by", parts()));
+        let expected = HeaderEdit::SetFormatted(FormattedHeader { name: "x-by".into(), parts: parts() });
+        assert_eq!(decision.response_edits, [expected]);
+    }
+}

@@ -67,7 +67,7 @@ pub const MIRRORS_IN_FLIGHT: i64 = 1_000;
 pub const MIRROR_BUFFER: usize = 256 << 10;
 /// The same in frames, as small ones cost more than their bytes.
 pub const MIRROR_FRAMES: usize = 256;
-/// For the response to a copy, from its last byte, and then for the response's body.
+/// For the response to a copy, its body included, from the last byte of the request.
 pub const MIRROR_DEADLINE: Duration = Duration::from_secs(15);
 /// Read of the response to a copy, in bytes, so that its connection can be used again; more closes it.
 pub const MIRROR_RESPONSE: u64 = 256 << 10;

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Why a copy was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +22,12 @@ pub(super) enum Lag {
     BrokenOff,
 }
 
-/// A body for a copy of the request, and why it ended early, if it did.
+/// A body for a copy of the request.
 #[derive(Debug)]
 pub(super) struct Copied {
     pub(super) body: ProxyBody,
-    pub(super) lag: Arc<OnceLock<Lag>>,
+    /// Tells when the copy is given up, also while its body is not asked for more; closes when all of it is written.
+    pub(super) lag: oneshot::Receiver<Lag>,
 }
 
 /// The request's own body and the copies that it fills.
@@ -42,7 +43,7 @@ struct Copy {
     pieces: mpsc::Sender<Piece>,
     /// Bytes that are written and not read yet.
     waiting: Arc<AtomicUsize>,
-    lag: Arc<OnceLock<Lag>>,
+    lag: oneshot::Sender<Lag>,
 }
 
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Tee {
 
     /// One more copy. Of a body that is here already it is complete.
     pub(super) fn copy(&mut self) -> Copied {
-        let lag = Arc::new(OnceLock::new());
+        let (given_up, lag) = oneshot::channel();
         if let Some(body) = self.body.replayable() {
             return Copied { body, lag };
         }
@@ -71,7 +72,7 @@ impl Tee {
             left: self.body.size_hint().exact(),
             ended: false,
         };
-        self.copies.push(Copy { pieces, waiting, lag: Arc::clone(&lag) });
+        self.copies.push(Copy { pieces, waiting, lag: given_up });
         Copied { body: ProxyBody::stream(reader), lag }
     }
 
@@ -85,12 +86,14 @@ impl Tee {
     }
 
     fn write(&mut self, frame: &Frame<Bytes>) {
-        self.copies.retain(|copy| match (frame.data_ref(), frame.trailers_ref()) {
+        let copies = std::mem::take(&mut self.copies).into_iter();
+        let written = copies.filter_map(|copy| match (frame.data_ref(), frame.trailers_ref()) {
             // Copied, as the frame is a part of a read buffer that would be kept for the slowest of all.
             (Some(data), _) => copy.write(Piece::Data(Bytes::copy_from_slice(data))),
             (None, Some(trailers)) => copy.write(Piece::Trailers(trailers.clone())),
-            (None, None) => true,
+            (None, None) => Some(copy),
         });
+        self.copies = written.collect();
     }
 
     fn end(&mut self, complete: bool) {
@@ -98,27 +101,32 @@ impl Tee {
             if complete {
                 copy.write(Piece::End);
             } else {
-                let _ = copy.lag.set(Lag::BrokenOff);
+                copy.give_up(Lag::BrokenOff);
             }
         }
     }
 }
 
 impl Copy {
-    /// Whether the copy goes on.
-    fn write(&self, piece: Piece) -> bool {
+    /// The copy, if it goes on.
+    fn write(self, piece: Piece) -> Option<Self> {
         let size = if let Piece::Data(data) = &piece { data.len() } else { 0 };
         let before = self.waiting.fetch_add(size, Ordering::Relaxed);
         let fits = before.saturating_add(size) <= limits::MIRROR_BUFFER;
         match fits.then(|| self.pieces.try_send(piece)) {
-            Some(Ok(())) => true,
+            Some(Ok(())) => Some(self),
             // Its reader has ended, and knows why.
-            Some(Err(mpsc::error::TrySendError::Closed(_))) => false,
+            Some(Err(mpsc::error::TrySendError::Closed(_))) => None,
             Some(Err(mpsc::error::TrySendError::Full(_))) | None => {
-                let _ = self.lag.set(Lag::TooSlow);
-                false
+                self.give_up(Lag::TooSlow);
+                None
             }
         }
+    }
+
+    fn give_up(self, why: Lag) {
+        // Nobody listens once its reader has ended.
+        let _ = self.lag.send(why);
     }
 }
 

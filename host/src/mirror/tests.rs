@@ -21,6 +21,10 @@ fn data(text: &'static str) -> Result<Frame<Bytes>, BodyError> {
     Ok(Frame::data(Bytes::from_static(text.as_bytes())))
 }
 
+fn given_up(lag: &mut tokio::sync::oneshot::Receiver<Lag>) -> Option<Lag> {
+    lag.try_recv().ok()
+}
+
 async fn text(body: ProxyBody) -> Result<String, BodyError> {
     let bytes = body.collect_up_to(u64::MAX).await?;
     Ok(String::from_utf8(bytes.to_vec()).unwrap())
@@ -35,7 +39,7 @@ fn mirror(destination: &str) -> types::Mirror {
 async fn a_body_that_streams_is_copied_while_it_is_read() {
     let (sender, body) = streaming();
     let mut tee = Tee::new(body);
-    let (one, two) = (tee.copy(), tee.copy());
+    let (mut one, mut two) = (tee.copy(), tee.copy());
     let body = tee.into_body();
     sender.send(data("a")).unwrap();
     sender.send(data("b")).unwrap();
@@ -43,7 +47,7 @@ async fn a_body_that_streams_is_copied_while_it_is_read() {
     assert_eq!(text(body).await.unwrap(), "ab");
     assert_eq!(text(one.body).await.unwrap(), "ab");
     assert_eq!(text(two.body).await.unwrap(), "ab");
-    assert_eq!((one.lag.get(), two.lag.get()), (None, None));
+    assert_eq!((given_up(&mut one.lag), given_up(&mut two.lag)), (None, None));
 }
 
 #[tokio::test]
@@ -58,7 +62,7 @@ async fn a_body_that_is_here_is_shared() {
 async fn a_copy_that_falls_behind_is_given_up_and_the_request_goes_on() {
     let (sender, body) = streaming();
     let mut tee = Tee::new(body);
-    let Copied { body: copy, lag } = tee.copy();
+    let Copied { body: copy, mut lag } = tee.copy();
     let body = tee.into_body();
     let chunk = Bytes::from(vec![b'x'; limits::MIRROR_BUFFER / 2]);
     for _ in 0..4 {
@@ -66,7 +70,7 @@ async fn a_copy_that_falls_behind_is_given_up_and_the_request_goes_on() {
     }
     drop(sender);
     assert_eq!(text(body).await.unwrap().len(), chunk.len() * 4);
-    assert_eq!(lag.get(), Some(&Lag::TooSlow));
+    assert_eq!(given_up(&mut lag), Some(Lag::TooSlow));
     text(copy).await.expect_err("an incomplete copy never looks complete");
 }
 
@@ -74,34 +78,34 @@ async fn a_copy_that_falls_behind_is_given_up_and_the_request_goes_on() {
 async fn a_copy_of_many_small_frames_is_bounded_too() {
     let (sender, body) = streaming();
     let mut tee = Tee::new(body);
-    let Copied { body: _copy, lag } = tee.copy();
+    let Copied { body: _copy, mut lag } = tee.copy();
     let body = tee.into_body();
     for _ in 0..=limits::MIRROR_FRAMES {
         sender.send(data("x")).unwrap();
     }
     drop(sender);
     assert_eq!(text(body).await.unwrap().len(), limits::MIRROR_FRAMES + 1);
-    assert_eq!(lag.get(), Some(&Lag::TooSlow));
+    assert_eq!(given_up(&mut lag), Some(Lag::TooSlow));
 }
 
 #[tokio::test]
 async fn a_request_that_breaks_off_breaks_its_copy_off() {
     let (sender, body) = streaming();
     let mut tee = Tee::new(body);
-    let Copied { body: copy, lag } = tee.copy();
+    let Copied { body: copy, mut lag } = tee.copy();
     let body = tee.into_body();
     sender.send(data("a")).unwrap();
     sender.send(Err(BodyError::Timeout)).unwrap();
     text(body).await.expect_err("it broke off");
     text(copy).await.expect_err("so did the copy");
-    assert_eq!(lag.get(), Some(&Lag::BrokenOff));
+    assert_eq!(given_up(&mut lag), Some(Lag::BrokenOff));
 
     let (_sender, body) = streaming();
     let mut tee = Tee::new(body);
-    let Copied { body: copy, lag } = tee.copy();
+    let Copied { body: copy, mut lag } = tee.copy();
     drop(tee.into_body());
     text(copy).await.expect_err("nobody read the request to its end");
-    assert_eq!(lag.get(), Some(&Lag::BrokenOff));
+    assert_eq!(given_up(&mut lag), Some(Lag::BrokenOff));
 }
 
 #[tokio::test]
@@ -143,6 +147,38 @@ async fn a_copy_that_was_given_up_says_why() {
     text(tee.into_body()).await.expect_err("it broke off");
     let result = deliver(&upstream.cluster(), head(Request::post("/")), copied).await;
     assert_eq!(result, MirrorResult::BrokenOff);
+}
+
+#[tokio::test]
+async fn a_service_that_takes_nothing_more_does_not_keep_a_copy_that_was_given_up() {
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let cluster = Cluster::of("shop", silent.local_addr().unwrap());
+    let (sender, body) = streaming();
+    let mut tee = Tee::new(body);
+    let copied = tee.copy();
+    let mut body = tee.into_body();
+    let delivered = tokio::spawn(async move { deliver(&cluster, head(Request::post("/")), copied).await });
+    let chunk = Bytes::from(vec![b'x'; 64 << 10]);
+    // More than the system's buffers for a socket hold, on both sides.
+    for _ in 0..1024 {
+        sender.send(Ok(Frame::data(chunk.clone()))).unwrap();
+        body.frame().await.unwrap().unwrap();
+        tokio::task::yield_now().await;
+    }
+    let result = tokio::time::timeout(Duration::from_secs(5), delivered).await.expect("it ends").unwrap();
+    assert_eq!(result, MirrorResult::TooSlow);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_has_fifteen_seconds_to_answer_a_copy() {
+    let silent = Upstream::start(|mut socket, _| async move {
+        socket.rest().await;
+    })
+    .await;
+    let copied = Tee::new(ProxyBody::full("order")).copy();
+    let started = tokio::time::Instant::now();
+    let result = deliver(&silent.cluster(), head(Request::post("/")), copied).await;
+    assert_eq!((result, started.elapsed().as_secs()), (MirrorResult::Failed, 15));
 }
 
 #[tokio::test]

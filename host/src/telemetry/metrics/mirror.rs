@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 pub enum MirrorResult {
     /// With a response, whatever its status.
     Answered,
-    /// Without one.
+    /// Without one, or not in time.
     Failed,
     /// No service of the name is known.
     NoService,
