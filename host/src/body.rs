@@ -94,6 +94,11 @@ impl ProxyBody {
         self
     }
 
+    /// The most bytes that it may have, if that is limited.
+    pub fn limit(&self) -> Option<u64> {
+        self.limit
+    }
+
     /// Calls `hook` once, when the body has ended, well or not, or is dropped.
     ///
     /// A body of known bytes that nobody reads, such as one for a HEAD request, counts as complete.

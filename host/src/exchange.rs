@@ -6,6 +6,7 @@ use crate::config::limits;
 use crate::connection::{ConnectionInfo, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
+use crate::mirror::{Mirror, Mirroring};
 use crate::request::RequestHead;
 use crate::sanitize::{self, Sanitized};
 use crate::snapshot::Snapshot;
@@ -125,7 +126,7 @@ impl Handler for Exchange {
             path,
             user_agent: head.headers.get(USER_AGENT).cloned(),
             started: Instant::now(),
-            time: SystemTime::now(),
+            time: head.received,
         };
         let snapshot = self.snapshot.load_full();
         let body = connection.body(incoming, self.request_body);
@@ -186,8 +187,14 @@ impl Run {
         let mut stages = 0;
         loop {
             step = match step {
-                Step::Respond(response) => return Ok(response),
-                Step::Forward(decided) => return self.forward(decided).await,
+                Step::Respond(response) => {
+                    self.wait().await;
+                    return Ok(response);
+                }
+                Step::Forward(decided) => {
+                    self.wait().await;
+                    return self.forward(decided).await;
+                }
                 Step::End => return self.pass_through().await,
                 Step::Publish(publications, answer) => {
                     self.exchange.channels.publish_all(publications).map_err(of_publish)?;
@@ -213,6 +220,14 @@ impl Run {
         }
     }
 
+    /// Waits as long as the decision says; a client that leaves ends it.
+    async fn wait(&mut self) {
+        if let Some(delay) = self.course.take_delay() {
+            // In a box, as few requests wait and each would carry the timer.
+            Box::pin(tokio::time::sleep(delay)).await;
+        }
+    }
+
     async fn gather(&mut self, mut plan: Plan) -> Result<Step, RequestError> {
         let snapshot = Arc::clone(&self.snapshot);
         let state = std::mem::take(&mut plan.state);
@@ -235,20 +250,24 @@ impl Run {
             return Err(RequestError::NoRoute { authority });
         }
         let destination = crate::wasm::types::Destination { host: host.to_owned(), port, subset: None };
-        self.forward(Forward { destination, timeout: None, retries: None }).await
+        self.forward(Forward { destination, timeout: None, retries: None, mirrors: Vec::new() }).await
     }
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
-        let Forward { destination, timeout, retries } = decided;
+        let Forward { destination, timeout, retries, mirrors } = decided;
         let found = self.snapshot.registry.find(&destination.host, destination.port);
         let cluster = found.ok_or_else(|| RequestError::NoEndpoint { destination: destination.host.clone() })?;
         self.outcome.upstream = Some(cluster.name().to_owned());
         let parts = self.upstream_head();
-        let body = std::mem::replace(&mut self.body, ProxyBody::empty());
+        let mut body = std::mem::replace(&mut self.body, ProxyBody::empty());
+        if !mirrors.is_empty() && self.upgrade.is_none() {
+            body = self.mirrored(mirrors, &parts, body);
+        }
         let policy = ForwardPolicy { timeout: timeout.map(Duration::from_millis), retries };
         let forwarded = forward(&cluster, parts, body, &policy).await.map_err(|error| self.blamed(error))?;
         let Forwarded { mut response, upgrade, endpoint, attempts } = forwarded;
         self.outcome.endpoint = Some(endpoint);
+        self.course.upstream = Some(endpoint);
         self.outcome.attempts = attempts;
         if let (Some(client), Some(upstream)) = (self.upgrade.take(), upgrade) {
             let drain = self.connection.drain.clone();
@@ -262,6 +281,13 @@ impl Run {
         let version = response.version();
         sanitize::response(response.headers_mut(), version);
         Ok(response)
+    }
+
+    /// Sends the copies on their way; what is left to send is the body that comes back.
+    fn mirrored(&self, mirrors: Vec<Mirror>, parts: &http::request::Parts, body: ProxyBody) -> ProxyBody {
+        let metrics = self.exchange.telemetry.metrics.mirrors();
+        Mirroring { registry: &self.snapshot.registry, drain: &self.connection.drain, metrics }
+            .send(mirrors, parts, body)
     }
 
     /// The request's head as the upstream gets it. The headers move: later phases see the request without them only
