@@ -1,12 +1,13 @@
 //! Says which rules a request had to choose from, which one it got, and why it did not get the others.
 
+use crate::answer::FixedAnswer;
 use crate::attachment::MESH;
 use crate::decide;
 use crate::header::Operations;
 use crate::redirect::to_https;
 use crate::rule::{Action, Route};
 use crate::table::{Found, Owner, Served, Table};
-use crate::target::{Target, Targets, label};
+use crate::target::{Instead, Target, Targets, label};
 use crate::view::View;
 use sluicegate_sdk::{Candidate, Explanation};
 
@@ -19,6 +20,13 @@ pub fn explain(table: &Table, view: &View<'_>) -> Explanation {
         Owner::Unserved(port) => others(
             table,
             format!("no VirtualService has the host {:?} on the Gateway's port {port}: 404", view.authority()),
+        ),
+        Owner::Misdirected(port) => others(
+            table,
+            format!(
+                "on port {port} another listener than that of the TLS connection has the host {:?}: 421",
+                view.authority()
+            ),
         ),
         Owner::Https => others(table, format!("the Gateway sends plain requests to https: 301 to {}", to_https(view))),
         Owner::Rules(served) => of_host(table, served, view),
@@ -34,7 +42,7 @@ fn others(table: &Table, summary: String) -> Explanation {
             several => format!(" on {}", several.join(", ")),
         };
         Candidate {
-            name: format!("VirtualService {}", document.name),
+            name: format!("{} {}", document.kind.name(), document.name),
             origin: document.origin.clone(),
             chosen: false,
             reason: format!("its hosts are {}{gateways}", hosts.join(", ")),
@@ -60,15 +68,15 @@ fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
         let origin = found.rule.delegate.as_ref().map_or(&found.document.origin, |delegate| &delegate.origin);
         candidates.push(Candidate { name, origin: origin.clone(), chosen, reason });
     }
-    let owners = || table.documents_of(host).map(|document| document.name.as_str()).collect::<Vec<_>>().join(", ");
+    let owners = || table.documents_of(host).map(|document| format!("{} {}", document.kind.name(), document.name)).collect::<Vec<_>>().join(", ");
     let summary = winner.unwrap_or_else(|| {
-        format!("the host {:?} belongs to VirtualService {}, which has no rule for it: 404", view.authority(), owners())
+        format!("the host {:?} belongs to {}, which has no rule for it: 404", view.authority(), owners())
     });
     Explanation { summary, candidates }
 }
 
 fn name(found: Found<'_>, block: usize) -> String {
-    let rule = format!("VirtualService {}, rule {}", found.document.name, found.rule.index + 1);
+    let rule = format!("{} {}, rule {}", found.document.kind.name(), found.document.name, found.rule.index + 1);
     match &found.rule.delegate {
         None => format!("{rule}, match {}", block + 1),
         Some(delegate) => {
@@ -140,12 +148,24 @@ fn sent<'a>(route: &'a Route, view: &View<'_>) -> (String, Vec<&'a Operations>, 
         }
         Targets::Split(targets, sum) => match decide::pick(targets, *sum, view) {
             Some(target) => (
-                format!("forwards to {}{}", label(&target.destination), share(target, targets, *sum)),
+                format!("{}{}", target_outcome(target), share(target, targets, *sum)),
                 target.request.iter().collect(),
                 target.response.iter().collect(),
             ),
             None => ("has no destination".to_owned(), Vec::new(), Vec::new()),
         },
+    }
+}
+
+fn target_outcome(target: &Target) -> String {
+    let label = label(&target.destination);
+    match &target.instead {
+        None => format!("forwards to {label}"),
+        Some(Instead::Redirect(redirect)) => format!("redirects with {}, as {label} says", redirect.status),
+        Some(Instead::Answer(FixedAnswer { grpc: Some(status), .. })) => {
+            format!("answers {}, as {label} cannot be used", status.name())
+        }
+        Some(Instead::Answer(answer)) => format!("answers {}, as {label} cannot be used", answer.status),
     }
 }
 

@@ -27,6 +27,11 @@ pub struct Mirror {
 }
 
 impl Mirror {
+    /// A service that gets a share of the copies; `salt` tells its draws from those of others.
+    pub fn new(destination: Destination, share: Share, salt: String) -> Self {
+        Self { destination, share, salt }
+    }
+
     /// Whether a request is copied.
     pub fn takes(&self, view: &View<'_>) -> bool {
         self.share.takes(&self.salt, view)

@@ -1,6 +1,8 @@
 //! Builds routers from YAML and reads their decisions.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of this module")]
 
+pub mod gateway;
+
 use sluicegate_router::Router;
 use sluicegate_sdk::testing::{TestRequest, configure, resource};
 use sluicegate_sdk::{
