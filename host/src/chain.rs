@@ -139,7 +139,7 @@ impl Chain {
     }
 
     /// Asks filter after filter, from where the course stands.
-    pub fn decide(&self, head: &mut RequestHead, course: &mut Course) -> Result<Step, RequestError> {
+    pub fn decide(&self, head: &mut Box<RequestHead>, course: &mut Course) -> Result<Step, RequestError> {
         while let Some(link) = self.links.get(course.next) {
             if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
@@ -161,7 +161,7 @@ impl Chain {
     /// Hands outcomes to the filter that asked for them, and goes on from there.
     pub fn gathered(
         &self,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
         state: &[u8],
         outcomes: &[types::Outcome],
         course: &mut Course,
@@ -181,7 +181,7 @@ impl Chain {
     /// decided on the way in.
     pub fn respond(
         &self,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
         mut response: Response<ProxyBody>,
         course: &mut Course,
     ) -> Result<Response<ProxyBody>, RequestError> {
@@ -203,7 +203,7 @@ impl Chain {
 /// A response phase of one filter: edits the head in place, or gives another response.
 fn respond_one(
     link: &Link,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     parts: &mut response::Parts,
 ) -> Result<Option<Response<ProxyBody>>, RequestError> {
     let started = Instant::now();
@@ -231,7 +231,7 @@ fn settle(
     phase: Phase,
     started: Instant,
     decided: Result<types::RequestDecision, Failure>,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     course: &mut Course,
 ) -> Result<Option<Step>, RequestError> {
     let applied = decided.and_then(|decision| {
@@ -253,7 +253,7 @@ fn settle(
 fn carry_out(
     decision: types::RequestDecision,
     filter: &Filter,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     course: &mut Course,
 ) -> Result<Option<Step>, Failure> {
     match decision {

@@ -52,11 +52,12 @@ pub async fn forward(
     body: ProxyBody,
     policy: &ForwardPolicy,
 ) -> Result<Forwarded, RequestError> {
-    let body = begin(body).await?;
+    let body = if body.is_known() { body } else { begin(body).await? };
     let request = framing::frame(parts, body)?;
     let clock = Clock::start(policy);
     match &policy.retries {
-        Some(retries) if retries.attempts > 0 => try_again(cluster, request, clock, retries).await,
+        // In a box, so that requests without retries do not carry the room for both.
+        Some(retries) if retries.attempts > 0 => Box::pin(try_again(cluster, request, clock, retries)).await,
         _ => {
             let endpoint = pick(cluster, &[])?;
             attempt(endpoint, request, clock).await.map(|answered| answered.from(endpoint, 1)).map_err(Failure::into)
@@ -95,9 +96,6 @@ async fn try_again(
 
 /// Waits for the first frame of a body that streams; its connection keeps the later ones moving.
 async fn begin(body: ProxyBody) -> Result<ProxyBody, RequestError> {
-    if body.is_known() {
-        return Ok(body);
-    }
     match timeout(limits::BODY_IDLE, body.begin()).await {
         Ok(begun) => begun.map_err(|error| of_body(&error)),
         Err(_) => Err(RequestError::RequestTimeout),
@@ -125,7 +123,7 @@ impl Clock {
         let now = Instant::now();
         // Only a timeout of centuries overflows.
         let deadline = now.checked_add(total).unwrap_or(now + limits::UPSTREAM_TOTAL);
-        Self { total, per_try, deadline }
+        Self { total, per_try, started: now, deadline }
     }
 }
 

@@ -16,7 +16,6 @@ pub mod retry;
 pub mod splice;
 
 pub use forward::{ForwardPolicy, Forwarded, forward};
-pub use pool::close_idle;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,7 +4,8 @@ use super::harness::{OK, Socket, Upstream, closed_port, fetch, front, get, head,
 use crate::body::ProxyBody;
 use crate::error::RequestError;
 use crate::upstream::registry::Cluster;
-use crate::upstream::{ForwardPolicy, close_idle, forward};
+use crate::upstream::pool::close_idle;
+use crate::upstream::{ForwardPolicy, forward};
 use http::Request;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
