@@ -10,7 +10,7 @@ use crate::telemetry::{CallResult, FilterMetrics, Phase};
 use crate::wasm::{Failure, FailureKind, Filter, OnFailure, types};
 use http::{Response, response};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A snapshot's filters, in the order in which they see a request.
 #[derive(Debug, Default)]
@@ -100,6 +100,21 @@ pub struct Forward {
     pub retries: Option<types::RetryPolicy>,
 }
 
+/// Times one call after the other with one look at the clock for each.
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the last lap.
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now.saturating_duration_since(std::mem::replace(&mut self.0, now))
+    }
+}
+
 impl Course {
     /// A course that records why.
     pub fn traced() -> Self {
@@ -140,12 +155,12 @@ impl Chain {
 
     /// Asks filter after filter, from where the course stands.
     pub fn decide(&self, head: &mut Box<RequestHead>, course: &mut Course) -> Result<Step, RequestError> {
+        let mut watch = Stopwatch::start();
         while let Some(link) = self.links.get(course.next) {
             if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
-                let started = Instant::now();
                 let decided = link.filter.on_request(head);
-                let step = settle(link, Phase::Request, started, decided, head, course)?;
+                let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
                 if let Some(trace) = &mut course.trace {
                     trace.push(trace_step(link, step.as_ref(), explained));
                 }
@@ -167,9 +182,9 @@ impl Chain {
         course: &mut Course,
     ) -> Result<Step, RequestError> {
         if let Some(link) = self.links.get(course.next) {
-            let started = Instant::now();
+            let mut watch = Stopwatch::start();
             let decided = link.filter.on_gathered(head, state, outcomes);
-            if let Some(step) = settle(link, Phase::Gathered, started, decided, head, course)? {
+            if let Some(step) = settle(link, Phase::Gathered, &mut watch, decided, head, course)? {
                 return Ok(step);
             }
         }
@@ -206,22 +221,22 @@ fn respond_one(
     head: &mut Box<RequestHead>,
     parts: &mut response::Parts,
 ) -> Result<Option<Response<ProxyBody>>, RequestError> {
-    let started = Instant::now();
+    let mut watch = Stopwatch::start();
     let decided = link.filter.on_response(head, parts).and_then(|decision| match decision {
         types::ResponseDecision::Next(edits) => Ok(Err(decision::header_edits(edits)?)),
         types::ResponseDecision::Respond(answer) => Ok(Ok(decision::response(answer)?)),
     });
     match decided {
         Ok(Ok(answer)) => {
-            link.metrics.observe(Phase::Response, CallResult::Respond, started.elapsed());
+            link.metrics.observe(Phase::Response, CallResult::Respond, watch.lap());
             Ok(Some(answer))
         }
         Ok(Err(edits)) => {
-            link.metrics.observe(Phase::Response, CallResult::Next, started.elapsed());
+            link.metrics.observe(Phase::Response, CallResult::Next, watch.lap());
             edits.into_iter().for_each(|edit| edit.apply(&mut parts.headers));
             Ok(None)
         }
-        Err(failure) => failed(link, Phase::Response, started, &failure).map(|()| None),
+        Err(failure) => failed(link, Phase::Response, &mut watch, &failure).map(|()| None),
     }
 }
 
@@ -229,7 +244,7 @@ fn respond_one(
 fn settle(
     link: &Link,
     phase: Phase,
-    started: Instant,
+    watch: &mut Stopwatch,
     decided: Result<types::RequestDecision, Failure>,
     head: &mut Box<RequestHead>,
     course: &mut Course,
@@ -240,13 +255,13 @@ fn settle(
     });
     match applied {
         Ok((result, step)) => {
-            link.metrics.observe(phase, result, started.elapsed());
+            link.metrics.observe(phase, result, watch.lap());
             if step.is_some() {
                 course.decided_by = Some(course.next);
             }
             Ok(step)
         }
-        Err(failure) => failed(link, phase, started, &failure).map(|()| None),
+        Err(failure) => failed(link, phase, watch, &failure).map(|()| None),
     }
 }
 
@@ -291,7 +306,7 @@ fn carry_out(
 }
 
 /// Counts a failure; the request goes on when the filter may fail open.
-fn failed(link: &Link, phase: Phase, started: Instant, failure: &Failure) -> Result<(), RequestError> {
+fn failed(link: &Link, phase: Phase, watch: &mut Stopwatch, failure: &Failure) -> Result<(), RequestError> {
     let filter = &link.filter;
     let open = filter.settings.failure == OnFailure::Open;
     let result = match failure.kind {
@@ -300,7 +315,7 @@ fn failed(link: &Link, phase: Phase, started: Instant, failure: &Failure) -> Res
         FailureKind::Memory => CallResult::Memory,
         FailureKind::Invalid => CallResult::Invalid,
     };
-    link.metrics.observe(phase, result, started.elapsed());
+    link.metrics.observe(phase, result, watch.lap());
     tracing::warn!(
         target: "sluicegate::filter",
         filter = &*filter.name,
