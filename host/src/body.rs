@@ -313,7 +313,11 @@ impl Body for Trailers {
 impl std::fmt::Debug for ProxyBody {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ahead = self.ahead.as_ref().map(Bytes::len);
-        formatter.debug_struct("ProxyBody").field("ahead", &ahead).field("known", &self.is_known()).finish()
+        formatter
+            .debug_struct("ProxyBody")
+            .field("ahead", &ahead)
+            .field("known", &self.is_known())
+            .finish_non_exhaustive()
     }
 }
 

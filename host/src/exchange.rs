@@ -190,7 +190,7 @@ impl Run {
                 Step::Forward(decided) => return self.forward(decided).await,
                 Step::End => return self.pass_through().await,
                 Step::Publish(publications, answer) => {
-                    self.exchange.channels.publish_all(publications).map_err(of_publish)?;
+                    self.exchange.channels.publish_all(publications).map_err(|error| of_publish(&error))?;
                     return Ok(answer);
                 }
                 Step::InspectBody(max) => {
@@ -355,8 +355,8 @@ pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
     }
 }
 
-fn of_publish(error: PublishError) -> RequestError {
-    let channel = match &error {
+fn of_publish(error: &PublishError) -> RequestError {
+    let channel = match error {
         PublishError::UnknownChannel { channel }
         | PublishError::Invalid { channel, .. }
         | PublishError::Full { channel, .. }

@@ -1,4 +1,5 @@
 //! `sluice demo` needs nothing but the executable and its filters, and what it says can be done as it is printed.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use rustix::process::{Pid, Signal, kill_process};
 use sluicegate_tests::{Answer, Client, Directory, Request, sluice, stock_filter, wait_until};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A development build compiles its filters at the start, perhaps on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// What people call at once, on a busy machine.
 const SOON: Duration = Duration::from_secs(15);
 /// The last words of the guide.

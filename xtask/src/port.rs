@@ -25,7 +25,7 @@ pub(crate) fn answers(address: SocketAddr) -> bool {
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &[&str]) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("{address} is down"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let lines: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
     stream.write_all(format!("GET {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).with_context(|| format!("{address} did not answer GET {path}"))?;

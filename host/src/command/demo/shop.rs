@@ -14,7 +14,7 @@ const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOS
 #[derive(Debug)]
 pub(super) struct OpenShop {
     addresses: Addresses,
-    stop: Option<oneshot::Sender<()>>,
+    end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -26,7 +26,7 @@ impl OpenShop {
     pub(super) fn open() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (opened, addresses) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         let serve = async move {
             let shop = match Shop::open(Addresses { order: FREE, inventory: FREE, product: FREE }).await {
                 Ok(shop) => shop,
@@ -34,12 +34,12 @@ impl OpenShop {
             };
             // Whoever asked waits for it. That nobody is left to ask for the end is the end too.
             let _ = opened.send(Ok(shop.addresses()));
-            let _ = stopped.await;
+            let _ = ended.await;
             shop.close().await;
         };
         let thread = thread::Builder::new().name("shop".into()).spawn(move || runtime.block_on(serve))?;
         let addresses = addresses.recv().map_err(io::Error::other)??;
-        Ok(Self { addresses, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { addresses, end: Some(end), thread: Some(thread) })
     }
 
     /// Where the services listen.
@@ -50,7 +50,7 @@ impl OpenShop {
 
 impl Drop for OpenShop {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        drop(self.end.take());
         // A thread that panicked has ended, too.
         let _ = self.thread.take().map(JoinHandle::join);
     }
