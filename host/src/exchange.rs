@@ -364,3 +364,21 @@ fn of_publish(error: &PublishError) -> RequestError {
     };
     RequestError::Publish { channel, reason: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_requests_in_flight_than_the_limit_are_refused_and_a_finished_one_makes_room() {
+        let count = AtomicUsize::new(0);
+        let mut served: Vec<_> = (0..limits::IN_FLIGHT).map(|_| InFlight::enter(&count).unwrap()).collect();
+        for _ in 0..2 {
+            assert_eq!(InFlight::enter(&count).err(), Some(RequestError::Overloaded));
+        }
+        served.pop();
+        assert!(InFlight::enter(&count).is_ok());
+        drop(served);
+        assert_eq!(count.into_inner(), 0);
+    }
+}
