@@ -233,7 +233,9 @@ fn respond_one(
         }
         Ok(Err(edits)) => {
             link.metrics.observe(Phase::Response, CallResult::Next, watch.lap());
-            edits.into_iter().for_each(|edit| edit.apply(&mut parts.headers));
+            for edit in edits {
+                edit.apply(&mut parts.headers);
+            }
             Ok(None)
         }
         Err(failure) => failed(link, Phase::Response, &mut watch, &failure).map(|()| None),

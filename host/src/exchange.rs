@@ -201,19 +201,20 @@ impl Run {
                 Step::Forward(decided) => return self.forward(decided).await,
                 Step::End => return self.pass_through().await,
                 Step::Publish(publications, answer) => {
-                    self.exchange.channels.publish_all(publications).map_err(of_publish)?;
+                    self.exchange.channels.publish_all(publications).map_err(|error| of_publish(&error))?;
                     return Ok(answer);
                 }
                 Step::InspectBody(max) => {
                     let body = std::mem::replace(&mut self.body, ProxyBody::empty());
-                    let bytes = body.collect_up_to(max).await.map_err(|error| self.blame(&error))?;
+                    let collected = Box::pin(body.collect_up_to(max)).await;
+                    let bytes = collected.map_err(|error| self.blame(&error))?;
                     self.head.body = Some(bytes.clone());
                     self.body = ProxyBody::full(bytes);
                     self.decide()?
                 }
                 Step::Gather(plan) if stages < limits::PLAN_STAGES => {
                     stages += 1;
-                    self.gather(plan).await?
+                    Box::pin(self.gather(plan)).await?
                 }
                 Step::Gather(_) => {
                     let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string);
@@ -374,12 +375,30 @@ pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
     }
 }
 
-fn of_publish(error: PublishError) -> RequestError {
-    let channel = match &error {
+fn of_publish(error: &PublishError) -> RequestError {
+    let channel = match error {
         PublishError::UnknownChannel { channel }
         | PublishError::Invalid { channel, .. }
         | PublishError::Full { channel, .. }
         | PublishError::Draining { channel } => channel.clone(),
     };
     RequestError::Publish { channel, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_requests_in_flight_than_the_limit_are_refused_and_a_finished_one_makes_room() {
+        let count = AtomicUsize::new(0);
+        let mut served: Vec<_> = (0..limits::IN_FLIGHT).map(|_| InFlight::enter(&count).unwrap()).collect();
+        for _ in 0..2 {
+            assert_eq!(InFlight::enter(&count).err(), Some(RequestError::Overloaded));
+        }
+        served.pop();
+        assert!(InFlight::enter(&count).is_ok());
+        drop(served);
+        assert_eq!(count.into_inner(), 0);
+    }
 }

@@ -1,4 +1,6 @@
 //! Replacing filters and manifests under load loses nothing, and a bad change never takes effect.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
+#![allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
 
 use sluicegate_tests::{Load, Options, Proxy, Request, Upstream, test_filter, wait_until};
 use std::time::{Duration, Instant};

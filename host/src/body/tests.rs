@@ -24,6 +24,7 @@ impl Body for Frames {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "stands in lists beside `None`, a pause")]
 fn data(text: &'static str) -> Option<Result<Frame<Bytes>, BodyError>> {
     Some(Ok(Frame::data(Bytes::from_static(text.as_bytes()))))
 }

@@ -66,7 +66,7 @@ pub(super) async fn attempt(
     loop {
         let mut lease = match Lease::reuse(endpoint, clock.started) {
             Some(lease) => lease,
-            None => open(endpoint, clock, &mut request).await?,
+            None => Box::pin(open(endpoint, clock, &mut request)).await?,
         };
         // A close that crosses the request on its way leaves it sent but unanswered. What is idempotent may be repeated
         // then (RFC 9110, section 9.2.2).
@@ -74,14 +74,16 @@ pub(super) async fn attempt(
         let spare = risky.then(|| copy(&request)).flatten();
         let Lease { sender, timer, .. } = &mut lease;
         let mut sending = pin!(sender.try_send_request(request));
+        // Errors in a box, since a request may come back in them and most have none.
         let sent = poll_fn(|context| match sending.as_mut().poll(context) {
-            Poll::Pending if late.passed(context, timer) => Poll::Ready(None),
-            sent => sent.map(Some),
+            Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| Some(Box::new(error)))),
+            Poll::Pending if late.passed(context, timer) => Poll::Ready(Err(None)),
+            Poll::Pending => Poll::Pending,
         });
         match sent.await {
-            None => return Err(clock.passed()),
-            Some(Ok(response)) => return received(response, lease, upgrades),
-            Some(Err(mut error)) => {
+            Ok(response) => return received(response, lease, upgrades),
+            Err(None) => return Err(clock.passed()),
+            Err(Some(mut error)) => {
                 let unsent = error.take_message();
                 let error = error.into_error();
                 let again = unsent.or_else(|| spare.filter(|_| closed(&error)));

@@ -52,7 +52,7 @@ pub async fn forward(
     body: ProxyBody,
     policy: &ForwardPolicy,
 ) -> Result<Forwarded, RequestError> {
-    let body = if body.is_known() { body } else { begin(body).await? };
+    let body = if body.is_known() { body } else { Box::pin(begin(body)).await? };
     let request = framing::frame(parts, body)?;
     let clock = Clock::start(policy);
     match &policy.retries {

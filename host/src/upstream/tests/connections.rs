@@ -71,6 +71,7 @@ async fn an_idle_connection_that_was_closed_is_replaced_without_a_word() {
         assert_eq!(forwarded.attempts, 1);
         assert_eq!(text(forwarded).await, "ok");
         // Lets the upstream's close arrive, but nothing look at the connection before the next request does.
+        #[allow(clippy::disallowed_methods, reason = "nothing of this thread may go on meanwhile")]
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(upstream.connections(), 3);
