@@ -103,6 +103,11 @@ impl ProxyBody {
         self
     }
 
+    /// The most bytes that it may have, if that is limited.
+    pub fn limit(&self) -> Option<u64> {
+        self.0.as_ref().and_then(|inner| inner.limit)
+    }
+
     /// Calls `hook` once, when the body has ended, well or not, or is dropped.
     ///
     /// A body of known bytes that nobody reads, such as one for a HEAD request, counts as complete.
@@ -131,7 +136,7 @@ impl ProxyBody {
         if self.is_known() {
             return Ok(self);
         }
-        let limit = self.0.as_ref().and_then(|inner| inner.limit);
+        let limit = self.limit();
         if let Some(limit) = limit.filter(|limit| self.size_hint().lower() > *limit) {
             return Err(BodyError::TooLarge { limit });
         }

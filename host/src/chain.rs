@@ -5,10 +5,12 @@
 use crate::body::ProxyBody;
 use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
+use crate::mirror::{self, Mirror};
 use crate::request::RequestHead;
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
 use crate::wasm::{Failure, FailureKind, Filter, OnFailure, types};
 use http::{Response, response};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,10 @@ pub struct Course {
     response_edits: Vec<HeaderEdit>,
     /// The filter that settled the request.
     decided_by: Option<usize>,
+    /// How long to wait before what it decided is done.
+    delay: Option<Duration>,
+    /// Who answered, once somebody has.
+    pub upstream: Option<SocketAddr>,
     /// Filled only when someone wants to know why.
     trace: Option<Vec<TraceStep>>,
 }
@@ -98,6 +104,8 @@ pub struct Forward {
     pub timeout: Option<u64>,
     /// When to try again.
     pub retries: Option<types::RetryPolicy>,
+    /// Who gets a copy.
+    pub mirrors: Vec<Mirror>,
 }
 
 /// Times one call after the other with one look at the clock for each.
@@ -119,6 +127,11 @@ impl Course {
     /// A course that records why.
     pub fn traced() -> Self {
         Self { trace: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// How long to wait before the step is carried out. Waiting is done once.
+    pub fn take_delay(&mut self) -> Option<Duration> {
+        self.delay.take()
     }
 
     /// What was recorded.
@@ -162,7 +175,7 @@ impl Chain {
                 let decided = link.filter.on_request(head);
                 let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
                 if let Some(trace) = &mut course.trace {
-                    trace.push(trace_step(link, step.as_ref(), explained));
+                    trace.push(trace_step(link, step.as_ref(), course.delay, explained));
                 }
                 if let Some(step) = step {
                     return Ok(step);
@@ -203,13 +216,13 @@ impl Chain {
         let seen = self.links.len().min(course.next.saturating_add(1));
         for link in self.links.iter().take(seen).rev().filter(|link| link.filter.code.hooks.has_response()) {
             let (mut parts, body) = response.into_parts();
-            response = match respond_one(link, head, &mut parts)? {
+            response = match respond_one(link, head, &mut parts, course.upstream)? {
                 Some(replaced) => replaced,
                 None => Response::from_parts(parts, body),
             };
         }
         for edit in course.response_edits.drain(..) {
-            edit.apply(response.headers_mut());
+            edit.apply(response.headers_mut(), course.upstream);
         }
         Ok(response)
     }
@@ -220,6 +233,7 @@ fn respond_one(
     link: &Link,
     head: &mut Box<RequestHead>,
     parts: &mut response::Parts,
+    upstream: Option<SocketAddr>,
 ) -> Result<Option<Response<ProxyBody>>, RequestError> {
     let mut watch = Stopwatch::start();
     let decided = link.filter.on_response(head, parts).and_then(|decision| match decision {
@@ -234,7 +248,7 @@ fn respond_one(
         Ok(Err(edits)) => {
             link.metrics.observe(Phase::Response, CallResult::Next, watch.lap());
             for edit in edits {
-                edit.apply(&mut parts.headers);
+                edit.apply(&mut parts.headers, upstream);
             }
             Ok(None)
         }
@@ -282,13 +296,19 @@ fn carry_out(
         }
         types::RequestDecision::Forward(forward) => {
             let response_edits = decision::header_edits(forward.response_edits)?;
+            let mirrors = mirror::check(forward.mirrors)?;
             decision::apply(forward.edits, head)?;
             course.response_edits.extend(response_edits);
-            let types::Forward { destination, timeout, retries, .. } =
-                types::Forward { edits: Vec::new(), response_edits: Vec::new(), ..forward };
-            Ok(Some(Step::Forward(Forward { destination, timeout, retries })))
+            course.delay = decision::delay(forward.delay);
+            let types::Forward { destination, timeout, retries, .. } = forward;
+            Ok(Some(Step::Forward(Forward { destination, timeout, retries, mirrors })))
         }
-        types::RequestDecision::Respond(answer) => Ok(Some(Step::Respond(decision::response(answer)?))),
+        types::RequestDecision::Respond(mut answer) => {
+            let delay = answer.delay.take();
+            let response = decision::response(answer)?;
+            course.delay = decision::delay(delay);
+            Ok(Some(Step::Respond(response)))
+        }
         types::RequestDecision::Gather(mut plan) => {
             let edits = decision::header_edits(std::mem::take(&mut plan.response_edits))?;
             crate::gather::check(&plan).map_err(Failure::invalid)?;
@@ -346,7 +366,7 @@ fn result_of(decision: &types::RequestDecision) -> CallResult {
 
 type Explained = Result<Option<crate::wasm::explain_filter::Explanation>, Failure>;
 
-fn trace_step(link: &Link, step: Option<&Step>, explained: Option<Explained>) -> TraceStep {
+fn trace_step(link: &Link, step: Option<&Step>, delay: Option<Duration>, explained: Option<Explained>) -> TraceStep {
     let (summary, candidates) = match explained {
         Some(Ok(Some(explanation))) => {
             let candidates = explanation.candidates.into_iter().map(|candidate| TraceCandidate {
@@ -363,7 +383,10 @@ fn trace_step(link: &Link, step: Option<&Step>, explained: Option<Explained>) ->
     TraceStep {
         filter: link.filter.name.to_string(),
         version: link.filter.code.manifest.version.clone(),
-        decision: describe(step),
+        decision: match delay {
+            Some(delay) => format!("{}, after {} ms", describe(step), delay.as_millis()),
+            None => describe(step),
+        },
         summary,
         candidates,
     }
@@ -373,8 +396,8 @@ fn describe(step: Option<&Step>) -> String {
     match step {
         None | Some(Step::End) => "next".into(),
         Some(Step::Forward(forward)) => {
-            let types::Destination { host, port, .. } = &forward.destination;
-            port.map_or_else(|| format!("forward to {host}"), |port| format!("forward to {host}:{port}"))
+            let mirrors = forward.mirrors.iter().map(|mirror| format!(", mirrored to {}", place(&mirror.destination)));
+            format!("forward to {}{}", place(&forward.destination), mirrors.collect::<String>())
         }
         Some(Step::Respond(response)) => format!("respond {}", response.status().as_u16()),
         Some(Step::Gather(plan)) => {
@@ -387,4 +410,9 @@ fn describe(step: Option<&Step>) -> String {
         }
         Some(Step::InspectBody(max)) => format!("inspect the body, up to {max} bytes"),
     }
+}
+
+fn place(destination: &types::Destination) -> String {
+    let types::Destination { host, port, .. } = destination;
+    port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
 }

@@ -6,6 +6,7 @@ use crate::config::limits;
 use crate::connection::{ConnectionInfo, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
+use crate::mirror::{Mirror, Mirroring};
 use crate::request::RequestHead;
 use crate::sanitize::{self, Sanitized};
 use crate::snapshot::Snapshot;
@@ -134,7 +135,7 @@ impl Handler for Exchange {
             target: head.path_and_query.clone(),
             user_agent: head.headers.get(USER_AGENT).cloned(),
             started: Instant::now(),
-            time: SystemTime::now(),
+            time: head.received,
         };
         let snapshot = self.snapshot.load_full();
         let body = connection.body(incoming, self.request_body);
@@ -197,8 +198,14 @@ impl Run {
         let mut stages = 0;
         loop {
             step = match step {
-                Step::Respond(response) => return Ok(response),
-                Step::Forward(decided) => return self.forward(decided).await,
+                Step::Respond(response) => {
+                    self.wait().await;
+                    return Ok(response);
+                }
+                Step::Forward(decided) => {
+                    self.wait().await;
+                    return self.forward(decided).await;
+                }
                 Step::End => return self.pass_through().await,
                 Step::Publish(publications, answer) => {
                     self.exchange.channels.publish_all(publications).map_err(|error| of_publish(&error))?;
@@ -230,6 +237,14 @@ impl Run {
         self.snapshot.chain.decide(&mut self.head, &mut self.course)
     }
 
+    /// Waits as long as the decision says; a client that leaves ends it.
+    async fn wait(&mut self) {
+        if let Some(delay) = self.course.take_delay() {
+            // In a box, as few requests wait and each would carry the timer.
+            Box::pin(tokio::time::sleep(delay)).await;
+        }
+    }
+
     async fn gather(&mut self, mut plan: Plan) -> Result<Step, RequestError> {
         let state = std::mem::take(&mut plan.state);
         let mut inherited = HeaderMap::new();
@@ -247,29 +262,38 @@ impl Run {
     async fn pass_through(&mut self) -> Result<Response<ProxyBody>, RequestError> {
         let (host, port) = split_authority(&self.head.authority);
         match self.snapshot.registry.find(host, port) {
-            Some(cluster) => self.send(cluster, &ForwardPolicy::default()).await,
+            Some(cluster) => self.send(cluster, &ForwardPolicy::default(), Vec::new()).await,
             None => Err(RequestError::NoRoute { authority: self.head.authority.clone() }),
         }
     }
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
-        let Forward { destination, timeout, retries } = decided;
+        let Forward { destination, timeout, retries, mirrors } = decided;
         match self.snapshot.registry.find(&destination.host, destination.port) {
             Some(cluster) => {
                 let policy = ForwardPolicy { timeout: timeout.map(Duration::from_millis), retries };
-                self.send(cluster, &policy).await
+                self.send(cluster, &policy, mirrors).await
             }
             None => Err(RequestError::NoEndpoint { destination: destination.host }),
         }
     }
 
-    async fn send(&mut self, cluster: Cluster, policy: &ForwardPolicy) -> Result<Response<ProxyBody>, RequestError> {
+    async fn send(
+        &mut self,
+        cluster: Cluster,
+        policy: &ForwardPolicy,
+        mirrors: Vec<Mirror>,
+    ) -> Result<Response<ProxyBody>, RequestError> {
         let parts = self.upstream_head();
-        let body = std::mem::replace(&mut self.body, ProxyBody::empty());
+        let mut body = std::mem::replace(&mut self.body, ProxyBody::empty());
+        if !mirrors.is_empty() && self.upgrade.is_none() {
+            body = self.mirrored(mirrors, &parts, body);
+        }
         let cluster = self.outcome.upstream.insert(cluster);
         let forwarded = forward(cluster, parts, body, policy).await.map_err(|error| self.blamed(error))?;
         let Forwarded { mut response, upgrade, endpoint, attempts } = forwarded;
         self.outcome.endpoint = Some(endpoint);
+        self.course.upstream = Some(endpoint);
         self.outcome.attempts = attempts;
         if let (Some(client), Some(upstream)) = (self.upgrade.take(), upgrade) {
             let drain = self.connection.drain.clone();
@@ -283,6 +307,13 @@ impl Run {
         let version = response.version();
         sanitize::response(response.headers_mut(), version);
         Ok(response)
+    }
+
+    /// Sends the copies on their way; what is left to send is the body that comes back.
+    fn mirrored(&self, mirrors: Vec<Mirror>, parts: &http::request::Parts, body: ProxyBody) -> ProxyBody {
+        let metrics = self.exchange.telemetry.metrics.mirrors();
+        Mirroring { registry: &self.snapshot.registry, drain: &self.connection.drain, metrics }
+            .send(mirrors, parts, body)
     }
 
     /// The request's head as the upstream gets it. The headers move: later phases see the request without them only

@@ -20,6 +20,7 @@ pub mod explain;
 pub mod gather;
 pub mod listener;
 pub mod manifest;
+pub mod mirror;
 pub mod proxy;
 pub mod reload;
 pub mod request;

@@ -60,6 +60,7 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
         peer: connection.peer,
         local: connection.local,
         version: parts.version,
+        received: std::time::SystemTime::now(),
     });
     Ok(Sanitized { head, host, upgrade })
 }

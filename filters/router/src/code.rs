@@ -38,8 +38,8 @@ pub const DIRECT_RESPONSE: &str = "SG0216";
 pub const REWRITE: &str = "SG0217";
 /// A delegate that cannot be followed.
 pub const DELEGATE: &str = "SG0218";
-/// A fault, mirror or CORS policy with a value out of range.
-pub const INERT_VALUE: &str = "SG0219";
+/// A fault, mirror or CORS policy with a value out of range, or one that does nothing.
+pub const POLICY_VALUE: &str = "SG0219";
 /// A field that has no effect yet.
 pub const NO_EFFECT: &str = "SG0220";
 /// A rule or block that no request gets to.

@@ -72,17 +72,17 @@ pub struct HttpRoute {
     pub timeout: Option<String>,
     /// When to try again.
     pub retries: Option<Retries>,
-    /// Faults to inject: accepted without effect.
+    /// Faults to inject.
     pub fault: Option<Fault>,
-    /// A service that gets a copy: accepted without effect.
+    /// A service that gets a copy.
     pub mirror: Option<Destination>,
-    /// Services that get a copy: accepted without effect.
+    /// Services that get a copy.
     pub mirrors: Vec<Mirror>,
     /// How much is mirrored, in whole percent.
     pub mirror_percent: Option<i64>,
     /// How much is mirrored.
     pub mirror_percentage: Option<Percent>,
-    /// Answers to browsers: accepted without effect.
+    /// Answers to browsers.
     pub cors_policy: Option<CorsPolicy>,
     /// Header operations of the rule.
     pub headers: Option<Headers>,
@@ -283,7 +283,7 @@ pub struct Retries {
     pub retry_on: Option<String>,
     /// Whether other localities are tried: accepted without effect.
     pub retry_remote_localities: Option<bool>,
-    /// Whether hosts already tried are avoided: accepted without effect.
+    /// Whether hosts already tried are avoided, as they are unless it says otherwise.
     pub retry_ignore_previous_hosts: Option<bool>,
     /// The base of the wait between tries.
     pub backoff: Option<String>,
@@ -364,5 +364,17 @@ pub struct CorsPolicy {
     /// Whether they may send credentials.
     pub allow_credentials: Option<bool>,
     /// What becomes of a preflight of another origin.
-    pub unmatched_preflights: Option<String>,
+    pub unmatched_preflights: Option<UnmatchedPreflights>,
+}
+
+/// What becomes of a preflight of an origin that is not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UnmatchedPreflights {
+    /// The same as `Forward`.
+    Unspecified,
+    /// It goes to the service.
+    Forward,
+    /// It is answered here, without leave.
+    Ignore,
 }

@@ -1,7 +1,8 @@
 //! Says which rules a request had to choose from, which one it got, and why it did not get the others.
 
 use crate::decide;
-use crate::rule::Action;
+use crate::header::Operations;
+use crate::rule::{Action, Route};
 use crate::table::{Found, Table, VirtualHost};
 use crate::target::{Target, Targets, label};
 use crate::view::View;
@@ -61,20 +62,80 @@ fn of_host(table: &Table, host: &VirtualHost, view: &View<'_>) -> Explanation {
 
 /// What becomes of the request, reading on after the rule.
 fn outcome(found: Found<'_>, view: &View<'_>) -> String {
-    match &found.rule.action {
+    let cors = found.rule.cors.as_ref();
+    if cors.is_some_and(|cors| cors.preflight(view).is_some()) {
+        return "answers the preflight itself".to_owned();
+    }
+    let mut parts = match &found.rule.action {
         Action::Redirect(redirect) => {
             let location = redirect.location(found.block.path_match(), view);
-            format!("redirects with {} to {location}", redirect.status)
+            with_headers(format!("redirects with {} to {location}", redirect.status), found)
         }
-        Action::Answer(answer) => format!("answers {} with {} bytes", answer.status, answer.body.len()),
-        Action::Route(route) => match &route.targets {
-            Targets::Compose { destinations, .. } => format!("composes the answers of {destinations}"),
-            Targets::Split(targets, sum) => match decide::pick(targets, *sum, view) {
-                Some(target) => format!("forwards to {}{}", label(&target.destination), share(target, targets, *sum)),
-                None => "has no destination".to_owned(),
-            },
+        Action::Answer(answer) => {
+            with_headers(format!("answers {} with {} bytes", answer.status, answer.body.len()), found)
+        }
+        Action::Route(route) => routed(route, view),
+    };
+    if cors.is_some_and(|cors| !cors.edits(view).is_empty()) {
+        parts.push("allows the browser's origin".to_owned());
+    }
+    parts.join("; ")
+}
+
+fn with_headers(does: String, found: Found<'_>) -> Vec<String> {
+    let mut parts = vec![does];
+    parts.extend(changes("response", [&found.rule.headers.response]));
+    parts
+}
+
+/// What becomes of a request that a service is to answer, and everything that happens on the way.
+fn routed(route: &Route, view: &View<'_>) -> Vec<String> {
+    let abort = route.fault.abort(view);
+    let (does, request, response) = sent(route, view);
+    let mut parts = vec![abort.map_or(does, |abort| format!("aborts with {abort}, as a fault is injected"))];
+    if let Some(delay) = route.fault.delay(view) {
+        parts.push(format!("waits {delay} ms before, as a fault is injected"));
+    }
+    parts.extend(
+        Some(route.fault.shares())
+            .filter(|shares| !shares.is_empty())
+            .map(|shares| format!("of the requests {}", shares.join(", "))),
+    );
+    if abort.is_none() {
+        parts.extend(
+            route
+                .mirrors
+                .iter()
+                .filter(|mirror| mirror.takes(view))
+                .map(|mirror| format!("copies to {} ({})", label(&mirror.destination), mirror.share)),
+        );
+        parts.extend(changes("request", request));
+    }
+    parts.extend(changes("response", response));
+    parts
+}
+
+/// Where a request goes, and the header operations on both ways.
+fn sent<'a>(route: &'a Route, view: &View<'_>) -> (String, Vec<&'a Operations>, Vec<&'a Operations>) {
+    match &route.targets {
+        Targets::Compose { destinations, request, response, .. } => {
+            (format!("composes the answers of {destinations}"), vec![request], vec![response])
+        }
+        Targets::Split(targets, sum) => match decide::pick(targets, *sum, view) {
+            Some(target) => (
+                format!("forwards to {}{}", label(&target.destination), share(target, targets, *sum)),
+                target.request.iter().collect(),
+                target.response.iter().collect(),
+            ),
+            None => ("has no destination".to_owned(), Vec::new(), Vec::new()),
         },
     }
+}
+
+fn changes<'a>(what: &str, operations: impl IntoIterator<Item = &'a Operations>) -> Option<String> {
+    let all = operations.into_iter().filter(|operations| !operations.is_empty()).map(Operations::to_string);
+    let all: Vec<String> = all.collect();
+    (!all.is_empty()).then(|| format!("{what} headers: {}", all.join(", ")))
 }
 
 fn share(target: &Target, targets: &[Target], sum: u64) -> String {

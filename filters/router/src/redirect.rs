@@ -76,6 +76,7 @@ impl Redirect {
         };
         let port = port.filter(|&port| default_port(scheme) != Some(port));
         let authority = match &self.authority {
+            Some(authority) if port.is_some() => host::without_port(authority),
             Some(authority) => authority.as_str(),
             None => kept_authority(view, scheme, port.is_some()),
         };

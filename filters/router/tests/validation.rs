@@ -122,6 +122,9 @@ fn headers_are_checked() {
         ("request: {set: {a: 'abc%123'}}", "error SG0212 /headers/request/set/a"),
         ("request: {add: {a: '%START_TIME%%'}}", "error SG0212 /headers/request/add/a"),
         ("response: {add: {a: '%UNKNOWN%'}}", "error SG0212 /headers/response/add/a"),
+        ("request: {set: {a: '%DYNAMIC_METADATA(a:b)%'}}", "error SG0212 /headers/request/set/a"),
+        ("request: {set: {a: '%RESP(b)%'}}", "warning SG0212 /headers/request/set/a"),
+        ("request: {add: {a: '%UPSTREAM_HOST%'}}", "warning SG0212 /headers/request/add/a"),
         ("request: {set: {a: \"x\\ny\"}}", "error SG0212 /headers/request/set/a"),
         ("request: {set: {host: 'a b'}}", "error SG0217 /headers/request/set/host"),
         ("request: {set: {host: a}, add: {':authority': b}}", "error SG0205 /headers/request/add/:authority"),
@@ -144,7 +147,8 @@ fn timeouts_and_retries_are_checked() {
         ("retries: {attempts: 1, retryOn: sometimes}", "error SG0214 /retries/retryOn"),
         ("retries: {attempts: 1, retryOn: '99'}", "error SG0214 /retries/retryOn"),
         ("retries: {attempts: 1, retryOn: '5xx, reset'}", "warning SG0224 /retries/retryOn"),
-        ("retries: {attempts: 1, retryOn: envoy-ratelimited}", "note SG0220 /retries/retryOn"),
+        ("retries: {attempts: 1, retryOn: retriable-headers}", "note SG0220 /retries/retryOn"),
+        ("retries: {attempts: 1, retryOn: http3-post-connect-failure}", "note SG0220 /retries/retryOn"),
         ("retries: {attempts: 1, retryRemoteLocalities: true}", "note SG0220 /retries/retryRemoteLocalities"),
     ] {
         assert_eq!(in_rule(&format!("{ROUTE}\n  {fields}")), [expected], "{fields}");
@@ -195,42 +199,99 @@ fn redirects_answers_and_rewrites_are_checked() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_noted_and_still_checked() {
+fn faults_are_checked() {
+    let share = "percentage: {value: 50}";
+    for (fault, expected) in [
+        ("{}".to_owned(), "error SG0219 /fault"),
+        (format!("{{abort: {{httpStatus: 99, {share}}}}}"), "error SG0219 /fault/abort/httpStatus"),
+        (format!("{{abort: {{httpStatus: 600, {share}}}}}"), "error SG0219 /fault/abort/httpStatus"),
+        (format!("{{abort: {{grpcStatus: unavailable, {share}}}}}"), "error SG0219 /fault/abort/grpcStatus"),
+        (format!("{{abort: {{http2Error: x, {share}}}}}"), "error SG0219 /fault/abort/http2Error"),
+        (format!("{{abort: {{{share}}}}}"), "error SG0205 /fault/abort"),
+        (format!("{{abort: {{httpStatus: 500, grpcStatus: OK, {share}}}}}"), "error SG0205 /fault/abort"),
+        ("{abort: {httpStatus: 500}}".to_owned(), "warning SG0219 /fault/abort"),
+        (
+            "{abort: {httpStatus: 500, percentage: {value: 0.00001}}}".to_owned(),
+            "error SG0219 /fault/abort/percentage/value",
+        ),
+        (format!("{{delay: {{{share}}}}}"), "error SG0219 /fault/delay"),
+        (format!("{{delay: {{exponentialDelay: 1s, {share}}}}}"), "error SG0219 /fault/delay/exponentialDelay"),
+        (format!("{{delay: {{fixedDelay: 0s, {share}}}}}"), "error SG0213 /fault/delay/fixedDelay"),
+        (format!("{{delay: {{fixedDelay: 6m, {share}}}}}"), "warning SG0219 /fault/delay/fixedDelay"),
+        ("{delay: {fixedDelay: 1s}}".to_owned(), "warning SG0219 /fault/delay"),
+        (
+            "{delay: {fixedDelay: 1s, percentage: {value: 101}}}".to_owned(),
+            "error SG0219 /fault/delay/percentage/value",
+        ),
+        ("{delay: {fixedDelay: 1s, percentage: {value: -1}}}".to_owned(), "error SG0219 /fault/delay/percentage/value"),
+        ("{delay: {fixedDelay: 1s, percent: 50}}".to_owned(), "warning SG0224 /fault/delay/percent"),
+    ] {
+        assert_eq!(in_rule(&format!("{ROUTE}\n  fault: {fault}")), [expected], "{fault}");
+    }
+    let whole = in_rule(&format!("{ROUTE}\n  fault: {{delay: {{fixedDelay: 1s, percent: 101}}}}"));
+    assert_eq!(whole, ["warning SG0224 /fault/delay/percent", "error SG0219 /fault/delay/percent"]);
+    let fine = "fault: {delay: {fixedDelay: 5s, percentage: {value: 0.1}}, abort: {grpcStatus: UNAVAILABLE, percentage: {value: 100}}}";
+    assert!(in_rule(&format!("{ROUTE}\n  {fine}")).is_empty());
+}
+
+#[test]
+fn mirrors_are_checked() {
     for (fields, expected) in [
-        ("fault: {abort: {httpStatus: 418, percentage: {value: 50}}}", vec!["note SG0220 /fault"]),
-        ("fault: {}", vec!["note SG0220 /fault", "error SG0219 /fault"]),
-        ("fault: {abort: {httpStatus: 99}}", vec!["note SG0220 /fault", "error SG0219 /fault/abort/httpStatus"]),
-        ("fault: {abort: {grpcStatus: nope}}", vec!["note SG0220 /fault", "error SG0219 /fault/abort/grpcStatus"]),
-        ("fault: {abort: {}}", vec!["note SG0220 /fault", "error SG0205 /fault/abort"]),
-        (
-            "fault: {delay: {exponentialDelay: 1s}}",
-            vec!["note SG0220 /fault", "error SG0219 /fault/delay/exponentialDelay"],
-        ),
-        ("fault: {delay: {fixedDelay: 0s}}", vec!["note SG0220 /fault", "error SG0213 /fault/delay/fixedDelay"]),
-        (
-            "fault: {delay: {fixedDelay: 1s, percentage: {value: 101}}}",
-            vec!["note SG0220 /fault", "error SG0219 /fault/delay/percentage/value"],
-        ),
-        ("mirror: {host: a}", vec!["note SG0220 /mirror"]),
-        ("mirror: {host: '*'}", vec!["note SG0220 /mirror", "error SG0208 /mirror/host"]),
-        ("mirrors: [{}]", vec!["note SG0220 /mirrors", "error SG0208 /mirrors/0"]),
+        ("mirror: {host: '*'}", vec!["error SG0208 /mirror/host"]),
+        ("mirror: {host: a, port: {}}", vec!["error SG0208 /mirror/port"]),
+        ("mirror: {host: a}\n  mirrorPercentage: {value: 101}", vec!["error SG0219 /mirrorPercentage/value"]),
+        ("mirror: {host: a}\n  mirrorPercentage: {value: -1}", vec!["error SG0219 /mirrorPercentage/value"]),
+        ("mirror: {host: a}\n  mirrorPercent: 50", vec!["warning SG0224 /mirrorPercent"]),
         ("mirrorPercent: 101", vec!["warning SG0224 /mirrorPercent", "error SG0219 /mirrorPercent"]),
-        ("corsPolicy: {allowOrigins: [{exact: 'https://a'}], maxAge: 1h}", vec!["note SG0220 /corsPolicy"]),
+        ("mirrors: [{}]", vec!["error SG0208 /mirrors/0"]),
         (
-            "corsPolicy: {allowOrigins: [{}]}",
-            vec!["note SG0220 /corsPolicy", "error SG0206 /corsPolicy/allowOrigins/0"],
+            "mirrors: [{destination: {host: a}, percentage: {value: 100.1}}]",
+            vec!["error SG0219 /mirrors/0/percentage/value"],
         ),
-        (
-            "corsPolicy: {allowMethods: [get]}",
-            vec!["note SG0220 /corsPolicy", "error SG0219 /corsPolicy/allowMethods/0"],
-        ),
-        (
-            "corsPolicy: {exposeHeaders: ['a b']}",
-            vec!["note SG0220 /corsPolicy", "error SG0211 /corsPolicy/exposeHeaders/0"],
-        ),
+        ("mirror: {host: a}\n  mirrorPercentage: {value: 0.00001}", vec![]),
     ] {
         assert_eq!(in_rule(&format!("{ROUTE}\n  {fields}")), expected, "{fields}");
     }
+    let many = vec!["{destination: {host: a}}"; 9].join(", ");
+    assert_eq!(in_rule(&format!("{ROUTE}\n  mirrors: [{many}]")), ["error SG0219 /mirrors"]);
+    assert_eq!(in_rule("redirect: {uri: /x}\n  mirror: {host: a}"), ["note SG0220 /mirror"]);
+}
+
+#[test]
+fn cors_policies_are_checked() {
+    for (policy, expected) in [
+        ("allowOrigins: [{}]", "error SG0206 /corsPolicy/allowOrigins/0"),
+        ("allowOrigins: [{prefix: ''}]", "error SG0206 /corsPolicy/allowOrigins/0/prefix"),
+        ("allowOrigins: [{regex: '('}]", "error SG0207 /corsPolicy/allowOrigins/0/regex"),
+        ("allowOrigin: ['https://a']", "warning SG0224 /corsPolicy/allowOrigin"),
+        ("allowMethods: [GET, get]", "error SG0219 /corsPolicy/allowMethods/1"),
+        ("allowHeaders: ['a b']", "error SG0211 /corsPolicy/allowHeaders/0"),
+        ("exposeHeaders: ['a:b']", "error SG0211 /corsPolicy/exposeHeaders/0"),
+        ("maxAge: 0s", "error SG0213 /corsPolicy/maxAge"),
+        ("maxAge: 1.5s", "error SG0213 /corsPolicy/maxAge"),
+    ] {
+        assert_eq!(in_rule(&format!("{ROUTE}\n  corsPolicy: {{{policy}}}")), [expected], "{policy}");
+    }
+    let fine = "allowOrigins: [{exact: 'https://a'}], allowMethods: ['*'], allowHeaders: [x-a, '*'], maxAge: 24h, unmatchedPreflights: IGNORE";
+    assert!(in_rule(&format!("{ROUTE}\n  corsPolicy: {{{fine}}}")).is_empty());
+}
+
+#[test]
+fn what_a_composition_cannot_have_is_noted() {
+    let composed = "route: [{destination: {host: a}}, {destination: {host: b}}]";
+    let delay = "fault: {delay: {fixedDelay: 1s, percentage: {value: 100}}}";
+    for (fields, expected) in [
+        ("retries: {attempts: 1}", "note SG0220 /retries"),
+        (delay, "note SG0220 /fault/delay"),
+        ("mirror: {host: c}", "note SG0220 /mirror"),
+        ("mirrors: [{destination: {host: c}}]", "note SG0220 /mirrors"),
+    ] {
+        assert_eq!(in_rule(&format!("{composed}\n  {fields}")), ["note SG0210 /route", expected], "{fields}");
+    }
+}
+
+#[test]
+fn what_has_no_effect_yet_is_noted_and_still_checked() {
     assert_eq!(in_rule("delegate: {}"), ["note SG0220 /delegate", "error SG0218 /delegate"]);
 }
 

@@ -57,6 +57,20 @@ pub const UPSTREAM_BUFFER: usize = 64 << 10;
 pub const RETRIES: u32 = 10;
 /// Clusters whose turn a worker remembers, so that reloads do not add up; forgetting only starts the round anew.
 pub const ROUNDS: usize = 1024;
+/// What a filter may make a request wait, such as for an injected fault: longer than any client does, and an end.
+pub const DELAY: Duration = Duration::from_mins(5);
+/// Copies of one request: a new version of a service or two, and a recorder.
+pub const MIRRORS: usize = 8;
+/// Copies on their way at a time: a service that is slower than the traffic it is shown gets no more of it.
+pub const MIRRORS_IN_FLIGHT: i64 = 1_000;
+/// How far a copy's service may be behind the request's own, in bytes; a body up to this size is always copied whole.
+pub const MIRROR_BUFFER: usize = 256 << 10;
+/// The same in frames, as small ones cost more than their bytes.
+pub const MIRROR_FRAMES: usize = 256;
+/// For the response to a copy, its body included, from the last byte of the request.
+pub const MIRROR_DEADLINE: Duration = Duration::from_secs(15);
+/// Read of the response to a copy, in bytes, so that its connection can be used again; more closes it.
+pub const MIRROR_RESPONSE: u64 = 256 << 10;
 /// For a call of a plan that sets no deadline.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
 /// The largest answer to a call of a plan that sets no limit, in bytes: it is held in memory twice.

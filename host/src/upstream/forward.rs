@@ -75,7 +75,7 @@ async fn try_again(
     let mut tried = Vec::new();
     for attempts in 1..=policy.attempts.min(limits::RETRIES) {
         let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
-        let endpoint = pick(cluster, &tried)?;
+        let endpoint = pick(cluster, avoided(policy, &tried))?;
         let mut result = attempt(endpoint, request, clock).await;
         let fires = retry::fires(policy, outcome(&result));
         let unsent = result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
@@ -89,9 +89,14 @@ async fn try_again(
         tried.push(endpoint);
         sleep(wait).await;
     }
-    let endpoint = pick(cluster, &tried)?;
+    let endpoint = pick(cluster, avoided(policy, &tried))?;
     let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX).saturating_add(1);
     attempt(endpoint, request, clock).await.map(|answered| answered.from(endpoint, attempts)).map_err(Failure::into)
+}
+
+/// The endpoints that a retry goes to only when there are no others.
+fn avoided<'a>(policy: &RetryPolicy, tried: &'a [SocketAddr]) -> &'a [SocketAddr] {
+    if policy.ignore_previous_hosts { tried } else { &[] }
 }
 
 /// Waits for the first frame of a body that streams; its connection keeps the later ones moving.
@@ -136,5 +141,26 @@ impl Answered {
 impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         failure.error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::harness::{cluster, port, retrying};
+    use super::*;
+
+    #[test]
+    fn a_retry_avoids_endpoints_that_were_tried_only_if_its_policy_says_so() {
+        let cluster = cluster([port(1), port(2)]);
+        let mut policy = retrying(1, []).retries.unwrap();
+        let picked = |policy: &RetryPolicy| {
+            let mut picked: Vec<_> = (0..4).map(|_| pick(&cluster, avoided(policy, &[port(1)])).unwrap()).collect();
+            picked.sort();
+            picked.dedup();
+            picked
+        };
+        assert_eq!(picked(&policy), [port(2)]);
+        policy.ignore_previous_hosts = false;
+        assert_eq!(picked(&policy), [port(1), port(2)]);
     }
 }

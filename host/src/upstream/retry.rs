@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// The most that a wait may be, in bases of the backoff.
 const BACKOFF_CEILING: u64 = 10;
+/// Marks a response that a rate limit made: asking again at once would only add to what was too much.
+const RATE_LIMITED: &str = "x-envoy-ratelimited";
 
 /// How a try ended.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +45,9 @@ pub fn fires(policy: &RetryPolicy, outcome: TryOutcome<'_>) -> bool {
 }
 
 fn fires_on_response(condition: RetryCondition, status: StatusCode, headers: &HeaderMap) -> bool {
+    if headers.contains_key(RATE_LIMITED) {
+        return matches!(condition, RetryCondition::RateLimited);
+    }
     match condition {
         RetryCondition::ServerError => status.is_server_error(),
         RetryCondition::GatewayError => matches!(status.as_u16(), 502..=504),
@@ -56,7 +61,8 @@ fn fires_on_response(condition: RetryCondition, status: StatusCode, headers: &He
         RetryCondition::ConnectFailure
         | RetryCondition::RefusedStream
         | RetryCondition::Reset
-        | RetryCondition::ResetBeforeRequest => false,
+        | RetryCondition::ResetBeforeRequest
+        | RetryCondition::RateLimited => false,
     }
 }
 
@@ -70,7 +76,8 @@ fn fires_on_fault(condition: RetryCondition, fault: Fault) -> bool {
         RetryCondition::RefusedStream
         | RetryCondition::Conflict
         | RetryCondition::Status(_)
-        | RetryCondition::GrpcStatus(_) => false,
+        | RetryCondition::GrpcStatus(_)
+        | RetryCondition::RateLimited => false,
     }
 }
 
@@ -104,7 +111,13 @@ mod tests {
     use RetryCondition as On;
 
     fn policy(condition: RetryCondition) -> RetryPolicy {
-        RetryPolicy { attempts: 1, conditions: vec![condition], per_try_timeout: None, backoff: 25 }
+        RetryPolicy {
+            attempts: 1,
+            conditions: vec![condition],
+            per_try_timeout: None,
+            backoff: 25,
+            ignore_previous_hosts: true,
+        }
     }
 
     #[test]
@@ -162,11 +175,23 @@ mod tests {
             conditions: vec![On::ConnectFailure, On::RefusedStream, On::GrpcStatus(14), On::GrpcStatus(1)],
             per_try_timeout: None,
             backoff: 25,
+            ignore_previous_hosts: true,
         };
         assert!(!needs_copy(&istio, &plain));
         assert!(needs_copy(&istio, &grpc));
         assert!(needs_copy(&policy(On::Status(503)), &plain));
         assert!(!needs_copy(&policy(On::ResetBeforeRequest), &plain));
+    }
+
+    #[test]
+    fn a_response_of_a_rate_limit_fires_only_the_condition_that_names_it() {
+        let headers = HeaderMap::from_iter([(http::HeaderName::from_static(RATE_LIMITED), "true".parse().unwrap())]);
+        let limited = TryOutcome::Response(StatusCode::TOO_MANY_REQUESTS, &headers);
+        assert!(fires(&policy(On::RateLimited), limited));
+        assert!(!fires(&policy(On::Status(429)), limited));
+        let plain = HeaderMap::new();
+        assert!(!fires(&policy(On::RateLimited), TryOutcome::Response(StatusCode::TOO_MANY_REQUESTS, &plain)));
+        assert!(needs_copy(&policy(On::RateLimited), &plain));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use sluicegate_router::Router;
 use sluicegate_sdk::testing::{TestRequest, configure, resource};
 use sluicegate_sdk::{
     Answer, Continuation, Diagnostics, Forward, HeaderEdit, RequestDecision, RequestEdit, RequestFilter, Resource,
+    ValuePart,
 };
 
 /// The documents of a YAML text.
@@ -110,8 +111,19 @@ pub fn header_words(edits: &[HeaderEdit]) -> Vec<String> {
         HeaderEdit::Set(header) => format!("set {}={}", header.name, text(&header.value)),
         HeaderEdit::Append(header) => format!("add {}={}", header.name, text(&header.value)),
         HeaderEdit::Remove(name) => format!("remove {name}"),
+        HeaderEdit::SetFormatted(header) => format!("set {}={}", header.name, parts(&header.parts)),
+        HeaderEdit::AppendFormatted(header) => format!("add {}={}", header.name, parts(&header.parts)),
     };
     edits.iter().map(word).collect()
+}
+
+fn parts(parts: &[ValuePart]) -> String {
+    let word = |part: &ValuePart| match part {
+        ValuePart::Literal(text) => String::from_utf8_lossy(text).into_owned(),
+        ValuePart::ResponseHeader(name) => format!("<{name}>"),
+        ValuePart::UpstreamAddress => "<upstream>".to_owned(),
+    };
+    parts.iter().map(word).collect()
 }
 
 /// The value of a header of an answer.
