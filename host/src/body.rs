@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +137,15 @@ impl ProxyBody {
             }
             Err(trailers) => Ok(Self::stream(Trailers(Some(trailers)))),
         }
+    }
+
+    /// The same, and takes at least this long. Who waits without reading does not see that the client leaves.
+    pub async fn begin_after(self, delay: Duration) -> Result<Self, BodyError> {
+        let waited = async {
+            tokio::time::sleep(delay).await;
+            Ok(())
+        };
+        tokio::try_join!(self.begin(), waited).map(|(body, ())| body)
     }
 
     /// Finds out whether the frame read ahead was all. The end of a chunked body often lies in the same packet as its

@@ -232,7 +232,9 @@ fn respond_one(
         }
         Ok(Err(edits)) => {
             link.metrics.observe(Phase::Response, CallResult::Next, started.elapsed());
-            edits.into_iter().for_each(|edit| edit.apply(&mut parts.headers, upstream));
+            for edit in edits {
+                edit.apply(&mut parts.headers, upstream);
+            }
             Ok(None)
         }
         Err(failure) => failed(link, Phase::Response, started, &failure).map(|()| None),
