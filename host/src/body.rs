@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +152,15 @@ impl ProxyBody {
             }
             Err(trailers) => Ok(Self::stream(Trailers(Some(trailers)))),
         }
+    }
+
+    /// The same, and takes at least this long. Who waits without reading does not see that the client leaves.
+    pub async fn begin_after(self, delay: Duration) -> Result<Self, BodyError> {
+        let waited = async {
+            tokio::time::sleep(delay).await;
+            Ok(())
+        };
+        tokio::try_join!(self.begin(), waited).map(|(body, ())| body)
     }
 
     /// All of it, if it is at most this large. One frame is not copied. Trailers are dropped.

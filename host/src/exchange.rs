@@ -199,11 +199,11 @@ impl Run {
         loop {
             step = match step {
                 Step::Respond(response) => {
-                    self.wait().await;
+                    self.wait().await?;
                     return Ok(response);
                 }
                 Step::Forward(decided) => {
-                    self.wait().await;
+                    self.wait().await?;
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
@@ -238,11 +238,12 @@ impl Run {
     }
 
     /// Waits as long as the decision says; a client that leaves ends it.
-    async fn wait(&mut self) {
-        if let Some(delay) = self.course.take_delay() {
-            // In a box, as few requests wait and each would carry the timer.
-            Box::pin(tokio::time::sleep(delay)).await;
-        }
+    async fn wait(&mut self) -> Result<(), RequestError> {
+        let Some(delay) = self.course.take_delay() else { return Ok(()) };
+        let body = std::mem::replace(&mut self.body, ProxyBody::empty());
+        // In a box, as few requests wait and each would carry the timer.
+        self.body = Box::pin(body.begin_after(delay)).await.map_err(|error| self.blame(&error))?;
+        Ok(())
     }
 
     async fn gather(&mut self, mut plan: Plan) -> Result<Step, RequestError> {
