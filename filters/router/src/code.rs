@@ -50,3 +50,11 @@ pub const OWNED_HOST: &str = "SG0222";
 pub const NEVER_MATCHES: &str = "SG0223";
 /// A deprecated or sloppy spelling.
 pub const DEPRECATED: &str = "SG0224";
+/// A gateway that no document defines.
+pub const UNKNOWN_GATEWAY: &str = "SG0230";
+/// A host that no server of the resource's gateways serves.
+pub const UNSERVED_HOST: &str = "SG0231";
+/// A delegate that no document defines.
+pub const UNKNOWN_DELEGATE: &str = "SG0232";
+/// A rule for TLS or TCP that Istio refuses.
+pub const LAYER4: &str = "SG0233";

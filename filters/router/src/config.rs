@@ -4,6 +4,7 @@
 //! get here; whatever else can be wrong is found while these types are resolved. A `null` counts as a field left out,
 //! and as a condition that every request meets where it stands in a `match` list.
 
+use crate::layer4::Layer4Route;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -15,6 +16,12 @@ const KEEP_NULLS: [&str; 3] = ["headers", "withoutHeaders", "queryParams"];
 pub fn read(mut spec: Value) -> Result<VirtualService, serde_json::Error> {
     remove_nulls(&mut spec, false);
     serde_json::from_value(spec)
+}
+
+/// Reads one rule.
+pub fn read_rule(mut rule: Value) -> Result<HttpRoute, serde_json::Error> {
+    remove_nulls(&mut rule, false);
+    serde_json::from_value(rule)
 }
 
 /// Removes members that are `null`, so that the types below need not allow for it one by one.
@@ -42,9 +49,9 @@ pub struct VirtualService {
     /// The rules for HTTP, of which the first that matches counts.
     pub http: Vec<HttpRoute>,
     /// Rules for TLS that is passed through: accepted without effect.
-    pub tls: Vec<serde_json::Value>,
+    pub tls: Vec<Layer4Route>,
     /// Rules for plain TCP: accepted without effect.
-    pub tcp: Vec<serde_json::Value>,
+    pub tcp: Vec<Layer4Route>,
     /// Namespaces that see the resource: accepted without effect.
     pub export_to: Vec<String>,
 }
@@ -64,7 +71,7 @@ pub struct HttpRoute {
     pub redirect: Option<Redirect>,
     /// A fixed answer.
     pub direct_response: Option<DirectResponse>,
-    /// Hands the rule over to another resource: accepted without effect.
+    /// Hands the rule over to another resource.
     pub delegate: Option<Delegate>,
     /// Changes path and authority before the request is sent.
     pub rewrite: Option<Rewrite>,
@@ -108,7 +115,7 @@ pub struct HttpMatch {
     pub port: Option<i64>,
     /// Labels of the caller's workload.
     pub source_labels: BTreeMap<String, String>,
-    /// Gateways that the block is restricted to: accepted without effect.
+    /// Gateways that the block is restricted to.
     pub gateways: Vec<String>,
     /// Query parameters that must be there.
     pub query_params: BTreeMap<String, Option<StringMatch>>,

@@ -1,38 +1,49 @@
 //! Says which rules a request had to choose from, which one it got, and why it did not get the others.
 
+use crate::attachment::MESH;
 use crate::decide;
 use crate::header::Operations;
+use crate::redirect::to_https;
 use crate::rule::{Action, Route};
-use crate::table::{Found, Table, VirtualHost};
+use crate::table::{Found, Owner, Served, Table};
 use crate::target::{Target, Targets, label};
 use crate::view::View;
 use sluicegate_sdk::{Candidate, Explanation};
 
 /// Explains what the table does with a request.
 pub fn explain(table: &Table, view: &View<'_>) -> Explanation {
-    match table.host(view) {
-        None => nobody(table, view),
-        Some(host) => of_host(table, host, view),
+    match table.owner(view) {
+        Owner::Nobody => {
+            others(table, format!("no VirtualService has the host {:?}; the request goes on", view.authority()))
+        }
+        Owner::Unserved(port) => others(
+            table,
+            format!("no VirtualService has the host {:?} on the Gateway's port {port}: 404", view.authority()),
+        ),
+        Owner::Https => others(table, format!("the Gateway sends plain requests to https: 301 to {}", to_https(view))),
+        Owner::Rules(served) => of_host(table, served, view),
     }
 }
 
-fn nobody(table: &Table, view: &View<'_>) -> Explanation {
+/// Of a request that no rule was asked about: what the documents are there for.
+fn others(table: &Table, summary: String) -> Explanation {
     let candidate = |document: &crate::document::Document| {
         let hosts: Vec<&str> = document.hosts.iter().map(|(_, host)| host.as_str()).collect();
+        let gateways = match document.gateways.as_slice() {
+            [only] if only == MESH => String::new(),
+            several => format!(" on {}", several.join(", ")),
+        };
         Candidate {
             name: format!("VirtualService {}", document.name),
             origin: document.origin.clone(),
             chosen: false,
-            reason: format!("its hosts are {}", hosts.join(", ")),
+            reason: format!("its hosts are {}{gateways}", hosts.join(", ")),
         }
     };
-    Explanation {
-        summary: format!("no VirtualService has the host {:?}; the request goes on", view.authority()),
-        candidates: table.documents().iter().map(candidate).collect(),
-    }
+    Explanation { summary, candidates: table.documents().iter().map(candidate).collect() }
 }
 
-fn of_host(table: &Table, host: &VirtualHost, view: &View<'_>) -> Explanation {
+fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
     let mut winner = None;
     let mut candidates = Vec::new();
     for (candidate, found) in table.candidates(host) {
@@ -40,24 +51,30 @@ fn of_host(table: &Table, host: &VirtualHost, view: &View<'_>) -> Explanation {
             Some(_) => Some("an earlier rule has taken the request".to_owned()),
             None => found.block.objection(view),
         };
-        let name = format!(
-            "VirtualService {}, rule {}, match {}",
-            found.document.name,
-            found.rule.index + 1,
-            candidate.block + 1
-        );
+        let name = name(found, candidate.block);
         let chosen = objection.is_none();
         let reason = objection.unwrap_or_else(|| format!("matches and {}", outcome(found, view)));
         if chosen {
             winner = Some(format!("{name} {}", outcome(found, view)));
         }
-        candidates.push(Candidate { name, origin: found.document.origin.clone(), chosen, reason });
+        let origin = found.rule.delegate.as_ref().map_or(&found.document.origin, |delegate| &delegate.origin);
+        candidates.push(Candidate { name, origin: origin.clone(), chosen, reason });
     }
     let owners = || table.documents_of(host).map(|document| document.name.as_str()).collect::<Vec<_>>().join(", ");
     let summary = winner.unwrap_or_else(|| {
         format!("the host {:?} belongs to VirtualService {}, which has no rule for it: 404", view.authority(), owners())
     });
     Explanation { summary, candidates }
+}
+
+fn name(found: Found<'_>, block: usize) -> String {
+    let rule = format!("VirtualService {}, rule {}", found.document.name, found.rule.index + 1);
+    match &found.rule.delegate {
+        None => format!("{rule}, match {}", block + 1),
+        Some(delegate) => {
+            format!("{rule}, delegated to {}, rule {}, match {}", delegate.name, delegate.index + 1, block + 1)
+        }
+    }
 }
 
 /// What becomes of the request, reading on after the rule.

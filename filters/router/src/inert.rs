@@ -9,7 +9,6 @@ use crate::report::{Place, Report};
 pub fn report(rule: &HttpRoute, place: &Place, report: &mut Report<'_>) {
     if let Some(delegate) = &rule.delegate {
         let place = place.key("delegate");
-        report.no_effect(&place, "delegate", "requests go on to the rules behind this one");
         check_delegate(delegate, &place, report);
     }
 }

@@ -99,6 +99,12 @@ impl Redirect {
     }
 }
 
+/// The same request by https, on its usual port: which port of which host ends TLS is nothing that a plain port knows.
+pub fn to_https(view: &View<'_>) -> String {
+    let query = view.query().map_or_else(String::new, |query| format!("?{query}"));
+    format!("https://{}{}{query}", host::without_port(view.authority()), view.path())
+}
+
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),

@@ -25,6 +25,8 @@ pub struct Rule {
     pub name: String,
     /// Its place in the resource, from 0.
     pub index: usize,
+    /// The resource that has the rule, where it was delegated.
+    pub delegate: Option<Delegated>,
     /// At least one; a request must match one of them.
     pub blocks: Vec<Block>,
     /// What becomes of the request.
@@ -33,6 +35,17 @@ pub struct Rule {
     pub headers: Level,
     /// What browsers of other origins are told.
     pub cors: Option<Cors>,
+}
+
+/// Where a rule that was delegated stands.
+#[derive(Debug)]
+pub struct Delegated {
+    /// `NAMESPACE/NAME` of the delegate.
+    pub name: String,
+    /// `file:line` of the delegate.
+    pub origin: String,
+    /// The rule's place there, from 0.
+    pub index: usize,
 }
 
 /// What becomes of a request.
@@ -95,7 +108,7 @@ impl Rule {
         let cors = cors.map(|cors| Cors::resolve(cors, &place.key("corsPolicy"), report));
         let name = written.name.clone().filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("{}/{index}", context.document));
-        Some(Self { name, index, blocks, action: action?, headers, cors })
+        Some(Self { name, index, delegate: None, blocks, action: action?, headers, cors })
     }
 
     /// The name that logs and metrics give a request that matched `block`.

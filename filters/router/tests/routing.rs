@@ -220,15 +220,18 @@ fn a_fixed_answer_has_its_body_and_the_headers_of_the_rule() {
 }
 
 #[test]
-fn a_rule_that_only_delegates_is_passed_over() {
+fn a_rule_that_delegates_to_nobody_is_passed_over() {
     let yaml = shop("- delegate: {name: other}\n- route: [{destination: {host: stock}}]");
     assert_eq!(outcome(&router(&yaml), &get("/")), "stock");
-    assert_eq!(findings(&yaml), ["note SG0220 /spec/http/0/delegate"]);
+    assert_eq!(findings(&yaml), ["warning SG0232 /spec/http/0/delegate"]);
 }
 
 #[test]
 fn a_document_for_tls_alone_owns_its_host_and_answers_404() {
-    let yaml = document("db", "hosts: [db.example.com]\ntls: [{match: [{sniHosts: [db.example.com]}]}]");
+    let yaml = document(
+        "db",
+        "hosts: [db.example.com]\ntls: [{match: [{sniHosts: [db.example.com]}], route: [{destination: {host: db}}]}]",
+    );
     assert_eq!(outcome(&router(&yaml), &get("/").authority("db.example.com")), "404");
 }
 

@@ -26,6 +26,10 @@ fn hosts_and_gateways_are_checked() {
         ("hosts: [a]\ngateways: ['a/b/c']", "error SG0201 /spec/gateways/0"),
         ("hosts: [a]\ngateways: [edge.ns.svc.cluster.local]", "warning SG0224 /spec/gateways/0"),
         ("hosts: [a]\nexportTo: ['.']", "note SG0220 /spec/exportTo"),
+        ("hosts: [a]\nexportTo: ['*', '.']", "error SG0201 /spec/exportTo/0"),
+        ("hosts: [a]\nexportTo: [b, b]", "error SG0201 /spec/exportTo/1"),
+        ("hosts: [a]\nexportTo: ['~', b]", "error SG0201 /spec/exportTo/0"),
+        ("hosts: [a]\nexportTo: [a_b]", "error SG0201 /spec/exportTo/0"),
         ("gateways: [edge]", "error SG0218 /spec/gateways"),
     ] {
         let found = findings(&document("a", &format!("{spec}\n{http}")));
@@ -81,13 +85,64 @@ fn match_blocks_are_checked() {
         ("{port: 70000}", "error SG0206 /match/0/port"),
         ("{sourceLabels: {a: b}}", "warning SG0223 /match/0/sourceLabels"),
         ("{sourceNamespace: other}", "warning SG0223 /match/0/sourceNamespace"),
-        ("{gateways: [a]}", "note SG0220 /match/0/gateways"),
+        ("{sourceLabels: {a: b}, gateways: [a]}", "note SG0220 /match/0/sourceLabels"),
+        ("{sourceNamespace: other, gateways: [a]}", "note SG0220 /match/0/sourceNamespace"),
+        ("{sourceLabels: {a: b}, gateways: [a, mesh]}", "warning SG0223 /match/0/sourceLabels"),
+        ("{headers: {'@request.auth.claims': {exact: b}}}", "error SG0211 /match/0/headers/@request.auth.claims"),
+        ("{headers: {'@request.auth.claims[a': {exact: b}}}", "error SG0211 /match/0/headers/@request.auth.claims[a"),
+        ("{headers: {'@request.auth.claims[a][]': {}}}", "error SG0211 /match/0/headers/@request.auth.claims[a][]"),
+        ("{uri: {regex: /A}, ignoreUriCase: true}", "note SG0220 /match/0/ignoreUriCase"),
+        ("{gateways: [a]}", "warning SG0223 /match/0/gateways/0"),
     ] {
         let found = in_rule(&format!("match: [{block}]\n  {ROUTE}"));
         assert!(found.contains(&expected.to_owned()), "{block}: {found:?}");
     }
     let long = in_rule(&format!("match: [{{uri: {{prefix: /{}}}}}]\n  {ROUTE}", "a".repeat(1024)));
     assert_eq!(long, ["error SG0206 /match/0/uri/prefix"]);
+}
+
+#[test]
+fn rules_for_tls_and_tcp_are_checked_and_noted() {
+    let to = "route: [{destination: {host: a}}]";
+    for (rules, expected) in [
+        (format!("tls: [{{match: [{{sniHosts: [a.b]}}], {to}}}]"), vec!["note SG0220 /spec/tls"]),
+        (format!("tls: [{{match: [{{sniHosts: [c.d]}}], {to}}}]"), vec!["error SG0233 /spec/tls/0/match/0/sniHosts/0"]),
+        (
+            format!("tls: [{{match: [{{sniHosts: [10.0.0.1]}}], {to}}}]"),
+            vec!["warning SG0233 /spec/tls/0/match/0/sniHosts/0"],
+        ),
+        (format!("tls: [{{match: [{{sniHosts: []}}], {to}}}]"), vec!["error SG0233 /spec/tls/0/match/0/sniHosts"]),
+        (format!("tls: [{{{to}}}]"), vec!["error SG0233 /spec/tls/0"]),
+        ("tls: [{match: [{sniHosts: [a.b]}]}]".to_owned(), vec!["error SG0204 /spec/tls/0/route"]),
+        (format!("tcp: [{{{to}}}]"), vec!["note SG0220 /spec/tcp"]),
+        (
+            format!("tcp: [{{match: [{{destinationSubnets: [x]}}], {to}}}]"),
+            vec!["error SG0233 /spec/tcp/0/match/0/destinationSubnets/0"],
+        ),
+        (
+            format!("tcp: [{{match: [{{sourceSubnet: 10.0.0.0/99}}], {to}}}]"),
+            vec!["error SG0233 /spec/tcp/0/match/0/sourceSubnet"],
+        ),
+        (format!("tcp: [{{match: [{{port: 0}}], {to}}}]"), vec!["error SG0233 /spec/tcp/0/match/0/port"]),
+        (
+            format!("tcp: [{{match: [{{gateways: [a/b/c]}}], {to}}}]"),
+            vec!["error SG0201 /spec/tcp/0/match/0/gateways/0"],
+        ),
+        ("tcp: [{route: [{}]}]".to_owned(), vec!["error SG0208 /spec/tcp/0/route/0"]),
+        (
+            "tcp: [{route: [{destination: {host: a}, weight: -1}]}]".to_owned(),
+            vec!["error SG0209 /spec/tcp/0/route/0/weight"],
+        ),
+        (
+            "tcp: [{route: [{destination: {host: a}}, {destination: {host: b}}]}]".to_owned(),
+            vec!["error SG0209 /spec/tcp/0/route"],
+        ),
+    ] {
+        let found = findings(&document("a", &format!("hosts: ['*.b']\n{rules}")));
+        let beside_the_note: Vec<&String> =
+            found.iter().filter(|line| found.len() == 1 || !line.starts_with("note")).collect();
+        assert_eq!(beside_the_note, expected, "{rules}");
+    }
 }
 
 #[test]
@@ -291,8 +346,8 @@ fn what_a_composition_cannot_have_is_noted() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_noted_and_still_checked() {
-    assert_eq!(in_rule("delegate: {}"), ["note SG0220 /delegate", "error SG0218 /delegate"]);
+fn a_delegate_without_a_name_is_refused() {
+    assert_eq!(in_rule("delegate: {}"), ["error SG0218 /delegate"]);
 }
 
 #[test]
@@ -301,6 +356,10 @@ fn rules_that_no_request_gets_to_are_warned_of() {
     assert_eq!(findings(&shop(&after)), ["warning SG0221 /spec/http/1"]);
     let twice = format!("- match: [{{name: a, uri: {{exact: /a}}}}, {{name: b, uri: {{exact: /a}}}}]\n  {ROUTE}");
     assert_eq!(findings(&shop(&twice)), ["warning SG0221 /spec/http/0/match/1"]);
+    let behind = format!("- match: [{{uri: {{prefix: /}}}}, {{uri: {{exact: /a}}}}]\n  {ROUTE}");
+    assert_eq!(findings(&shop(&behind)), ["warning SG0221 /spec/http/0/match/1"]);
+    let elsewhere = format!("- match: [{{gateways: [mesh]}}]\n  {ROUTE}\n- match: [{{uri: {{exact: /a}}}}]\n  {ROUTE}");
+    assert!(findings(&shop(&elsewhere)).is_empty(), "a block for one gateway leaves the others to the rules behind it");
 }
 
 #[test]
