@@ -32,7 +32,7 @@ pub(super) struct Expressions {
 
 #[derive(Debug)]
 struct Automaton {
-    automaton: DFA,
+    states: DFA,
     /// Only in use within one call of [`Automaton::run`].
     cache: RefCell<Option<Cache>>,
     /// The entries of each expression, sorted.
@@ -116,28 +116,28 @@ impl Automaton {
         // own limit bounds that, too.
         let config =
             Config::new().match_kind(MatchKind::All).cache_capacity(STATES_SIZE).skip_cache_capacity_check(true);
-        let automaton = Builder::new().configure(config).build_from_nfa(nfa).ok()?;
+        let states = Builder::new().configure(config).build_from_nfa(nfa).ok()?;
         let entries = parsed.iter().map(|(_, entries)| entries.clone()).collect();
-        Some(Self { automaton, cache: RefCell::new(None), entries })
+        Some(Self { states, cache: RefCell::new(None), entries })
     }
 
     /// Runs a path through and hands the entries of each expression that matches it to `visit`; nothing when the
     /// automaton has given up, in which case nothing was handed over.
     fn run(&self, path: &str, mut visit: impl FnMut(&[usize])) -> Option<()> {
         let mut cache = self.cache.try_borrow_mut().ok()?;
-        let cache = cache.get_or_insert_with(|| self.automaton.create_cache());
+        let cache = cache.get_or_insert_with(|| self.states.create_cache());
         let input = Input::new(path).anchored(Anchored::Yes);
-        let mut state = self.automaton.start_state_forward(cache, &input).ok()?;
+        let mut state = self.states.start_state_forward(cache, &input).ok()?;
         for byte in path.bytes() {
-            state = self.automaton.next_state(cache, state, byte).ok()?;
+            state = self.states.next_state(cache, state, byte).ok()?;
             if state.is_dead() {
                 return Some(());
             }
         }
-        state = self.automaton.next_eoi_state(cache, state).ok()?;
+        state = self.states.next_eoi_state(cache, state).ok()?;
         if state.is_match() {
-            for number in 0..self.automaton.match_len(cache, state) {
-                let expression = self.automaton.match_pattern(cache, state, number);
+            for number in 0..self.states.match_len(cache, state) {
+                let expression = self.states.match_pattern(cache, state, number);
                 visit(self.entries.get(expression.as_usize()).map_or(&[], Vec::as_slice));
             }
         }
