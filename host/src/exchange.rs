@@ -240,12 +240,12 @@ impl Run {
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
         let Forward { destination, timeout, retries } = decided;
-        let found = self.snapshot.registry.find(&destination.host, destination.port);
-        let cluster = found.ok_or_else(|| RequestError::NoEndpoint { destination: destination.host.clone() })?;
+        let cluster = self.snapshot.registry.resolve(&destination)?;
         self.outcome.upstream = Some(cluster.name().to_owned());
         let parts = self.upstream_head();
         let body = std::mem::replace(&mut self.body, ProxyBody::empty());
-        let policy = ForwardPolicy { timeout: timeout.map(Duration::from_millis), retries };
+        let policy =
+            ForwardPolicy { timeout: timeout.map(Duration::from_millis), retries, source: Some(self.head.peer.ip()) };
         let forwarded = forward(&cluster, parts, body, &policy).await.map_err(|error| self.blamed(error))?;
         let Forwarded { mut response, upgrade, endpoint, attempts } = forwarded;
         self.outcome.endpoint = Some(endpoint);

@@ -74,10 +74,13 @@ fn passed_through(snapshot: &Snapshot, authority: &str) -> ExplainOutcome {
 }
 
 fn destination(snapshot: &Snapshot, wanted: &Destination) -> ExplainDestination {
-    let found = snapshot.registry.find(&wanted.host, wanted.port);
+    let found = snapshot.registry.resolve(wanted).ok();
     let endpoints: Vec<_> =
-        found.iter().flat_map(|cluster| cluster.endpoints()).map(|endpoint| endpoint.address).collect();
-    let name = wanted.port.map_or_else(|| wanted.host.clone(), |port| format!("{}:{port}", wanted.host));
+        found.iter().flat_map(|cluster| cluster.members()).map(|member| member.endpoint.address).collect();
+    let mut name = wanted.port.map_or_else(|| wanted.host.clone(), |port| format!("{}:{port}", wanted.host));
+    if let Some(subset) = &wanted.subset {
+        name += &format!(", subset {subset}");
+    }
     let chosen = if let [only] = endpoints.as_slice() { Some(*only) } else { None };
     ExplainDestination { name, service: found.map(|cluster| cluster.name().to_owned()), endpoints, chosen }
 }

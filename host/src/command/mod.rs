@@ -7,5 +7,6 @@ pub(crate) mod composition;
 pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod filter;
+pub(crate) mod get;
 pub(crate) mod print;
 pub(crate) mod run;

@@ -3,6 +3,7 @@
 use super::pool::Lease;
 use super::response;
 use super::retry::Fault;
+use super::target::{OpenError, Target};
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
@@ -40,12 +41,25 @@ pub(super) struct Failure {
     pub(super) unsent: Option<Box<Request<ProxyBody>>>,
 }
 
+impl Failure {
+    /// Whether the endpoint is to blame: not a client's broken body, and not a limit that was met.
+    pub(super) fn is_upstreams(&self) -> bool {
+        matches!(
+            self.error,
+            RequestError::ConnectFailed { .. }
+                | RequestError::Reset { .. }
+                | RequestError::BadResponse { .. }
+                | RequestError::Deadline { .. }
+        )
+    }
+}
+
 type Sent = Result<Response<Incoming>, (hyper::Error, Option<Request<ProxyBody>>)>;
 
 /// Sends the request to the endpoint. A pooled connection that turns out to be closed is replaced by a new one, which
 /// does not count as a try.
 pub(super) async fn attempt(
-    endpoint: SocketAddr,
+    target: Target<'_>,
     mut request: Request<ProxyBody>,
     clock: Clock,
 ) -> Result<Answered, Failure> {
@@ -54,9 +68,9 @@ pub(super) async fn attempt(
     let late = clock.overdue(uploaded);
     tokio::pin!(late);
     loop {
-        let mut lease = match Lease::reuse(endpoint) {
+        let mut lease = match target.reuse() {
             Some(lease) => lease,
-            None => open(endpoint, clock, &mut request).await?,
+            None => open(target, clock, &mut request).await?,
         };
         // A close that crosses the request on its way leaves it sent but unanswered. What is idempotent may be repeated
         // then (RFC 9110, section 9.2.2).
@@ -74,7 +88,7 @@ pub(super) async fn attempt(
                 let again = unsent.or_else(|| spare.filter(|_| closed(&error)));
                 match again {
                     Some(again) if lease.idle.is_some() => request = again,
-                    again => return Err(failure(&error, endpoint, again)),
+                    again => return Err(failure(&error, target.address(), again)),
                 }
             }
         }
@@ -110,12 +124,17 @@ impl Clock {
     }
 }
 
-async fn open(endpoint: SocketAddr, clock: Clock, request: &mut Request<ProxyBody>) -> Result<Lease, Failure> {
+async fn open(target: Target<'_>, clock: Clock, request: &mut Request<ProxyBody>) -> Result<Lease, Failure> {
     let limit = clock.per_try.min(clock.remaining());
-    Lease::open(endpoint, limit).await.map_err(|reason| {
-        let error = RequestError::ConnectFailed { endpoint: endpoint.to_string(), reason };
+    target.open(limit).await.map_err(|error| {
+        let fault = match error {
+            OpenError::Failed(_) => Fault::Connect,
+            OpenError::TimedOut => Fault::TimedOut,
+            // More of the same would not help a service that has too much to do.
+            OpenError::Overflow => Fault::Final,
+        };
         let unsent = std::mem::replace(request, Request::new(ProxyBody::empty()));
-        Failure { error, fault: Fault::Connect, unsent: Some(Box::new(unsent)) }
+        Failure { error: error.of(&target, limit), fault, unsent: Some(Box::new(unsent)) }
     })
 }
 

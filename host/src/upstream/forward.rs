@@ -1,17 +1,24 @@
 //! Sends a request to a service and hands back its response as it streams in.
 
 use super::attempt::{Answered, Clock, Failure, attempt, copy};
-use super::registry::Cluster;
+use super::balance::affinity::Affinity;
+use super::cluster::Cluster;
+use super::limit::{Counted, Limit};
+use super::record::Verdict;
 use super::retry::{self, TryOutcome};
-use super::{balance, framing};
+use super::state::Active;
+use super::target::Target;
+use super::watch::Watch;
+use super::{framing, outlier};
 use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::error::RequestError;
 use crate::wasm::types::RetryPolicy;
+use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -25,6 +32,8 @@ pub struct ForwardPolicy {
     pub timeout: Option<Duration>,
     /// When to try again.
     pub retries: Option<RetryPolicy>,
+    /// Who asks, for a policy that ties clients to endpoints.
+    pub source: Option<IpAddr>,
 }
 
 /// A response on its way back.
@@ -55,42 +64,133 @@ pub async fn forward(
     let body = begin(body).await?;
     let request = framing::frame(parts, body)?;
     let clock = Clock::start(policy);
-    match &policy.retries {
-        Some(retries) if retries.attempts > 0 => try_again(cluster, request, clock, retries).await,
-        _ => {
-            let endpoint = pick(cluster, &[])?;
-            attempt(endpoint, request, clock).await.map(|answered| answered.from(endpoint, 1)).map_err(Failure::into)
-        }
+    let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
+    let admitted = admit(cluster)?;
+    let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
+    let (mut tried, attempts) = match retries {
+        Some(retries) => try_again(cluster, affinity.key, request, clock, retries).await?,
+        None => (Try::make(cluster, affinity.key, &[], request, clock).await?, 1),
+    };
+    tried.admitted = admitted;
+    let mut forwarded = tried.finish(attempts)?;
+    if let Some(cookie) = affinity.cookie {
+        forwarded.response.headers_mut().append(SET_COOKIE, cookie);
     }
+    Ok(forwarded)
 }
 
-/// Makes the first try and the retries that the policy allows.
-async fn try_again(
-    cluster: &Cluster,
+/// Makes the first try and the retries that the policies allow. Returns the last try, and how many there were.
+async fn try_again<'a>(
+    cluster: &'a Cluster,
+    key: Option<u64>,
     mut request: Request<ProxyBody>,
     clock: Clock,
     policy: &RetryPolicy,
-) -> Result<Forwarded, RequestError> {
-    let mut tried = Vec::new();
+) -> Result<(Try<'a>, u32), RequestError> {
+    let mut addresses = Vec::new();
+    let mut retrying = None;
+    let mut target = Target::pick(cluster, key, &addresses)?;
     for attempts in 1..=policy.attempts.min(limits::RETRIES) {
         let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
-        let endpoint = pick(cluster, &tried)?;
-        let mut result = attempt(endpoint, request, clock).await;
-        let fires = retry::fires(policy, outcome(&result));
-        let unsent = result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
+        let mut tried = Try::at(target, request, clock).await;
+        tried.retry = retrying.take();
+        let fires = retry::fires(policy, outcome(&tried.result));
+        let unsent = tried.result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
         let wait = retry::backoff(policy.backoff, attempts);
-        match unsent.or(spare).filter(|_| fires && wait < clock.remaining()) {
-            Some(again) => request = again,
-            None => return result.map(|answered| answered.from(endpoint, attempts)).map_err(Failure::into),
-        }
+        let Some(again) = unsent.or(spare).filter(|_| fires && wait < clock.remaining()) else {
+            return Ok((tried, attempts));
+        };
+        addresses.push(target.address());
+        let (Ok(next), Ok(counted)) = (Target::pick(cluster, key, &addresses), may_retry(cluster)) else {
+            return Ok((tried, attempts));
+        };
+        (target, retrying, request) = (next, counted, again);
         // Closes what is left of the failed try before the next one begins.
-        drop(result);
-        tried.push(endpoint);
+        drop(tried);
         sleep(wait).await;
     }
-    let endpoint = pick(cluster, &tried)?;
-    let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX).saturating_add(1);
-    attempt(endpoint, request, clock).await.map(|answered| answered.from(endpoint, attempts)).map_err(Failure::into)
+    let attempts = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let mut tried = Try::at(target, request, clock).await;
+    tried.retry = retrying;
+    Ok((tried, attempts))
+}
+
+/// One try, over or with its response on the way.
+struct Try<'a> {
+    target: Target<'a>,
+    result: Result<Answered, Failure>,
+    /// What is counted until the response has ended: the endpoint's activity, the request and the retry.
+    active: Option<Active>,
+    admitted: Option<Counted>,
+    retry: Option<Counted>,
+}
+
+impl<'a> Try<'a> {
+    /// Sends the request to an endpoint with which it was not tried.
+    async fn make(
+        cluster: &'a Cluster,
+        key: Option<u64>,
+        tried: &[SocketAddr],
+        request: Request<ProxyBody>,
+        clock: Clock,
+    ) -> Result<Self, RequestError> {
+        Ok(Self::at(Target::pick(cluster, key, tried)?, request, clock).await)
+    }
+
+    async fn at(target: Target<'a>, request: Request<ProxyBody>, clock: Clock) -> Self {
+        let active = target.cluster.is_tracked().then(|| target.member.state.enter());
+        let result = attempt(target, request, clock).await;
+        let failed = match &result {
+            Ok(answered) => Verdict::of(answered.response.status()),
+            Err(failure) if failure.is_upstreams() => Verdict::LocalFailure,
+            Err(_) => Verdict::Success,
+        };
+        // Success is only known at the end of the response.
+        if failed != Verdict::Success {
+            outlier::observe(target.cluster, target.member, failed);
+        }
+        Self { target, result, active, admitted: None, retry: None }
+    }
+
+    /// The response, followed to its end where that is wanted.
+    fn finish(self, attempts: u32) -> Result<Forwarded, RequestError> {
+        let Answered { mut response, upgrade } = self.result?;
+        let endpoint = self.target.address();
+        if let Some(active) = self.active {
+            let verdict = Verdict::of(response.status());
+            let watch = Watch::new(self.target, verdict, (active, self.admitted, self.retry));
+            response = response.map(|body| watch.follow(body));
+        }
+        Ok(Forwarded { response, upgrade, endpoint, attempts })
+    }
+}
+
+/// Counts a request, where its cluster's are counted.
+fn admit(cluster: &Cluster) -> Result<Option<Counted>, RequestError> {
+    if !cluster.is_tracked() {
+        return Ok(None);
+    }
+    let state = cluster.state();
+    state.requests.enter(cluster.policy().pool.max_requests).map(Some).ok_or_else(|| {
+        state.overflowed(Limit::Requests);
+        RequestError::UpstreamOverloaded { destination: cluster.name().to_owned(), limit: "requests are active" }
+    })
+}
+
+/// Counts a retry, where its cluster's are counted.
+fn may_retry(cluster: &Cluster) -> Result<Option<Counted>, Limit> {
+    if !cluster.is_tracked() {
+        return Ok(None);
+    }
+    let (state, policy) = (cluster.state(), cluster.policy());
+    let limit = match policy.retry_budget {
+        Some(budget) => Some(budget.of(state.requests())),
+        None => policy.pool.max_retries,
+    };
+    state.retries.enter(limit).map(Some).ok_or_else(|| {
+        state.overflowed(Limit::Retries);
+        Limit::Retries
+    })
 }
 
 /// Waits for the first frame of a body that streams; its connection keeps the later ones moving.
@@ -102,11 +202,6 @@ async fn begin(body: ProxyBody) -> Result<ProxyBody, RequestError> {
         Ok(begun) => begun.map_err(|error| of_body(&error)),
         Err(_) => Err(RequestError::RequestTimeout),
     }
-}
-
-fn pick(cluster: &Cluster, tried: &[SocketAddr]) -> Result<SocketAddr, RequestError> {
-    let picked = balance::pick(cluster, tried);
-    picked.ok_or_else(|| RequestError::NoEndpoint { destination: cluster.name().to_owned() })
 }
 
 fn outcome(result: &Result<Answered, Failure>) -> TryOutcome<'_> {
@@ -126,12 +221,6 @@ impl Clock {
         // Only a timeout of centuries overflows.
         let deadline = now.checked_add(total).unwrap_or(now + limits::UPSTREAM_TOTAL);
         Self { total, per_try, deadline }
-    }
-}
-
-impl Answered {
-    fn from(self, endpoint: SocketAddr, attempts: u32) -> Forwarded {
-        Forwarded { response: self.response, upgrade: self.upgrade, endpoint, attempts }
     }
 }
 

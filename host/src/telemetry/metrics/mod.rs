@@ -4,6 +4,7 @@
 //! Whoever counts on the hot path holds a handle ([`FilterMetrics`], [`UpstreamMetrics`], ...) that was made when a
 //! snapshot was loaded; the series vanish with the last copy of the handle, so old filter versions leave no trace.
 
+mod endpoint;
 mod event;
 mod family;
 mod filter;
@@ -12,6 +13,7 @@ mod process;
 mod request;
 mod upstream;
 
+pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
 pub use process::ReloadResult;
@@ -30,7 +32,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use request::Requests;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use upstream::UpstreamKey;
 
@@ -52,6 +54,7 @@ struct Families {
     channels: Live<ChannelKey, ChannelMetrics>,
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
     process: Process,
+    figures: OnceLock<Arc<dyn UpstreamFigures>>,
 }
 
 impl Metrics {
@@ -65,6 +68,7 @@ impl Metrics {
             channels: Live::default(),
             subscriptions: Live::default(),
             process: Process::register(&mut registry, access.dropped_counter()),
+            figures: OnceLock::new(),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
         Self { families, registry: Arc::new(registry) }
@@ -78,6 +82,12 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// Shows these figures of services beside what is counted here, from now on. Only the first ones count.
+    pub fn show_upstreams(&self, figures: Arc<dyn UpstreamFigures>) {
+        // A second call would mean two configurations in one process, which there never are.
+        let _ = self.families.figures.set(figures);
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -135,6 +145,9 @@ impl Collector for Families {
         self.requests.encode(&mut encoder)?;
         filter::encode(&self.filters, &mut encoder)?;
         upstream::encode(&self.upstreams, &mut encoder)?;
+        if let Some(figures) = self.figures.get() {
+            endpoint::encode(figures.as_ref(), &mut encoder)?;
+        }
         event::encode_channels(&self.channels, &mut encoder)?;
         event::encode_subscriptions(&self.subscriptions, &mut encoder)
     }
