@@ -14,7 +14,11 @@ const PER_SECOND: u32 = 200;
 /// A service of these endpoints, the n-th with the label `version: vN`.
 fn service(endpoints: &[SocketAddr]) -> String {
     let one = |(address, number): (&SocketAddr, u32)| {
-        format!("    - {{address: {}, ports: {{http: {}}}, labels: {{version: v{number}}}}}\n", address.ip(), address.port())
+        format!(
+            "    - {{address: {}, ports: {{http: {}}}, labels: {{version: v{number}}}}}\n",
+            address.ip(),
+            address.port()
+        )
     };
     let endpoints: String = endpoints.iter().zip(1..).map(one).collect();
     format!(
@@ -24,7 +28,9 @@ fn service(endpoints: &[SocketAddr]) -> String {
 }
 
 fn rule(spec: &str) -> String {
-    format!("apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: shop}}\nspec:\n  host: shop.example\n  {spec}\n")
+    format!(
+        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: shop}}\nspec:\n  host: shop.example\n  {spec}\n"
+    )
 }
 
 fn route(retries: &str, subset: &str) -> String {
@@ -53,7 +59,7 @@ fn turning(into: Behaviour) -> Upstream {
 /// Sends until so many requests are answered or lost.
 fn load(proxy: &Proxy, requests: u64) -> LoadReport {
     let load = Load::start(proxy.address(), PER_SECOND, &Request::get("http://shop.example/"), None);
-    wait_until(Duration::from_secs(60), || load.report().sent >= requests);
+    wait_until(Duration::from_mins(1), || load.report().sent >= requests);
     load.stop()
 }
 
@@ -73,7 +79,11 @@ fn with_retries_no_idempotent_request_sees_that_an_endpoint_fails() {
         let proxy = start(&[&bad, &good[0], &good[1], &good[2]], OUTLIERS, WITH_RETRIES);
         let report = load(&proxy, 500);
         let tried = bad.arrived() - 30;
-        println!("{name:<6} {} requests, {} not answered 200, {tried} tries on the bad endpoint", report.sent, report.not(200));
+        println!(
+            "{name:<6} {} requests, {} not answered 200, {tried} tries on the bad endpoint",
+            report.sent,
+            report.not(200)
+        );
         assert!(report.all_were(200), "{name}: {report:?}");
         assert!(tried > 0, "{name}: the endpoint never failed");
         assert!(tried as u64 <= FAILURES + AT_ONCE, "{name}: {tried} tries on an endpoint that fails");
@@ -100,17 +110,21 @@ fn a_service_that_dies_is_not_missed_and_its_endpoint_is_shown_as_ejected() {
     let address = bad.address();
     let proxy = start(&[&bad, &good], OUTLIERS, WITH_RETRIES);
     let load = Load::start(proxy.address(), PER_SECOND, &Request::get("http://shop.example/"), None);
-    wait_until(Duration::from_secs(60), || bad.arrived() > 20);
+    wait_until(Duration::from_mins(1), || bad.arrived() > 20);
     drop(bad);
     let sent = load.report().sent;
-    wait_until(Duration::from_secs(60), || load.report().sent >= sent + 300);
+    wait_until(Duration::from_mins(1), || load.report().sent >= sent + 300);
     let report = load.stop();
     println!("dies   {} requests, {} not answered 200", report.sent, report.not(200));
     assert!(report.all_were(200), "{report:?}");
     let endpoints = proxy.ask_admin("/endpoints").json();
     let one = endpoints.as_array().unwrap().iter().find(|one| one["address"] == address.to_string()).unwrap().clone();
-    assert_eq!((one["state"].as_str(), one["reason"].as_str()), (Some("ejected"), Some("too many 5xx responses in a row")));
-    let output = Command::new(sluice()).args(["get", "endpoints", "shop", "--admin", &proxy.admin().to_string()]).output();
+    assert_eq!(
+        (one["state"].as_str(), one["reason"].as_str()),
+        (Some("ejected"), Some("too many 5xx responses in a row"))
+    );
+    let output =
+        Command::new(sluice()).args(["get", "endpoints", "shop", "--admin", &proxy.admin().to_string()]).output();
     let output = output.unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let line = text.lines().find(|line| line.contains(&address.to_string())).unwrap_or_default();
@@ -131,7 +145,13 @@ fn least_request_keeps_clear_of_a_slow_endpoint_where_round_robin_does_not() {
         let report = load(&proxy, 600);
         assert!(report.all_were(200), "{report:?}");
         let times = [50, 90, 99].map(|percent| report.percentile(percent));
-        println!("{balancer:<13} p50 {:?}, p90 {:?}, p99 {:?}; {} on the slow one", times[0], times[1], times[2], slow.arrived());
+        println!(
+            "{balancer:<13} p50 {:?}, p90 {:?}, p99 {:?}; {} on the slow one",
+            times[0],
+            times[1],
+            times[2],
+            slow.arrived()
+        );
         times[2]
     };
     let (round_robin, least_request) = (p99("ROUND_ROBIN"), p99("LEAST_REQUEST"));

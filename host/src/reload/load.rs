@@ -66,8 +66,9 @@ pub struct Loader {
 impl Loader {
     /// Nothing loaded yet.
     pub fn new(runtime: Arc<Runtime>, telemetry: Telemetry, settings: Arc<Settings>) -> Self {
-        let states = Arc::<States>::default();
-        telemetry.metrics.show_upstreams(Arc::clone(&states) as Arc<dyn UpstreamFigures>);
+        let states = Arc::new(States::counted_in(telemetry.metrics.clone()));
+        let figures = Arc::clone(&states) as Arc<dyn UpstreamFigures>;
+        telemetry.metrics.show_upstreams(Arc::downgrade(&figures));
         Self {
             runtime,
             telemetry,

@@ -1,12 +1,12 @@
 //! Endpoints as operators see them.
 
 use crate::admin::endpoints::{EndpointCondition, EndpointStatus};
-use crate::upstream::registry::{Cluster, Endpoint, Readiness, Registry, ServicePort};
+use crate::upstream::registry::{Cluster, Endpoint, Readiness, Registry, Service, ServicePort};
 use crate::upstream::state::{self, EndpointState, Health, Out};
 
 /// All endpoints of all services, in order.
 pub(super) fn all(registry: &Registry) -> Vec<EndpointStatus> {
-    let ports = registry.services().flat_map(|service| service.ways());
+    let ports = registry.services().flat_map(Service::ways);
     let mut all: Vec<EndpointStatus> = ports
         .flat_map(|(port, all, subsets)| {
             let subsets: Vec<&Cluster> = subsets.collect();

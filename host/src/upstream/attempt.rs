@@ -7,6 +7,7 @@ use super::target::{OpenError, Target};
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
+use crate::telemetry::metrics::UpstreamResult;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -42,15 +43,27 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// Whether the endpoint is to blame: not a client's broken body, and not a limit that was met.
+    /// What metrics call it.
+    pub(super) fn result(&self) -> UpstreamResult {
+        match self.error {
+            RequestError::ConnectFailed { .. } => UpstreamResult::ConnectFailure,
+            RequestError::Reset { .. } => UpstreamResult::Reset,
+            RequestError::BadResponse { .. } => UpstreamResult::Invalid,
+            RequestError::Deadline { .. } => UpstreamResult::Deadline,
+            RequestError::UpstreamOverloaded { .. } => UpstreamResult::Overflow,
+            // The client's body.
+            _ => UpstreamResult::Cancelled,
+        }
+    }
+
+    /// Whether the endpoint is to blame: not a client's broken body, not a limit that was met, and not the time that
+    /// passed before anything could be sent.
     pub(super) fn is_upstreams(&self) -> bool {
-        matches!(
-            self.error,
-            RequestError::ConnectFailed { .. }
-                | RequestError::Reset { .. }
-                | RequestError::BadResponse { .. }
-                | RequestError::Deadline { .. }
-        )
+        match self.error {
+            RequestError::ConnectFailed { .. } | RequestError::Reset { .. } | RequestError::BadResponse { .. } => true,
+            RequestError::Deadline { .. } => self.unsent.is_none(),
+            _ => false,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::limit::ClusterState;
 use super::member::Member;
 use super::policy::{HealthCheck, Policy};
 use super::state::{ClusterKey, States};
+use crate::telemetry::metrics::UpstreamMetrics;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ struct Inner {
     checks: Vec<Arc<HealthCheck>>,
     balancer: Balancer,
     state: Arc<ClusterState>,
+    metrics: Option<Arc<UpstreamMetrics>>,
     /// See [`Cluster::is_tracked`].
     tracked: bool,
 }
@@ -44,9 +46,9 @@ impl Cluster {
             |endpoint: &Endpoint| Member { endpoint: endpoint.clone(), state: states.endpoint(&key, endpoint.address) };
         let members: Box<[Member]> = serving(endpoints).map(member).collect();
         let balancer = Balancer::new(&policy, &members);
-        let state = states.cluster(&key);
+        let (state, metrics) = (states.cluster(&key), states.metrics(&key.service));
         let tracked = members.len() > 1 || !checks.is_empty() || *policy != Policy::default();
-        Self(Arc::new(Inner { key, members, policy, checks, balancer, state, tracked }))
+        Self(Arc::new(Inner { key, members, policy, checks, balancer, state, metrics, tracked }))
     }
 
     /// The service's full name.
@@ -82,6 +84,11 @@ impl Cluster {
     /// What is counted for all of its endpoints together.
     pub fn state(&self) -> &ClusterState {
         &self.0.state
+    }
+
+    /// Where its tries are counted, if anywhere.
+    pub(super) fn metrics(&self) -> Option<&UpstreamMetrics> {
+        self.0.metrics.as_deref()
     }
 
     /// Whether its requests are counted, which costs a little: a single endpoint without any policy needs no counts.

@@ -44,7 +44,8 @@ mod tests {
     #[test]
     fn endpoints_and_limits_are_written_as_metrics() {
         let (states, metrics) = (Arc::new(States::default()), Metrics::new(&AccessLog::off()));
-        metrics.show_upstreams(Arc::clone(&states) as Arc<dyn UpstreamFigures>);
+        let figures = Arc::clone(&states) as Arc<dyn UpstreamFigures>;
+        metrics.show_upstreams(Arc::downgrade(&figures));
         let mut registry = Registry::with_states(Names::default(), states);
         let endpoints = vec![Endpoint::new(port(1)), Endpoint::new(port(2))];
         registry.add("shop".into(), vec![ServicePort { number: Some(80), name: None, endpoints }]);

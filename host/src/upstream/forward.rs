@@ -13,6 +13,7 @@ use super::{framing, outlier};
 use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::error::RequestError;
+use crate::telemetry::metrics::UpstreamResult;
 use crate::wasm::types::RetryPolicy;
 use http::header::SET_COOKIE;
 use http::request::Parts;
@@ -69,7 +70,7 @@ pub async fn forward(
     let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
     let (mut tried, attempts) = match retries {
         Some(retries) => try_again(cluster, affinity.key, request, clock, retries).await?,
-        None => (Try::make(cluster, affinity.key, &[], request, clock).await?, 1),
+        None => (Try::at(first(cluster, affinity.key)?, request, clock).await, 1),
     };
     tried.admitted = admitted;
     let mut forwarded = tried.finish(attempts)?;
@@ -89,7 +90,7 @@ async fn try_again<'a>(
 ) -> Result<(Try<'a>, u32), RequestError> {
     let mut addresses = Vec::new();
     let mut retrying = None;
-    let mut target = Target::pick(cluster, key, &addresses)?;
+    let mut target = first(cluster, key)?;
     for attempts in 1..=policy.attempts.min(limits::RETRIES) {
         let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
         let mut tried = Try::at(target, request, clock).await;
@@ -104,10 +105,12 @@ async fn try_again<'a>(
         let (Ok(next), Ok(counted)) = (Target::pick(cluster, key, &addresses), may_retry(cluster)) else {
             return Ok((tried, attempts));
         };
-        (target, retrying, request) = (next, counted, again);
+        (retrying, request) = (counted, again);
         // Closes what is left of the failed try before the next one begins.
         drop(tried);
         sleep(wait).await;
+        // Who was in before the wait may be out after it.
+        target = Target::pick(cluster, key, &addresses).unwrap_or(next);
     }
     let attempts = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
     let mut tried = Try::at(target, request, clock).await;
@@ -126,20 +129,17 @@ struct Try<'a> {
 }
 
 impl<'a> Try<'a> {
-    /// Sends the request to an endpoint with which it was not tried.
-    async fn make(
-        cluster: &'a Cluster,
-        key: Option<u64>,
-        tried: &[SocketAddr],
-        request: Request<ProxyBody>,
-        clock: Clock,
-    ) -> Result<Self, RequestError> {
-        Ok(Self::at(Target::pick(cluster, key, tried)?, request, clock).await)
-    }
-
+    /// Sends the request there.
     async fn at(target: Target<'a>, request: Request<ProxyBody>, clock: Clock) -> Self {
         let active = target.cluster.is_tracked().then(|| target.member.state.enter());
+        let mut counted = CountedTry { cluster: target.cluster, result: UpstreamResult::Cancelled };
         let result = attempt(target, request, clock).await;
+        counted.result = match &result {
+            Ok(answered) if answered.response.status().is_server_error() => UpstreamResult::ServerError,
+            Ok(_) => UpstreamResult::Success,
+            Err(failure) => failure.result(),
+        };
+        drop(counted);
         let failed = match &result {
             Ok(answered) => Verdict::of(answered.response.status()),
             Err(failure) if failure.is_upstreams() => Verdict::LocalFailure,
@@ -165,6 +165,29 @@ impl<'a> Try<'a> {
     }
 }
 
+/// Counts a try when it is dropped: as given up, unless its end has come.
+struct CountedTry<'a> {
+    cluster: &'a Cluster,
+    result: UpstreamResult,
+}
+
+impl Drop for CountedTry<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.cluster.metrics() {
+            metrics.request(self.result);
+        }
+    }
+}
+
+/// The endpoint of the first try.
+fn first(cluster: &Cluster, key: Option<u64>) -> Result<Target<'_>, RequestError> {
+    Target::pick(cluster, key, &[]).inspect_err(|_| {
+        if let Some(metrics) = cluster.metrics() {
+            metrics.request(UpstreamResult::NoEndpoint);
+        }
+    })
+}
+
 /// Counts a request, where its cluster's are counted.
 fn admit(cluster: &Cluster) -> Result<Option<Counted>, RequestError> {
     if !cluster.is_tracked() {
@@ -177,8 +200,16 @@ fn admit(cluster: &Cluster) -> Result<Option<Counted>, RequestError> {
     })
 }
 
-/// Counts a retry, where its cluster's are counted.
+/// Counts a retry, and holds it against the limit where its cluster's are counted.
 fn may_retry(cluster: &Cluster) -> Result<Option<Counted>, Limit> {
+    let retrying = retry_of(cluster)?;
+    if let Some(metrics) = cluster.metrics() {
+        metrics.retry();
+    }
+    Ok(retrying)
+}
+
+fn retry_of(cluster: &Cluster) -> Result<Option<Counted>, Limit> {
     if !cluster.is_tracked() {
         return Ok(None);
     }

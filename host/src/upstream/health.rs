@@ -91,7 +91,9 @@ fn admit(patients: &mut HashMap<Key, Patient>, clusters: &[Cluster]) {
             patients.insert(key, patient);
         }
     }
-    before.into_values().for_each(|gone| gone.state.set_health(Health::Unchecked));
+    for gone in before.into_values() {
+        gone.state.set_health(Health::Unchecked);
+    }
 }
 
 impl Patient {

@@ -76,7 +76,9 @@ impl Registry {
     /// Adds a service, or ports to one that is there: a port of the same number gains the endpoints.
     pub fn add(&mut self, name: String, ports: Vec<ServicePort>) {
         let service = self.services.entry(name).or_insert_with_key(|name| Service::new(name.clone()));
-        ports.into_iter().for_each(|port| service.add(port));
+        for port in ports {
+            service.add(port);
+        }
         service.build(&self.states);
     }
 

@@ -3,6 +3,8 @@
 
 use super::limit::ClusterState;
 use super::record::Record;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::UpstreamMetrics;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -21,6 +23,8 @@ pub fn now() -> u64 {
 pub struct States {
     endpoints: Mutex<HashMap<(ClusterKey, SocketAddr), Weak<EndpointState>>>,
     clusters: Mutex<HashMap<ClusterKey, Weak<ClusterState>>>,
+    /// Where tries are counted, by service.
+    metrics: Option<Metrics>,
 }
 
 /// A port of a service, or of one of its subsets.
@@ -153,6 +157,16 @@ impl Drop for Active {
 }
 
 impl States {
+    /// None yet; tries are counted there.
+    pub fn counted_in(metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..Self::default() }
+    }
+
+    /// Where the tries of a service are counted, if anywhere.
+    pub(super) fn metrics(&self, service: &str) -> Option<Arc<UpstreamMetrics>> {
+        self.metrics.as_ref().map(|metrics| metrics.upstream(service))
+    }
+
     /// The state of an endpoint: the one in use, or a new one.
     pub(super) fn endpoint(&self, key: &ClusterKey, address: SocketAddr) -> Arc<EndpointState> {
         let key = (ClusterKey { subset: None, ..key.clone() }, address);

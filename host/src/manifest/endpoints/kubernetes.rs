@@ -182,7 +182,9 @@ fn add_service(document: &Document, spec: &ServiceSpec, backends: &[&Backend<'_>
             None => endpoints(document, port, &pointer, backends, scope),
         };
         if spec.publish_not_ready_addresses == Some(true) {
-            endpoints.iter_mut().for_each(|endpoint| endpoint.readiness = Readiness::Ready);
+            for endpoint in &mut endpoints {
+                endpoint.readiness = Readiness::Ready;
+            }
         }
         let mut seen = HashSet::new();
         endpoints.retain(|endpoint| seen.insert(endpoint.address));

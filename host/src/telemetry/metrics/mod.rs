@@ -32,7 +32,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use request::Requests;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use upstream::UpstreamKey;
 
@@ -54,7 +54,7 @@ struct Families {
     channels: Live<ChannelKey, ChannelMetrics>,
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
     process: Process,
-    figures: OnceLock<Arc<dyn UpstreamFigures>>,
+    figures: OnceLock<Weak<dyn UpstreamFigures>>,
 }
 
 impl Metrics {
@@ -84,8 +84,9 @@ impl Metrics {
         Ok(text)
     }
 
-    /// Shows these figures of services beside what is counted here, from now on. Only the first ones count.
-    pub fn show_upstreams(&self, figures: Arc<dyn UpstreamFigures>) {
+    /// Shows these figures of services beside what is counted here, for as long as somebody keeps them. Only
+    /// the first ones count.
+    pub fn show_upstreams(&self, figures: Weak<dyn UpstreamFigures>) {
         // A second call would mean two configurations in one process, which there never are.
         let _ = self.families.figures.set(figures);
     }
@@ -145,7 +146,7 @@ impl Collector for Families {
         self.requests.encode(&mut encoder)?;
         filter::encode(&self.filters, &mut encoder)?;
         upstream::encode(&self.upstreams, &mut encoder)?;
-        if let Some(figures) = self.figures.get() {
+        if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {
             endpoint::encode(figures.as_ref(), &mut encoder)?;
         }
         event::encode_channels(&self.channels, &mut encoder)?;

@@ -58,17 +58,15 @@ fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
 
 /// RFC 6265, section 4.1.1.
 fn set_cookie(cookie: &Cookie, value: &str) -> String {
-    let mut text = format!("{}=\"{value}\"", cookie.name);
-    if let Some(ttl) = cookie.ttl.filter(|ttl| !ttl.is_zero()) {
-        text += &format!("; Max-Age={}", ttl.as_secs().max(1));
-    }
-    if let Some(path) = &cookie.path {
-        text += &format!("; Path={path}");
-    }
-    for (name, value) in &cookie.attributes {
-        text += &if value.is_empty() { format!("; {name}") } else { format!("; {name}={value}") };
-    }
-    text + "; HttpOnly"
+    let age = cookie.ttl.filter(|ttl| !ttl.is_zero()).map(|ttl| format!("Max-Age={}", ttl.as_secs().max(1)));
+    let path = cookie.path.as_ref().map(|path| format!("Path={path}"));
+    let more = cookie.attributes.iter().map(|(name, value)| match value.as_str() {
+        "" => name.clone(),
+        value => format!("{name}={value}"),
+    });
+    let first = format!("{}=\"{value}\"", cookie.name);
+    let parts = std::iter::once(first).chain(age).chain(path).chain(more).chain(["HttpOnly".to_owned()]);
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 fn query<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {

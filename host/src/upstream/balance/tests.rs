@@ -180,14 +180,18 @@ fn when_too_few_are_in_all_are_used_if_the_policy_says_so() {
 }
 
 #[test]
-fn a_new_endpoint_gets_its_share_step_by_step() {
+fn a_new_endpoint_begins_with_a_part_of_its_share() {
     for balancer in [Balancing::RoundRobin, Balancing::LeastRequest] {
-        let warmup = Warmup { duration: Duration::from_secs(3_600), minimum_percent: 25.0, aggression: 1.0 };
+        let warmup = Warmup { duration: Duration::from_millis(1), minimum_percent: 25.0, aggression: 1.0 };
         let cluster = cluster_with([port(1), port(2)], Policy { balancer, warmup: Some(warmup), ..Policy::default() });
         cluster.members()[0].state.returns(0);
-        // The first is as old as the process; both are within the hour, so both are at their minimum.
-        let even = error(&cluster, &[1, 1], || None);
-        assert!(even < 0.02, "{even}");
+        // From the future, and so as new as can be.
+        cluster.members()[1].state.returns(u64::MAX);
+        let error = error(&cluster, &[100, 25], || None);
+        println!("{:?} with one new endpoint: off by at most {:.2} %", cluster.policy().balancer, error * 100.0);
+        assert!(error < 0.02, "{error}");
+        cluster.members()[1].state.returns(0);
+        assert!(self::error(&cluster, &[1, 1], || None) < 0.02);
     }
 }
 

@@ -111,7 +111,9 @@ async fn a_reload_that_keeps_an_endpoint_keeps_what_is_known_of_it() {
     let mut patients = HashMap::new();
     let cluster = checked(&[closed_port().await], http("/"));
     admit(&mut patients, std::slice::from_ref(&cluster));
-    patients.values_mut().for_each(|patient| patient.bad = 1);
+    for patient in patients.values_mut() {
+        patient.bad = 1;
+    }
     admit(&mut patients, std::slice::from_ref(&cluster));
     assert!(patients.values().all(|patient| patient.bad == 1));
 }

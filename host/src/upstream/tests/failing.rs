@@ -3,7 +3,7 @@
 use super::harness::{OK, Upstream, closed_port, cluster_with, fetch, get, head, retrying, text};
 use crate::body::ProxyBody;
 use crate::error::RequestError;
-use crate::upstream::policy::{Balancing, Cookie, HashKey, HashTable, OutlierDetection, Policy};
+use crate::upstream::policy::{Balancing, ConnectionPool, Cookie, HashKey, HashTable, OutlierDetection, Policy};
 use crate::upstream::registry::Cluster;
 use crate::upstream::{ForwardPolicy, forward};
 use crate::wasm::types::RetryCondition as On;
@@ -86,6 +86,26 @@ async fn a_client_that_goes_away_is_no_failure_of_the_endpoint() {
         assert!(tokio::time::timeout(Duration::from_millis(20), send(&cluster)).await.is_err());
     }
     assert_eq!((out(&cluster), cluster.members()[0].state.active()), (vec![false], 0));
+}
+
+#[tokio::test]
+async fn time_that_passes_in_the_queue_for_a_connection_is_no_failure_of_the_endpoint() {
+    let slow = Upstream::start(|mut socket, _| async move {
+        socket.head().await;
+        sleep(Duration::from_millis(300)).await;
+        socket.send(OK).await;
+    })
+    .await;
+    let outlier = Some(OutlierDetection { server_errors: Some(1), ..OutlierDetection::default() });
+    let pool = ConnectionPool { max_connections: Some(1), ..ConnectionPool::default() };
+    let cluster = cluster_with([slow.address], Policy { pool, outlier, ..Policy::default() });
+    let hurried = ForwardPolicy { timeout: Some(Duration::from_millis(50)), ..ForwardPolicy::default() };
+    let (first, second) = tokio::join!(send(&cluster), async {
+        sleep(Duration::from_millis(20)).await;
+        forward(&cluster, get("/"), ProxyBody::empty(), &hurried).await
+    });
+    assert!(matches!(second, Err(RequestError::Deadline { .. })), "{second:?}");
+    assert_eq!((first.as_deref(), out(&cluster)), (Ok("ok"), vec![false]));
 }
 
 #[tokio::test]

@@ -1,15 +1,19 @@
 //! Limits of connections, requests and retries.
 
-use super::harness::{OK, Upstream, closed_port, cluster_with, fetch, get, retrying, text};
+use super::harness::{OK, Socket, Upstream, closed_port, cluster_with, fetch, get, retrying, text};
 use crate::body::ProxyBody;
 use crate::error::RequestError;
+use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::limit::Limit;
 use crate::upstream::policy::{ConnectionPool, Policy, RetryBudget};
-use crate::upstream::registry::Cluster;
+use crate::upstream::registry::{Cluster, Endpoint, Names, Registry, ServicePort};
+use crate::upstream::state::States;
 use crate::upstream::{ForwardPolicy, Forwarded, forward};
 use crate::wasm::types::RetryCondition as On;
 use futures_util::future::join_all;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -66,6 +70,49 @@ async fn requests_wait_for_the_connections_that_there_may_be() {
     assert_eq!(refused(&cluster, 10).await, 0);
     assert_eq!((upstream.connections(), cluster.state().connections()), (2, 2));
     assert_eq!((cluster.state().pending(), cluster.state().requests()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_threads_together_never_open_more_connections_than_there_may_be() {
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (now, peak) = (Arc::clone(&open), Arc::clone(&most));
+    let serve = move |mut socket: Socket, _| {
+        let (now, peak) = (Arc::clone(&now), Arc::clone(&peak));
+        async move {
+            peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            while socket.head().await.is_some() {
+                socket.send(OK).await;
+            }
+            now.fetch_sub(1, Ordering::SeqCst);
+        }
+    };
+    let upstreams = [Upstream::start(serve.clone()).await, Upstream::start(serve).await];
+    let pool =
+        ConnectionPool { max_connections: Some(3), max_requests_per_connection: Some(7), ..ConnectionPool::default() };
+    let cluster = limited(upstreams.iter().map(|upstream| upstream.address), pool);
+    let client = |cluster: Cluster| async move {
+        for number in 0..100 {
+            // Some go away while they wait or are served.
+            if number % 10 == 0 {
+                let _ = timeout(Duration::from_micros(300), send(&cluster)).await;
+            } else {
+                assert_eq!(text(send(&cluster).await.unwrap()).await, "ok");
+            }
+        }
+    };
+    let clients: Vec<_> = (0..12).map(|_| tokio::spawn(client(cluster.clone()))).collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    // The other end of a closed connection may still count as open for a moment when the next one is made.
+    let most = most.load(Ordering::SeqCst);
+    println!(
+        "at most {most} connections were open, {} in all",
+        upstreams.iter().map(Upstream::connections).sum::<usize>()
+    );
+    assert!(cluster.state().connections() <= 3 && most <= 6, "{most}");
+    assert_eq!((cluster.state().pending(), cluster.state().requests()), (0, 0));
+    assert!(cluster.members().iter().all(|member| member.state.active() == 0));
 }
 
 #[tokio::test]
@@ -213,4 +260,30 @@ async fn retries_at_the_same_time_are_limited() {
 fn a_retry_budget_is_a_share_of_the_requests_but_never_too_small() {
     let budget = RetryBudget { percent: 20.0, minimum: 3 };
     assert_eq!([0, 10, 15, 100].map(|requests| budget.of(requests)), [3, 3, 3, 20]);
+}
+
+#[tokio::test]
+async fn tries_are_counted_by_how_they_end() {
+    let metrics = Metrics::new(&AccessLog::off());
+    let states = Arc::new(States::counted_in(metrics.clone()));
+    let mut registry = Registry::with_states(Names::default(), states);
+    let upstream = slow(100).await;
+    let service =
+        |address: SocketAddr| vec![ServicePort { number: None, name: None, endpoints: vec![Endpoint::new(address)] }];
+    registry.add("well".into(), service(upstream.address));
+    registry.add("gone".into(), service(closed_port().await));
+    let (well, gone) = (registry.find("well", None).unwrap(), registry.find("gone", None).unwrap());
+    fetch(&well).await;
+    assert!(timeout(Duration::from_millis(20), send(&well)).await.is_err());
+    let retrying = retrying(2, [On::ConnectFailure]);
+    assert!(forward(&gone, get("/"), ProxyBody::empty(), &retrying).await.is_err());
+    let text = metrics.encode().unwrap();
+    for line in [
+        r#"sluicegate_upstream_requests_total{upstream="well",result="success"} 1"#,
+        r#"sluicegate_upstream_requests_total{upstream="well",result="cancelled"} 1"#,
+        r#"sluicegate_upstream_requests_total{upstream="gone",result="connect_failure"} 3"#,
+        r#"sluicegate_upstream_retries_total{upstream="gone"} 2"#,
+    ] {
+        assert!(text.contains(&format!("{line}\n")), "no {line} in\n{text}");
+    }
 }

@@ -50,17 +50,15 @@ pub(super) fn resolve(written: &LoadBalancer, place: &mut Place<'_, '_>) -> (Bal
 
 fn warmup(written: &LoadBalancer, place: &mut Place<'_, '_>) -> Option<Warmup> {
     let least = Duration::from_millis(1);
-    match &written.warmup {
-        Some(warmup) => Some(Warmup {
-            duration: place.field("warmup").duration("duration", warmup.duration.as_ref(), least)?,
-            minimum_percent: warmup.minimum_percent.unwrap_or(10.0),
-            aggression: warmup.aggression.unwrap_or(1.0),
-        }),
-        None => {
-            let duration = place.duration("warmupDurationSecs", written.warmup_duration_secs.as_ref(), least)?;
-            Some(Warmup { duration, minimum_percent: 10.0, aggression: 1.0 })
-        }
-    }
+    let Some(warmup) = &written.warmup else {
+        let duration = place.duration("warmupDurationSecs", written.warmup_duration_secs.as_ref(), least)?;
+        return Some(Warmup { duration, minimum_percent: 10.0, aggression: 1.0 });
+    };
+    Some(Warmup {
+        duration: place.field("warmup").duration("duration", warmup.duration.as_ref(), least)?,
+        minimum_percent: warmup.minimum_percent.unwrap_or(10.0),
+        aggression: warmup.aggression.unwrap_or(1.0),
+    })
 }
 
 fn consistent(written: &ConsistentHash, place: &mut Place<'_, '_>) -> Option<Balancing> {
@@ -144,5 +142,5 @@ fn table(written: &ConsistentHash, place: &mut Place<'_, '_>) -> Option<HashTabl
 }
 
 fn is_prime(number: u64) -> bool {
-    number > 1 && (2..).take_while(|divisor| divisor * divisor <= number).all(|divisor| !number.is_multiple_of(divisor))
+    number > 1 && (2..=number.isqrt()).all(|divisor| !number.is_multiple_of(divisor))
 }

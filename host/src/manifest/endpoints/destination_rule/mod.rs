@@ -16,6 +16,7 @@ use crate::manifest::header::is_label;
 use crate::manifest::nearest;
 use crate::upstream::registry::Labels;
 use resolve::{Place, Traffic};
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 use written::{DestinationRule, Spec, Subset};
 
@@ -46,11 +47,13 @@ struct RuleSubset {
 pub(super) fn apply(documents: &[Arc<Document>], scope: &mut Scope<'_>) {
     let read = scope.read::<DestinationRule>(documents, DESTINATION_RULE, &SCHEMA);
     let rules: Vec<Rule<'_>> = read.into_iter().map(|(document, written)| rule(document, &written, scope)).collect();
-    let mut used = vec![false; rules.len()];
+    let mut used = HashSet::new();
     let services: Vec<String> = scope.registry.services().map(|service| service.name.clone()).collect();
     for service in services {
         let chosen = select::choose(&rules, &service, &scope.registry.names);
-        chosen.iter().for_each(|index| used.iter_mut().skip(*index).take(1).for_each(|used| *used = true));
+        for index in &chosen {
+            used.insert(*index);
+        }
         let chosen: Vec<&Rule<'_>> = chosen.into_iter().filter_map(|index| rules.get(index)).collect();
         if !chosen.is_empty() {
             let policy = select::merge(&chosen, scope);
@@ -58,7 +61,7 @@ pub(super) fn apply(documents: &[Arc<Document>], scope: &mut Scope<'_>) {
             report_empty_subsets(&chosen, &service, scope);
         }
     }
-    for (rule, _) in rules.iter().zip(used).filter(|(_, used)| !used) {
+    for (_, rule) in rules.iter().enumerate().filter(|(index, _)| !used.contains(index)) {
         report_unused(rule, scope);
     }
 }

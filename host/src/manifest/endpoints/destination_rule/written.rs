@@ -145,6 +145,8 @@ pub(super) struct ConnectionPool {
     pub(super) http: Option<Http>,
 }
 
+// The names are the format's own.
+#[allow(clippy::struct_field_names)]
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Tcp {
