@@ -44,11 +44,18 @@ pub struct Forwarded {
     pub response: Response<ProxyBody>,
     /// The connection itself, when the upstream agreed to upgrade it: the request had an `upgrade` header and the
     /// response's status is 101.
-    pub upgrade: Option<OnUpgrade>,
+    pub upgrade: Option<Upgrade>,
     /// Who answered.
     pub endpoint: SocketAddr,
     /// How many tries it took; 1 when the first one did.
     pub attempts: u32,
+}
+
+/// An upgraded connection to an upstream. Its endpoint counts as busy for as long as this lives.
+#[derive(Debug)]
+pub struct Upgrade {
+    pub(super) connection: OnUpgrade,
+    pub(super) watch: Option<Watch>,
 }
 
 /// Sends the request. Its headers are final but for framing, which is the upstream connection's own.
@@ -156,11 +163,20 @@ impl<'a> Try<'a> {
     fn finish(self, attempts: u32) -> Result<Forwarded, RequestError> {
         let Answered { mut response, upgrade } = self.result?;
         let endpoint = self.target.address();
-        if let Some(active) = self.active {
-            let verdict = Verdict::of(response.status());
-            let watch = Watch::new(self.target, verdict, (active, self.admitted, self.retry));
-            response = response.map(|body| watch.follow(body));
-        }
+        let verdict = Verdict::of(response.status());
+        let counted = self.active.map(|active| (active, self.admitted, self.retry));
+        let watch = counted.map(|counted| Watch::new(self.target, verdict, counted));
+        let upgrade = match (upgrade, watch) {
+            (Some(connection), watch) => {
+                watch.as_ref().inspect(|watch| watch.ended());
+                Some(Upgrade { connection, watch })
+            }
+            (None, Some(watch)) => {
+                response = response.map(|body| watch.follow(body));
+                None
+            }
+            (None, None) => None,
+        };
         Ok(Forwarded { response, upgrade, endpoint, attempts })
     }
 }

@@ -95,9 +95,10 @@ impl Registry {
         self.add(self.names.expand(name, &self.names.namespace), vec![port]);
     }
 
-    /// Says how a service is used, by its full name.
+    /// Says how a service is used, by its full name; `*` is the one that takes every other name.
     pub fn set_policy(&mut self, name: &str, policy: ServicePolicy) {
-        if let Some(service) = self.services.get_mut(name) {
+        let service = if name == "*" { self.fallback.as_mut() } else { self.services.get_mut(name) };
+        if let Some(service) = service {
             service.policy = policy;
             service.build(&self.states);
         }

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 /// What is counted while an exchange lasts.
+#[derive(Debug)]
 pub(super) struct Watch {
     cluster: Cluster,
     /// Which of the cluster's endpoints.
@@ -40,7 +41,7 @@ impl Watch {
     }
 
     /// All of the response has come.
-    pub(super) fn ended(self) {
+    pub(super) fn ended(&self) {
         if self.verdict == Verdict::Success {
             self.observe(Verdict::Success);
         }
