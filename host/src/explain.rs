@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 /// Explains a request against a snapshot. The error says what is wrong with the request.
 pub fn explain(snapshot: &Snapshot, request: ExplainRequest) -> Result<ExplainAnswer, String> {
-    let mut head = request.to_head()?;
+    let mut head = Box::new(request.to_head()?);
     let body = Bytes::from(request.body.unwrap_or_default());
     let understood = format!("{} {}://{}{}", head.method, head.scheme, head.authority, head.path_and_query);
     let mut course = Course::traced();

@@ -243,6 +243,7 @@ impl ExplainRequest {
             peer: NOWHERE,
             local: NOWHERE,
             version: Version::HTTP_11,
+            received: std::time::SystemTime::now(),
         })
     }
 

@@ -4,6 +4,7 @@ use super::policy::Keepalive;
 use super::slots::Slot;
 use crate::body::ProxyBody;
 use crate::config::limits;
+use crate::socket::Socket;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
@@ -41,7 +42,8 @@ pub(super) async fn connect(
     }
     let mut builder = http1::Builder::new();
     builder.max_buf_size(limits::UPSTREAM_BUFFER);
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let (sender, connection) =
+        builder.handshake(TokioIo::new(Socket(stream))).await.map_err(|error| error.to_string())?;
     tokio::spawn(async move {
         let _slot = setup.slot;
         if let Err(error) = connection.with_upgrades().await {

@@ -69,14 +69,15 @@ pub async fn forward(
     body: ProxyBody,
     policy: &ForwardPolicy,
 ) -> Result<Forwarded, RequestError> {
-    let body = begin(body).await?;
+    let body = if body.is_known() { body } else { Box::pin(begin(body)).await? };
     let request = framing::frame(parts, body)?;
     let clock = Clock::start(policy);
     let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
     let admitted = admit(cluster)?;
     let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
     let (mut tried, attempts) = match retries {
-        Some(retries) => try_again(cluster, affinity.key, request, clock, retries).await?,
+        // In a box, so that requests without retries do not carry the room for both.
+        Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries)).await?,
         None => (Try::at(first(cluster, affinity.key)?, request, clock).await, 1),
     };
     tried.admitted = admitted;
@@ -109,7 +110,8 @@ async fn try_again<'a>(
             return Ok((tried, attempts));
         };
         addresses.push(target.address());
-        let (Ok(next), Ok(counted)) = (Target::pick(cluster, key, &addresses), may_retry(cluster)) else {
+        let (Ok(next), Ok(counted)) = (Target::pick(cluster, key, avoided(policy, &addresses)), may_retry(cluster))
+        else {
             return Ok((tried, attempts));
         };
         (retrying, request) = (counted, again);
@@ -117,7 +119,7 @@ async fn try_again<'a>(
         drop(tried);
         sleep(wait).await;
         // Who was in before the wait may be out after it.
-        target = Target::pick(cluster, key, &addresses).unwrap_or(next);
+        target = Target::pick(cluster, key, avoided(policy, &addresses)).unwrap_or(next);
     }
     let attempts = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
     let mut tried = Try::at(target, request, clock).await;
@@ -240,11 +242,13 @@ fn retry_of(cluster: &Cluster) -> Result<Option<Counted>, Limit> {
     })
 }
 
+/// The endpoints that a retry goes to only when there are no others.
+fn avoided<'a>(policy: &RetryPolicy, tried: &'a [SocketAddr]) -> &'a [SocketAddr] {
+    if policy.ignore_previous_hosts { tried } else { &[] }
+}
+
 /// Waits for the first frame of a body that streams; its connection keeps the later ones moving.
 async fn begin(body: ProxyBody) -> Result<ProxyBody, RequestError> {
-    if body.is_known() {
-        return Ok(body);
-    }
     match timeout(limits::BODY_IDLE, body.begin()).await {
         Ok(begun) => begun.map_err(|error| of_body(&error)),
         Err(_) => Err(RequestError::RequestTimeout),
@@ -267,12 +271,34 @@ impl Clock {
         let now = Instant::now();
         // Only a timeout of centuries overflows.
         let deadline = now.checked_add(total).unwrap_or(now + limits::UPSTREAM_TOTAL);
-        Self { total, per_try, deadline }
+        Self { total, per_try, started: now, deadline }
     }
 }
 
 impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         failure.error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::harness::{cluster, port, retrying};
+    use super::*;
+
+    #[test]
+    fn a_retry_avoids_endpoints_that_were_tried_only_if_its_policy_says_so() {
+        let cluster = cluster([port(1), port(2)]);
+        let mut policy = retrying(1, []).retries.unwrap();
+        let picked = |policy: &RetryPolicy| {
+            let pick = || Target::pick(&cluster, None, avoided(policy, &[port(1)])).unwrap().address();
+            let mut picked: Vec<_> = (0..40).map(|_| pick()).collect();
+            picked.sort();
+            picked.dedup();
+            picked
+        };
+        assert_eq!(picked(&policy), [port(2)]);
+        policy.ignore_previous_hosts = false;
+        assert_eq!(picked(&policy), [port(1), port(2)]);
     }
 }

@@ -32,7 +32,6 @@ mod target;
 mod watch;
 
 pub use forward::{ForwardPolicy, Forwarded, forward};
-pub use pool::close_idle;
 
 #[cfg(test)]
 pub(crate) mod tests;

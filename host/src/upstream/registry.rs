@@ -26,6 +26,8 @@ pub struct Registry {
     states: Arc<States>,
     /// By full name.
     services: HashMap<String, Service>,
+    /// The full names behind shorter ones, so that a request's lookup puts no names together.
+    short: HashMap<String, String>,
     /// Takes every name that no service has (`--upstream '*=ADDR'`).
     fallback: Option<Service>,
 }
@@ -75,6 +77,9 @@ impl Registry {
 
     /// Adds a service, or ports to one that is there: a port of the same number gains the endpoints.
     pub fn add(&mut self, name: String, ports: Vec<ServicePort>) {
+        for short in self.names.shorter(&name) {
+            self.short.insert(short.to_owned(), name.clone());
+        }
         let service = self.services.entry(name).or_insert_with_key(|name| Service::new(name.clone()));
         for port in ports {
             service.add(port);
@@ -159,13 +164,10 @@ impl Registry {
 
     /// The service that a name means, as [`Registry::find`] understands it.
     pub fn service(&self, host: &str) -> Option<&Service> {
-        if let Some(service) = self.services.get(host) {
-            return Some(service);
+        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.service(&host.to_ascii_lowercase());
         }
-        let expanded = self.names.expand(host, &self.names.namespace);
-        let domain = &self.names.cluster_domain;
-        let candidates = [expanded.clone(), format!("{expanded}.svc.{domain}"), format!("{expanded}.{domain}")];
-        candidates.iter().find_map(|name| self.services.get(name))
+        self.services.get(host).or_else(|| self.services.get(self.short.get(host)?))
     }
 }
 

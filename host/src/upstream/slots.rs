@@ -7,6 +7,7 @@ use super::policy::{ConnectionPool, Policy};
 use super::pool::Lease;
 use crate::body::ProxyBody;
 use crate::config::limits;
+use crate::timer::Timer;
 use hyper::client::conn::http1::SendRequest;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ struct Inner {
 struct Idle {
     sender: SendRequest<ProxyBody>,
     address: SocketAddr,
+    timer: Timer,
     since: Instant,
     history: History,
     thread: ThreadId,
@@ -120,7 +122,8 @@ impl Slots {
 
     fn lease(self: &Arc<Self>, idle: Idle, policy: &Arc<Policy>) -> Lease {
         let home = Home { slots: Arc::clone(self), policy: Arc::clone(policy), history: idle.history };
-        Lease { sender: idle.sender, address: idle.address, idle: Some(idle.since.elapsed()), home: Some(home) }
+        let Idle { sender, address, timer, since, .. } = idle;
+        Lease { sender, address, idle: Some(since.elapsed()), timer, home: Some(home) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -159,14 +162,15 @@ impl Idle {
 
 impl Home {
     /// Keeps a connection for the next exchange, or gives it to one who waits for it.
-    pub(super) fn take_in(self, sender: SendRequest<ProxyBody>, address: SocketAddr) {
+    pub(super) fn take_in(self, lease: Lease) {
+        let Lease { sender, address, timer, .. } = lease;
         let Self { slots, policy, mut history } = self;
         history.served = history.served.saturating_add(1);
         if history.is_over(&policy.pool) {
             return;
         }
         let (since, thread) = (Instant::now(), std::thread::current().id());
-        let idle = Idle { sender, address, since, history, thread };
+        let idle = Idle { sender, address, timer, since, history, thread };
         let mut inner = slots.lock();
         inner.waiting.retain(|waiting| !waiting.sender.is_closed());
         if let Some(place) = inner.waiting.iter().position(|waiting| waiting.address == address) {

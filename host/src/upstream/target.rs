@@ -8,6 +8,7 @@ use super::pool::Lease;
 use super::slots::{Entry, Handed, Slot};
 use crate::config::limits;
 use crate::error::RequestError;
+use crate::timer::Timer;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -60,11 +61,11 @@ impl<'a> Target<'a> {
     }
 
     /// An idle connection that can be used at once.
-    pub(super) fn reuse(&self) -> Option<Lease> {
+    pub(super) fn reuse(&self, now: Instant) -> Option<Lease> {
         if self.cluster.policy().pool.rules_connections() {
             return self.cluster.state().slots.reuse(self.address(), self.cluster.shared_policy());
         }
-        Lease::reuse(self.address())
+        Lease::reuse(self.address(), now)
     }
 
     /// A connection that is made, or one that others are done with, within `limit`.
@@ -100,7 +101,7 @@ impl<'a> Target<'a> {
         let home = self.cluster.state().slots.home(policy);
         let setup = Setup { keepalive: policy.pool.keepalive, slot: Some(slot) };
         let sender = connect(self.address(), limit, setup).await.map_err(OpenError::Failed)?;
-        Ok(Lease { sender, address: self.address(), idle: None, home: Some(home) })
+        Ok(Lease { sender, address: self.address(), idle: None, timer: Timer::default(), home: Some(home) })
     }
 }
 

@@ -9,6 +9,7 @@ mod event;
 mod family;
 mod filter;
 mod histogram;
+mod mirror;
 mod process;
 mod request;
 mod upstream;
@@ -16,6 +17,7 @@ mod upstream;
 pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
+pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
 pub use upstream::{UpstreamMetrics, UpstreamResult};
@@ -53,6 +55,7 @@ struct Families {
     upstreams: Live<UpstreamKey, UpstreamMetrics>,
     channels: Live<ChannelKey, ChannelMetrics>,
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
+    mirrors: MirrorMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
 }
@@ -67,6 +70,7 @@ impl Metrics {
             upstreams: Live::default(),
             channels: Live::default(),
             subscriptions: Live::default(),
+            mirrors: MirrorMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
         });
@@ -123,6 +127,11 @@ impl Metrics {
     pub fn subscription(&self, channel: &str, subscription: &str) -> Arc<SubscriptionMetrics> {
         let key = SubscriptionKey { channel: channel.to_owned(), subscription: subscription.to_owned() };
         self.families.subscriptions.handle(key)
+    }
+
+    /// The counters of copies of requests.
+    pub fn mirrors(&self) -> &MirrorMetrics {
+        &self.families.mirrors
     }
 
     /// Counts a try to put a changed configuration in force.

@@ -25,4 +25,14 @@ impl Names {
         }
         format!("{host}.{namespace}.svc.{}", self.cluster_domain)
     }
+
+    /// The shorter names that mean the service `NAME.NAMESPACE.svc.DOMAIN`; none for any other name.
+    pub(super) fn shorter<'a>(&self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let without_domain = name.strip_suffix(&self.cluster_domain).and_then(|name| name.strip_suffix('.'));
+        let qualified = without_domain.and_then(|name| name.strip_suffix(".svc"));
+        let bare = qualified.and_then(|name| name.strip_suffix(&self.namespace)?.strip_suffix('.'));
+        [without_domain.filter(|_| qualified.is_some()), qualified, bare.filter(|name| !name.contains('.'))]
+            .into_iter()
+            .flatten()
+    }
 }
