@@ -263,20 +263,20 @@ impl Run {
     async fn pass_through(&mut self) -> Result<Response<ProxyBody>, RequestError> {
         let (host, port) = split_authority(&self.head.authority);
         match self.snapshot.registry.find(host, port) {
-            Some(cluster) => self.send(cluster, &ForwardPolicy::default(), Vec::new()).await,
+            Some(cluster) => {
+                let policy = ForwardPolicy { source: Some(self.head.peer.ip()), ..ForwardPolicy::default() };
+                self.send(cluster, &policy, Vec::new()).await
+            }
             None => Err(RequestError::NoRoute { authority: self.head.authority.clone() }),
         }
     }
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
         let Forward { destination, timeout, retries, mirrors } = decided;
-        match self.snapshot.registry.find(&destination.host, destination.port) {
-            Some(cluster) => {
-                let policy = ForwardPolicy { timeout: timeout.map(Duration::from_millis), retries };
-                self.send(cluster, &policy, mirrors).await
-            }
-            None => Err(RequestError::NoEndpoint { destination: destination.host }),
-        }
+        let cluster = self.snapshot.registry.resolve(&destination)?;
+        let timeout = timeout.map(Duration::from_millis);
+        let policy = ForwardPolicy { timeout, retries, source: Some(self.head.peer.ip()) };
+        self.send(cluster, &policy, mirrors).await
     }
 
     async fn send(

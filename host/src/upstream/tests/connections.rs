@@ -3,8 +3,8 @@
 use super::harness::{OK, Socket, Upstream, closed_port, fetch, front, get, head, text};
 use crate::body::ProxyBody;
 use crate::error::RequestError;
-use crate::upstream::registry::Cluster;
 use crate::upstream::pool::close_idle;
+use crate::upstream::registry::Cluster;
 use crate::upstream::{ForwardPolicy, forward};
 use http::Request;
 use std::time::Duration;
@@ -16,7 +16,7 @@ async fn failure(cluster: &Cluster, policy: &ForwardPolicy) -> RequestError {
 }
 
 fn within(milliseconds: u64) -> ForwardPolicy {
-    ForwardPolicy { timeout: Some(Duration::from_millis(milliseconds)), retries: None }
+    ForwardPolicy { timeout: Some(Duration::from_millis(milliseconds)), ..ForwardPolicy::default() }
 }
 
 #[tokio::test]
