@@ -14,7 +14,7 @@ use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
 use crate::upstream::registry::Cluster;
 use crate::upstream::splice::splice;
-use crate::upstream::{ForwardPolicy, Forwarded, forward};
+use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting};
 use crate::wasm::types::Plan;
 use crate::{gather, respond};
 use arc_swap::ArcSwap;
@@ -23,7 +23,6 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -76,8 +75,7 @@ struct Outcome {
     /// None as long as the response is not over.
     end: Option<BodyEnd>,
     upstream: Option<Cluster>,
-    endpoint: Option<SocketAddr>,
-    attempts: u32,
+    tries: Tries,
     error: Option<RequestError>,
 }
 
@@ -290,12 +288,11 @@ impl Run {
         if !mirrors.is_empty() && self.upgrade.is_none() {
             body = self.mirrored(mirrors, &parts, body);
         }
-        let cluster = self.outcome.upstream.insert(cluster);
-        let forwarded = forward(cluster, parts, body, policy).await.map_err(|error| self.blamed(error))?;
-        let Forwarded { mut response, upgrade, endpoint, attempts } = forwarded;
-        self.outcome.endpoint = Some(endpoint);
+        let Outcome { upstream, tries, .. } = &mut self.outcome;
+        let cluster = upstream.insert(cluster);
+        let forwarded = forward_noting(cluster, parts, body, policy, tries).await;
+        let Forwarded { mut response, upgrade, endpoint, .. } = forwarded.map_err(|error| self.blamed(error))?;
         self.course.upstream = Some(endpoint);
-        self.outcome.attempts = attempts;
         if let (Some(client), Some(upstream)) = (self.upgrade.take(), upgrade) {
             let drain = self.connection.drain.clone();
             drain.spawn(splice(client, upstream));
@@ -388,8 +385,8 @@ impl Drop for Run {
             route: route.as_deref(),
             filter: self.snapshot.chain.decided_by(&self.course).map(|name| &**name),
             upstream: outcome.upstream.as_ref().map(Cluster::name),
-            endpoint: outcome.endpoint,
-            attempts: outcome.attempts,
+            endpoint: outcome.tries.endpoint,
+            attempts: outcome.tries.count,
             error: outcome.error.as_ref(),
             user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
             aborted: !end.complete,

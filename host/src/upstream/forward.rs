@@ -51,6 +51,22 @@ pub struct Forwarded {
     pub attempts: u32,
 }
 
+/// Which tries have been made so far. It is kept by the caller, who may want to know of tries that nobody answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tries {
+    /// Where the last one went.
+    pub endpoint: Option<SocketAddr>,
+    /// How many there were, the first included.
+    pub count: u32,
+}
+
+impl Tries {
+    fn begin(&mut self, target: Target<'_>) {
+        self.endpoint = Some(target.address());
+        self.count = self.count.saturating_add(1);
+    }
+}
+
 /// An upgraded connection to an upstream. Its endpoint counts as busy for as long as this lives.
 #[derive(Debug)]
 pub struct Upgrade {
@@ -69,50 +85,62 @@ pub async fn forward(
     body: ProxyBody,
     policy: &ForwardPolicy,
 ) -> Result<Forwarded, RequestError> {
+    forward_noting(cluster, parts, body, policy, &mut Tries::default()).await
+}
+
+/// The same, and keeps `tries` as they are made.
+pub async fn forward_noting(
+    cluster: &Cluster,
+    parts: Parts,
+    body: ProxyBody,
+    policy: &ForwardPolicy,
+    tries: &mut Tries,
+) -> Result<Forwarded, RequestError> {
     let body = if body.is_known() { body } else { Box::pin(begin(body)).await? };
     let request = framing::frame(parts, body)?;
     let clock = Clock::start(policy);
     let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
     let admitted = admit(cluster)?;
     let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
-    let (mut tried, attempts) = match retries {
+    let mut tried = match retries {
         // In a box, so that requests without retries do not carry the room for both.
-        Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries)).await?,
-        None => (Try::at(first(cluster, affinity.key)?, request, clock).await, 1),
+        Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries, tries)).await?,
+        None => Try::at(first(cluster, affinity.key)?, request, clock, tries).await,
     };
     tried.admitted = admitted;
-    let mut forwarded = tried.finish(attempts)?;
+    let mut forwarded = tried.finish(tries.count)?;
     if let Some(cookie) = affinity.cookie {
         forwarded.response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(forwarded)
 }
 
-/// Makes the first try and the retries that the policies allow. Returns the last try, and how many there were.
+/// Makes the first try and the retries that the policies allow. Returns the last try.
 async fn try_again<'a>(
     cluster: &'a Cluster,
     key: Option<u64>,
     mut request: Request<ProxyBody>,
     clock: Clock,
     policy: &RetryPolicy,
-) -> Result<(Try<'a>, u32), RequestError> {
+    tries: &mut Tries,
+) -> Result<Try<'a>, RequestError> {
     let mut addresses = Vec::new();
     let mut retrying = None;
     let mut target = first(cluster, key)?;
     for attempts in 1..=policy.attempts.min(limits::RETRIES) {
         let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
-        let mut tried = Try::at(target, request, clock).await;
+        let mut tried = Try::at(target, request, clock, tries).await;
         tried.retry = retrying.take();
         let fires = retry::fires(policy, outcome(&tried.result));
         let unsent = tried.result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
         let wait = retry::backoff(policy.backoff, attempts);
         let Some(again) = unsent.or(spare).filter(|_| fires && wait < clock.remaining()) else {
-            return Ok((tried, attempts));
+            return Ok(tried);
         };
         addresses.push(target.address());
         let (Ok(next), Ok(counted)) = (Target::pick(cluster, key, avoided(policy, &addresses)), may_retry(cluster))
         else {
-            return Ok((tried, attempts));
+            return Ok(tried);
         };
         (retrying, request) = (counted, again);
         // Closes what is left of the failed try before the next one begins.
@@ -121,10 +149,9 @@ async fn try_again<'a>(
         // Who was in before the wait may be out after it.
         target = Target::pick(cluster, key, avoided(policy, &addresses)).unwrap_or(next);
     }
-    let attempts = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
-    let mut tried = Try::at(target, request, clock).await;
+    let mut tried = Try::at(target, request, clock, tries).await;
     tried.retry = retrying;
-    Ok((tried, attempts))
+    Ok(tried)
 }
 
 /// One try, over or with its response on the way.
@@ -139,7 +166,8 @@ struct Try<'a> {
 
 impl<'a> Try<'a> {
     /// Sends the request there.
-    async fn at(target: Target<'a>, request: Request<ProxyBody>, clock: Clock) -> Self {
+    async fn at(target: Target<'a>, request: Request<ProxyBody>, clock: Clock, tries: &mut Tries) -> Self {
+        tries.begin(target);
         let active = target.cluster.is_tracked().then(|| target.member.state.enter());
         let mut counted = CountedTry { cluster: target.cluster, result: UpstreamResult::Cancelled };
         let result = attempt(target, request, clock).await;

@@ -31,7 +31,7 @@ pub mod state;
 mod target;
 mod watch;
 
-pub use forward::{ForwardPolicy, Forwarded, forward};
+pub use forward::{ForwardPolicy, Forwarded, Tries, forward, forward_noting};
 
 #[cfg(test)]
 pub(crate) mod tests;
