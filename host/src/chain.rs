@@ -108,6 +108,21 @@ pub struct Forward {
     pub mirrors: Vec<Mirror>,
 }
 
+/// Times one call after the other with one look at the clock for each.
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the last lap.
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now.saturating_duration_since(std::mem::replace(&mut self.0, now))
+    }
+}
+
 impl Course {
     /// A course that records why.
     pub fn traced() -> Self {
@@ -152,13 +167,13 @@ impl Chain {
     }
 
     /// Asks filter after filter, from where the course stands.
-    pub fn decide(&self, head: &mut RequestHead, course: &mut Course) -> Result<Step, RequestError> {
+    pub fn decide(&self, head: &mut Box<RequestHead>, course: &mut Course) -> Result<Step, RequestError> {
+        let mut watch = Stopwatch::start();
         while let Some(link) = self.links.get(course.next) {
             if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
-                let started = Instant::now();
                 let decided = link.filter.on_request(head);
-                let step = settle(link, Phase::Request, started, decided, head, course)?;
+                let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
                 if let Some(trace) = &mut course.trace {
                     trace.push(trace_step(link, step.as_ref(), course.delay, explained));
                 }
@@ -174,15 +189,15 @@ impl Chain {
     /// Hands outcomes to the filter that asked for them, and goes on from there.
     pub fn gathered(
         &self,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
         state: &[u8],
         outcomes: &[types::Outcome],
         course: &mut Course,
     ) -> Result<Step, RequestError> {
         if let Some(link) = self.links.get(course.next) {
-            let started = Instant::now();
+            let mut watch = Stopwatch::start();
             let decided = link.filter.on_gathered(head, state, outcomes);
-            if let Some(step) = settle(link, Phase::Gathered, started, decided, head, course)? {
+            if let Some(step) = settle(link, Phase::Gathered, &mut watch, decided, head, course)? {
                 return Ok(step);
             }
         }
@@ -194,7 +209,7 @@ impl Chain {
     /// decided on the way in.
     pub fn respond(
         &self,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
         mut response: Response<ProxyBody>,
         course: &mut Course,
     ) -> Result<Response<ProxyBody>, RequestError> {
@@ -216,26 +231,28 @@ impl Chain {
 /// A response phase of one filter: edits the head in place, or gives another response.
 fn respond_one(
     link: &Link,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     parts: &mut response::Parts,
     upstream: Option<SocketAddr>,
 ) -> Result<Option<Response<ProxyBody>>, RequestError> {
-    let started = Instant::now();
+    let mut watch = Stopwatch::start();
     let decided = link.filter.on_response(head, parts).and_then(|decision| match decision {
         types::ResponseDecision::Next(edits) => Ok(Err(decision::header_edits(edits)?)),
         types::ResponseDecision::Respond(answer) => Ok(Ok(decision::response(answer)?)),
     });
     match decided {
         Ok(Ok(answer)) => {
-            link.metrics.observe(Phase::Response, CallResult::Respond, started.elapsed());
+            link.metrics.observe(Phase::Response, CallResult::Respond, watch.lap());
             Ok(Some(answer))
         }
         Ok(Err(edits)) => {
-            link.metrics.observe(Phase::Response, CallResult::Next, started.elapsed());
-            edits.into_iter().for_each(|edit| edit.apply(&mut parts.headers, upstream));
+            link.metrics.observe(Phase::Response, CallResult::Next, watch.lap());
+            for edit in edits {
+                edit.apply(&mut parts.headers, upstream);
+            }
             Ok(None)
         }
-        Err(failure) => failed(link, Phase::Response, started, &failure).map(|()| None),
+        Err(failure) => failed(link, Phase::Response, &mut watch, &failure).map(|()| None),
     }
 }
 
@@ -243,9 +260,9 @@ fn respond_one(
 fn settle(
     link: &Link,
     phase: Phase,
-    started: Instant,
+    watch: &mut Stopwatch,
     decided: Result<types::RequestDecision, Failure>,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     course: &mut Course,
 ) -> Result<Option<Step>, RequestError> {
     let applied = decided.and_then(|decision| {
@@ -254,20 +271,20 @@ fn settle(
     });
     match applied {
         Ok((result, step)) => {
-            link.metrics.observe(phase, result, started.elapsed());
+            link.metrics.observe(phase, result, watch.lap());
             if step.is_some() {
                 course.decided_by = Some(course.next);
             }
             Ok(step)
         }
-        Err(failure) => failed(link, phase, started, &failure).map(|()| None),
+        Err(failure) => failed(link, phase, watch, &failure).map(|()| None),
     }
 }
 
 fn carry_out(
     decision: types::RequestDecision,
     filter: &Filter,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     course: &mut Course,
 ) -> Result<Option<Step>, Failure> {
     match decision {
@@ -311,7 +328,7 @@ fn carry_out(
 }
 
 /// Counts a failure; the request goes on when the filter may fail open.
-fn failed(link: &Link, phase: Phase, started: Instant, failure: &Failure) -> Result<(), RequestError> {
+fn failed(link: &Link, phase: Phase, watch: &mut Stopwatch, failure: &Failure) -> Result<(), RequestError> {
     let filter = &link.filter;
     let open = filter.settings.failure == OnFailure::Open;
     let result = match failure.kind {
@@ -320,7 +337,7 @@ fn failed(link: &Link, phase: Phase, started: Instant, failure: &Failure) -> Res
         FailureKind::Memory => CallResult::Memory,
         FailureKind::Invalid => CallResult::Invalid,
     };
-    link.metrics.observe(phase, result, started.elapsed());
+    link.metrics.observe(phase, result, watch.lap());
     tracing::warn!(
         target: "sluicegate::filter",
         filter = &*filter.name,

@@ -122,7 +122,7 @@ pub fn response(answer: types::Answer) -> Result<Response<ProxyBody>, Failure> {
     let status = status.ok_or_else(|| Failure::invalid(format!("it answers with status {}", answer.status)))?;
     let mut headers = HeaderMap::with_capacity(answer.headers.len());
     for header in answer.headers {
-        headers.append(name(header.name)?, value(header.value)?);
+        headers.append(name(&header.name)?, value(header.value)?);
     }
     let mut response = Response::new(ProxyBody::full(answer.body));
     *response.status_mut() = status;
@@ -132,14 +132,14 @@ pub fn response(answer: types::Answer) -> Result<Response<ProxyBody>, Failure> {
 
 fn header_edit(edit: types::HeaderEdit) -> Result<HeaderEdit, Failure> {
     Ok(match edit {
-        types::HeaderEdit::Set(header) => HeaderEdit::Set(name(header.name)?, value(header.value)?),
-        types::HeaderEdit::Append(header) => HeaderEdit::Append(name(header.name)?, value(header.value)?),
-        types::HeaderEdit::Remove(header) => HeaderEdit::Remove(name(header)?),
+        types::HeaderEdit::Set(header) => HeaderEdit::Set(name(&header.name)?, value(header.value)?),
+        types::HeaderEdit::Append(header) => HeaderEdit::Append(name(&header.name)?, value(header.value)?),
+        types::HeaderEdit::Remove(header) => HeaderEdit::Remove(name(&header)?),
         types::HeaderEdit::SetFormatted(types::FormattedHeader { name: header, parts }) => {
-            HeaderEdit::SetFormatted(name(header)?, Formatted::check(parts)?)
+            HeaderEdit::SetFormatted(name(&header)?, Formatted::check(parts)?)
         }
         types::HeaderEdit::AppendFormatted(types::FormattedHeader { name: header, parts }) => {
-            HeaderEdit::AppendFormatted(name(header)?, Formatted::check(parts)?)
+            HeaderEdit::AppendFormatted(name(&header)?, Formatted::check(parts)?)
         }
     })
 }
@@ -154,8 +154,8 @@ fn request_header_edit(edit: types::HeaderEdit) -> Result<HeaderEdit, Failure> {
 }
 
 /// Framing and hop-by-hop headers are the host's own (RFC 9110, section 7.6.1); `host` is edited as the authority.
-fn name(name: String) -> Result<HeaderName, Failure> {
-    let parsed = HeaderName::try_from(name.as_str());
+fn name(name: &str) -> Result<HeaderName, Failure> {
+    let parsed = HeaderName::try_from(name);
     let parsed = parsed.map_err(|_| Failure::invalid(format!("{name:?} is not a header name")))?;
     let own = matches!(
         parsed.as_str(),

@@ -140,10 +140,17 @@ pub struct HostIndex<T> {
     any: Option<T>,
 }
 
+impl<T> Default for HostIndex<T> {
+    /// An empty one.
+    fn default() -> Self {
+        Self { exact: Map::default(), suffixes: Map::default(), any: None }
+    }
+}
+
 impl<T: Clone> HostIndex<T> {
     /// An empty one.
     pub fn new() -> Self {
-        Self { exact: Map::default(), suffixes: Map::default(), any: None }
+        Self::default()
     }
 
     /// Adds a host by its full name.

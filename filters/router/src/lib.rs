@@ -1,9 +1,10 @@
-//! Istio's `VirtualService`, as a filter.
+//! Istio's `VirtualService` and the Gateway API's `HTTPRoute` and `GRPCRoute`, as a filter.
 //!
 //! Documents are resolved when they are loaded ([`document`], [`rule`] and what they are made of) and everything that is
 //! wrong with them is reported at once, each with its place and a code of [`code`]. A request looks its host up on its
 //! [`listener`], in the [`table`], and gets the decision ([`mod@decide`]) of the host's first rule that matches, which the compiled matcher finds
-//! ([`matching`]: the heart of the filter, and where to start reading). [`mod@explain`] walks the same table and tells why.
+//! ([`matching`]: the heart of the filter, and where to start reading). Resources of the Gateway API become the same documents
+//! ([`gateway_api`]). [`mod@explain`] walks the same table and tells why.
 //!
 //! The filter sends nothing itself, knows no endpoints and keeps nothing between requests: which of several weighted
 //! destinations a request gets depends on its id alone.
@@ -26,6 +27,7 @@ pub mod header;
 pub mod host;
 pub mod inert;
 pub mod layer4;
+pub mod left_out;
 pub mod listener;
 pub mod matcher;
 pub mod matching;

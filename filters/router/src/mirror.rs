@@ -11,7 +11,7 @@ use crate::view::View;
 use sluicegate_sdk::{Destination, Mirror as Copy};
 
 /// The most that the host sends copies to.
-const MOST: usize = 8;
+pub const MOST: usize = 8;
 /// What Istio puts behind the host of a copy, so that a service can tell it apart.
 const SHADOW: &str = "-shadow";
 

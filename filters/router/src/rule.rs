@@ -51,7 +51,7 @@ pub struct Delegated {
 #[derive(Debug)]
 pub enum Action {
     /// It is sent to a service, or to several.
-    Route(Route),
+    Route(Box<Route>),
     /// The client is sent elsewhere.
     Redirect(Redirect),
     /// It is answered here.
@@ -156,7 +156,7 @@ fn action(
     match (redirect, answer) {
         (Some(redirect), _) => redirect.map(Action::Redirect),
         (None, Some(answer)) => answer.map(Action::Answer),
-        (None, None) => route.map(Action::Route),
+        (None, None) => route.map(|route| Action::Route(Box::new(route))),
     }
 }
 

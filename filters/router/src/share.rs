@@ -22,7 +22,7 @@ impl Share {
     /// Every request.
     pub const ALL: Self = Self(ALL);
 
-    /// A share as written, of which `smallest` is the least beside 0; none that is in range when out of it.
+    /// A share as written, of which `smallest` is the least beside 0. What is out of range is none.
     fn resolve(value: f64, smallest: f64, place: &Place, report: &mut Report<'_>) -> Self {
         if value == 0.0 || (smallest..=100.0).contains(&value) {
             return Self::of_percent(value);
@@ -52,14 +52,12 @@ impl Share {
 
     /// A share in whole percent, as deprecated fields have it.
     pub fn whole(percent: i64, place: &Place, report: &mut Report<'_>) -> Self {
-        match u32::try_from(percent).ok().filter(|percent| *percent <= 100) {
-            Some(percent) => Self(percent * (ALL / 100)),
-            None => {
-                let message = format!("{percent} is not a percentage");
-                report.error(place, code::POLICY_VALUE, message, "use a number from 0 to 100");
-                Self::NONE
-            }
+        if let Some(percent) = u32::try_from(percent).ok().filter(|percent| *percent <= 100) {
+            return Self(percent * (ALL / 100));
         }
+        let message = format!("{percent} is not a percentage");
+        report.error(place, code::POLICY_VALUE, message, "use a number from 0 to 100");
+        Self::NONE
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to a million, as was checked")]

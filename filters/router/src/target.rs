@@ -129,12 +129,11 @@ fn weights(written: &[RouteDestination], place: &Place, report: &mut Report<'_>)
     for (index, entry) in written.iter().enumerate() {
         let weight = entry.weight.unwrap_or(0);
         // Istio's field is an int32: a larger weight is as wrong as a negative one.
-        match u32::try_from(weight).ok().filter(|&weight| i32::try_from(weight).is_ok()) {
-            Some(weight) => shares.push(u64::from(weight)),
-            None => {
-                let message = format!("{weight} is not a weight");
-                report.error(&place.index(index).key("weight"), code::WEIGHT, message, "use 0 or a positive number");
-            }
+        if let Some(weight) = u32::try_from(weight).ok().filter(|&weight| i32::try_from(weight).is_ok()) {
+            shares.push(u64::from(weight));
+        } else {
+            let message = format!("{weight} is not a weight");
+            report.error(&place.index(index).key("weight"), code::WEIGHT, message, "use 0 or a positive number");
         }
     }
     if shares.len() < written.len() {
@@ -171,9 +170,8 @@ fn split(resolved: Vec<Resolved>, shares: &[u64], rule: &Level) -> Targets {
     let single = shares.len() == 1;
     let weighted = resolved.into_iter().filter_map(|(index, destination, level)| {
         let weight = shares.get(index).copied().filter(|&weight| weight > 0)?;
-        let order = |own: &Operations, of_rule: &Operations| match single {
-            true => vec![of_rule.concatenated(own)],
-            false => vec![own.clone(), of_rule.clone()],
+        let order = |own: &Operations, of_rule: &Operations| {
+            if single { vec![of_rule.concatenated(own)] } else { vec![own.clone(), of_rule.clone()] }
         };
         Some(Target {
             request: order(&level.request, &rule.request),

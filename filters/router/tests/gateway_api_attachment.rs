@@ -3,9 +3,7 @@
 mod support;
 
 use sluicegate_sdk::testing::TestRequest;
-use support::gateway::{
-    at, edge, get, listener, open, problems, resource, route, route_to, rule, tls_listener,
-};
+use support::gateway::{at, edge, get, listener, open, problems, resource, route, route_to, rule, tls_listener};
 use support::{findings, outcome, router};
 
 fn prefix(path: &str, service: &str) -> String {
@@ -22,8 +20,18 @@ fn a_route_is_served_for_the_hosts_that_it_shares_with_a_listener() {
         + &listener("2", 80, ", hostname: '*.wildcard.io'")
         + &listener("3", 80, ", hostname: '*.anotherwildcard.io'");
     let yaml = edge(&listeners)
-        + &route_to("s1", "{name: edge}", "non.matching.com, '*.nonmatchingwildcard.io', very.specific.com", &prefix("/s1", "v1"))
-        + &route_to("s2", "{name: edge}", "non.matching.com, wildcard.io, foo.wildcard.io, bar.wildcard.io, foo.bar.wildcard.io", &prefix("/s2", "v2"))
+        + &route_to(
+            "s1",
+            "{name: edge}",
+            "non.matching.com, '*.nonmatchingwildcard.io', very.specific.com",
+            &prefix("/s1", "v1"),
+        )
+        + &route_to(
+            "s2",
+            "{name: edge}",
+            "non.matching.com, wildcard.io, foo.wildcard.io, bar.wildcard.io, foo.bar.wildcard.io",
+            &prefix("/s2", "v2"),
+        )
         + &route_to("s3", "{name: edge}", "non.matching.com, '*.specific.com'", &prefix("/s3", "v3"))
         + &route_to("s4", "{name: edge}", "'*.anotherwildcard.io'", &prefix("/s4", "v1"))
         + &route_to("s5", "{name: edge}", "specific.but.wrong.com, wildcard.io", &prefix("/s5", "v2"));
@@ -132,9 +140,13 @@ fn routes_are_attached_by_port_and_by_section() {
         + &to("b", "port: 8080", "foo.com, bar.com", "v2")
         + &to("c", "port: 8090, sectionName: http3", "foo.com", "v3");
     let router = router(&yaml);
-    for (authority, port, expected) in
-        [("foo.com", 80, "v1"), ("foo.com", 8080, "v2"), ("bar.com", 8080, "v2"), ("foo.com", 8090, "v3"), ("bar.com", 8090, "404")]
-    {
+    for (authority, port, expected) in [
+        ("foo.com", 80, "v1"),
+        ("foo.com", 8080, "v2"),
+        ("bar.com", 8080, "v2"),
+        ("foo.com", 8090, "v3"),
+        ("bar.com", 8090, "404"),
+    ] {
         let request = at(TestRequest::get("/").authority(&format!("{authority}:{port}")), port);
         assert_eq!(outcome(&router, &request), expected, "{authority}:{port}");
     }
@@ -143,7 +155,12 @@ fn routes_are_attached_by_port_and_by_section() {
 #[test]
 fn several_gateways_serve_a_route_of_both_and_each_its_own() {
     let gateway = |name: &str, port: u16| {
-        resource("Gateway", "default", name, &format!("gatewayClassName: any\nlisteners:\n{}", listener("http", port, "")))
+        resource(
+            "Gateway",
+            "default",
+            name,
+            &format!("gatewayClassName: any\nlisteners:\n{}", listener("http", port, "")),
+        )
     };
     let yaml = gateway("one", 80)
         + &gateway("two", 81)
@@ -222,7 +239,8 @@ fn a_listener_says_from_which_namespaces_routes_may_come() {
 #[test]
 fn a_listener_says_which_kinds_of_routes_may_come() {
     for (kinds, accepted) in [("[{kind: HTTPRoute}]", true), ("[{kind: GRPCRoute}]", false)] {
-        let yaml = edge(&listener("http", 80, &format!(", allowedRoutes: {{kinds: {kinds}}}"))) + &route("r", &prefix("/", "v1"));
+        let yaml = edge(&listener("http", 80, &format!(", allowedRoutes: {{kinds: {kinds}}}")))
+            + &route("r", &prefix("/", "v1"));
         assert_eq!(outcome(&router(&yaml), &get("a.b", "/")), if accepted { "v1" } else { "404" }, "{kinds}");
     }
     let tcp = edge("- {name: tcp, port: 80, protocol: TCP}\n") + &route("r", &prefix("/", "v1"));

@@ -52,7 +52,9 @@ fn grant(namespace: &str, from: &str, to: &str) -> String {
 fn a_backend_of_another_namespace_needs_a_grant() {
     let rules = "- matches: [{path: {value: /v2}}]\n  backendRefs: [{name: web, namespace: back, port: 80}]\n- backendRefs: [{name: app, port: 80}]";
     let yaml = open() + &route("r", rules);
-    let from = |kind: &str, namespace: &str| format!("{{group: gateway.networking.k8s.io, kind: {kind}, namespace: {namespace}}}");
+    let from = |kind: &str, namespace: &str| {
+        format!("{{group: gateway.networking.k8s.io, kind: {kind}, namespace: {namespace}}}")
+    };
     let fits = from("HTTPRoute", "default");
     let service = "{group: '', kind: Service}";
     for (grant, expected) in [
@@ -78,7 +80,10 @@ fn a_backend_of_another_namespace_needs_a_grant() {
 fn a_backend_is_a_service_with_a_port() {
     let yaml = open() + &route("r", "- backendRefs: [{name: v1, port: 8080}]");
     let forward = sent(&router(&yaml), &get("a.b", "/"));
-    assert_eq!((forward.destination.host.as_str(), forward.destination.port), ("v1.default.svc.cluster.local", Some(8080)));
+    assert_eq!(
+        (forward.destination.host.as_str(), forward.destination.port),
+        ("v1.default.svc.cluster.local", Some(8080))
+    );
     assert_eq!((forward.timeout, forward.retries), (None, None), "nothing is tried again unless a rule says so");
 }
 
@@ -199,7 +204,9 @@ fn calls_are_matched_by_headers_as_requests_are() {
 #[test]
 fn calls_are_served_by_the_listener_of_their_host() {
     let listeners = listener("1", 80, ", hostname: bar.com") + &listener("2", 80, ", hostname: '*.bar.com'");
-    let to = |name: &str, section: &str| grpc_route(name, &format!("{{name: edge, sectionName: '{section}'}}"), &grpc_rule("", name));
+    let to = |name: &str, section: &str| {
+        grpc_route(name, &format!("{{name: edge, sectionName: '{section}'}}"), &grpc_rule("", name))
+    };
     let router = router(&(edge(&listeners) + &to("v1", "1") + &to("v2", "2")));
     for (authority, expected) in [("bar.com", "v1"), ("foo.bar.com", "v2"), ("foo.com", "12")] {
         assert_eq!(called(&router, &call(authority, "/s/m")), expected, "{authority}");
@@ -208,7 +215,12 @@ fn calls_are_served_by_the_listener_of_their_host() {
 
 #[test]
 fn calls_that_no_backend_takes_are_unavailable() {
-    for backends in ["[]", "[{name: v1, port: 80, weight: 0}]", "[{name: v1, port: 80, namespace: other}]", "[{name: v1, kind: Other}]"] {
+    for backends in [
+        "[]",
+        "[{name: v1, port: 80, weight: 0}]",
+        "[{name: v1, port: 80, namespace: other}]",
+        "[{name: v1, kind: Other}]",
+    ] {
         let router = router(&(open() + &grpc_route("r", "{name: edge}", &format!("- backendRefs: {backends}"))));
         assert_eq!(called(&router, &call("a.b", "/s/m")), "14", "{backends}");
     }
@@ -221,7 +233,10 @@ fn it_is_explained_which_rule_of_which_route_wins_and_why() {
     let router = router(&yaml);
     let explained = |path: &str| router.explain(&get("a.example", path).request());
     let explanation = explained("/a/b");
-    assert_eq!(explanation.summary, "HTTPRoute default/shop, rule 1, match 1 forwards to v1.default.svc.cluster.local:80");
+    assert_eq!(
+        explanation.summary,
+        "HTTPRoute default/shop, rule 1, match 1 forwards to v1.default.svc.cluster.local:80"
+    );
     let names: Vec<&str> = explanation.candidates.iter().map(|candidate| candidate.name.as_str()).collect();
     assert_eq!(names, ["HTTPRoute default/shop, rule 1, match 1", "HTTPRoute default/shop, rule 2, match 1"]);
     let explanation = explained("/ab");

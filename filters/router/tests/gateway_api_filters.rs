@@ -25,11 +25,7 @@ fn location(router: &Router, request: &TestRequest) -> (u16, String) {
 }
 
 const HEADERS: [(&str, &str, &[&str]); 5] = [
-    (
-        "/set",
-        "set: [{name: X-Header-Set, value: set-overwrites-values}]",
-        &["set x-header-set=set-overwrites-values"],
-    ),
+    ("/set", "set: [{name: X-Header-Set, value: set-overwrites-values}]", &["set x-header-set=set-overwrites-values"]),
     ("/add", "add: [{name: X-Header-Add, value: add-appends-values}]", &["add x-header-add=add-appends-values"]),
     ("/remove", "remove: [X-Header-Remove]", &["remove x-header-remove"]),
     (
@@ -101,10 +97,20 @@ fn redirects_change_host_path_and_status() {
     for (path, fields, asked, expected) in [
         ("/a", "hostname: example.net".to_owned(), "/a", (302, "http://example.net/a")),
         ("/a", "hostname: example.net, statusCode: 301".to_owned(), "/a?b=c", (301, "http://example.net/a?b=c")),
-        ("/original-prefix", prefix.to_owned(), "/original-prefix/lemon", (302, "http://example.org/replacement-prefix/lemon")),
+        (
+            "/original-prefix",
+            prefix.to_owned(),
+            "/original-prefix/lemon",
+            (302, "http://example.org/replacement-prefix/lemon"),
+        ),
         ("/full", full.to_owned(), "/full/path/original", (302, "http://example.org/full-path-replacement")),
         ("/p", format!("hostname: example.net, {prefix}"), "/p/x", (302, "http://example.net/replacement-prefix/x")),
-        ("/f", format!("hostname: example.net, statusCode: 301, {full}"), "/f/x", (301, "http://example.net/full-path-replacement")),
+        (
+            "/f",
+            format!("hostname: example.net, statusCode: 301, {full}"),
+            "/f/x",
+            (301, "http://example.net/full-path-replacement"),
+        ),
         ("/a", "statusCode: 303, scheme: https".to_owned(), "/a", (303, "https://example.org/a")),
         ("/a", "statusCode: 307, scheme: https".to_owned(), "/a", (307, "https://example.org/a")),
         ("/a", "statusCode: 308, scheme: https".to_owned(), "/a", (308, "https://example.org/a")),
@@ -135,7 +141,11 @@ fn the_port_of_a_redirect_comes_from_the_filter_or_the_new_scheme_or_the_listene
         (443, "scheme: http, port: 80", "http://example.org"),
         (443, "scheme: http, port: 8080", "http://example.org:8080"),
     ] {
-        let fields = if fields.is_empty() { "hostname: example.org".to_owned() } else { format!("hostname: example.org, {fields}") };
+        let fields = if fields.is_empty() {
+            "hostname: example.org".to_owned()
+        } else {
+            format!("hostname: example.org, {fields}")
+        };
         for fields in [fields.clone(), fields.replace("hostname: example.org, ", "")] {
             let router = router(&(edge(&listeners) + &route("r", &redirecting("/", &fields))));
             let scheme = if port == 443 { "https" } else { "http" };
@@ -148,7 +158,9 @@ fn the_port_of_a_redirect_comes_from_the_filter_or_the_new_scheme_or_the_listene
 #[test]
 fn a_backend_may_redirect() {
     let redirect = redirect("path: {type: ReplaceFullPath, replaceFullPath: /redirected-full}");
-    let rules = format!("- matches: [{{path: {{value: /full}}}}]\n  backendRefs: [{{name: v1, port: 8080, filters: [{redirect}]}}]");
+    let rules = format!(
+        "- matches: [{{path: {{value: /full}}}}]\n  backendRefs: [{{name: v1, port: 8080, filters: [{redirect}]}}]"
+    );
     let found = location(&routed(&rules), &get(AUTHORITY, "/full/original"));
     assert_eq!(found, (302, "http://example.org/redirected-full".to_owned()));
 }
@@ -168,7 +180,10 @@ fn rewrites_change_host_and_path() {
         + &filtered("/host", &rewrite("hostname: one.example.org"))
         + &filtered(
             "/both",
-            &format!("{}, {{type: RequestHeaderModifier, requestHeaderModifier: {{set: [{{name: x-a, value: b}}]}}}}", rewrite("hostname: test.example.org")),
+            &format!(
+                "{}, {{type: RequestHeaderModifier, requestHeaderModifier: {{set: [{{name: x-a, value: b}}]}}}}",
+                rewrite("hostname: test.example.org")
+            ),
         );
     let router = routed(&rules);
     for (path, expected) in [
@@ -188,7 +203,9 @@ fn rewrites_change_host_and_path() {
 #[test]
 fn a_backend_may_rewrite() {
     let to = rewrite("path: {type: ReplacePrefixMatch, replacePrefixMatch: /rewritten-prefix}");
-    let rules = format!("- matches: [{{path: {{value: /prefix}}}}]\n  backendRefs: [{{name: v1, port: 8080, filters: [{to}]}}]");
+    let rules = format!(
+        "- matches: [{{path: {{value: /prefix}}}}]\n  backendRefs: [{{name: v1, port: 8080, filters: [{to}]}}]"
+    );
     assert_eq!(edits(&routed(&rules), "/prefix/original"), ["path /rewritten-prefix/original"]);
 }
 
@@ -283,6 +300,7 @@ fn stars_of_a_cors_policy_become_what_was_asked_for() {
 
 #[test]
 fn a_redirect_to_https_of_a_host_stays_with_its_host() {
-    let yaml = open() + &route_to("r", "{name: edge}", "a.example", &redirecting("/", "scheme: https, statusCode: 301"));
+    let yaml =
+        open() + &route_to("r", "{name: edge}", "a.example", &redirecting("/", "scheme: https, statusCode: 301"));
     assert_eq!(location(&router(&yaml), &get("a.example", "/x?y")), (301, "https://a.example/x?y".to_owned()));
 }

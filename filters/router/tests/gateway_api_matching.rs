@@ -261,7 +261,12 @@ fn of_equal_rules_the_oldest_route_wins_then_the_first_name() {
 #[test]
 fn a_more_specific_host_wins_over_any_path_and_leaves_to_others_what_it_does_not_want() {
     let yaml = open()
-        + &route_to("wide", "{name: edge}", "'*.example.com'", &(rule(&exact("/a"), "wide") + &rule(&exact("/b"), "wide")))
+        + &route_to(
+            "wide",
+            "{name: edge}",
+            "'*.example.com'",
+            &(rule(&exact("/a"), "wide") + &rule(&exact("/b"), "wide")),
+        )
         + &route_to("narrow", "{name: edge}", "a.example.com", &rule(&exact("/a"), "narrow"))
         + &route_to("any", "{name: edge}", "", &rule(&exact("/c"), "any"));
     let router = router(&yaml);

@@ -1,4 +1,5 @@
 //! Where clients are sent.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 mod support;
 

@@ -45,11 +45,11 @@ fn requests_are_split_by_weight_and_a_weight_of_0_gets_none() {
 
 #[test]
 fn the_timeout_is_off_unless_given_and_retries_are_on() {
+    use RetryCondition::{ConnectFailure, GrpcStatus, RefusedStream};
     let forward = forwarded(&router(&shop("- route: [{destination: {host: stock}}]")), &get("/"));
     assert_eq!(forward.timeout, None);
     let retries = forward.retries.expect("retries are on");
     assert_eq!((retries.attempts, retries.per_try_timeout, retries.backoff), (2, None, 25));
-    use RetryCondition::{ConnectFailure, GrpcStatus, RefusedStream};
     assert_eq!(retries.conditions, [ConnectFailure, RefusedStream, GrpcStatus(14), GrpcStatus(1)]);
 }
 

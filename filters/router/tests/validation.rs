@@ -307,7 +307,7 @@ fn mirrors_are_checked() {
     ] {
         assert_eq!(in_rule(&format!("{ROUTE}\n  {fields}")), expected, "{fields}");
     }
-    let many = vec!["{destination: {host: a}}"; 9].join(", ");
+    let many = ["{destination: {host: a}}"; 9].join(", ");
     assert_eq!(in_rule(&format!("{ROUTE}\n  mirrors: [{many}]")), ["error SG0219 /mirrors"]);
     assert_eq!(in_rule("redirect: {uri: /x}\n  mirror: {host: a}"), ["note SG0220 /mirror"]);
 }

@@ -17,8 +17,8 @@ fn streaming() -> (Sent, ProxyBody) {
     (sender, ProxyBody::stream(StreamBody::new(stream)))
 }
 
-fn data(text: &'static str) -> Result<Frame<Bytes>, BodyError> {
-    Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+fn data(text: &'static str) -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(text.as_bytes()))
 }
 
 fn given_up(lag: &mut tokio::sync::oneshot::Receiver<Lag>) -> Option<Lag> {
@@ -41,8 +41,8 @@ async fn a_body_that_streams_is_copied_while_it_is_read() {
     let mut tee = Tee::new(body);
     let (mut one, mut two) = (tee.copy(), tee.copy());
     let body = tee.into_body();
-    sender.send(data("a")).unwrap();
-    sender.send(data("b")).unwrap();
+    sender.send(Ok(data("a"))).unwrap();
+    sender.send(Ok(data("b"))).unwrap();
     drop(sender);
     assert_eq!(text(body).await.unwrap(), "ab");
     assert_eq!(text(one.body).await.unwrap(), "ab");
@@ -81,7 +81,7 @@ async fn a_copy_of_many_small_frames_is_bounded_too() {
     let Copied { body: _copy, mut lag } = tee.copy();
     let body = tee.into_body();
     for _ in 0..=limits::MIRROR_FRAMES {
-        sender.send(data("x")).unwrap();
+        sender.send(Ok(data("x"))).unwrap();
     }
     drop(sender);
     assert_eq!(text(body).await.unwrap().len(), limits::MIRROR_FRAMES + 1);
@@ -94,7 +94,7 @@ async fn a_request_that_breaks_off_breaks_its_copy_off() {
     let mut tee = Tee::new(body);
     let Copied { body: copy, mut lag } = tee.copy();
     let body = tee.into_body();
-    sender.send(data("a")).unwrap();
+    sender.send(Ok(data("a"))).unwrap();
     sender.send(Err(BodyError::Timeout)).unwrap();
     text(body).await.expect_err("it broke off");
     text(copy).await.expect_err("so did the copy");
@@ -113,7 +113,7 @@ async fn the_limit_of_a_body_still_holds() {
     let (sender, body) = streaming();
     let mut tee = Tee::new(body.limited(Some(3)));
     let _copy = tee.copy();
-    sender.send(data("four")).unwrap();
+    sender.send(Ok(data("four"))).unwrap();
     drop(sender);
     let failed = text(tee.into_body()).await.expect_err("it is over its limit");
     assert!(matches!(failed, BodyError::TooLarge { limit: 3 }));
@@ -142,7 +142,7 @@ async fn a_copy_that_was_given_up_says_why() {
     let (sender, body) = streaming();
     let mut tee = Tee::new(body);
     let copied = tee.copy();
-    sender.send(data("a")).unwrap();
+    sender.send(Ok(data("a"))).unwrap();
     sender.send(Err(BodyError::Timeout)).unwrap();
     text(tee.into_body()).await.expect_err("it broke off");
     let result = deliver(&upstream.cluster(), head(Request::post("/")), copied).await;

@@ -38,13 +38,13 @@ pub enum Fault {
 
 /// Whether any of the conditions fires on the outcome.
 pub fn fires(policy: &RetryPolicy, outcome: TryOutcome<'_>) -> bool {
-    policy.conditions.iter().any(|condition| match outcome {
+    policy.conditions.iter().any(|&condition| match outcome {
         TryOutcome::Response(status, headers) => fires_on_response(condition, status, headers),
         TryOutcome::Failed(fault) => fires_on_fault(condition, fault),
     })
 }
 
-fn fires_on_response(condition: &RetryCondition, status: StatusCode, headers: &HeaderMap) -> bool {
+fn fires_on_response(condition: RetryCondition, status: StatusCode, headers: &HeaderMap) -> bool {
     if headers.contains_key(RATE_LIMITED) {
         return matches!(condition, RetryCondition::RateLimited);
     }
@@ -52,10 +52,10 @@ fn fires_on_response(condition: &RetryCondition, status: StatusCode, headers: &H
         RetryCondition::ServerError => status.is_server_error(),
         RetryCondition::GatewayError => matches!(status.as_u16(), 502..=504),
         RetryCondition::Conflict => status == StatusCode::CONFLICT,
-        RetryCondition::Status(wanted) => status.as_u16() == *wanted,
+        RetryCondition::Status(wanted) => status.as_u16() == wanted,
         RetryCondition::GrpcStatus(wanted) => {
             let found = headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
-            found == Some(*wanted)
+            found == Some(wanted)
         }
         // About the lack of a response. A stream is only refused in HTTP/2, which no upstream is spoken to in.
         RetryCondition::ConnectFailure
@@ -66,7 +66,7 @@ fn fires_on_response(condition: &RetryCondition, status: StatusCode, headers: &H
     }
 }
 
-fn fires_on_fault(condition: &RetryCondition, fault: Fault) -> bool {
+fn fires_on_fault(condition: RetryCondition, fault: Fault) -> bool {
     match condition {
         RetryCondition::ConnectFailure => fault == Fault::Connect,
         RetryCondition::ResetBeforeRequest => matches!(fault, Fault::Connect | Fault::ResetBeforeRequest),
@@ -88,7 +88,7 @@ pub fn needs_copy(policy: &RetryPolicy, headers: &HeaderMap) -> bool {
         content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
     };
     policy.attempts > 0
-        && policy.conditions.iter().any(|condition| match condition {
+        && policy.conditions.iter().any(|&condition| match condition {
             RetryCondition::ConnectFailure | RetryCondition::RefusedStream | RetryCondition::ResetBeforeRequest => {
                 false
             }
@@ -139,7 +139,7 @@ mod tests {
         for (condition, status, expected) in table {
             let status = StatusCode::from_u16(status).unwrap();
             let outcome = TryOutcome::Response(status, &HeaderMap::new());
-            assert_eq!(fires(&policy(condition.clone()), outcome), expected, "{condition:?} on {status}");
+            assert_eq!(fires(&policy(condition), outcome), expected, "{condition:?} on {status}");
         }
     }
 
@@ -159,7 +159,7 @@ mod tests {
         ];
         for (condition, expected) in table {
             for fault in [Connect, ResetBeforeRequest, Reset, TimedOut, Final] {
-                let fired = fires(&policy(condition.clone()), TryOutcome::Failed(fault));
+                let fired = fires(&policy(condition), TryOutcome::Failed(fault));
                 assert_eq!(fired, expected.contains(&fault), "{condition:?} on {fault:?}");
             }
         }

@@ -1,16 +1,17 @@
 //! Brings routes and listeners together: which listener serves which hosts, by the rules of which routes.
 
+use super::Namespaces;
 use super::gateway::{Gateway, Listener, Protocol};
 use super::isolation::ListenerShares;
 use super::parent::Parent;
-use super::Namespaces;
+use crate::attachment::MESH;
 use crate::code;
 use crate::document::{Document, Kind};
 use crate::host;
 use crate::listener::{Member, Share, Shares};
 use crate::report::{Place, Report};
 use sluicegate_sdk::{Diagnostics, Resource};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More than any wildcard has characters, so that an exact host goes before all of them.
 const EXACT_HOST: u32 = 1 << 16;
@@ -33,8 +34,8 @@ pub struct Attached {
     pub listeners: Vec<ListenerShares>,
 }
 
-/// Documents by the hosts under which they are attached.
-type Hosts = BTreeMap<String, BTreeSet<usize>>;
+/// Documents by the hosts under which they are attached, each with the names of what it is attached through.
+type Hosts = BTreeMap<String, BTreeMap<usize, BTreeSet<String>>>;
 
 impl Parents {
     /// Attaches routes, and warns of those that no parent accepts. Where no Gateway is known at all, `alone`, they count on
@@ -53,7 +54,7 @@ impl Parents {
             let Some(resource) = resources.get(document.resource) else { continue };
             let mut report = Report::new(resource, diagnostics);
             if alone {
-                self.attach_alone(document, number, &mut mesh, &mut report);
+                Self::attach_alone(document, number, &mut mesh, &mut report);
             } else {
                 self.attach_one(document, number, &mut mesh, &mut listeners, &mut report);
             }
@@ -65,23 +66,22 @@ impl Parents {
     /// All listeners that routes can be attached to. Those of one port and host are the same to a request.
     fn listeners(&self) -> BTreeMap<(u16, bool, String), Hosts> {
         let all = self.gateways.iter().flat_map(|gateway| &gateway.listeners);
-        all.filter(|listener| listener.protocol != Protocol::Other).map(|listener| (key(listener), Hosts::new())).collect()
+        all.filter(|listener| listener.protocol != Protocol::Other)
+            .map(|listener| (key(listener), Hosts::new()))
+            .collect()
     }
 
-    fn attach_alone(&self, document: &Document, number: usize, mesh: &mut Hosts, report: &mut Report<'_>) {
-        let services = service_hosts(document);
+    fn attach_alone(document: &Document, number: usize, mesh: &mut Hosts, report: &mut Report<'_>) {
         let of_gateways = document.parents.iter().any(|parent| matches!(parent, Parent::Gateway { .. }));
         if of_gateways || document.parents.is_empty() {
             let place = if of_gateways { Place::spec().key("parentRefs") } else { Place::spec() };
             let message = "there is no Gateway, so the rules count on every listener of the command line";
             report.note(&place, code::NO_EFFECT, message, "add the Gateway to open its ports here");
             for (_, host) in &document.hosts {
-                mesh.entry(host.clone()).or_default().insert(number);
+                mesh.entry(host.clone()).or_default().entry(number).or_default();
             }
         }
-        for service in services {
-            mesh.entry(service.clone()).or_default().insert(number);
-        }
+        attach_services(document, number, mesh);
     }
 
     fn attach_one(
@@ -96,17 +96,16 @@ impl Parents {
             let message = "the route has no parents, so its rules count nowhere";
             report.warning(&Place::spec(), code::PARENT, message, "add `parentRefs` with the name of a Gateway");
         }
-        for service in service_hosts(document) {
-            mesh.entry(service.clone()).or_default().insert(number);
-        }
+        attach_services(document, number, mesh);
         for parent in &document.parents {
-            let Parent::Gateway { index, .. } = parent else { continue };
+            let Parent::Gateway { index, namespace, name, .. } = parent else { continue };
             match self.accept(document, parent) {
                 Ok(accepted) => {
                     for (listener, hosts) in accepted {
                         let attached = listeners.entry(key(listener)).or_default();
                         for host in hosts {
-                            attached.entry(host).or_default().insert(number);
+                            let through = attached.entry(host).or_default().entry(number).or_default();
+                            through.insert(format!("{namespace}/{name}"));
                         }
                     }
                 }
@@ -157,9 +156,11 @@ fn report_refusal(refusal: Refusal, index: usize, parent: &Parent, document: &Do
     let Parent::Gateway { namespace, name, .. } = parent else { return };
     let gateway = format!("Gateway {namespace}/{name}");
     let (code, message, help) = match refusal {
-        Refusal::Unknown => {
-            (code::UNKNOWN_GATEWAY, format!("there is no {gateway}"), "check `name`, and `namespace` if it is in another one")
-        }
+        Refusal::Unknown => (
+            code::UNKNOWN_GATEWAY,
+            format!("there is no {gateway}"),
+            "check `name`, and `namespace` if it is in another one",
+        ),
         Refusal::NoListener => (
             code::PARENT,
             format!("{gateway} has no such listener"),
@@ -189,8 +190,13 @@ fn key(listener: &Listener) -> (u16, bool, String) {
     (listener.port, listener.protocol == Protocol::Https, listener.hostname.clone())
 }
 
-fn service_hosts(document: &Document) -> impl Iterator<Item = &String> {
-    document.parents.iter().filter_map(|parent| if let Parent::Service(name) = parent { Some(name) } else { None })
+/// Rules for a service take the requests of its callers, which come in by what the command line opened.
+fn attach_services(document: &Document, number: usize, mesh: &mut Hosts) {
+    for parent in &document.parents {
+        if let Parent::Service(name) = parent {
+            mesh.entry(name.clone()).or_default().entry(number).or_default().insert(MESH.to_owned());
+        }
+    }
 }
 
 /// The names that both hosts stand for.
@@ -202,21 +208,27 @@ fn intersection(listener: &str, route: &str) -> Option<String> {
 /// For each host the documents that stand for it, also those of wildcards that cover it: their rules come after.
 fn shares(hosts: &Hosts) -> Shares {
     let share = |name: &String| {
-        let mut ranked: HashMap<usize, u32> = HashMap::new();
+        let mut ranked: BTreeMap<usize, (u32, &BTreeSet<String>)> = BTreeMap::new();
         for wide in host::covering(name) {
-            for &document in hosts.get(&wide).into_iter().flatten() {
-                ranked.entry(document).or_insert_with(|| rank(&wide));
+            for (document, through) in hosts.get(&wide).into_iter().flatten() {
+                ranked.entry(*document).or_insert_with(|| (rank(&wide), through));
             }
         }
-        let member = |(document, host)| Member { document, through: BTreeSet::new(), host };
-        let mut members: Vec<Member> = ranked.into_iter().map(member).collect();
-        members.sort_unstable();
-        Share { members, https_redirect: false }
+        let member = |(document, (host, through)): (usize, (u32, &BTreeSet<String>))| Member {
+            document,
+            through: through.clone(),
+            host,
+        };
+        Share { members: ranked.into_iter().map(member).collect(), https_redirect: false }
     };
     hosts.keys().map(|name| (name.clone(), share(name))).collect()
 }
 
 /// How specific a host is: an exact one before all wildcards, of which the longer goes first.
 fn rank(host: &str) -> u32 {
-    if host.starts_with('*') { u32::try_from(host.len()).unwrap_or(EXACT_HOST - 1).min(EXACT_HOST - 1) } else { EXACT_HOST }
+    if host.starts_with('*') {
+        u32::try_from(host.len()).unwrap_or(EXACT_HOST - 1).min(EXACT_HOST - 1)
+    } else {
+        EXACT_HOST
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::CORE;
 use super::config::BackendRef;
-use super::filter::{self, Filters};
+use super::filter::{self, Filters, Scope};
 use super::grant::Referent;
 use super::route::Context;
 use crate::answer::FixedAnswer;
@@ -17,6 +17,10 @@ use sluicegate_sdk::Destination;
 /// The Gateway API's own limits.
 const MOST: usize = 16;
 const LARGEST_WEIGHT: i64 = 1_000_000;
+
+/// A part of a reference is no such part, which has been reported.
+#[derive(Debug, Clone, Copy)]
+struct Malformed;
 
 /// A service that a route names.
 #[derive(Debug)]
@@ -37,8 +41,7 @@ pub fn no_backend(kind: Kind) -> FixedAnswer {
 pub fn resolve(
     written: &[BackendRef],
     rule: &Filters,
-    replaces_prefix: bool,
-    context: &Context<'_>,
+    scope: Scope<'_>,
     place: &Place,
     report: &mut Report<'_>,
 ) -> Vec<Target> {
@@ -47,10 +50,10 @@ pub fn resolve(
     for (index, backend) in written.iter().enumerate() {
         let place = place.index(index);
         let weight = weight(backend.weight, &place.key("weight"), report);
-        let filters = filter::of_backend(&backend.filters, replaces_prefix, context, &place.key("filters"), report);
-        let Some(resolved) = resolve_one(backend, context, &place, report) else { continue };
+        let filters = filter::of_backend(&backend.filters, scope, &place.key("filters"), report);
+        let Some(resolved) = resolve_one(backend, scope.context, &place, report) else { continue };
         if weight > 0 {
-            targets.push(target(resolved, weight, rule, filters, context));
+            targets.push(target(resolved, weight, rule, filters, scope.context.kind));
         }
     }
     targets
@@ -72,7 +75,7 @@ pub fn resolve_one(
         return None;
     }
     let host = host::expand(&written.name, namespace, context.naming.environment);
-    let destination = Destination { host, port: port?, subset: None };
+    let destination = Destination { host, port: port.ok()?, subset: None };
     let to = Referent { group, kind, namespace, name: &written.name };
     let happens = "its share of the requests is answered with an error";
     if !is_service {
@@ -89,9 +92,9 @@ pub fn resolve_one(
     Some(Backend { destination, usable: false })
 }
 
-fn target(backend: Backend, weight: u64, rule: &Filters, own: Filters, context: &Context<'_>) -> Target {
+fn target(backend: Backend, weight: u64, rule: &Filters, own: Filters, kind: Kind) -> Target {
     let redirect = own.redirect.map(Instead::Redirect);
-    let unusable = (!backend.usable).then(|| Instead::Answer(no_backend(context.kind)));
+    let unusable = (!backend.usable).then(|| Instead::Answer(no_backend(kind)));
     Target {
         request: vec![rule.request.clone(), own.request],
         response: vec![rule.response.clone(), own.response],
@@ -125,23 +128,26 @@ fn is_namespace(namespace: Option<&str>) -> bool {
     namespace.is_none_or(host::is_label)
 }
 
-/// The port; none within is one that need not be there, none at all a mistake.
-fn port(written: Option<i64>, required: bool, place: &Place, report: &mut Report<'_>) -> Option<Option<u16>> {
-    match written {
-        None if required => {
+fn port(
+    written: Option<i64>,
+    required: bool,
+    place: &Place,
+    report: &mut Report<'_>,
+) -> Result<Option<u16>, Malformed> {
+    let Some(number) = written else {
+        if required {
             report.error(place, code::DESTINATION, "a Service needs a port", "add `port`");
-            None
+            return Err(Malformed);
         }
-        None => Some(None),
-        Some(number) => {
-            let port = u16::try_from(number).ok().filter(|&port| port > 0);
-            if port.is_none() {
-                let message = format!("{number} is not a port");
-                report.error(&place.key("port"), code::DESTINATION, message, "use a number from 1 to 65535");
-            }
-            port.map(Some)
-        }
+        return Ok(None);
+    };
+    let port = u16::try_from(number).ok().filter(|&port| port > 0);
+    if port.is_none() {
+        let message = format!("{number} is not a port");
+        report.error(&place.key("port"), code::DESTINATION, message, "use a number from 1 to 65535");
+        return Err(Malformed);
     }
+    Ok(port)
 }
 
 fn weight(written: Option<i64>, place: &Place, report: &mut Report<'_>) -> u64 {

@@ -39,7 +39,12 @@ fn check_lists(written: &Written, place: &Place, report: &mut Report<'_>) {
     for (index, method) in written.allow_methods.iter().enumerate() {
         if !METHODS.contains(&method.as_str()) {
             let message = format!("`{method}` is not a method");
-            report.error(&methods.index(index), code::POLICY_VALUE, message, "use a method of HTTP in capitals, or `*`");
+            report.error(
+                &methods.index(index),
+                code::POLICY_VALUE,
+                message,
+                "use a method of HTTP in capitals, or `*`",
+            );
         }
     }
     for (list, member) in [(&written.allow_headers, "allowHeaders"), (&written.expose_headers, "exposeHeaders")] {

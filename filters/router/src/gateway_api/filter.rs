@@ -8,7 +8,7 @@ use crate::code;
 use crate::cors::Cors;
 use crate::document::Kind;
 use crate::header::{Operations, changeable, is_host};
-use crate::mirror::Mirror;
+use crate::mirror::{MOST as MOST_MIRRORS, Mirror};
 use crate::redirect::Redirect;
 use crate::report::{Place, Report};
 use crate::rewrite::Rewrite;
@@ -21,6 +21,15 @@ const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 /// Filters of which a list may have several.
 const REPEATABLE: [&str; 2] = ["RequestMirror", "ExtensionRef"];
 const OF_GRPC: [&str; 4] = ["RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror", "ExtensionRef"];
+
+/// What filters are resolved with.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// Of the route.
+    pub context: &'a Context<'a>,
+    /// Whether the rule matches one prefix, which can be replaced.
+    pub replaces_prefix: bool,
+}
 
 /// What the filters of a rule or backend come to.
 #[derive(Debug, Default)]
@@ -39,66 +48,49 @@ pub struct Filters {
     pub cors: Option<Cors>,
 }
 
-/// Resolves the filters of a rule. `replaces_prefix` tells whether it matches a prefix that can be replaced.
-pub fn of_rule(
-    written: &[Filter],
-    replaces_prefix: bool,
-    context: &Context<'_>,
-    place: &Place,
-    report: &mut Report<'_>,
-) -> Filters {
+/// Resolves the filters of a rule.
+pub fn of_rule(written: &[Filter], scope: Scope<'_>, place: &Place, report: &mut Report<'_>) -> Filters {
     limit(written.len(), MOST, "filters", place, report);
-    check_types(written, context.kind, place, report);
+    check_types(written, scope.context.kind, place, report);
     check_exclusive(written, place, report);
     let mut filters = Filters::default();
     for (index, filter) in written.iter().enumerate() {
-        resolve(filter, index, replaces_prefix, context, &place.index(index), &mut filters, report);
+        filters.take(filter, index, scope, &place.index(index), report);
     }
+    limit(filters.mirrors.len(), MOST_MIRRORS, "mirrors", place, report);
     filters
 }
 
 /// Resolves the filters of a backend.
-pub fn of_backend(
-    written: &[Filter],
-    replaces_prefix: bool,
-    context: &Context<'_>,
-    place: &Place,
-    report: &mut Report<'_>,
-) -> Filters {
-    let filters = of_rule(written, replaces_prefix, context, place, report);
+pub fn of_backend(written: &[Filter], scope: Scope<'_>, place: &Place, report: &mut Report<'_>) -> Filters {
+    let filters = of_rule(written, scope, place, report);
     if let Some(index) = written.iter().position(|filter| filter.cors.is_some()) {
         report.no_effect(&place.index(index), "CORS of a backend", "put the filter into the rule");
     }
     filters
 }
 
-fn resolve(
-    written: &Filter,
-    index: usize,
-    replaces_prefix: bool,
-    context: &Context<'_>,
-    place: &Place,
-    filters: &mut Filters,
-    report: &mut Report<'_>,
-) {
-    if let Some(modifier) = &written.request_header_modifier {
-        filters.request = operations(modifier, &place.key("requestHeaderModifier"), report);
-    }
-    if let Some(modifier) = &written.response_header_modifier {
-        filters.response = operations(modifier, &place.key("responseHeaderModifier"), report);
-    }
-    if let Some(written) = &written.request_mirror {
-        let salt = format!("requestMirror.{index}");
-        filters.mirrors.extend(mirror::resolve(written, salt, context, &place.key("requestMirror"), report));
-    }
-    if let Some(redirect) = &written.request_redirect {
-        filters.redirect = resolve_redirect(redirect, replaces_prefix, &place.key("requestRedirect"), report);
-    }
-    if let Some(rewrite) = &written.url_rewrite {
-        filters.rewrite = Some(resolve_rewrite(rewrite, replaces_prefix, &place.key("urlRewrite"), report));
-    }
-    if let Some(written) = &written.cors {
-        filters.cors = Some(cors::resolve(written, &place.key("cors"), report));
+impl Filters {
+    fn take(&mut self, written: &Filter, index: usize, scope: Scope<'_>, place: &Place, report: &mut Report<'_>) {
+        if let Some(modifier) = &written.request_header_modifier {
+            self.request = operations(modifier, &place.key("requestHeaderModifier"), report);
+        }
+        if let Some(modifier) = &written.response_header_modifier {
+            self.response = operations(modifier, &place.key("responseHeaderModifier"), report);
+        }
+        if let Some(written) = &written.request_mirror {
+            let salt = format!("requestMirror.{index}");
+            self.mirrors.extend(mirror::resolve(written, salt, scope.context, &place.key("requestMirror"), report));
+        }
+        if let Some(redirect) = &written.request_redirect {
+            self.redirect = resolve_redirect(redirect, scope.replaces_prefix, &place.key("requestRedirect"), report);
+        }
+        if let Some(rewrite) = &written.url_rewrite {
+            self.rewrite = Some(resolve_rewrite(rewrite, scope.replaces_prefix, &place.key("urlRewrite"), report));
+        }
+        if let Some(written) = &written.cors {
+            self.cors = Some(cors::resolve(written, &place.key("cors"), report));
+        }
     }
 }
 
@@ -124,7 +116,8 @@ fn check_types(written: &[Filter], kind: Kind, place: &Place, report: &mut Repor
         let name = filter.kind.as_str();
         let fields = fields(filter);
         let Some((_, own, there)) = fields.into_iter().find(|(known, ..)| *known == name) else {
-            let help = "use RequestHeaderModifier, ResponseHeaderModifier, RequestMirror, RequestRedirect, URLRewrite or CORS";
+            let help =
+                "use RequestHeaderModifier, ResponseHeaderModifier, RequestMirror, RequestRedirect, URLRewrite or CORS";
             report.error(&place.key("type"), code::FILTER, format!("`{name}` is not a type of filter"), help);
             continue;
         };
@@ -237,12 +230,7 @@ fn resolve_redirect(
     Some(Redirect::changed(status, written.scheme.clone(), hostname, port.flatten(), change))
 }
 
-fn resolve_rewrite(
-    written: &WrittenRewrite,
-    replaces_prefix: bool,
-    place: &Place,
-    report: &mut Report<'_>,
-) -> Rewrite {
+fn resolve_rewrite(written: &WrittenRewrite, replaces_prefix: bool, place: &Place, report: &mut Report<'_>) -> Rewrite {
     let hostname = precise_hostname(written.hostname.as_ref(), &place.key("hostname"), report);
     let change = written.path.as_ref();
     let change = change.and_then(|change| path::resolve_change(change, replaces_prefix, &place.key("path"), report));

@@ -68,7 +68,8 @@ impl Gateway {
         listener_check::check(&written, report);
         let place = Place::spec().key("listeners");
         let listeners = written.listeners.into_iter().enumerate();
-        let listeners = listeners.filter_map(|(index, listener)| Listener::resolve(listener, &place.index(index), report));
+        let listeners =
+            listeners.filter_map(|(index, listener)| Listener::resolve(listener, &place.index(index), report));
         let listeners = listeners.collect();
         Some(Self { namespace: resource.namespace.clone(), name: resource.name.clone(), listeners })
     }

@@ -1,7 +1,7 @@
 //! `ReferenceGrant`: which resources may refer to others across namespaces.
 
-use super::config::{self, ReferenceGrant};
 use super::GROUP;
+use super::config::{self, ReferenceGrant};
 use crate::code;
 use crate::report::{Place, Report};
 use sluicegate_sdk::Resource;

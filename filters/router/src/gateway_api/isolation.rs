@@ -35,12 +35,14 @@ pub enum Choice<'a> {
     Misdirected,
 }
 
-impl Isolated {
-    /// No listeners.
-    pub fn new() -> Self {
+/// No listeners.
+impl Default for Isolated {
+    fn default() -> Self {
         Self { listeners: Vec::new(), by_name: HostIndex::new() }
     }
+}
 
+impl Isolated {
     /// Adds the listener of a host, a wildcard or `*`.
     pub fn insert(&mut self, hostname: &str, hosts: Hosts) {
         self.by_name.insert(hostname, self.listeners.len());

@@ -102,12 +102,11 @@ fn check_tls(written: &Listener, place: &Place, report: &mut Report<'_>) {
             let message = "TLS that ends here needs a certificate";
             report.error(&place, code::LISTENER, message, "add `certificateRefs`");
         }
-        None | Some("Terminate") => {}
         Some("Passthrough") if protocol == "HTTPS" => {
             let message = "HTTPS ends TLS here, so it cannot be passed through";
             report.error(&place.key("mode"), code::CONFLICT, message, "use Terminate, or the protocol TLS");
         }
-        Some("Passthrough") => {}
+        None | Some("Terminate" | "Passthrough") => {}
         Some(other) => {
             let message = format!("`{other}` is not a mode of TLS");
             report.error(&place.key("mode"), code::LISTENER, message, "use Terminate or Passthrough");

@@ -97,7 +97,12 @@ fn check_distinct(written: &[ParentRef], naming: Naming<'_>, place: &Place, repo
         });
         if repeated {
             let message = "an earlier reference names the same parent";
-            report.error(&place.index(index), code::CONFLICT, message, "remove it, or let both name their `sectionName`");
+            report.error(
+                &place.index(index),
+                code::CONFLICT,
+                message,
+                "remove it, or let both name their `sectionName`",
+            );
         }
     }
 }

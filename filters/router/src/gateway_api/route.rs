@@ -2,7 +2,7 @@
 
 use super::backend::{self, no_backend};
 use super::config::{self, BackendRef, Filter, GrpcRoute, GrpcRule, HttpMatch, HttpRoute, HttpRule};
-use super::filter::{self, Filters};
+use super::filter::{self, Filters, Scope};
 use super::grant::Grants;
 use super::listener_check::{check_hostname, is_section_name, limit};
 use super::parent::{self, Parent};
@@ -190,17 +190,11 @@ fn rules<'a, T>(
     rules
 }
 
-fn resolve_rule(
-    parts: Parts<'_>,
-    index: usize,
-    context: &Context<'_>,
-    place: &Place,
-    report: &mut Report<'_>,
-) -> Rule {
-    let filters = filter::of_rule(parts.filters, parts.replaces_prefix, context, &place.key("filters"), report);
+fn resolve_rule(parts: Parts<'_>, index: usize, context: &Context<'_>, place: &Place, report: &mut Report<'_>) -> Rule {
+    let scope = Scope { context, replaces_prefix: parts.replaces_prefix };
+    let filters = filter::of_rule(parts.filters, scope, &place.key("filters"), report);
     let backends = place.key("backendRefs");
-    let targets =
-        backend::resolve(parts.backends, &filters, parts.replaces_prefix, context, &backends, report);
+    let targets = backend::resolve(parts.backends, &filters, scope, &backends, report);
     if filters.redirect.is_some() && !parts.backends.is_empty() {
         let message = "`backendRefs` and the filter RequestRedirect exclude each other";
         report.error(&backends, code::CONFLICT, message, "remove one of the two");
@@ -223,7 +217,8 @@ fn resolve_rule(
             let (timeout, retries) = parts.timing;
             let sum = targets.iter().map(|target| target.weight).sum();
             let targets = Targets::Split(targets, sum);
-            Action::Route(Route { targets, rewrite, timeout, retries, mirrors, fault: Fault::default() })
+            let fault = Fault::default();
+            Action::Route(Box::new(Route { targets, rewrite, timeout, retries, fault, mirrors }))
         }
     };
     Rule { name, index, delegate: None, blocks: parts.blocks, action, headers, cors }

@@ -19,12 +19,7 @@ const UNITS: [(&str, u64); 4] = [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s
 pub type Timing = (Option<u64>, Option<RetryPolicy>);
 
 /// Resolves the timeouts and retries of the rule at `place`.
-pub fn resolve(
-    timeouts: Option<&Timeouts>,
-    retry: Option<&Retry>,
-    place: &Place,
-    report: &mut Report<'_>,
-) -> Timing {
+pub fn resolve(timeouts: Option<&Timeouts>, retry: Option<&Retry>, place: &Place, report: &mut Report<'_>) -> Timing {
     let (request, backend) = resolve_timeouts(timeouts, &place.key("timeouts"), report);
     let retries = retry.and_then(|retry| resolve_retry(retry, backend, &place.key("retry"), report));
     match (request, backend) {
@@ -44,11 +39,9 @@ fn resolve_timeouts(written: Option<&Timeouts>, place: &Place, report: &mut Repo
         length.filter(|&length| length > 0)
     };
     let (request, backend) = (one(&written.request, "request"), one(&written.backend_request, "backendRequest"));
-    if let (Some(request), Some(backend)) = (request, backend) {
-        if backend > request {
-            let message = "one try may take longer than all tries together";
-            report.error(&place.key("backendRequest"), code::CONFLICT, message, "make it at most `request`");
-        }
+    if request.zip(backend).is_some_and(|(request, backend)| backend > request) {
+        let message = "one try may take longer than all tries together";
+        report.error(&place.key("backendRequest"), code::CONFLICT, message, "make it at most `request`");
     }
     (request, backend)
 }
@@ -60,16 +53,14 @@ fn resolve_retry(
     report: &mut Report<'_>,
 ) -> Option<RetryPolicy> {
     // A connection that fails, or a try that takes too long, is always worth another.
-    let mut conditions =
-        vec![RetryCondition::ConnectFailure, RetryCondition::RefusedStream, RetryCondition::Reset];
+    let mut conditions = vec![RetryCondition::ConnectFailure, RetryCondition::RefusedStream, RetryCondition::Reset];
     for (index, &number) in written.codes.iter().enumerate() {
-        match u16::try_from(number).ok().filter(|status| (400..=599).contains(status)) {
-            Some(status) => conditions.push(RetryCondition::Status(status)),
-            None => {
-                let message = format!("{number} is not a status to retry on");
-                let help = "use statuses of errors, from 400 to 599";
-                report.error(&place.key("codes").index(index), code::RETRIES, message, help);
-            }
+        if let Some(status) = u16::try_from(number).ok().filter(|status| (400..=599).contains(status)) {
+            conditions.push(RetryCondition::Status(status));
+        } else {
+            let message = format!("{number} is not a status to retry on");
+            let help = "use statuses of errors, from 400 to 599";
+            report.error(&place.key("codes").index(index), code::RETRIES, message, help);
         }
     }
     let backoff = duration(written.backoff.as_deref(), &place.key("backoff"), report).unwrap_or(DEFAULT_BACKOFF);
@@ -120,9 +111,14 @@ mod tests {
 
     #[test]
     fn durations_are_whole_numbers_with_units() {
-        for (text, expected) in
-            [("0s", 0), ("10s", 10_000), ("500ms", 500), ("1h30m", 5_400_000), ("1m1ms", 60_001), ("99999h", 359_996_400_000)]
-        {
+        for (text, expected) in [
+            ("0s", 0),
+            ("10s", 10_000),
+            ("500ms", 500),
+            ("1h30m", 5_400_000),
+            ("1m1ms", 60_001),
+            ("99999h", 359_996_400_000),
+        ] {
             assert_eq!(milliseconds(text), Some(expected), "{text}");
         }
         for text in ["", "10", "1.5s", "-1s", "1d", "123456s", "1s1s1s1s1s", "s", "1us"] {

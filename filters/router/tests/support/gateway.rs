@@ -8,9 +8,10 @@ use sluicegate_sdk::{Forward, RequestDecision};
 
 /// A document in a namespace.
 pub fn resource(kind: &str, namespace: &str, name: &str, spec: &str) -> String {
-    let indented: String = spec.lines().map(|line| format!("  {line}\n")).collect();
+    let indented: Vec<String> = spec.lines().map(|line| format!("  {line}")).collect();
+    let indented = indented.join("\n");
     format!(
-        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n{indented}"
+        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n{indented}\n"
     )
 }
 
@@ -128,7 +129,6 @@ pub fn schema_of(document: &Value) -> &'static str {
         other => panic!("{other:?} has no schema"),
     }
 }
-
 
 /// A document with one more member at a place.
 pub fn object_with(document: &Value, pointer: &str, member: &str) -> String {
