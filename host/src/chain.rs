@@ -106,6 +106,11 @@ impl Course {
         Self { trace: Some(Vec::new()), ..Self::default() }
     }
 
+    /// What was recorded so far.
+    pub fn trace(&self) -> &[TraceStep] {
+        self.trace.as_deref().unwrap_or_default()
+    }
+
     /// What was recorded.
     pub fn into_trace(self) -> Vec<TraceStep> {
         self.trace.unwrap_or_default()

@@ -28,6 +28,7 @@ pub mod sanitize;
 pub mod snapshot;
 pub mod status;
 pub mod telemetry;
+pub mod trial;
 pub mod upstream;
 pub mod wasm;
 pub mod watch;

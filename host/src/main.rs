@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Run(run) => command::run::run(*run),
         Command::Check(check) => command::check::check(check),
         Command::Explain(explain) => command::explain::explain(explain),
+        Command::Test(test) => command::test::test(test),
         Command::Filter(filter) => command::filter::filter(filter),
         Command::ExplainCode(code) => command::code::explain(&code.code),
         Command::Completion(completion) => command::completion::print(completion.shell),

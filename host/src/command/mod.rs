@@ -9,3 +9,4 @@ pub(crate) mod explain;
 pub(crate) mod filter;
 pub(crate) mod print;
 pub(crate) mod run;
+pub(crate) mod test;
