@@ -21,6 +21,7 @@
 mod artifact;
 mod background;
 mod client;
+pub mod conformance;
 mod directory;
 mod load;
 pub mod malformed;

@@ -1,0 +1,203 @@
+//! Runs files of cases: a proxy and its backends for each, then case by case.
+
+use super::backend::Backend;
+use super::exchange::Exchange;
+use super::expect::{self, Exchanged};
+use super::file::{Case, File};
+use super::load;
+use crate::options::Options;
+use crate::proxy::Proxy;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Draws of a case that is about chance. One in twenty draws of a fair share may be off; four in a row are not chance.
+const DRAWS: usize = 4;
+/// A copy arrives after its original has been answered; this is long for it.
+const COPIES: Duration = Duration::from_secs(2);
+/// Copies that should not arrive have arrived within this.
+const NO_COPIES: Duration = Duration::from_millis(50);
+/// Files that run at the same time. Each is a proxy that mostly waits.
+const WORKERS: usize = 2;
+
+/// What came of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseResult {
+    /// `FILE/CASE`.
+    pub name: String,
+    /// What is not as expected; empty when it passed.
+    pub failures: Vec<String>,
+}
+
+/// Runs all cases whose name holds `only`, in the order of the files.
+///
+/// # Panics
+/// When the proxy has not been built.
+pub fn run(files: &[File], only: Option<&str>) -> Vec<CaseResult> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some((index, file)) = take(&next, files) {
+                    let of_file = of_file(file, only);
+                    results.lock().expect("no worker panics while it holds this").insert(index, of_file);
+                }
+            });
+        }
+    });
+    results.into_inner().expect("no worker panics while it holds this").into_values().flatten().collect()
+}
+
+fn take<'a>(next: &AtomicUsize, files: &'a [File]) -> Option<(usize, &'a File)> {
+    let index = next.fetch_add(1, Ordering::SeqCst);
+    files.get(index).map(|file| (index, file))
+}
+
+fn of_file(file: &File, only: Option<&str>) -> Vec<CaseResult> {
+    let named = |case: &str| format!("{}/{case}", file.name);
+    let wanted = |case: &str| only.is_none_or(|only| named(case).contains(only));
+    let cases: Vec<&Case> = file.cases.iter().filter(|case| wanted(&case.name)).collect();
+    let mut results = Vec::new();
+    if !cases.is_empty() {
+        match Stage::set(file) {
+            Ok(stage) => results
+                .extend(cases.iter().map(|case| CaseResult { name: named(&case.name), failures: stage.case(case) })),
+            Err(said) => results.extend(cases.iter().map(|case| {
+                let failures = vec![format!("the proxy did not start: {said}")];
+                CaseResult { name: named(&case.name), failures }
+            })),
+        }
+    }
+    let loads = file.loads.cases.iter().filter(|load| wanted(&load.name));
+    results.extend(loads.map(|load| CaseResult { name: named(&load.name), failures: load::check(&file.loads, load) }));
+    results
+}
+
+/// A proxy with its backends.
+struct Stage {
+    backends: BTreeMap<String, Backend>,
+    proxy: Proxy,
+    /// Declared ports and where they are.
+    ports: Vec<(u16, SocketAddr)>,
+}
+
+impl Stage {
+    fn set(file: &File) -> Result<Self, String> {
+        let backends: BTreeMap<String, Backend> =
+            file.backends.keys().map(|name| (name.clone(), Backend::start(name))).collect();
+        let mut manifests = file.manifests.clone();
+        let mut options = Options::new();
+        for (name, backend) in &backends {
+            manifests = manifests.replace(&format!("${{{name}.ip}}"), &backend.address.ip().to_string());
+            manifests = manifests.replace(&format!("${{{name}.port}}"), &backend.address.port().to_string());
+            let own = vec![name.clone()];
+            let serves = file.backends.get(name).and_then(|backend| backend.serves.as_ref()).unwrap_or(&own);
+            options = serves.iter().fold(options, |options, service| options.upstream(service, backend.address));
+        }
+        let ports: Vec<(u16, SocketAddr)> = file.ports.iter().map(|port| (*port, free_port())).collect();
+        for (declared, address) in &ports {
+            options = options.argument("--gateway-port").argument(format!("{declared}={address}"));
+        }
+        if !manifests.is_empty() {
+            options = options.manifest("cases.yaml", manifests);
+        }
+        let proxy = Proxy::try_start(options).map_err(|log| errors_in(&log))?;
+        Ok(Self { backends, proxy, ports })
+    }
+
+    /// Everything about a case that is not as expected. A case that is about chance may be drawn again.
+    fn case(&self, case: &Case) -> Vec<String> {
+        let chance = !case.expect.share.is_empty() || (case.repeat.is_some() && !case.expect.arrived.is_empty());
+        let mut failures = Vec::new();
+        for _ in 0..if chance { DRAWS } else { 1 } {
+            failures = self.draw(case);
+            if failures.is_empty() {
+                break;
+            }
+        }
+        failures
+    }
+
+    fn draw(&self, case: &Case) -> Vec<String> {
+        for (name, backend) in &self.backends {
+            backend.reset(case.script.get(name).map(Vec::as_slice).unwrap_or_default());
+        }
+        let Some(address) = self.address(case.listener) else {
+            return vec!["the file declares no such port".into()];
+        };
+        let mut exchange = Exchange::new(case, address);
+        let mut answered = Vec::new();
+        for number in 1..=case.repeat.unwrap_or(1) {
+            let answer = match exchange.send() {
+                Ok(answer) => answer,
+                Err(error) => return vec![format!("no answer: {error}")],
+            };
+            let mut exchanged = Exchanged { answer, arrived: None };
+            exchanged.arrived = exchanged
+                .backend()
+                .and_then(|name| self.backends.get(name))
+                .and_then(|backend| backend.arrived().pop());
+            let failures = expect::of_answer(&case.expect, &exchanged);
+            if !failures.is_empty() {
+                let which =
+                    |failure| if case.repeat.is_some() { format!("{failure} (request {number})") } else { failure };
+                return failures.into_iter().map(which).collect();
+            }
+            answered.push(exchanged.backend().map(str::to_owned));
+        }
+        let mut failures = expect::of_repetitions(&case.expect, &answered);
+        failures.extend(self.arrivals(case));
+        failures
+    }
+
+    /// Waits until as many requests have arrived as should, and none that should not.
+    fn arrivals(&self, case: &Case) -> Vec<String> {
+        let expect = &case.expect;
+        if expect.arrived.is_empty() && expect.copies.is_empty() {
+            return Vec::new();
+        }
+        let start = Instant::now();
+        let count = |name: &str| self.backends.get(name).map_or(0, |backend| backend.arrived().len());
+        let missing = || expect.copies.keys().any(|name| count(name) == 0);
+        while start.elapsed() < COPIES && (missing() || !expect::of_arrivals(expect, count).is_empty()) {
+            pause(Duration::from_millis(5));
+        }
+        pause(NO_COPIES);
+        let mut failures = expect::of_arrivals(expect, count);
+        for (name, seen) in &expect.copies {
+            match self.backends.get(name).and_then(|backend| backend.arrived().pop()) {
+                Some(arrived) => failures.extend(expect::of_seen(&format!("{name}'s"), seen, &arrived, Some(name))),
+                None => failures.push(format!("nothing arrived at {name}")),
+            }
+        }
+        failures
+    }
+
+    fn address(&self, listener: Option<u16>) -> Option<SocketAddr> {
+        match listener {
+            Some(declared) => self.ports.iter().find(|(port, _)| *port == declared).map(|(_, address)| *address),
+            None => Some(self.ports.first().map_or_else(|| self.proxy.address(), |(_, address)| *address)),
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    listener.local_addr().expect("a listener has an address")
+}
+
+/// What a log says of why the proxy did not start.
+fn errors_in(log: &str) -> String {
+    let said: Vec<&str> =
+        log.lines().map(str::trim).filter(|line| line.contains("error") || line.contains("ERROR")).collect();
+    if said.is_empty() { log.lines().next().unwrap_or("it said nothing").to_owned() } else { said.join("; ") }
+}
