@@ -39,8 +39,13 @@ pub struct File {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Backend {
-    /// `NAME[:PORT]` of the services that it is an endpoint of; its own name when absent.
+    /// `NAME[:PORT]` of services that `--upstream` makes it an endpoint of; its own name when this and `service` are
+    /// absent.
     pub serves: Option<Vec<String>>,
+    /// `NAME[.NAMESPACE]:PORT` of a Service that it is the endpoint of; the documents are made.
+    pub service: Option<String>,
+    /// The `appProtocol` of that Service's port.
+    pub protocol: Option<String>,
 }
 
 /// A request and what must become of it.

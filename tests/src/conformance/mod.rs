@@ -12,6 +12,7 @@ mod file;
 mod load;
 mod report;
 mod run;
+mod service;
 
 pub use differences::Differences;
 pub use file::{Case, Expect, File, Load, Loads, read_directory};

@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::expect::{self, Exchanged};
 use super::file::{Case, File};
 use super::load;
+use super::service;
 use crate::options::Options;
 use crate::proxy::Proxy;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Draws of a case that is about chance. One in twenty draws of a fair share may be off; four in a row are not chance.
 const DRAWS: usize = 4;
 /// A copy arrives after its original has been answered; this is long for it.
-const COPIES: Duration = Duration::from_secs(2);
+const COPIES: Duration = Duration::from_secs(1);
 /// Copies that should not arrive have arrived within this.
 const NO_COPIES: Duration = Duration::from_millis(50);
 /// Files that run at the same time. Each is a proxy that mostly waits.
@@ -62,7 +63,7 @@ fn of_file(file: &File, only: Option<&str>) -> Vec<CaseResult> {
     let cases: Vec<&Case> = file.cases.iter().filter(|case| wanted(&case.name)).collect();
     let mut results = Vec::new();
     if !cases.is_empty() {
-        match Stage::set(file) {
+        match Stage::start(file) {
             Ok(stage) => results
                 .extend(cases.iter().map(|case| CaseResult { name: named(&case.name), failures: stage.case(case) })),
             Err(said) => results.extend(cases.iter().map(|case| {
@@ -85,7 +86,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(file: &File) -> Result<Self, String> {
+    fn start(file: &File) -> Result<Self, String> {
         let backends: BTreeMap<String, Backend> =
             file.backends.keys().map(|name| (name.clone(), Backend::start(name))).collect();
         let mut manifests = file.manifests.clone();
@@ -93,9 +94,13 @@ impl Stage {
         for (name, backend) in &backends {
             manifests = manifests.replace(&format!("${{{name}.ip}}"), &backend.address.ip().to_string());
             manifests = manifests.replace(&format!("${{{name}.port}}"), &backend.address.port().to_string());
-            let own = vec![name.clone()];
-            let serves = file.backends.get(name).and_then(|backend| backend.serves.as_ref()).unwrap_or(&own);
+            let Some(declared) = file.backends.get(name) else { continue };
+            let own = if declared.service.is_some() { Vec::new() } else { vec![name.clone()] };
+            let serves = declared.serves.as_ref().unwrap_or(&own);
             options = serves.iter().fold(options, |options, service| options.upstream(service, backend.address));
+            if let Some(documents) = service::documents(declared, backend.address) {
+                options = options.manifest(&format!("backend-{name}.yaml"), documents);
+            }
         }
         let ports: Vec<(u16, SocketAddr)> = file.ports.iter().map(|port| (*port, free_port())).collect();
         for (declared, address) in &ports {
@@ -110,7 +115,8 @@ impl Stage {
 
     /// Everything about a case that is not as expected. A case that is about chance may be drawn again.
     fn case(&self, case: &Case) -> Vec<String> {
-        let chance = !case.expect.share.is_empty() || (case.repeat.is_some() && !case.expect.arrived.is_empty());
+        let is_range = |arrived: &serde_json::Value| arrived.is_array();
+        let chance = !case.expect.share.is_empty() || case.expect.arrived.values().any(is_range);
         let mut failures = Vec::new();
         for _ in 0..if chance { DRAWS } else { 1 } {
             failures = self.draw(case);
