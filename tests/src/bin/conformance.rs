@@ -1,29 +1,44 @@
-//! Runs the conformance cases of a directory and prints a line for each: `conformance DIRECTORY [WORDS]`.
+//! Runs conformance cases and prints a line for each.
 //!
-//! Ends with 1 when a case differs from what `differences.yaml` says, and with 2 when the cases cannot be read.
+//! - `conformance cases DIRECTORY [WORDS]`: cases against the real proxy, those whose name holds the words
+//! - `conformance documents DIRECTORY LIST`: documents of other projects, and the list of what is known to differ
+//!
+//! Ends with 1 when anything differs from what is known to differ, and with 2 when something cannot be read.
 
-use sluicegate_tests::conformance::{Differences, Report, read_directory, run};
-use std::path::PathBuf;
+use sluicegate_tests::conformance::{Differences, Report, check_documents, read_directory, run};
+use std::path::Path;
 use std::process::ExitCode;
 
+const USAGE: &str = "usage: conformance cases DIRECTORY [WORDS] | conformance documents DIRECTORY LIST";
+
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    let Some(directory) = arguments.next().map(PathBuf::from) else {
-        eprintln!("usage: conformance DIRECTORY [PART OF A CASE'S NAME]");
-        return ExitCode::from(2);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let report = match arguments.as_slice() {
+        ["cases", directory] => cases(Path::new(directory), None),
+        ["cases", directory, only] => cases(Path::new(directory), Some(only)),
+        ["documents", directory, list] => documents(Path::new(directory), Path::new(list)),
+        _ => Err(USAGE.to_owned()),
     };
-    let only = arguments.next().map(|only| only.to_string_lossy().into_owned());
-    let read = read_directory(&directory)
-        .and_then(|files| Ok((files, Differences::read(&directory.join("differences.yaml"))?)));
-    let (files, differences) = match read {
-        Ok(read) => read,
+    match report {
+        Ok(report) => {
+            print!("{report}");
+            ExitCode::from(u8::from(report.has_drift()))
+        }
         Err(error) => {
             eprintln!("error: {error}");
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-    };
-    let results = run(&files, only.as_deref());
-    let report = Report::new(&results, &differences, only.is_none());
-    print!("{report}");
-    ExitCode::from(u8::from(report.has_drift()))
+    }
+}
+
+fn cases(directory: &Path, only: Option<&str>) -> Result<Report, String> {
+    let files = read_directory(directory)?;
+    let differences = Differences::read(&directory.join("differences.yaml"))?;
+    Ok(Report::new(&run(&files, only), &differences, only.is_none()))
+}
+
+fn documents(directory: &Path, list: &Path) -> Result<Report, String> {
+    let differences = Differences::read(list)?;
+    Ok(Report::new(&check_documents(directory)?, &differences, true))
 }

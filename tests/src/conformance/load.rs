@@ -4,6 +4,7 @@ use super::file::{Load, Loads, Verdict};
 use crate::artifact;
 use crate::directory::Directory;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The only file.
@@ -16,13 +17,16 @@ pub(super) fn check(loads: &Loads, load: &Load) -> Vec<String> {
     let document = json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": "case" }, "spec": spec });
     // Whatever is JSON is YAML too.
     directory.write(FILE, document.to_string());
+    findings(directory.path()).map_or_else(|error| vec![error], |findings| judge(load, &findings))
+}
+
+/// What `sluice check` says of a file or a directory.
+pub(super) fn findings(path: &Path) -> Result<Vec<Value>, String> {
     let mut command = Command::new(artifact::sluice());
-    command.arg("check").arg(directory.path()).args(["-o", "json"]).stdin(Stdio::null());
+    command.arg("check").arg(path).args(["-o", "json"]).stdin(Stdio::null());
     let output = command.output().expect("the proxy can be started");
-    match serde_json::from_slice::<Vec<Value>>(&output.stdout) {
-        Ok(findings) => judge(load, &findings),
-        Err(error) => vec![format!("it printed no findings ({error}): {}", String::from_utf8_lossy(&output.stderr))],
-    }
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("it printed no findings ({error}): {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// The same with `${x*3}` in texts written out.

@@ -31,7 +31,7 @@ impl Report {
         let judged = results.iter().map(|result| {
             let why = result.failures.join("; ");
             match (differences.reason(&result.name), result.failures.is_empty()) {
-                (None, true) => (Standing::Passed, result.name.clone(), String::new()),
+                (None, true) => (Standing::Passed, result.name.clone(), result.remark.clone()),
                 (None, false) => (Standing::Failed, result.name.clone(), why),
                 (Some(reason), false) => (Standing::Known, result.name.clone(), reason.to_owned()),
                 (Some(reason), true) => (Standing::Stale, result.name.clone(), format!("listed as: {reason}")),
@@ -66,7 +66,8 @@ impl Report {
 
 fn shown((standing, name, why): &(Standing, String, String)) -> String {
     let word = match standing {
-        Standing::Passed => return format!("ok       {name}"),
+        Standing::Passed if why.is_empty() => return format!("ok       {name}"),
+        Standing::Passed => "ok     ",
         Standing::Known => "known  ",
         Standing::Failed => "FAILED ",
         Standing::Stale => "STALE  ",
@@ -105,6 +106,7 @@ mod tests {
         let result = |name: &str, failure: Option<&str>| CaseResult {
             name: name.into(),
             failures: failure.into_iter().map(str::to_owned).collect(),
+            remark: String::new(),
         };
         let known = [result("a/passed", None), result("a/known", Some("404"))];
         let drift = [result("a/failed", Some("404")), result("a/stale", None)];

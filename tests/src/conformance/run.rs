@@ -30,6 +30,14 @@ pub struct CaseResult {
     pub name: String,
     /// What is not as expected; empty when it passed.
     pub failures: Vec<String>,
+    /// What else there is to say of it; may be empty.
+    pub remark: String,
+}
+
+impl CaseResult {
+    fn new(name: String, failures: Vec<String>) -> Self {
+        Self { name, failures, remark: String::new() }
+    }
 }
 
 /// Runs all cases whose name holds `only`, in the order of the files.
@@ -37,24 +45,26 @@ pub struct CaseResult {
 /// # Panics
 /// When the proxy has not been built.
 pub fn run(files: &[File], only: Option<&str>) -> Vec<CaseResult> {
+    in_parallel(files, |file| of_file(file, only)).into_iter().flatten().collect()
+}
+
+/// Does the same with each, a few at a time; the results are in the order of the items.
+pub(super) fn in_parallel<I: Sync, R: Send>(items: &[I], work: impl Fn(&I) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
-                while let Some((index, file)) = take(&next, files) {
-                    let of_file = of_file(file, only);
-                    results.lock().expect("no worker panics while it holds this").insert(index, of_file);
+                loop {
+                    let index = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(item) = items.get(index) else { break };
+                    let result = work(item);
+                    results.lock().expect("no worker panics while it holds this").insert(index, result);
                 }
             });
         }
     });
-    results.into_inner().expect("no worker panics while it holds this").into_values().flatten().collect()
-}
-
-fn take<'a>(next: &AtomicUsize, files: &'a [File]) -> Option<(usize, &'a File)> {
-    let index = next.fetch_add(1, Ordering::SeqCst);
-    files.get(index).map(|file| (index, file))
+    results.into_inner().expect("no worker panics while it holds this").into_values().collect()
 }
 
 fn of_file(file: &File, only: Option<&str>) -> Vec<CaseResult> {
@@ -63,17 +73,17 @@ fn of_file(file: &File, only: Option<&str>) -> Vec<CaseResult> {
     let cases: Vec<&Case> = file.cases.iter().filter(|case| wanted(&case.name)).collect();
     let mut results = Vec::new();
     if !cases.is_empty() {
-        match Stage::start(file) {
-            Ok(stage) => results
-                .extend(cases.iter().map(|case| CaseResult { name: named(&case.name), failures: stage.case(case) })),
-            Err(said) => results.extend(cases.iter().map(|case| {
-                let failures = vec![format!("the proxy did not start: {said}")];
-                CaseResult { name: named(&case.name), failures }
-            })),
-        }
+        let stage = Stage::start(file);
+        results.extend(cases.iter().map(|case| {
+            let failures = match &stage {
+                Ok(stage) => stage.case(case),
+                Err(said) => vec![format!("the proxy did not start: {said}")],
+            };
+            CaseResult::new(named(&case.name), failures)
+        }));
     }
     let loads = file.loads.cases.iter().filter(|load| wanted(&load.name));
-    results.extend(loads.map(|load| CaseResult { name: named(&load.name), failures: load::check(&file.loads, load) }));
+    results.extend(loads.map(|load| CaseResult::new(named(&load.name), load::check(&file.loads, load))));
     results
 }
 
