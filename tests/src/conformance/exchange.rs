@@ -3,6 +3,7 @@
 use super::backend::framed;
 use super::file::{Case, texts};
 use crate::client::{Answer, Client, Protocol, Request};
+use crate::tls::{Authority, Tls, TlsClient};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use std::io::{ErrorKind, Read, Write};
@@ -15,25 +16,27 @@ const BYTES: &[u8] = b"\x02\x01hello";
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// The connection that the requests of a case go over.
-#[derive(Debug)]
 pub(super) struct Exchange<'a> {
     case: &'a Case,
     address: SocketAddr,
-    client: Option<Client>,
+    authority: &'a Authority,
+    connection: Option<Connection>,
+}
+
+enum Connection {
+    Plain(Client),
+    Secure(TlsClient),
 }
 
 impl<'a> Exchange<'a> {
-    /// Nothing is connected yet.
-    pub(super) fn new(case: &'a Case, address: SocketAddr) -> Self {
-        Self { case, address, client: None }
+    /// Nothing is connected yet. Certificates are those of the authority.
+    pub(super) fn new(case: &'a Case, address: SocketAddr, authority: &'a Authority) -> Self {
+        Self { case, address, authority, connection: None }
     }
 
     /// Sends the request and waits for the answer; the connection is kept for the next.
     pub(super) fn send(&mut self) -> Result<Answer, String> {
         let case = self.case;
-        if case.sni.is_some() {
-            return Err("cases over TLS cannot be sent yet".into());
-        }
         let (method, url) = case.request.split_once(' ').ok_or("the request is not `METHOD URL`")?;
         match method {
             "WEBSOCKET" => websocket(self.address, url),
@@ -60,11 +63,37 @@ impl<'a> Exchange<'a> {
     }
 
     fn over(&mut self, protocol: Protocol, request: Request) -> Result<Answer, String> {
-        let open = self.client.take().filter(Client::is_open);
-        let mut client = open.unwrap_or_else(|| Client::connect_with(self.address, protocol));
-        let answer = client.send(request)?;
-        self.client = Some(client);
+        let mut connection = match self.connection.take().filter(Connection::is_open) {
+            Some(open) => open,
+            None => self.connect(protocol)?,
+        };
+        let answer = connection.send(request)?;
+        self.connection = Some(connection);
         Ok(answer)
+    }
+
+    fn connect(&self, protocol: Protocol) -> Result<Connection, String> {
+        let Some(name) = &self.case.sni else {
+            return Ok(Connection::Plain(Client::connect_with(self.address, protocol)));
+        };
+        let offered = if protocol == Protocol::Http2 { "h2" } else { "http/1.1" };
+        Tls::to(name, self.authority).offering(&[offered]).connect(self.address).map(Connection::Secure)
+    }
+}
+
+impl Connection {
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Plain(client) => client.is_open(),
+            Self::Secure(client) => client.is_open(),
+        }
+    }
+
+    fn send(&mut self, request: Request) -> Result<Answer, String> {
+        match self {
+            Self::Plain(client) => client.send(request),
+            Self::Secure(client) => client.send(request),
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub struct File {
     /// Backends by name. Each echoes what it gets and says its name.
     #[serde(default)]
     pub backends: BTreeMap<String, Backend>,
+    /// Secrets by name, each with a certificate for these DNS names; the documents are made.
+    #[serde(default)]
+    pub certificates: BTreeMap<String, Vec<String>>,
     /// Documents; `${NAME.ip}` and `${NAME.port}` stand for a backend's address.
     #[serde(default)]
     pub manifests: String,

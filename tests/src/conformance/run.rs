@@ -8,6 +8,7 @@ use super::load;
 use super::service;
 use crate::options::Options;
 use crate::proxy::Proxy;
+use crate::tls::Authority;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Mutex;
@@ -91,6 +92,8 @@ fn of_file(file: &File, only: Option<&str>) -> Vec<CaseResult> {
 struct Stage {
     backends: BTreeMap<String, Backend>,
     proxy: Proxy,
+    /// Who has issued the certificates.
+    authority: Authority,
     /// Declared ports and where they are.
     ports: Vec<(u16, SocketAddr)>,
 }
@@ -116,11 +119,16 @@ impl Stage {
         for (declared, address) in &ports {
             options = options.argument("--gateway-port").argument(format!("{declared}={address}"));
         }
+        let authority = Authority::new();
+        for (name, hosts) in &file.certificates {
+            let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+            options = options.manifest(&format!("secret-{name}.yaml"), authority.issue(&hosts).secret(name, &[]));
+        }
         if !manifests.is_empty() {
             options = options.manifest("cases.yaml", manifests);
         }
         let proxy = Proxy::try_start(options).map_err(|log| errors_in(&log))?;
-        Ok(Self { backends, proxy, ports })
+        Ok(Self { backends, proxy, authority, ports })
     }
 
     /// Everything about a case that is not as expected. A case that is about chance may be drawn again.
@@ -144,7 +152,7 @@ impl Stage {
         let Some(address) = self.address(case.listener) else {
             return vec!["the file declares no such port".into()];
         };
-        let mut exchange = Exchange::new(case, address);
+        let mut exchange = Exchange::new(case, address, &self.authority);
         let mut answered = Vec::new();
         for number in 1..=case.repeat.unwrap_or(1) {
             let answer = match exchange.send() {
