@@ -27,12 +27,17 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Box<Run>),
+    #[cfg(feature = "demo")]
+    Demo(Demo),
     Check(Check),
     Explain(Explain),
     Test(Test),
     /// Shows filters
     #[command(subcommand)]
     Filter(Filter),
+    /// Lists what a running instance has
+    #[command(subcommand)]
+    Get(Get),
     ExplainCode(ExplainCode),
     Completion(Completion),
 }
@@ -143,6 +148,31 @@ impl Sources {
     }
 }
 
+/// Runs a shop of three services behind the proxy, and says what to try
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice demo
+      opens the shop at 127.0.0.1:8080, and prints requests to send from another terminal
+  sluice demo --listen 127.0.0.1:8081 --admin 127.0.0.1:9902
+      takes other ports when those are taken; port 0 takes a free one
+  sluice demo --keep
+      leaves the manifests behind, for `sluice run --manifests`
+
+The manifests are in a fresh directory and may be edited while it runs. It ends on SIGTERM or Ctrl-C.")]
+pub(crate) struct Demo {
+    /// Address to take requests on, 127.0.0.1:8080 by default
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Address of the admin endpoint, 127.0.0.1:9901 by default
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin: Option<String>,
+    /// Keeps the directory of manifests when it ends
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
 /// Checks manifests and filters without running them
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -239,6 +269,29 @@ pub(crate) struct FilterInspect {
     /// File of a component, or the name of a filter
     #[arg(value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
     pub(crate) filter: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Get {
+    Endpoints(GetEndpoints),
+}
+
+/// Shows the endpoints of services, with why some are out
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice get endpoints
+  sluice get endpoints shop
+      shows those of one service, by its full name or the beginning of it
+  sluice get endpoints -o json
+
+Exit codes: 0 all take requests, 1 some do not, or there is no such service, 2 usage, 3 no instance reached.")]
+pub(crate) struct GetEndpoints {
+    /// Service, such as shop or shop.default.svc.cluster.local
+    #[arg(value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
     #[command(flatten)]
     pub(crate) ask: Ask,
 }

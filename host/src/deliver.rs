@@ -53,14 +53,14 @@ impl Transport for Upstreams {
         let uri: Uri = post.uri.parse().map_err(|_| CallError::NoEndpoint)?;
         let authority = uri.authority().ok_or(CallError::NoEndpoint)?.to_string();
         let snapshot = self.0.snapshot.load_full();
-        let (host, port) = split_authority(&authority);
-        let cluster = snapshot.registry.find(host, port).or_else(|| literal(host, port.unwrap_or(80)));
+        let (host, host_port) = split_authority(&authority);
+        let cluster = snapshot.registry.find(host, host_port).or_else(|| literal(host, host_port.unwrap_or(80)));
         let cluster = cluster.ok_or(CallError::NoEndpoint)?;
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = Method::POST;
         parts.headers = headers(&post, &authority).ok_or(CallError::NoEndpoint)?;
         parts.uri = uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
-        let policy = ForwardPolicy { timeout: Some(post.timeout), retries: None };
+        let policy = ForwardPolicy { timeout: Some(post.timeout), ..ForwardPolicy::default() };
         let forwarded = forward(&cluster, parts, ProxyBody::full(post.body), &policy).await;
         let (parts, body) = forwarded.map_err(|error| gather::of_error(&error))?.response.into_parts();
         let body = body.collect_up_to(post.max_body).await.map_err(|error| match error {

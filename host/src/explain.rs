@@ -6,6 +6,7 @@ use crate::error::RequestError;
 use crate::exchange::split_authority;
 use crate::request::RequestHead;
 use crate::snapshot::Snapshot;
+use crate::upstream::cluster::Cluster;
 use crate::wasm::types::Destination;
 use bytes::Bytes;
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub struct Traced {
     /// The request as the last filter left it.
-    pub head: RequestHead,
+    pub head: Box<RequestHead>,
     /// How far it came, with the reasons of each filter.
     pub course: Course,
     /// What the host would do next.
@@ -22,7 +23,7 @@ pub struct Traced {
 
 /// Explains a request against a snapshot. The error says what is wrong with the request.
 pub fn explain(snapshot: &Snapshot, request: ExplainRequest) -> Result<ExplainAnswer, String> {
-    let head = request.to_head()?;
+    let head = Box::new(request.to_head()?);
     let understood = format!("{} {}://{}{}", head.method, head.scheme, head.authority, head.path_and_query);
     let Traced { head, course, outcome } = trace(snapshot, head, request.body.unwrap_or_default().into());
     let outcome = match outcome {
@@ -34,7 +35,7 @@ pub fn explain(snapshot: &Snapshot, request: ExplainRequest) -> Result<ExplainAn
 }
 
 /// Takes a request through the chain until a filter settles it; a body that a filter asks for is `body`.
-pub fn trace(snapshot: &Snapshot, mut head: RequestHead, body: Bytes) -> Traced {
+pub fn trace(snapshot: &Snapshot, mut head: Box<RequestHead>, body: Bytes) -> Traced {
     let mut course = Course::traced();
     let outcome = loop {
         match snapshot.chain.decide(&mut head, &mut course) {
@@ -94,10 +95,12 @@ fn passed_through(snapshot: &Snapshot, authority: &str) -> ExplainOutcome {
 }
 
 fn destination(snapshot: &Snapshot, wanted: &Destination) -> ExplainDestination {
-    let found = snapshot.registry.find(&wanted.host, wanted.port);
-    let endpoints: Vec<_> =
-        found.iter().flat_map(|cluster| cluster.endpoints()).map(|endpoint| endpoint.address).collect();
-    let name = wanted.port.map_or_else(|| wanted.host.clone(), |port| format!("{}:{port}", wanted.host));
+    let found = snapshot.registry.resolve(wanted).ok();
+    let endpoints: Vec<_> = found.iter().flat_map(Cluster::members).map(|member| member.endpoint.address).collect();
+    let mut name = wanted.port.map_or_else(|| wanted.host.clone(), |port| format!("{}:{port}", wanted.host));
+    if let Some(subset) = &wanted.subset {
+        name = format!("{name}, subset {subset}");
+    }
     let chosen = if let [only] = endpoints.as_slice() { Some(*only) } else { None };
     ExplainDestination { name, service: found.map(|cluster| cluster.name().to_owned()), endpoints, chosen }
 }

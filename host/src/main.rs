@@ -14,10 +14,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(run) => command::run::run(*run),
+        #[cfg(feature = "demo")]
+        Command::Demo(demo) => command::demo::run(&demo),
         Command::Check(check) => command::check::check(check),
         Command::Explain(explain) => command::explain::explain(explain),
         Command::Test(test) => command::test::test(test),
         Command::Filter(filter) => command::filter::filter(filter),
+        Command::Get(get) => command::get::get(get),
         Command::ExplainCode(code) => command::code::explain(&code.code),
         Command::Completion(completion) => command::completion::print(completion.shell),
     };

@@ -13,6 +13,8 @@ use crate::snapshot::Snapshot;
 use crate::status::View;
 use crate::telemetry::log::LogLevels;
 use crate::telemetry::{AccessLog, Metrics, Telemetry};
+use crate::upstream::cluster::Cluster;
+use crate::upstream::health;
 use crate::wasm::Runtime;
 use crate::watch::{Mode, Target, Trees, Watch};
 use crate::worker::{self, Workers};
@@ -58,9 +60,9 @@ impl Proxy {
         let runtime = Arc::new(Runtime::new(Runtime::default_cache()).map_err(StartError::Runtime)?);
         let (watch, trees) = watch(&settings)?;
         let mut loader = Loader::new(runtime, telemetry.clone(), Arc::clone(&settings));
-        let (loaded, diagnostics) = loader.load(&sources(&settings, &trees));
+        let (first, diagnostics) = loader.load(&sources(&settings, &trees));
         reload::log(&diagnostics);
-        let Some(Loaded { snapshot, channels: specs }) = loaded.filter(|_| !diagnostics.has_errors()) else {
+        let Some(Loaded { snapshot, channels: specs }) = first.filter(|_| !diagnostics.has_errors()) else {
             return Err(StartError::Refused(Box::new(diagnostics)));
         };
         let (channels, dispatcher) = Channels::new();
@@ -70,11 +72,17 @@ impl Proxy {
         let transport = Upstreams(Arc::clone(&exchange));
         dispatcher.spawn(Arc::new(EventChain(Arc::clone(&exchange))), move || transport)?;
         let drain = Drain::default();
+        let (drain_begins, checked) = (drain.signal(), CheckedServices(Arc::clone(&exchange)));
+        drain.spawn(async move {
+            tokio::select! {
+                () = drain_begins => {}
+                () = health::run(checked) => {}
+            }
+        });
         let workers = Workers::start(&worker_settings(&settings), &exchange, &drain)?;
         let reload = reload::spawn(loader, Arc::clone(&settings), Arc::clone(&exchange), watch)?;
         let view: Arc<dyn AdminView> = Arc::new(View { exchange, status: Arc::clone(&reload.status), drain });
-        let admin =
-            AdminServer::start(&settings.admin, settings.admin_allow_remote, view, telemetry.metrics.clone(), levels)?;
+        let admin = AdminServer::start(&settings.admin, settings.admin_allow_remote, view, telemetry.metrics, levels)?;
         Ok(Self { workers, channels, admin, _reload: reload, drain_time: settings.drain })
     }
 
@@ -101,6 +109,19 @@ impl Proxy {
             tracing::warn!(queued = left.queued, in_flight = left.in_flight, "events were dropped at the end");
         }
         drained
+    }
+}
+
+/// The clusters of the current snapshot, for those who ask endpoints for their health.
+struct CheckedServices(Arc<Exchange>);
+
+impl health::Checked for CheckedServices {
+    fn generation(&self) -> u64 {
+        self.0.snapshot.load().generation
+    }
+
+    fn clusters(&self) -> Vec<Cluster> {
+        self.0.snapshot.load().registry.clusters().cloned().collect()
     }
 }
 
@@ -141,8 +162,8 @@ fn load_once(settings: &Settings) -> Result<(Option<Snapshot>, Diagnostics), Sta
     let telemetry = Telemetry { metrics: Metrics::new(&access), access };
     let settings = Arc::new(Settings { workers: 1, ..settings.clone() });
     let mut loader = Loader::new(runtime, telemetry, Arc::clone(&settings));
-    let (loaded, diagnostics) = loader.load(&Loader::scan(&settings));
-    Ok((loaded.map(|loaded| loaded.snapshot), diagnostics))
+    let (only, diagnostics) = loader.load(&Loader::scan(&settings));
+    Ok((only.map(|loaded| loaded.snapshot), diagnostics))
 }
 
 fn worker_settings(settings: &Settings) -> worker::Settings {

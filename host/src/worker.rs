@@ -8,6 +8,7 @@ use crate::config::limits::ACCEPT_BACKOFF;
 use crate::connection::{self, Accepted, Handler, Timeouts};
 use crate::drain::{Drain, Drained};
 use crate::listener::{self, BindError};
+use crate::socket::Socket;
 use futures_util::FutureExt;
 use http::uri::Scheme;
 use std::cell::Cell;
@@ -201,7 +202,7 @@ impl<H: Handler> Worker<H> {
         // Responses are written whole; waiting for more to put into a segment would only delay them.
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
-        let accepted = Accepted { stream, peer, local, scheme: Scheme::HTTP };
+        let accepted = Accepted { stream: Socket(stream), peer, local, scheme: Scheme::HTTP };
         connection::serve(accepted, Arc::clone(&self.handler), self.timeouts, self.drain.clone()).await;
     }
 }

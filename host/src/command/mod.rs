@@ -4,9 +4,12 @@ pub(crate) mod check;
 pub(crate) mod code;
 pub(crate) mod completion;
 pub(crate) mod composition;
+#[cfg(feature = "demo")]
+pub(crate) mod demo;
 pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod filter;
+pub(crate) mod get;
 pub(crate) mod print;
 pub(crate) mod run;
 pub(crate) mod test;

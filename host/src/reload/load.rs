@@ -10,8 +10,9 @@ use crate::manifest::schema::Schema;
 use crate::manifest::{self, Diagnostic, Diagnostics, Document, Severity, codes, endpoints};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
-use crate::telemetry::metrics::ReloadResult;
+use crate::telemetry::metrics::{ReloadResult, UpstreamFigures};
 use crate::upstream::registry::{Names, Registry};
+use crate::upstream::state::States;
 use crate::wasm::configuration::{Environment, ResourceDocument, Severity as Said};
 use crate::wasm::filter::Configuration;
 use crate::wasm::{Filter, Runtime};
@@ -47,6 +48,8 @@ pub struct Loader {
     pub(super) runtime: Arc<Runtime>,
     pub(super) telemetry: Telemetry,
     settings: Arc<Settings>,
+    /// What is known of endpoints, whatever snapshot has them.
+    states: Arc<States>,
     /// The components in force.
     pub(super) components: Vec<Component>,
     /// The documents in force.
@@ -63,10 +66,14 @@ pub struct Loader {
 impl Loader {
     /// Nothing loaded yet.
     pub fn new(runtime: Arc<Runtime>, telemetry: Telemetry, settings: Arc<Settings>) -> Self {
+        let states = Arc::new(States::counted_in(telemetry.metrics.clone()));
+        let figures = Arc::clone(&states) as Arc<dyn UpstreamFigures>;
+        telemetry.metrics.show_upstreams(Arc::downgrade(&figures));
         Self {
             runtime,
             telemetry,
             settings,
+            states,
             components: Vec::new(),
             documents: None,
             configured: HashMap::new(),
@@ -179,7 +186,7 @@ impl Loader {
         diagnostics: &mut Diagnostics,
     ) -> Option<Arc<Filter>> {
         let manifest = &component.code.manifest;
-        let claimed = self.claimed(component, documents, diagnostics)?;
+        let claimed = Self::claimed(component, documents, diagnostics)?;
         if let Some(schema) = &manifest.settings {
             let schema = compiled(&component.name, schema, diagnostics)?;
             if !policy.settings.settings.is_null()
@@ -188,7 +195,7 @@ impl Loader {
                 return None;
             }
         }
-        let resources: Vec<ResourceDocument> = claimed.iter().map(|document| resource(document)).collect();
+        let resources: Vec<ResourceDocument> = claimed.iter().map(resource).collect();
         let parts: Vec<&str> =
             resources.iter().flat_map(|resource| [resource.origin.as_str(), resource.json.as_str()]).collect();
         let fingerprint = format!("{} {} {:?} {}", component.name, component.code.hash, policy, parts.join("\0"));
@@ -208,7 +215,9 @@ impl Loader {
         match filter.warm() {
             Ok(said) => {
                 let errors = said.iter().any(|diagnostic| diagnostic.severity == Said::Error);
-                said.into_iter().for_each(|one| diagnostics.push(translate(one, &claimed, component)));
+                for one in said {
+                    diagnostics.push(translate(one, &claimed, component));
+                }
                 if errors {
                     return None;
                 }
@@ -226,7 +235,6 @@ impl Loader {
 
     /// The documents of the kinds that a filter claims, checked against its schemas; none when one does not fit.
     fn claimed(
-        &self,
         component: &Component,
         documents: &[Arc<Document>],
         diagnostics: &mut Diagnostics,
@@ -251,11 +259,12 @@ impl Loader {
     fn registry(&self, documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> Registry {
         let names =
             Names { namespace: self.settings.namespace.clone(), cluster_domain: self.settings.cluster_domain.clone() };
-        let mut registry = Registry::new(names);
+        let mut registry = Registry::with_states(names, Arc::clone(&self.states));
         endpoints::build(documents, &mut registry, diagnostics);
         for upstream in &self.settings.upstreams {
             registry.add_upstream(upstream);
         }
+        endpoints::apply_policies(documents, &mut registry, diagnostics);
         registry
     }
 }
@@ -342,7 +351,7 @@ fn channels(names: &Names, documents: &[Arc<Document>], diagnostics: &mut Diagno
             let message = format!("{}: {}", error.field, error.reason);
             match document {
                 Some(document) => {
-                    diagnostics.push(document.diagnostic(Severity::Error, codes::CHANNEL, "/spec", message))
+                    diagnostics.push(document.diagnostic(Severity::Error, codes::CHANNEL, "/spec", message));
                 }
                 None => diagnostics.push(Diagnostic::error(codes::CHANNEL, message)),
             }

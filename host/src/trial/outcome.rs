@@ -65,7 +65,7 @@ pub struct Sent {
 /// # Errors
 /// With what is wrong with the request.
 pub fn run(snapshot: &Snapshot, case: &Case) -> Result<Outcome, String> {
-    let mut head = case.request.to_head()?;
+    let mut head = Box::new(case.request.to_head()?);
     head.local.set_port(case.listener.unwrap_or(0));
     let body = case.request.body.clone().unwrap_or_default();
     let Traced { mut head, mut course, outcome: settled } = trace(snapshot, head, body.into());
@@ -153,7 +153,12 @@ fn answered(reply: Reply) -> Response<ProxyBody> {
 }
 
 /// The response as the client gets it, after the response phases.
-fn reply(snapshot: &Snapshot, head: &mut RequestHead, response: Response<ProxyBody>, course: &mut Course) -> Reply {
+fn reply(
+    snapshot: &Snapshot,
+    head: &mut Box<RequestHead>,
+    response: Response<ProxyBody>,
+    course: &mut Course,
+) -> Reply {
     let response = snapshot.chain.respond(head, response, course).unwrap_or_else(|error| respond::error(&error));
     let (parts, body) = response.into_parts();
     // What is here is known already: nothing waits.

@@ -3,9 +3,11 @@
 //! A worker is one thread, so its idle connections need no lock. A connection comes back only after an exchange that
 //! ended well on both sides; the most recently used one goes out first, which lets the others grow old and be closed.
 
-use super::connect::connect;
+use super::connect::{Setup, connect};
+use super::slots::Home;
 use crate::body::ProxyBody;
 use crate::config::limits;
+use crate::timer::Timer;
 use hyper::client::conn::http1::SendRequest;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,6 +20,7 @@ thread_local! {
 }
 
 /// A connection in use by one exchange. Dropping it closes the connection.
+#[derive(Debug)]
 pub(super) struct Lease {
     /// Sends the request.
     pub(super) sender: SendRequest<ProxyBody>,
@@ -25,6 +28,10 @@ pub(super) struct Lease {
     pub(super) address: SocketAddr,
     /// How long it was idle; none for a new one.
     pub(super) idle: Option<Duration>,
+    /// Where it goes after the exchange, when a policy rules its cluster's connections.
+    pub(super) home: Option<Home>,
+    /// For the deadlines of its exchanges, one after the other.
+    pub(super) timer: Timer,
 }
 
 #[derive(Default)]
@@ -35,32 +42,38 @@ struct Pool {
 
 struct Idle {
     sender: SendRequest<ProxyBody>,
+    timer: Timer,
     since: Instant,
 }
 
 /// Resets the pool's mark when the sweeper ends, even with its runtime.
 struct Sweeper;
 
-/// Closes the calling worker's idle connections, as when it drains.
-pub fn close_idle() {
+/// Closes the calling thread's idle connections.
+#[cfg(test)]
+pub(super) fn close_idle() {
     POOL.with_borrow_mut(|pool| pool.idle.clear());
 }
 
 impl Lease {
     /// An idle connection, if there is one that can be used at once.
-    pub(super) fn reuse(address: SocketAddr) -> Option<Self> {
-        POOL.with_borrow_mut(|pool| pool.take(address))
+    pub(super) fn reuse(address: SocketAddr, now: Instant) -> Option<Self> {
+        POOL.with_borrow_mut(|pool| pool.take(address, now))
     }
 
     /// A new connection, within `limit`.
-    pub(super) async fn open(address: SocketAddr, limit: Duration) -> Result<Self, String> {
-        connect(address, limit).await.map(|sender| Self { sender, address, idle: None })
+    pub(super) async fn open(address: SocketAddr, limit: Duration, setup: Setup) -> Result<Self, String> {
+        let sender = connect(address, limit, setup).await?;
+        Ok(Self { sender, address, idle: None, timer: Timer::default(), home: None })
     }
 
     /// Keeps the connection for the next exchange, unless it is closed or there are enough.
-    pub(super) fn give_back(self) {
+    pub(super) fn give_back(mut self) {
         if self.sender.is_closed() {
             return;
+        }
+        if let Some(home) = self.home.take() {
+            return home.take_in(self);
         }
         // During the thread's end there is no pool any more, and the connection just closes.
         let sweep = POOL.try_with(|pool| pool.borrow_mut().put(self)).unwrap_or(false);
@@ -71,13 +84,13 @@ impl Lease {
 }
 
 impl Pool {
-    fn take(&mut self, address: SocketAddr) -> Option<Lease> {
+    fn take(&mut self, address: SocketAddr, now: Instant) -> Option<Lease> {
         let idle = self.idle.get_mut(&address)?;
-        while let Some(Idle { sender, since }) = idle.pop() {
-            let age = since.elapsed();
+        while let Some(Idle { sender, timer, since }) = idle.pop() {
+            let age = now.saturating_duration_since(since);
             // One that is not ready still sends the rest of a request that was answered early.
             if age <= limits::UPSTREAM_IDLE && sender.is_ready() {
-                return Some(Lease { sender, address, idle: Some(age) });
+                return Some(Lease { sender, address, idle: Some(age), timer, home: None });
             }
         }
         None
@@ -87,7 +100,7 @@ impl Pool {
     fn put(&mut self, lease: Lease) -> bool {
         let idle = self.idle.entry(lease.address).or_default();
         if idle.len() < limits::UPSTREAM_IDLE_CONNECTIONS {
-            idle.push(Idle { sender: lease.sender, since: Instant::now() });
+            idle.push(Idle { sender: lease.sender, timer: lease.timer, since: Instant::now() });
         }
         !std::mem::replace(&mut self.swept, true)
     }

@@ -4,16 +4,20 @@
 //! Whoever counts on the hot path holds a handle ([`FilterMetrics`], [`UpstreamMetrics`], ...) that was made when a
 //! snapshot was loaded; the series vanish with the last copy of the handle, so old filter versions leave no trace.
 
+mod endpoint;
 mod event;
 mod family;
 mod filter;
 mod histogram;
+mod mirror;
 mod process;
 mod request;
 mod upstream;
 
+pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
+pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
 pub use upstream::{UpstreamMetrics, UpstreamResult};
@@ -30,7 +34,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use request::Requests;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use upstream::UpstreamKey;
 
@@ -51,7 +55,9 @@ struct Families {
     upstreams: Live<UpstreamKey, UpstreamMetrics>,
     channels: Live<ChannelKey, ChannelMetrics>,
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
+    mirrors: MirrorMetrics,
     process: Process,
+    figures: OnceLock<Weak<dyn UpstreamFigures>>,
 }
 
 impl Metrics {
@@ -64,7 +70,9 @@ impl Metrics {
             upstreams: Live::default(),
             channels: Live::default(),
             subscriptions: Live::default(),
+            mirrors: MirrorMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
+            figures: OnceLock::new(),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
         Self { families, registry: Arc::new(registry) }
@@ -78,6 +86,13 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// Shows these figures of services beside what is counted here, for as long as somebody keeps them. Only
+    /// the first ones count.
+    pub fn show_upstreams(&self, figures: Weak<dyn UpstreamFigures>) {
+        // A second call would mean two configurations in one process, which there never are.
+        let _ = self.families.figures.set(figures);
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -114,6 +129,11 @@ impl Metrics {
         self.families.subscriptions.handle(key)
     }
 
+    /// The counters of copies of requests.
+    pub fn mirrors(&self) -> &MirrorMetrics {
+        &self.families.mirrors
+    }
+
     /// Counts a try to put a changed configuration in force.
     pub fn config_reloaded(&self, result: ReloadResult) {
         self.families.process.config_reloaded(result);
@@ -135,6 +155,9 @@ impl Collector for Families {
         self.requests.encode(&mut encoder)?;
         filter::encode(&self.filters, &mut encoder)?;
         upstream::encode(&self.upstreams, &mut encoder)?;
+        if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {
+            endpoint::encode(figures.as_ref(), &mut encoder)?;
+        }
         event::encode_channels(&self.channels, &mut encoder)?;
         event::encode_subscriptions(&self.subscriptions, &mut encoder)
     }

@@ -86,8 +86,7 @@ async fn trailers_pass_both_ways() {
             socket.head().await;
             socket.read("3\r\none\r\n".len()).await;
             said.send(socket.head().await.unwrap()).unwrap();
-            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: sum\r\n\r\n";
-            socket.send(head).await;
+            socket.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: sum\r\n\r\n").await;
             socket.send("2\r\nok\r\n0\r\nsum: 7\r\n\r\n").await;
         }
     })
@@ -189,7 +188,7 @@ async fn a_slow_upload_is_not_held_against_the_upstream() {
         socket.send(OK).await;
     })
     .await;
-    let policy = ForwardPolicy { timeout: Some(Duration::from_millis(100)), retries: None };
+    let policy = ForwardPolicy { timeout: Some(Duration::from_millis(100)), ..ForwardPolicy::default() };
     let mut client = Socket::connect(front(upstream.cluster(), policy, None).await).await;
     client.send("POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 4\r\n\r\n").await;
     for byte in ["s", "l", "o", "w"] {
