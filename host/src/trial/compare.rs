@@ -54,11 +54,11 @@ impl Comparison<'_> {
                 self.differs("destination", &join(wanted, " or "), &found);
             }
         }
-        if let Some(wanted) = &expect.calls {
-            if !same(wanted, &outcome.calls, names) {
-                let found = if outcome.calls.is_empty() { self.instead() } else { join(&outcome.calls, ", ") };
-                self.differs("calls", &join(wanted, ", "), &found);
-            }
+        if let Some(wanted) = &expect.calls
+            && !same(wanted, &outcome.calls, names)
+        {
+            let found = if outcome.calls.is_empty() { self.instead() } else { join(&outcome.calls, ", ") };
+            self.differs("calls", &join(wanted, ", "), &found);
         }
         if let Some(wanted) = &expect.channels {
             let sorted = |channels: &[String]| {
@@ -83,16 +83,16 @@ impl Comparison<'_> {
             self.text("path", path, sent.map(|sent| sent.path.as_str()), &instead);
         }
         self.headers("headers", &expect.headers, sent.map(|sent| &sent.headers));
-        if let Some(timeout) = expect.timeout {
-            if self.outcome.timeout != Some(timeout) {
-                let found = self.outcome.timeout.map_or_else(|| "none".to_owned(), |found| format!("{found:?}"));
-                self.differs("timeout", &format!("{timeout:?}"), &found);
-            }
+        if let Some(timeout) = expect.timeout
+            && self.outcome.timeout != Some(timeout)
+        {
+            let found = self.outcome.timeout.map_or_else(|| "none".to_owned(), |found| format!("{found:?}"));
+            self.differs("timeout", &format!("{timeout:?}"), &found);
         }
-        if let Some(retries) = expect.retries {
-            if self.outcome.retries != retries {
-                self.differs("retries", &retries.to_string(), &self.outcome.retries.to_string());
-            }
+        if let Some(retries) = expect.retries
+            && self.outcome.retries != retries
+        {
+            self.differs("retries", &retries.to_string(), &self.outcome.retries.to_string());
         }
     }
 

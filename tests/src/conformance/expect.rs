@@ -27,10 +27,10 @@ pub(super) fn of_answer(expect: &Expect, exchanged: &Exchanged) -> Vec<String> {
     let Exchanged { answer, arrived } = exchanged;
     let mut found = Vec::new();
     let backend = exchanged.backend();
-    if let Some(wanted) = &expect.backend {
-        if backend != Some(wanted) {
-            found.push(format!("backend {wanted} was expected to answer, not {}", backend.unwrap_or("the proxy")));
-        }
+    if let Some(wanted) = &expect.backend
+        && backend != Some(wanted)
+    {
+        found.push(format!("backend {wanted} was expected to answer, not {}", backend.unwrap_or("the proxy")));
     }
     let implied = expect.backend.is_some() && expect.grpc_status.is_none();
     let statuses = expect.status.as_ref().map(numbers).or_else(|| implied.then(|| vec![200]));

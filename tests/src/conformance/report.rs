@@ -60,7 +60,7 @@ impl Report {
     pub fn drift(&self) -> String {
         let is_drift = |standing| !matches!(standing, Standing::Passed | Standing::Known);
         let lines = self.lines.iter().filter(|(standing, ..)| is_drift(*standing));
-        lines.map(|line| format!("{}\n", shown(line))).collect()
+        lines.map(shown).collect::<Vec<_>>().join("\n")
     }
 }
 
