@@ -1,5 +1,9 @@
 //! The command line. What a command does stands in [`crate::command`].
 
+mod test;
+
+pub(crate) use test::Test;
+
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sluicegate::config::{AccessLogFormat, Flags, Watch};
 use std::path::PathBuf;
@@ -27,6 +31,7 @@ pub(crate) enum Command {
     Demo(Demo),
     Check(Check),
     Explain(Explain),
+    Test(Test),
     /// Shows filters
     #[command(subcommand)]
     Filter(Filter),
@@ -100,7 +105,7 @@ impl Run {
 }
 
 /// What a proxy is made of.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Sources {
     /// Configuration file (YAML); flags beat it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

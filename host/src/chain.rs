@@ -129,6 +129,11 @@ impl Course {
         Self { trace: Some(Vec::new()), ..Self::default() }
     }
 
+    /// What was recorded so far.
+    pub fn trace(&self) -> &[TraceStep] {
+        self.trace.as_deref().unwrap_or_default()
+    }
+
     /// How long to wait before the step is carried out. Waiting is done once.
     pub fn take_delay(&mut self) -> Option<Duration> {
         self.delay.take()

@@ -31,6 +31,7 @@ mod socket;
 pub mod status;
 pub mod telemetry;
 mod timer;
+pub mod trial;
 pub mod upstream;
 pub mod wasm;
 pub mod watch;

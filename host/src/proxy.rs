@@ -137,6 +137,12 @@ pub fn explain(settings: &Settings, request: view::ExplainRequest) -> Result<vie
     explain::explain(&snapshot, request).map_err(ExplainError::Request)
 }
 
+/// The configuration of the settings, to be asked what it would do, without serving anything.
+pub fn rehearse(settings: &Settings) -> Result<Snapshot, StartError> {
+    let (snapshot, diagnostics) = load_once(settings)?;
+    snapshot.filter(|_| !diagnostics.has_errors()).ok_or_else(|| StartError::Refused(Box::new(diagnostics)))
+}
+
 /// Why a request is not explained.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
