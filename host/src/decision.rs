@@ -196,7 +196,11 @@ fn request_header_edit(edit: types::HeaderEdit) -> Result<HeaderEdit, Failure> {
 fn name(name: &str) -> Result<HeaderName, Failure> {
     let parsed = HeaderName::try_from(name);
     let parsed = parsed.map_err(|_| Failure::invalid(format!("{name:?} is not a header name")))?;
-    if belongs_to_host(&parsed) { Err(Failure::invalid(format!("header {name:?} belongs to the host"))) } else { Ok(parsed) }
+    if belongs_to_host(&parsed) {
+        Err(Failure::invalid(format!("header {name:?} belongs to the host")))
+    } else {
+        Ok(parsed)
+    }
 }
 
 fn value(value: Vec<u8>) -> Result<HeaderValue, Failure> {

@@ -46,7 +46,9 @@ impl RequestIndices {
         match (exported("request-filter"), exported("declared-request-filter")) {
             (true, true) => Err(Refusal::TwoRequestHooks),
             (_, false) if !reads.is_empty() => Err(Refusal::ReadsWithoutHook),
-            (true, false) => request_filter::GuestIndices::new(pre).map(|plain| Some(Self::Plain(plain))).map_err(unfit),
+            (true, false) => {
+                request_filter::GuestIndices::new(pre).map(|plain| Some(Self::Plain(plain))).map_err(unfit)
+            }
             (false, true) => {
                 let names = names(reads)?;
                 let indices = declared_request_filter::GuestIndices::new(pre).map_err(unfit)?;
@@ -113,6 +115,8 @@ fn names(reads: &[String]) -> Result<Arc<[HeaderName]>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wasm::Runtime;
+    use crate::wasm::manifest::SECTION;
     use http::HeaderValue;
 
     fn declared(reads: &[&str]) -> Declared {
@@ -154,5 +158,46 @@ mod tests {
         let reads: Vec<String> = (0..=FILTER_READS).map(|index| format!("x-{index}")).collect();
         assert_eq!(names(&reads[1..]).unwrap().len(), FILTER_READS);
         assert_eq!(names(&reads).unwrap_err(), Refusal::TooManyReads { found: FILTER_READS + 1 });
+    }
+
+    /// A section of a component, whose size fits into one byte.
+    fn section(id: u8, content: &[u8]) -> Vec<u8> {
+        let size = u8::try_from(content.len()).ok().filter(|size| *size < 128).unwrap();
+        [&[id, size][..], content].concat()
+    }
+
+    fn name(name: &str) -> Vec<u8> {
+        [&[u8::try_from(name.len()).unwrap()][..], name.as_bytes()].concat()
+    }
+
+    /// Why a component is refused that exports these interfaces, with nothing in them, and has these `reads`.
+    fn refusal(interfaces: &[&str], reads: &str) -> Refusal {
+        let manifest = format!(r#"{{"name":"a","version":"1","reads":[{reads}]}}"#);
+        let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+        bytes.extend(section(0, &[name(SECTION), manifest.into_bytes()].concat()));
+        // One instance without exports, then that instance under each name.
+        bytes.extend(section(5, &[1, 1, 0]));
+        for interface in interfaces {
+            let name = name(&format!("sluicegate:filter/{interface}@0.1.0"));
+            bytes.extend(section(11, &[&[1, 0][..], &name, &[5, 0, 0]].concat()));
+        }
+        Runtime::new(None).unwrap().load("a", &bytes, &[]).unwrap_err()
+    }
+
+    #[test]
+    fn a_component_has_one_form_of_the_hook() {
+        assert_eq!(refusal(&["request-filter", "declared-request-filter"], ""), Refusal::TwoRequestHooks);
+    }
+
+    #[test]
+    fn a_component_that_declares_headers_has_the_hook_that_gets_them() {
+        assert_eq!(refusal(&["request-filter"], r#""accept""#), Refusal::ReadsWithoutHook);
+        assert_eq!(refusal(&["response-filter"], r#"null,"accept""#), Refusal::ReadsWithoutHook);
+    }
+
+    #[test]
+    fn a_component_that_declares_a_header_of_the_host_is_refused() {
+        let expected = Refusal::Reads { name: "Connection".into(), reason: "which belongs to the host" };
+        assert_eq!(refusal(&["declared-request-filter"], r#""accept","Connection""#), expected);
     }
 }
