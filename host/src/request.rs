@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -115,6 +115,22 @@ impl RequestHead {
             }
         }
     }
+}
+
+/// Whether filters leave a header alone: framing and hop-by-hop headers are the host's own (RFC 9110, section 7.6.1); `host` is edited as the authority.
+pub fn belongs_to_host(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "content-length"
+            | "host"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// The name of the machine or container; empty where the system does not tell.

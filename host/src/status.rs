@@ -44,6 +44,7 @@ impl AdminView for View {
             origin: path.display().to_string(),
             claims: Vec::new(),
             hooks: Vec::new(),
+            reads: Vec::new(),
             capabilities: Vec::new(),
             priority: 0,
             failure: String::new(),
@@ -91,6 +92,7 @@ fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
         origin: link.path.display().to_string(),
         claims: code.manifest.kinds.iter().map(|kind| format!("{}/{}", kind.group, kind.kind)).collect(),
         hooks: code.hooks.names().into_iter().map(str::to_owned).collect(),
+        reads: code.manifest.reads.clone(),
         capabilities: code.manifest.capabilities.clone(),
         priority: link.priority,
         failure: match link.filter.settings.failure {

@@ -74,6 +74,9 @@ pub struct FilterStatus {
     pub claims: Vec<String>,
     /// Hooks that it exports.
     pub hooks: Vec<String>,
+    /// Request headers that it gets with every call.
+    #[serde(default)]
+    pub reads: Vec<String>,
     /// Capabilities that it imports and has.
     pub capabilities: Vec<String>,
     /// Its place in the chain: higher comes first.
