@@ -28,6 +28,7 @@ pub mod sanitize;
 pub mod snapshot;
 pub mod status;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;
 pub mod wasm;
 pub mod watch;
