@@ -17,6 +17,7 @@ pub mod error;
 pub mod event;
 pub mod exchange;
 pub mod explain;
+pub mod gateway;
 pub mod gather;
 pub mod listener;
 pub mod manifest;

@@ -5,6 +5,7 @@ use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Version};
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// What a filter may read and edit of a request, and what the host needs to carry it out.
 #[derive(Debug, Clone)]
@@ -29,8 +30,41 @@ pub struct RequestHead {
     pub peer: SocketAddr,
     /// The address it came in on.
     pub local: SocketAddr,
+    /// The listener it came in by.
+    pub arrival: Arrival,
     /// The client's protocol version.
     pub version: Version,
+}
+
+/// By which listener a request came in, and what the handshake said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Whose listener it is.
+    pub listener: ListenerName,
+    /// The port as declared, even where the operator listens on another one for it.
+    pub port: u16,
+    /// The server name that the client sent, when the connection is encrypted.
+    pub server_name: Option<Arc<str>>,
+}
+
+/// Whose a listener is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ListenerName {
+    /// The command line's or the configuration file's.
+    #[default]
+    Mesh,
+    /// A Gateway document's.
+    Gateway,
+}
+
+impl ListenerName {
+    /// As filters see it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mesh => "mesh",
+            Self::Gateway => "gateway",
+        }
+    }
 }
 
 /// 128 bits, written as 32 hexadecimal digits.
@@ -65,6 +99,7 @@ impl Default for RequestHead {
             body: None,
             peer: unspecified,
             local: unspecified,
+            arrival: Arrival::default(),
             version: Version::HTTP_11,
         }
     }
@@ -76,7 +111,9 @@ impl RequestHead {
         match name {
             "request.id" => Some(Cow::Owned(self.id.to_string())),
             "peer.address" => Some(Cow::Owned(self.peer.to_string())),
-            "listener.port" => Some(Cow::Owned(self.local.port().to_string())),
+            "listener.name" => Some(Cow::Borrowed(self.arrival.listener.as_str())),
+            "listener.port" => Some(Cow::Owned(self.arrival.port.to_string())),
+            "tls.sni" => self.arrival.server_name.as_deref().map(Cow::Borrowed),
             "protocol" => Some(Cow::Borrowed(match self.version {
                 Version::HTTP_10 => "HTTP/1.0",
                 Version::HTTP_2 => "HTTP/2",

@@ -30,6 +30,11 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
         Version::HTTP_2 => http2_authority(&parts.uri, &parts.headers)?,
         _ => http1_authority(&parts.uri, &parts.headers)?,
     };
+    if let Some(session) = &connection.tls
+        && !session.serves(&authority)
+    {
+        return Err(RequestError::Misdirected);
+    }
     let upgrade = match &connection.gate {
         Some(gate) if gate.wants_upgrade() => parts.extensions.remove::<OnUpgrade>(),
         _ => None,
@@ -47,6 +52,7 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
         body: None,
         peer: connection.peer,
         local: connection.local,
+        arrival: connection.arrival.clone(),
         version: parts.version,
     };
     Ok(Sanitized { head, upgrade })

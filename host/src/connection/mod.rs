@@ -26,6 +26,8 @@ use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::drain::Drain;
 use crate::error::RequestError;
+use crate::request::Arrival;
+use crate::tls::Session;
 use http::uri::Scheme;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -57,8 +59,12 @@ pub struct ConnectionInfo {
     pub peer: SocketAddr,
     /// The address it came in on.
     pub local: SocketAddr,
+    /// The listener it came in by.
+    pub arrival: Arrival,
     /// `http`, or `https` when the connection is encrypted.
     pub scheme: Scheme,
+    /// Which hosts may be asked for, when the connection is encrypted.
+    pub tls: Option<Session>,
     /// The gate, on HTTP/1.
     pub gate: Option<GateHandle>,
     /// For what outlives a request, such as an upgraded connection: it should be tracked and end with the drain.
@@ -76,8 +82,10 @@ pub struct Accepted<S> {
     pub peer: SocketAddr,
     /// The address it came in on.
     pub local: SocketAddr,
-    /// `http`, or `https` when the stream is encrypted.
-    pub scheme: Scheme,
+    /// The listener it came in by.
+    pub arrival: Arrival,
+    /// The handshake, when the stream is encrypted.
+    pub tls: Option<Session>,
 }
 
 /// How long to wait for a client, and for what. The defaults and their reasons are in [`limits`].
@@ -85,6 +93,8 @@ pub struct Accepted<S> {
 pub struct Timeouts {
     /// For a request's head, from its first byte; and for the first byte of a connection.
     pub head_read: Duration,
+    /// For a TLS handshake.
+    pub tls_handshake: Duration,
     /// Between two requests.
     pub keep_alive_idle: Duration,
     /// For the next byte of a body.
@@ -101,6 +111,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             head_read: limits::HEAD_READ,
+            tls_handshake: limits::TLS_HANDSHAKE,
             keep_alive_idle: limits::KEEP_ALIVE_IDLE,
             body_idle: limits::BODY_IDLE,
             body_total: limits::BODY_TOTAL,
@@ -117,12 +128,13 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Handler,
 {
-    let Accepted { mut stream, peer, local, scheme } = accepted;
+    let Accepted { mut stream, peer, local, arrival, tls } = accepted;
+    let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     let Some((protocol, bytes)) = opening::read(&mut stream, timeouts.head_read, &drain).await else {
         return;
     };
     let gate = (protocol == Protocol::Http1).then(GateHandle::default);
-    let info = Arc::new(ConnectionInfo { peer, local, scheme, gate: gate.clone(), drain, timeouts });
+    let info = Arc::new(ConnectionInfo { peer, local, arrival, scheme, tls, gate: gate.clone(), drain, timeouts });
     let result = match gate {
         Some(gate) => http1::serve(GateIo::new(stream, bytes, gate.clone(), timeouts), gate, handler, &info).await,
         None => http2::serve(GateIo::raw(stream, bytes, timeouts), handler, &info).await,
