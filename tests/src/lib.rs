@@ -27,6 +27,7 @@ pub mod malformed;
 mod options;
 mod proxy;
 mod raw;
+mod tls;
 mod upstream;
 mod wait;
 
@@ -37,5 +38,6 @@ pub use load::{Load, LoadReport};
 pub use options::Options;
 pub use proxy::Proxy;
 pub use raw::{RawUpstream, raw};
+pub use tls::{Authority, Pair, Tls, TlsClient};
 pub use upstream::{Behaviour, Recorded, Upstream};
 pub use wait::wait_until;
