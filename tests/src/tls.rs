@@ -58,7 +58,7 @@ impl Pair {
         let own = [("tls.crt", self.certificate.as_str()), ("tls.key", self.key.as_str())];
         for (field, value) in own.iter().chain(more) {
             let lines: Vec<String> = value.lines().map(|line| format!("    {line}\n")).collect();
-            text += &format!("  {field}: |\n{}", lines.concat());
+            text.extend(["  ", field, ": |\n", &lines.concat()]);
         }
         text + "---\n"
     }

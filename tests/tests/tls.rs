@@ -1,5 +1,7 @@
 //! TLS ends at the proxy as Gateway documents and flags say: by name, by reload, by client certificate.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
+
 use sluicegate_tests::{Authority, Options, Pair, Proxy, Request, Tls, Upstream, wait_until};
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -2,7 +2,9 @@
 //!
 //! A flag replaces the file's value as a whole, lists included.
 
-use super::address::{AdminAddress, socket_address};
+mod listen;
+
+use super::address::AdminAddress;
 use super::file::{File, Text};
 use super::gateway_port::GatewayPort;
 use super::limits;
@@ -241,68 +243,6 @@ impl Merge<'_> {
     ) -> Vec<T> {
         let written = self.pick_all(flags, name, file);
         written.into_iter().filter_map(|one| self.problems.keep(&one.origin, parse(&one.text))).collect()
-    }
-
-    fn listen(&mut self, flags: Vec<String>, file: Option<Vec<Text>>) -> Vec<SocketAddr> {
-        let addresses = self.addresses(flags, "--listen", file);
-        if addresses.is_empty() { vec![DEFAULT_LISTEN] } else { addresses }
-    }
-
-    fn listen_tls(
-        &mut self,
-        (listen, certificate, key): (Vec<String>, Option<String>, Option<String>),
-        (file_listen, file_certificate, file_key): (Option<Vec<Text>>, Option<Text>, Option<Text>),
-    ) -> Option<ListenTls> {
-        let origin = self.pick_all(listen.clone(), "--listen-tls", file_listen.clone()).into_iter().next();
-        let addresses = self.addresses(listen, "--listen-tls", file_listen);
-        let certificate = self.pick(certificate, "--tls-certificate", file_certificate);
-        let key = self.pick(key, "--tls-key", file_key);
-        match (origin, certificate, key) {
-            (None, None, None) => None,
-            (Some(_), Some(certificate), Some(key)) => {
-                let certificate = self.existing(certificate, Expected::File);
-                let key = self.existing(key, Expected::File);
-                Some(ListenTls { addresses, certificate: certificate?, key: key? })
-            }
-            (None, one, other) => {
-                let help = "give an address to `--listen-tls`, such as `127.0.0.1:8443`";
-                for written in one.into_iter().chain(other) {
-                    self.problems.add(written.origin, "no listener uses it".to_owned(), Some(help.into()));
-                }
-                None
-            }
-            (Some(listen), ..) => {
-                let help = "give PEM files to both `--tls-certificate` and `--tls-key`";
-                self.problems.add(listen.origin, "TLS needs a certificate and its key".to_owned(), Some(help.into()));
-                None
-            }
-        }
-    }
-
-    fn gateway_ports(&mut self, flags: Vec<String>, file: Option<Vec<Text>>) -> Vec<GatewayPort> {
-        let mut ports: Vec<GatewayPort> = Vec::new();
-        for written in self.pick_all(flags, "--gateway-port", file) {
-            let Some(port) = self.problems.keep(&written.origin, GatewayPort::parse(&written.text)) else { continue };
-            if ports.iter().any(|known| known.declared == port.declared) {
-                self.problems.add(written.origin, format!("port {} is there twice", port.declared), None);
-            } else {
-                ports.push(port);
-            }
-        }
-        ports
-    }
-
-    fn addresses(&mut self, flags: Vec<String>, name: &'static str, file: Option<Vec<Text>>) -> Vec<SocketAddr> {
-        let mut addresses = Vec::new();
-        for written in self.pick_all(flags, name, file) {
-            let Some(address) = self.problems.keep(&written.origin, socket_address(&written.text)) else { continue };
-            if addresses.contains(&address) && address.port() != 0 {
-                self.problems.add(written.origin, format!("{address} is there twice"), None);
-            } else {
-                addresses.push(address);
-            }
-        }
-        addresses
     }
 
     fn admin(&mut self, flag: Option<String>, file: Option<Text>, allow: Option<Text>) -> (AdminAddress, bool) {

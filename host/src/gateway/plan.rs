@@ -113,8 +113,8 @@ fn command_line(listen: Option<&ListenTls>, scope: &mut Scope<'_>) -> Vec<Entry>
     let (Some(chain), Some(key)) = (file(&listen.certificate), file(&listen.key)) else { return Vec::new() };
     let config = Material::simple(vec![Pair { chain, key }]).config(&[], scope);
     let Some(config) = config else { return Vec::new() };
-    let server = Server { hosts: vec![HostPattern::Any], action: Action::Terminate(config) };
-    let servers = Arc::new(Servers::new(vec![server]));
+    let any = Server { hosts: vec![HostPattern::Any], action: Action::Terminate(config) };
+    let servers = Arc::new(Servers::new(vec![any]));
     let entry = |address: &SocketAddr| {
         let served = Served { name: ListenerName::Mesh, port: None, tls: Some(Arc::clone(&servers)) };
         Entry { planned: Planned { address: *address, served }, place: None }
@@ -131,11 +131,11 @@ struct Group<'g, 'd> {
 
 impl Group<'_, '_> {
     fn entry(&self) -> Entry {
-        let server = |declared: &&Declared<'_>| {
+        let of = |declared: &&Declared<'_>| {
             let action = Action::Terminate(Arc::clone(declared.tls.as_ref()?));
             Some(Server { hosts: declared.hosts.clone(), action })
         };
-        let servers: Vec<Server> = self.servers.iter().filter_map(server).collect();
+        let servers: Vec<Server> = self.servers.iter().filter_map(of).collect();
         let tls = (!servers.is_empty()).then(|| Arc::new(Servers::new(servers)));
         let served = Served { name: ListenerName::Gateway, port: Some(self.port), tls };
         let place = self.servers.first().map(|declared| declared.document.location_of(&declared.port_at));

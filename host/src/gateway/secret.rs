@@ -122,18 +122,14 @@ fn required(secret: &Document, names: &[&str], reference: &Reference<'_>, scope:
     };
     let (pointer, text) = found;
     let place: Location = Location::new(&secret.source, secret.key_span_of(&pointer));
-    match text {
-        Ok(bytes) => {
-            let user = Some(reference.document.location_of(&reference.pointer));
-            Some(Text { bytes, what: format!("`{name}` of {}", secret.label()), place, user })
-        }
-        Err(_) => {
-            let message = format!("`{name}` is not base64");
-            let help = "write it under `stringData` as it is, or encode it, for example with `base64 -w0`";
-            scope.error(secret, codes::CERTIFICATE_INVALID, &pointer, message, Some(help));
-            None
-        }
-    }
+    let Ok(bytes) = text else {
+        let message = format!("`{name}` is not base64");
+        let help = "write it under `stringData` as it is, or encode it, for example with `base64 -w0`";
+        scope.error(secret, codes::CERTIFICATE_INVALID, &pointer, message, Some(help));
+        return None;
+    };
+    let user = Some(reference.document.location_of(&reference.pointer));
+    Some(Text { bytes, what: format!("`{name}` of {}", secret.label()), place, user })
 }
 
 /// A field's pointer, and its text decoded; `stringData` beats `data`, as it does in a cluster.

@@ -179,7 +179,7 @@ fn a_certificate_that_cannot_be_used_is_refused_where_it_stands() {
 #[test]
 fn a_certificate_that_clients_will_refuse_is_warned_of() {
     let authority = Authority::new("ca");
-    let day = Duration::from_secs(24 * 60 * 60);
+    let day = Duration::from_hours(24);
     let now = SystemTime::now();
     let old = authority.issue_for(&["shop.example"], now - 2 * day, now - day);
     let gateway = https("{mode: SIMPLE, credentialName: c}");

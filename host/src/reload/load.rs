@@ -207,7 +207,9 @@ impl Loader {
         let Some(listeners) = &mut self.listeners else { return Some(Change::default()) };
         let prepared = listeners.prepare(&plan.planned());
         let change = prepared.map_err(|errors| {
-            errors.iter().for_each(|(number, error)| plan.report(*number, error, diagnostics));
+            for (number, error) in &errors {
+                plan.report(*number, error, diagnostics);
+            }
         });
         self.status.listeners = listeners.open().to_vec();
         change.ok()

@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn times_are_told() {
         let authority = Authority::new("ca");
-        let day = Duration::from_secs(24 * 60 * 60);
+        let day = Duration::from_hours(24);
         let now = SystemTime::now();
         let of = |from, to| {
             let pair = authority.issue_for(&["a.example"], from, to);

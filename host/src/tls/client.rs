@@ -134,10 +134,10 @@ impl Verifier {
             plain.valid_uri_names().any(|known| known == name)
                 || ServerName::try_from(name.as_str()).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
         };
-        match self.names.iter().any(has) {
-            true => Ok(()),
-            false => Err(Error::InvalidCertificate(rustls::CertificateError::NotValidForName)),
+        if self.names.iter().any(has) {
+            return Ok(());
         }
+        Err(Error::InvalidCertificate(rustls::CertificateError::NotValidForName))
     }
 }
 

@@ -66,12 +66,13 @@ impl ClientPins {
     fn admit(&self, certificate: &CertificateDer<'_>) -> Result<(), CertificateError> {
         let parsed = EndEntityCert::try_from(certificate).map_err(|_| CertificateError::BadEncoding)?;
         let mut names = parsed.valid_dns_names().chain(parsed.valid_uri_names());
-        let named = self.names.is_empty() || names.any(|name| self.names.iter().any(|known| known == name));
+        let is_known = |name| self.names.iter().any(|known| known == name);
+        let by_name = self.names.is_empty() || names.any(is_known);
         let digest = |bytes: &[u8]| <[u8; 32]>::from(Sha256::digest(bytes));
         let pinned = (self.keys.is_empty() && self.certificates.is_empty())
             || self.keys.contains(&digest(&parsed.subject_public_key_info()))
             || self.certificates.contains(&digest(certificate));
-        if named && pinned { Ok(()) } else { Err(CertificateError::ApplicationVerificationFailure) }
+        if by_name && pinned { Ok(()) } else { Err(CertificateError::ApplicationVerificationFailure) }
     }
 }
 

@@ -71,9 +71,10 @@ impl HostIndex {
     pub fn find(&self, host: Option<&str>) -> Option<usize> {
         let Some(host) = host else { return self.any };
         let host = host.strip_suffix('.').unwrap_or(host);
-        let host = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => Cow::Owned(host.to_ascii_lowercase()),
-            false => Cow::Borrowed(host),
+        let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(host.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(host)
         };
         if let Some(server) = self.exact.get(&*host) {
             return Some(*server);

@@ -77,12 +77,11 @@ impl Terms {
         let mut config = builder.with_cert_resolver(Arc::new(FirstThatSuits(self.certificates)));
         config.alpn_protocols = PROTOCOLS.iter().map(|protocol| protocol.to_vec()).collect();
         // A resumed session is not checked again, so what was revoked since would still be let in.
-        config.session_storage = match asks {
-            true => Arc::new(NoServerSessionStorage {}),
-            false => ServerSessionMemoryCache::new(RESUMABLE_SESSIONS),
-        };
         if asks {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
+        } else {
+            config.session_storage = ServerSessionMemoryCache::new(RESUMABLE_SESSIONS);
         }
         Ok(Arc::new(config))
     }

@@ -27,7 +27,7 @@ impl Authority {
 
     /// A certificate for these names, of servers and of clients; those with a scheme are URIs.
     pub(crate) fn issue(&self, names: &[&str]) -> Pair {
-        self.sign(Self::parameters(names))
+        self.sign(&Self::parameters(names))
     }
 
     /// The same, for a time.
@@ -35,21 +35,22 @@ impl Authority {
         let mut parameters = Self::parameters(names);
         parameters.not_before = from.into();
         parameters.not_after = to.into();
-        self.sign(parameters)
+        self.sign(&parameters)
     }
 
     fn parameters(names: &[&str]) -> CertificateParams {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
-        let name = |name: &&str| match name.contains("://") {
-            true => SanType::URI((*name).try_into().unwrap()),
-            false => name.parse().map_or_else(|_| SanType::DnsName((*name).try_into().unwrap()), SanType::IpAddress),
+        let name = |name: &&str| match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) if name.contains("://") => SanType::URI((*name).try_into().unwrap()),
+            Err(_) => SanType::DnsName((*name).try_into().unwrap()),
         };
         parameters.subject_alt_names = names.iter().map(name).collect();
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         parameters
     }
 
-    fn sign(&self, parameters: CertificateParams) -> Pair {
+    fn sign(&self, parameters: &CertificateParams) -> Pair {
         let key = KeyPair::generate().unwrap();
         let certificate = parameters.signed_by(&key, &self.0).unwrap().pem();
         Pair { certificate, key: key.serialize_pem() }
