@@ -12,7 +12,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
 use crate::upstream::splice::splice;
-use crate::upstream::{ForwardPolicy, Forwarded, forward};
+use crate::upstream::{ForwardPolicy, Forwarded, forward, tunnel};
 use crate::wasm::types::Plan;
 use crate::{gather, respond};
 use arc_swap::ArcSwap;
@@ -132,6 +132,10 @@ impl Handler for Exchange {
         let (course, outcome) = (Course::default(), Outcome::default());
         let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, course, outcome };
         run.answer().await
+    }
+
+    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
+        tunnel::endpoints(&self.snapshot.load().registry, name, port)
     }
 
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {

@@ -9,7 +9,8 @@ use crate::connection::{self, Accepted, Handler, Timeouts};
 use crate::drain::{Drain, Drained};
 use crate::listener::{self, BindError, Change, Listener};
 use crate::request::Arrival;
-use crate::tls;
+use crate::tls::{self, Greeted};
+use crate::upstream::tunnel;
 use futures_util::FutureExt;
 use std::cell::Cell;
 use std::io;
@@ -295,13 +296,29 @@ impl<H: Handler> Worker<H> {
         let Accepted { stream, peer, local, mut arrival, .. } = accepted;
         let handshake = tokio::time::timeout(self.timeouts.tls_handshake, tls::accept(stream, servers));
         let (stream, session) = match handshake.await {
-            Ok(Ok(agreed)) => agreed,
+            Ok(Ok(Greeted::Terminated(stream, session))) => (*stream, session),
+            Ok(Ok(Greeted::Passed { stream, sent, name })) => {
+                return self.pass(stream, &sent, &name, arrival.port).await;
+            }
             Ok(Err(error)) => return tracing::debug!(%peer, %error, "a TLS handshake failed"),
             Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
         };
         arrival.server_name.clone_from(&session.name);
         let accepted = Accepted { stream, peer, local, arrival, tls: Some(session) };
         connection::serve(accepted, Arc::clone(&self.handler), self.timeouts, drain).await;
+    }
+
+    /// Passes a connection on as it is, to the service of the name that the client asks for.
+    async fn pass(&self, mut stream: TcpStream, sent: &[u8], name: &str, port: u16) {
+        let endpoints = self.handler.endpoints(name, port);
+        if endpoints.is_empty() {
+            tracing::debug!(name, "no service has the name of a connection that was to be passed on");
+            return tls::refuse_name(&mut stream).await;
+        }
+        match tunnel::tunnel(stream, sent, &endpoints).await {
+            Ok((sent, received)) => tracing::debug!(name, sent, received, "a connection that was passed on ended"),
+            Err(error) => tracing::debug!(name, %error, "a connection that was passed on ended with an error"),
+        }
     }
 }
 

@@ -311,6 +311,26 @@ fn files_of_the_command_line_are_followed_when_they_change() {
 }
 
 #[test]
+fn connections_are_passed_on_undecrypted_to_the_service_that_the_client_names() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["shop.example", "gone.example"]);
+    let service = Upstream::start();
+    let behind = options().manifest("gateway.yaml", gateway(&[simple("a", "'*'", "shop")]));
+    let behind = behind.manifest("shop.yaml", pair.secret("shop", &[])).upstream("*", service.address());
+    let behind = Proxy::start(behind);
+    let server = "  - {port: {number: 443, name: a, protocol: TLS}, hosts: ['*.example'], tls: {mode: PASSTHROUGH}}\n";
+    let options = options().manifest("gateway.yaml", gateway(&[server.to_owned()]));
+    let proxy = Proxy::start(options.upstream("shop.example", port(&behind, 443)));
+    let mut client =
+        Tls::to("shop.example", &authority).offering(&["h2"]).connect(port(&proxy, 443)).expect("a handshake");
+    assert_eq!(client.certificate, pair.der());
+    assert_eq!(client.status_of("https://shop.example/"), 200);
+    assert_eq!(service.requests().len(), 1);
+    let error = Tls::to("gone.example", &authority).connect(port(&proxy, 443)).expect_err("no handshake");
+    assert!(error.contains("UnrecognisedName"), "{error}");
+}
+
+#[test]
 fn what_is_not_tls_gets_no_answer_in_plain() {
     let authority = Authority::new();
     let pair = authority.issue(&["shop.example"]);

@@ -48,6 +48,13 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<ProxyBody>> + Send;
 
+    /// Where a connection goes that is passed on undecrypted, by the name that the client asks for and the listener's port:
+    /// addresses in the order to try them. None by default.
+    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
+        let _ = (name, port);
+        Vec::new()
+    }
+
     /// Answers what cannot be handled as a request. The connection is closed afterwards.
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody>;
 }

@@ -6,7 +6,7 @@ use super::scope::{HostSchema, Scope, compile};
 use super::secret::Reference;
 use super::{Declared, ISTIO_GATEWAY};
 use crate::manifest::{Document, codes, node};
-use crate::tls::HostPattern;
+use crate::tls::{Action, HostPattern};
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -93,10 +93,14 @@ impl<'d> Reading<'d, '_> {
                 let message = format!("a server of protocol {name} needs `tls`");
                 return self.refuse(codes::GATEWAY_TLS, "", message, Some(help), scope);
             }
-            (Protocol::Https, Some(tls)) => Some(self.config(tls, hosts.as_deref().unwrap_or_default(), scope)?),
+            (Protocol::Https | Protocol::Tls, Some(tls)) if tls.passes() => Some(Action::Pass),
+            (Protocol::Https, Some(tls)) => {
+                let config = self.config(tls, hosts.as_deref().unwrap_or_default(), scope)?;
+                Some(Action::Terminate(config))
+            }
             (Protocol::Tls | Protocol::Other, _) => {
-                let message = format!("protocol {name} is not served: the port is not opened");
-                let help = "HTTP, HTTP2, GRPC, GRPC-WEB and HTTPS are";
+                let message = format!("protocol {name} is not served so: the port is not opened");
+                let help = "HTTP, HTTP2, GRPC, GRPC-WEB, HTTPS, and TLS with `mode: PASSTHROUGH` are";
                 scope.warn(self.document, codes::GATEWAY_PROTOCOL, &self.pointer("port/protocol"), message, Some(help));
                 return None;
             }

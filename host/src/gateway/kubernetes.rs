@@ -5,7 +5,7 @@ use super::scope::{HostSchema, Scope, compile};
 use super::secret::{self, Reference};
 use super::{Declared, GATEWAY, REFERENCE_GRANT};
 use crate::manifest::{Document, codes, node};
-use crate::tls::HostPattern;
+use crate::tls::{Action, HostPattern};
 use rustls::ServerConfig;
 use serde::Deserialize;
 use serde_json::Value;
@@ -87,7 +87,8 @@ impl<'d> Reading<'d, '_> {
         let host = self.host(scope);
         let tls = match (self.listener.protocol.as_str(), &self.listener.tls) {
             ("HTTP", None) => None,
-            ("HTTPS", Some(tls)) => Some(self.config(tls, host.as_slice(), scope)?),
+            ("HTTPS", Some(tls)) => Some(Action::Terminate(self.config(tls, host.as_slice(), scope)?)),
+            ("TLS", Some(Tls { mode: Some(Mode::Passthrough), .. })) => Some(Action::Pass),
             ("HTTP" | "TCP" | "UDP", Some(_)) => {
                 let message = format!("`tls` has no place on a listener of protocol {}", self.listener.protocol);
                 return self.refuse(codes::GATEWAY_TLS, "tls", message, Some("write `protocol: HTTPS`"), scope);
@@ -98,9 +99,9 @@ impl<'d> Reading<'d, '_> {
                 return self.refuse(codes::GATEWAY_TLS, "", message, Some(help), scope);
             }
             (protocol, _) => {
-                let message = format!("protocol {protocol} is not served: the port is not opened");
-                let at = self.pointer("protocol");
-                scope.warn(self.document, codes::GATEWAY_PROTOCOL, &at, message, Some("HTTP and HTTPS are"));
+                let message = format!("protocol {protocol} is not served so: the port is not opened");
+                let (at, help) = (self.pointer("protocol"), "HTTP, HTTPS, and TLS with `mode: Passthrough` are");
+                scope.warn(self.document, codes::GATEWAY_PROTOCOL, &at, message, Some(help));
                 return None;
             }
         };

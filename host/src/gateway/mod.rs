@@ -19,10 +19,8 @@ pub use plan::{Entry, Memory, Plan, plan};
 
 use crate::manifest::Document;
 use crate::manifest::endpoints::Kind;
-use crate::tls::HostPattern;
-use rustls::ServerConfig;
+use crate::tls::{Action, HostPattern};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 const ISTIO_GATEWAY: Kind =
     Kind { group: "networking.istio.io", versions: &["v1", "v1beta1", "v1alpha3"], kind: "Gateway" };
@@ -55,6 +53,6 @@ struct Declared<'d> {
     bind: Option<IpAddr>,
     /// At least one.
     hosts: Vec<HostPattern>,
-    /// How TLS ends; none is plain HTTP.
-    tls: Option<Arc<ServerConfig>>,
+    /// What becomes of TLS; none is plain HTTP.
+    tls: Option<Action>,
 }

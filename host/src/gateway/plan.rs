@@ -131,10 +131,8 @@ struct Group<'g, 'd> {
 
 impl Group<'_, '_> {
     fn entry(&self) -> Entry {
-        let of = |declared: &&Declared<'_>| {
-            let action = Action::Terminate(Arc::clone(declared.tls.as_ref()?));
-            Some(Server { hosts: declared.hosts.clone(), action })
-        };
+        let of =
+            |declared: &&Declared<'_>| Some(Server { hosts: declared.hosts.clone(), action: declared.tls.clone()? });
         let servers: Vec<Server> = self.servers.iter().filter_map(of).collect();
         let tls = (!servers.is_empty()).then(|| Arc::new(Servers::new(servers)));
         let served = Served { name: ListenerName::Gateway, port: Some(self.port), tls };

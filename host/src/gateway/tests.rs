@@ -5,6 +5,7 @@ use crate::tls::testing::{Authority, Pair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// The plan as lines `port at address tls`, and the findings with their help.
@@ -115,7 +116,7 @@ fn what_is_wrong_with_servers_is_all_said_at_once() {
         "a.yaml:8:77: error[SG0702]: `mode` has no place on a port of protocol HTTP | plain HTTP may have `httpsRedirect` only; for TLS write `protocol: HTTPS`",
         "a.yaml:9:5: error[SG0702]: a server of protocol HTTPS needs `tls` | write `tls: {mode: SIMPLE, credentialName: NAME}`",
         "a.yaml:10:44: error[SG0703]: `HTTTP` is not a protocol | the protocols are HTTP, HTTP2, GRPC, GRPC-WEB, HTTPS, TLS, TCP and MONGO",
-        "a.yaml:11:44: warning[SG0703]: protocol TCP is not served: the port is not opened | HTTP, HTTP2, GRPC, GRPC-WEB and HTTPS are",
+        "a.yaml:11:44: warning[SG0703]: protocol TCP is not served so: the port is not opened | HTTP, HTTP2, GRPC, GRPC-WEB, HTTPS, and TLS with `mode: PASSTHROUGH` are",
         "a.yaml:12:71: error[SG0701]: `unix:/a` is not an IP address | Unix sockets are not listened on",
         "a.yaml:13:21: error[SG0701]: 127.0.0.1:8080 is taken: the proxy's own listener has it | give the Gateway's port another number with `--gateway-port 8080=8080`",
     ];
@@ -200,8 +201,9 @@ fn a_certificate_that_clients_will_refuse_is_warned_of() {
 fn tls_fields_that_do_not_go_together_are_refused() {
     let pair = Authority::new("ca").issue(&["shop.example"]);
     let table = [
-        ("{credentialName: c}", "`mode` is missing, and without it"),
-        ("{mode: PASSTHROUGH}", "connections cannot pass through undecrypted"),
+        ("{credentialName: c}", "connections would pass through undecrypted"),
+        ("{mode: PASSTHROUGH, credentialName: c}", "connections would pass through undecrypted"),
+        ("{mode: AUTO_PASSTHROUGH}", "AUTO_PASSTHROUGH takes destinations from names"),
         ("{mode: ISTIO_MUTUAL}", "ISTIO_MUTUAL takes the certificates of a mesh"),
         ("{mode: SIMPLE}", "the server has no certificate"),
         ("{mode: SIMPLE, credentialName: c, privateKey: k}", "come from several sources"),
@@ -315,12 +317,25 @@ fn a_listener_of_the_gateway_api_is_checked_as_its_rules_say() {
             "[{name: a, port: 80, protocol: HTTP}, {name: b, port: 80, protocol: HTTP}]",
             "error[SG0701]: another listener has the same port",
         ),
-        ("[{name: a, port: 53, protocol: UDP}]", "warning[SG0703]: protocol UDP is not served"),
+        ("[{name: a, port: 53, protocol: UDP}]", "warning[SG0703]: protocol UDP is not served so"),
     ];
     for (listeners, expected) in table {
         let (_, findings) = plan_of(&(kubernetes(listeners) + &secret("c", &pair)));
         assert!(findings.iter().any(|finding| finding.contains(expected)), "{expected}: {findings:#?}");
     }
+}
+
+#[test]
+fn tls_that_is_passed_on_needs_no_certificate() {
+    let server = |protocol: &str, tls: &str| {
+        istio(&format!("[{{port: {{number: 443, name: t, protocol: {protocol}}}, hosts: [a.example], tls: {tls}}}]"))
+    };
+    let listener = "[{name: t, port: 443, protocol: TLS, hostname: a.example, tls: {mode: Passthrough}}]";
+    for text in [server("TLS", "{mode: PASSTHROUGH}"), server("HTTPS", "{}"), kubernetes(listener)] {
+        assert_eq!(plan_of(&text), (vec!["443 at 127.0.0.1:443 tls".to_owned()], vec![]), "{text}");
+    }
+    let (plan, findings) = plan_of(&server("TLS", "{mode: SIMPLE, credentialName: c}"));
+    assert!(plan.is_empty() && findings[0].contains("warning[SG0703]: protocol TLS is not served so"), "{findings:#?}");
 }
 
 #[test]
@@ -364,8 +379,10 @@ fn tls_that_has_not_changed_is_kept_and_sessions_with_it() {
         let documents: Vec<_> = documents.into_iter().map(Arc::new).collect();
         let plan = plan(&documents, &settings, &mut files, &mut memory, &mut diagnostics);
         let servers = plan.planned().remove(0).served.tls.unwrap();
-        let crate::tls::Action::Terminate(config) = servers.server(0).unwrap().action.clone();
-        config
+        match servers.server(0).unwrap().action.clone() {
+            Action::Terminate(config) => config,
+            Action::Pass => panic!("TLS is passed on"),
+        }
     };
     let gateway = https("{mode: SIMPLE, credentialName: c}");
     let first = config(gateway.clone() + &secret("c", &pair));

@@ -119,7 +119,7 @@ codes! {
     GATEWAY_TLS = "SG0702", "fields of a Gateway's TLS do not go together",
         "HTTPS needs a certificate from one source, and authorities where clients show one too; plain HTTP has none of it.";
     GATEWAY_PROTOCOL = "SG0703", "a protocol of a Gateway is not served",
-        "The port is not opened. HTTP, HTTP2, GRPC, GRPC-WEB and HTTPS are served.";
+        "The port is not opened. HTTP, HTTP2, GRPC, GRPC-WEB and HTTPS are served, and TLS that is passed on undecrypted.";
     GATEWAY_HOST = "SG0704", "a host of a Gateway is not valid, or taken",
         "A host is a DNS name, such a name after `*.`, or `*`. Among TLS servers of one port each host belongs to one.";
     CERTIFICATE_MISSING = "SG0705", "a certificate or key is not there",

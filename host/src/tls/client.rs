@@ -193,7 +193,7 @@ mod tests {
     use crate::tls::clients::{Authorities, ClientPins, Clients};
     use crate::tls::server::{Action, Server, Servers, Terms};
     use crate::tls::testing::{Authority, Pair};
-    use crate::tls::{HostPattern, Session, accept};
+    use crate::tls::{Greeted, HostPattern, Session, accept};
     use tokio_rustls::TlsConnector;
 
     /// Connects to a server with this certificate; the session is the server's, with the name that it was sent.
@@ -207,7 +207,10 @@ mod tests {
         let connector = TlsConnector::from(config);
         let (connected, accepted) = tokio::join!(connector.connect(server_name, near), accept(far, &servers));
         connected.map_err(|error| error.to_string())?;
-        accepted.map(|(_, session)| session).map_err(|error| error.to_string())
+        match accepted.map_err(|error| error.to_string())? {
+            Greeted::Terminated(_, session) => Ok(session),
+            Greeted::Passed { .. } => Err("it was passed on".into()),
+        }
     }
 
     fn upstream(authority: &Authority, server_name: &str) -> ClientTerms {

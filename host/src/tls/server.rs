@@ -116,6 +116,8 @@ impl ResolvesServerCert for FirstThatSuits {
 pub enum Action {
     /// TLS ends here, on these terms.
     Terminate(Arc<ServerConfig>),
+    /// It goes on undecrypted to the service that the client names.
+    Pass,
 }
 
 /// One server of a listener.

@@ -2,7 +2,8 @@
 //!
 //! [`forward`](forward()) picks an endpoint ([`balance`]), takes a connection to it ([`pool`], [`connect`]), makes the
 //! try ([`attempt`]), repeats it when that is allowed and worth it ([`retry`]) and streams the response back
-//! ([`response`]); after a 101, [`splice`] takes over. Which service a request is for was decided before.
+//! ([`response`]); after a 101, [`splice`] takes over. Which service a request is for was decided before. [`tunnel`] passes
+//! on connections that are not ours to read.
 
 mod attempt;
 mod balance;
@@ -14,6 +15,7 @@ pub mod registry;
 mod response;
 pub mod retry;
 pub mod splice;
+pub mod tunnel;
 
 pub use forward::{ForwardPolicy, Forwarded, forward};
 pub use pool::close_idle;

@@ -69,6 +69,17 @@ enum ProtocolVersion {
     Tls13,
 }
 
+impl Tls {
+    /// Whether connections go on undecrypted.
+    pub(super) fn passes(&self) -> bool {
+        let single = [&self.credential_name, &self.server_certificate, &self.private_key];
+        let certificate = single.iter().any(|source| source.is_some())
+            || self.credential_names.is_some()
+            || self.tls_certificates.is_some();
+        self.mode == Mode::Passthrough && !certificate
+    }
+}
+
 impl<'d> Reading<'d, '_> {
     /// How TLS ends at the server; none when something is wrong with it, which is then reported.
     pub(super) fn config(&self, tls: &Tls, hosts: &[HostPattern], scope: &mut Scope<'d>) -> Option<Arc<ServerConfig>> {
@@ -88,12 +99,13 @@ impl<'d> Reading<'d, '_> {
         let written = self.document.value.pointer(&self.pointer("tls/mode")).is_some();
         let (message, help) = match tls.mode {
             Mode::Simple | Mode::Mutual | Mode::OptionalMutual => return Some(()),
-            Mode::Passthrough if !written => {
-                ("`mode` is missing, and without it connections would pass through undecrypted", "write `mode: SIMPLE`")
-            }
-            Mode::Passthrough | Mode::AutoPassthrough => (
-                "connections cannot pass through undecrypted",
-                "end TLS here: write `mode: SIMPLE` and name a certificate",
+            Mode::Passthrough => (
+                "connections would pass through undecrypted, and the certificate be of no use",
+                if written { "write `mode: SIMPLE`, or remove the certificate" } else { "write `mode: SIMPLE`" },
+            ),
+            Mode::AutoPassthrough => (
+                "AUTO_PASSTHROUGH takes destinations from names that only a mesh uses",
+                "write `mode: PASSTHROUGH`: the name that the client asks for is the service's",
             ),
             Mode::IstioMutual => (
                 "ISTIO_MUTUAL takes the certificates of a mesh, which this proxy is not part of",

@@ -46,7 +46,7 @@ async fn handshake(
 ) -> (io::Result<Client>, Result<Session, HandshakeError>) {
     let (near, far) = tokio::io::duplex(64 << 10);
     let accepting = async {
-        let (mut stream, session) = accept(far, servers).await?;
+        let Greeted::Terminated(mut stream, session) = accept(far, servers).await? else { panic!("it was passed on") };
         stream.write_all(b"!").await?;
         stream.flush().await?;
         Ok(session)
@@ -182,6 +182,33 @@ async fn a_request_belongs_to_the_server_of_its_host() {
     for (host, serves) in table {
         assert_eq!(session.serves(host), serves, "{host}");
     }
+}
+
+#[tokio::test]
+async fn what_is_not_ours_to_end_is_passed_on_with_all_that_was_sent() {
+    let authority = Authority::new("ca");
+    let pair = authority.issue(&["shop.example"]);
+    let hosts = vec![HostPattern::parse("*.example").unwrap()];
+    let servers = Arc::new(Servers::new(vec![Server { hosts, action: Action::Pass }]));
+    let name = |name: &str| ServerName::try_from(name.to_owned()).unwrap();
+    let connector = TlsConnector::from(Arc::new(client(&authority, None)));
+
+    let (near, far) = tokio::io::duplex(64 << 10);
+    let connecting = tokio::spawn(connector.connect(name("shop.example"), near));
+    let Ok(Greeted::Passed { mut stream, sent, name: asked }) = accept(far, &servers).await else { panic!("it ended") };
+    assert_eq!(asked, "shop.example");
+    // Whoever has the key can complete the handshake with what was kept.
+    let (behind, mut before) = tokio::io::duplex(64 << 10);
+    before.write_all(&sent).await.unwrap();
+    let copying = tokio::spawn(async move { tokio::io::copy_bidirectional(&mut stream, &mut before).await });
+    let own = Arc::new(Servers::new(vec![server(&["*"], terms(&pair))]));
+    let Ok(Greeted::Terminated(..)) = accept(behind, &own).await else { panic!("no handshake") };
+    assert_eq!(shown(&connecting.await.unwrap().unwrap()), ["shop.example"]);
+    copying.abort();
+
+    let (near, far) = tokio::io::duplex(64 << 10);
+    let (connected, accepted) = tokio::join!(connector.connect(name("10.0.0.1"), near), accept(far, &servers));
+    assert!(connected.is_err() && matches!(accepted, Err(HandshakeError::UnknownName(None))));
 }
 
 #[test]
