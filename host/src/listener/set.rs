@@ -82,7 +82,15 @@ impl Listeners {
             return Err(errors);
         }
         let gone = self.open.iter().filter(|old| !open.iter().any(|new| Arc::ptr_eq(&new.listener, &old.listener)));
-        change.closed = gone.map(|old| Arc::clone(&old.listener)).collect();
+        for old in gone {
+            tracing::info!(address = %old.address, "no longer listening");
+            change.closed.push(Arc::clone(&old.listener));
+        }
+        for new in open.iter().filter(|new| change.opened.iter().any(|(opened, _)| Arc::ptr_eq(opened, &new.listener)))
+        {
+            let (name, tls) = (new.served.name.as_str(), new.served.tls.is_some());
+            tracing::info!(address = %new.address, port = new.served.port, listener = name, tls, "listening");
+        }
         self.open = open;
         Ok(change)
     }

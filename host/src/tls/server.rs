@@ -2,7 +2,7 @@
 
 use super::clients::Clients;
 use super::names::{HostIndex, HostPattern};
-use super::{PROTOCOLS, provider};
+use super::{PROTOCOLS, certificate, provider};
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
@@ -100,14 +100,22 @@ fn provider_with(names: &[String]) -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-/// Several certificates for the same names, such as RSA and ECDSA: the first whose signatures the client understands.
+/// Several certificates, such as RSA and ECDSA: the first whose signatures the client understands, and which is for the
+/// name it asks for if any is.
 #[derive(Debug)]
 struct FirstThatSuits(Vec<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for FirstThatSuits {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let [only] = self.0.as_slice() {
+            return Some(Arc::clone(only));
+        }
         let suits = |certified: &&Arc<CertifiedKey>| certified.key.choose_scheme(hello.signature_schemes()).is_some();
-        self.0.iter().find(suits).or_else(|| self.0.first()).cloned()
+        let mut suiting = self.0.iter().filter(suits);
+        let named = |certified: &&Arc<CertifiedKey>| {
+            hello.server_name().zip(certified.cert.first()).is_some_and(|(name, own)| certificate::covers(own, name))
+        };
+        suiting.clone().find(named).or_else(|| suiting.next()).or_else(|| self.0.first()).cloned()
     }
 }
 

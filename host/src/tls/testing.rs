@@ -1,7 +1,10 @@
 //! Certificates for unit tests.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType};
-use std::time::SystemTime;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, ExtendedKeyUsagePurpose,
+    IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber,
+};
+use std::time::{Duration, SystemTime};
 
 /// A certificate and its key, as PEM.
 pub(crate) struct Pair {
@@ -36,6 +39,28 @@ impl Authority {
         parameters.not_before = from.into();
         parameters.not_after = to.into();
         self.sign(&parameters)
+    }
+
+    /// A list, as PEM, that revokes a certificate.
+    pub(crate) fn revoke(&self, pair: &Pair) -> String {
+        let certificates = crate::tls::certificate::certificates(pair.certificate.as_bytes()).unwrap();
+        let parsed = webpki::EndEntityCert::try_from(&certificates[0]).unwrap();
+        let now = SystemTime::now();
+        let revoked = RevokedCertParams {
+            serial_number: SerialNumber::from_slice(parsed.serial()),
+            revocation_time: now.into(),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let parameters = CertificateRevocationListParams {
+            this_update: (now - Duration::from_hours(1)).into(),
+            next_update: (now + Duration::from_hours(1)).into(),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        parameters.signed_by(&self.0).unwrap().pem().unwrap()
     }
 
     fn parameters(names: &[&str]) -> CertificateParams {

@@ -164,6 +164,34 @@ async fn clients_show_a_certificate_where_one_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_client_whose_certificate_was_revoked_is_kept_out() {
+    let authority = Authority::new("ca");
+    let pair = authority.issue(&["shop.example"]);
+    let (kept, gone) = (authority.issue(&["client.example"]), authority.issue(&["client.example"]));
+    let roots = roots(authority.certificate().as_bytes()).unwrap();
+    let revoked = revocation_lists(authority.revoke(&gone).as_bytes()).unwrap();
+    let clients = Clients::Required(Box::new(Authorities { roots, revoked, pins: ClientPins::default() }));
+    let servers = Arc::new(Servers::new(vec![server(&["*"], Terms { clients, ..terms(&pair) })]));
+    for (own, admitted) in [(&kept, true), (&gone, false)] {
+        let (stream, session) = handshake(&servers, client(&authority, Some(own)), "shop.example").await;
+        assert_eq!((stream.is_ok(), session.is_ok()), (admitted, admitted));
+    }
+}
+
+#[tokio::test]
+async fn of_several_certificates_the_one_for_the_name_is_shown() {
+    let authority = Authority::new("ca");
+    let names = ["a.example", "b.example"];
+    let pairs = names.map(|name| authority.issue(&[name]));
+    let certificates = pairs.iter().flat_map(|pair| terms(pair).certificates).collect();
+    let servers = Arc::new(Servers::new(vec![server(&["*"], Terms { certificates, ..terms(&pairs[0]) })]));
+    for name in names {
+        let (stream, _) = handshake(&servers, client(&authority, None), name).await;
+        assert_eq!(shown(&stream.unwrap()), [name]);
+    }
+}
+
+#[tokio::test]
 async fn a_request_belongs_to_the_server_of_its_host() {
     let authority = Authority::new("ca");
     let pair = authority.issue(&["a.example", "*.b.example"]);
