@@ -280,9 +280,7 @@ impl Loader {
         let mut claimed = Vec::new();
         let mut fits = true;
         for kind in &component.code.manifest.kinds {
-            let mine: Vec<&Arc<Document>> =
-                documents.iter().filter(|document| document.is(&kind.group, &kind.kind)).collect();
-            let mine: Vec<_> = mine.into_iter().filter(|document| !gateway::is_secret(document)).collect();
+            let mine = for_filters(documents, &kind.group, &kind.kind);
             if mine.is_empty() {
                 continue;
             }
@@ -305,6 +303,12 @@ impl Loader {
         }
         registry
     }
+}
+
+/// The documents of a kind that filters may be given. Keys are none of their business.
+fn for_filters<'d>(documents: &'d [Arc<Document>], group: &str, kind: &str) -> Vec<&'d Arc<Document>> {
+    let may = |document: &&Arc<Document>| document.is(group, kind) && !gateway::is_secret(document);
+    documents.iter().filter(may).collect()
 }
 
 fn compiled(owner: &str, schema: &serde_json::Value, diagnostics: &mut Diagnostics) -> Option<Schema> {
@@ -396,4 +400,19 @@ fn channels(names: &Names, documents: &[Arc<Document>], diagnostics: &mut Diagno
         }
         Vec::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_filter_is_given_a_secret() {
+        let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+        let path = std::path::Path::new("a.yaml");
+        let documents = manifest::parse(path, text.as_bytes(), "default", &mut Diagnostics::new());
+        let documents: Vec<_> = documents.into_iter().map(Arc::new).collect();
+        assert_eq!(for_filters(&documents, "", "ConfigMap").len(), 1);
+        assert!(for_filters(&documents, "", "Secret").is_empty());
+    }
 }
