@@ -11,6 +11,10 @@ use tokio_rustls::server::TlsStream;
 /// Room for what is read at once of a ClientHello, in bytes: those with post-quantum keys have some 1,700.
 const HELLO: usize = 4 << 10;
 
+/// The most that is read of one, in bytes: the largest that TLS allows (RFC 8446, section 4, and 65,535 bytes are the TLS
+/// library's limit), in records of a usual size.
+const HELLO_LIMIT: usize = 72 << 10;
+
 /// A fatal alert `unrecognized_name` (RFC 6066, section 3; RFC 8446, section 6), as a record.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
@@ -94,7 +98,7 @@ pub async fn refuse_name(stream: &mut (impl AsyncWrite + Unpin)) {
     let _ = stream.shutdown().await;
 }
 
-/// Reads a ClientHello, and keeps its bytes. The TLS library bounds its size.
+/// Reads a ClientHello, and keeps its bytes.
 async fn read_hello<S>(stream: &mut S, sent: &mut Vec<u8>) -> io::Result<Accepted>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -106,9 +110,14 @@ where
         if stream.read_buf(sent).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        if sent.len() > HELLO_LIMIT {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the ClientHello is too large"));
+        }
         let mut new = sent.get(before..).unwrap_or_default();
         while !new.is_empty() {
-            acceptor.read_tls(&mut new)?;
+            if acceptor.read_tls(&mut new)? == 0 {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the client closed TLS before it began"));
+            }
         }
         match acceptor.accept() {
             Ok(Some(accepted)) => return Ok(accepted),

@@ -44,7 +44,17 @@ async fn handshake(
     config: ClientConfig,
     name: &str,
 ) -> (io::Result<Client>, Result<Session, HandshakeError>) {
-    let (near, far) = tokio::io::duplex(64 << 10);
+    handshake_over(64 << 10, servers, config, name).await
+}
+
+/// The same over a wire that holds so many bytes.
+async fn handshake_over(
+    bytes: usize,
+    servers: &Arc<Servers>,
+    config: ClientConfig,
+    name: &str,
+) -> (io::Result<Client>, Result<Session, HandshakeError>) {
+    let (near, far) = tokio::io::duplex(bytes);
     let accepting = async {
         let Greeted::Terminated(mut stream, session) = accept(far, servers).await? else { panic!("it was passed on") };
         stream.write_all(b"!").await?;
@@ -86,6 +96,41 @@ async fn a_name_that_no_server_takes_is_told_so() {
     let (stream, session) = handshake(&servers, client(&authority, None), "other.example").await;
     assert!(stream.unwrap_err().to_string().contains("UnrecognisedName"));
     assert!(matches!(session.unwrap_err(), HandshakeError::UnknownName(Some(name)) if name == "other.example"));
+}
+
+#[tokio::test]
+async fn a_hello_may_come_in_pieces_but_not_without_end() {
+    let authority = Authority::new("ca");
+    let pair = authority.issue(&["shop.example"]);
+    let servers = Arc::new(Servers::new(vec![server(&["*"], terms(&pair))]));
+    let (stream, session) = handshake_over(50, &servers, client(&authority, None), "shop.example").await;
+    assert!(stream.is_ok() && session.is_ok());
+
+    let (mut near, far) = tokio::io::duplex(4 << 10);
+    let flooding = tokio::spawn(async move {
+        // Records of a ClientHello that announces 16 MB.
+        let mut sent = 0;
+        let mut record = [[22, 3, 1, 64, 0].as_slice(), &[1, 255, 255, 255], &[0; (16 << 10) - 4]].concat();
+        while near.write_all(&record).await.is_ok() {
+            sent += record.len();
+            record[5] = 0;
+        }
+        sent
+    });
+    assert!(matches!(accept(far, &servers).await, Err(HandshakeError::Failed(_))));
+    assert!(flooding.await.unwrap() < 2 * HELLO_LIMIT);
+}
+
+#[tokio::test]
+async fn a_client_that_ends_before_it_begins_is_no_work() {
+    let servers = Arc::new(Servers::new(Vec::new()));
+    let end = [21, 3, 1, 0, 2, 1, 0];
+    for bytes in [&end[..], &[end, end].concat(), &[22, 3, 1, 0, 0].repeat(100), b"GET / HTTP/1.1\r\n\r\n"] {
+        let (mut near, far) = tokio::io::duplex(4 << 10);
+        near.write_all(bytes).await.unwrap();
+        near.shutdown().await.unwrap();
+        assert!(matches!(accept(far, &servers).await, Err(HandshakeError::Failed(_))), "{bytes:?}");
+    }
 }
 
 #[tokio::test]
