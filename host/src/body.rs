@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +38,12 @@ pub struct BodyEnd {
 }
 
 /// A body of known bytes or one that streams.
-pub struct ProxyBody {
+///
+/// It is as small as a pointer, since messages are moved often on their way and most requests have no body.
+pub struct ProxyBody(Option<Box<Inner>>);
+
+#[derive(Default)]
+struct Inner {
     /// What is here already and comes first.
     ahead: Option<Bytes>,
     /// Where the rest comes from.
@@ -49,8 +55,10 @@ pub struct ProxyBody {
 
 type EndHook = Box<dyn FnOnce(BodyEnd) + Send>;
 
+#[derive(Default)]
 enum Source {
     /// There is no more.
+    #[default]
     None,
     /// A peer, as hyper reads it.
     Incoming(Incoming),
@@ -60,14 +68,14 @@ enum Source {
 
 impl ProxyBody {
     /// No bytes.
-    pub fn empty() -> Self {
-        Self::new(None, Source::None)
+    pub const fn empty() -> Self {
+        Self(None)
     }
 
     /// These bytes.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self::new((!bytes.is_empty()).then_some(bytes), Source::None)
+        if bytes.is_empty() { Self::empty() } else { Self::new(Some(bytes), Source::None) }
     }
 
     /// A body that streams.
@@ -84,31 +92,41 @@ impl ProxyBody {
     }
 
     fn new(ahead: Option<Bytes>, rest: Source) -> Self {
-        Self { ahead, rest, bytes: 0, limit: None, on_end: None }
+        Self(Some(Box::new(Inner { ahead, rest, bytes: 0, limit: None, on_end: None })))
     }
 
     /// The same body, failing with [`BodyError::TooLarge`] beyond this many bytes.
     #[must_use]
     pub fn limited(mut self, limit: Option<u64>) -> Self {
-        self.limit = limit;
+        if let Some(inner) = &mut self.0 {
+            inner.limit = limit;
+        }
         self
+    }
+
+    /// The most bytes that it may have, if that is limited.
+    pub fn limit(&self) -> Option<u64> {
+        self.0.as_ref().and_then(|inner| inner.limit)
     }
 
     /// Calls `hook` once, when the body has ended, well or not, or is dropped.
     ///
     /// A body of known bytes that nobody reads, such as one for a HEAD request, counts as complete.
     pub fn on_end(&mut self, hook: impl FnOnce(BodyEnd) + Send + 'static) {
-        self.on_end = Some(Box::new(hook));
+        self.0.get_or_insert_default().on_end = Some(Box::new(hook));
     }
 
     /// Whether all of it is here, so that it can be sent more than once.
     pub fn is_known(&self) -> bool {
-        matches!(self.rest, Source::None)
+        self.0.as_ref().is_none_or(|inner| matches!(inner.rest, Source::None))
     }
 
     /// A copy, when all of it is here.
     pub fn replayable(&self) -> Option<Self> {
-        self.is_known().then(|| Self::new(self.ahead.clone(), Source::None))
+        match &self.0 {
+            None => Some(Self::empty()),
+            Some(inner) => self.is_known().then(|| Self::new(inner.ahead.clone(), Source::None)),
+        }
     }
 
     /// Waits for the first frame of a body that streams.
@@ -119,43 +137,30 @@ impl ProxyBody {
         if self.is_known() {
             return Ok(self);
         }
-        if let Some(limit) = self.limit.filter(|limit| self.size_hint().lower() > *limit) {
+        let limit = self.limit();
+        if let Some(limit) = limit.filter(|limit| self.size_hint().lower() > *limit) {
             return Err(BodyError::TooLarge { limit });
         }
         let Some(frame) = self.frame().await else { return Ok(Self::empty()) };
         match frame?.into_data() {
             Ok(data) => {
-                self.bytes = 0;
-                self.ahead = Some(data);
-                self.settle().await
+                let Some(mut inner) = self.0.take() else { return Ok(Self::full(data)) };
+                inner.bytes = 0;
+                inner.ahead = Some(data);
+                inner.settle().await?;
+                Ok(Self(Some(inner)))
             }
             Err(trailers) => Ok(Self::stream(Trailers(Some(trailers)))),
         }
     }
 
-    /// Finds out whether the frame read ahead was all. The end of a chunked body often lies in the same packet as its
-    /// only chunk, but is read one turn later.
-    async fn settle(mut self) -> Result<Self, BodyError> {
-        if !self.rest.is_end_stream() && self.rest.size_hint().exact().is_none() {
-            for _ in 0..2 {
-                tokio::task::yield_now().await;
-                match std::future::poll_fn(|context| Poll::Ready(self.rest.poll_frame(context))).await {
-                    Poll::Pending => {}
-                    Poll::Ready(None) => self.rest = Source::None,
-                    Poll::Ready(Some(frame)) => return Ok(self.put_back(frame?)),
-                }
-            }
-        }
-        if self.rest.is_end_stream() {
-            self.rest = Source::None;
-        }
-        Ok(self)
-    }
-
-    fn put_back(mut self, frame: Frame<Bytes>) -> Self {
-        let rest = std::mem::replace(&mut self.rest, Source::None);
-        self.rest = Source::Stream(Box::pin(Resumed { frame: Some(frame), rest }));
-        self
+    /// The same, and takes at least this long. Who waits without reading does not see that the client leaves.
+    pub async fn begin_after(self, delay: Duration) -> Result<Self, BodyError> {
+        let waited = async {
+            tokio::time::sleep(delay).await;
+            Ok(())
+        };
+        tokio::try_join!(self.begin(), waited).map(|(body, ())| body)
     }
 
     /// All of it, if it is at most this large. One frame is not copied. Trailers are dropped.
@@ -168,7 +173,7 @@ impl ProxyBody {
         let mut rest: Option<BytesMut> = None;
         while let Some(frame) = self.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
-            if self.bytes > limit {
+            if self.0.as_ref().is_some_and(|inner| inner.bytes > limit) {
                 return Err(BodyError::TooLarge { limit });
             }
             match &mut rest {
@@ -185,6 +190,35 @@ impl ProxyBody {
         }
         Ok(rest.map_or(first, BytesMut::freeze))
     }
+}
+
+impl Inner {
+    /// Finds out whether the frame read ahead was all. The end of a chunked body often lies in the same packet as its
+    /// only chunk, but is read one turn later.
+    async fn settle(&mut self) -> Result<(), BodyError> {
+        if !self.rest.is_end_stream() && self.rest.size_hint().exact().is_none() {
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+                match std::future::poll_fn(|context| Poll::Ready(self.rest.poll_frame(context))).await {
+                    Poll::Pending => {}
+                    Poll::Ready(None) => self.rest = Source::None,
+                    Poll::Ready(Some(frame)) => {
+                        self.put_back(frame?);
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        if self.rest.is_end_stream() {
+            self.rest = Source::None;
+        }
+        Ok(())
+    }
+
+    fn put_back(&mut self, frame: Frame<Bytes>) {
+        let rest = std::mem::take(&mut self.rest);
+        self.rest = Source::Stream(Box::pin(Resumed { frame: Some(frame), rest }));
+    }
 
     /// Counts a frame and holds it against the limit.
     fn admit(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
@@ -196,21 +230,7 @@ impl ProxyBody {
         }
     }
 
-    fn end(&mut self, complete: bool) {
-        if let Some(hook) = self.on_end.take() {
-            hook(BodyEnd { bytes: self.bytes, complete });
-        }
-    }
-}
-
-impl Body for ProxyBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = match self.ahead.take() {
             Some(bytes) => Some(Ok(Frame::data(bytes))),
             None => ready!(self.rest.poll_frame(context)),
@@ -231,21 +251,47 @@ impl Body for ProxyBody {
         self.ahead.is_none() && self.rest.is_end_stream()
     }
 
+    fn end(&mut self, complete: bool) {
+        if let Some(hook) = self.on_end.take() {
+            hook(BodyEnd { bytes: self.bytes, complete });
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// A reader may stop after the last byte of a body of known length without asking for its end.
+    fn drop(&mut self) {
+        self.end(matches!(self.rest, Source::None) || self.is_end_stream());
+    }
+}
+
+impl Body for ProxyBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Some(inner) => inner.poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|inner| inner.is_end_stream())
+    }
+
     fn size_hint(&self) -> SizeHint {
-        let ahead = self.ahead.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        let mut hint = self.rest.size_hint();
+        let Some(inner) = &self.0 else { return SizeHint::with_exact(0) };
+        let ahead = inner.ahead.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let mut hint = inner.rest.size_hint();
         match hint.exact() {
             Some(rest) => hint.set_exact(rest.saturating_add(ahead)),
             None => hint.set_lower(hint.lower().saturating_add(ahead)),
         }
         hint
-    }
-}
-
-impl Drop for ProxyBody {
-    /// A reader may stop after the last byte of a body of known length without asking for its end.
-    fn drop(&mut self) {
-        self.end(self.is_known() || self.is_end_stream());
     }
 }
 
@@ -312,8 +358,12 @@ impl Body for Trailers {
 
 impl std::fmt::Debug for ProxyBody {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ahead = self.ahead.as_ref().map(Bytes::len);
-        formatter.debug_struct("ProxyBody").field("ahead", &ahead).field("known", &self.is_known()).finish()
+        let ahead = self.0.as_ref().and_then(|inner| inner.ahead.as_ref()).map(Bytes::len);
+        formatter
+            .debug_struct("ProxyBody")
+            .field("ahead", &ahead)
+            .field("known", &self.is_known())
+            .finish_non_exhaustive()
     }
 }
 

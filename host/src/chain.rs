@@ -5,12 +5,14 @@
 use crate::body::ProxyBody;
 use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
+use crate::mirror::{self, Mirror};
 use crate::request::RequestHead;
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
 use crate::wasm::{Failure, FailureKind, Filter, OnFailure, types};
 use http::{Response, response};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A snapshot's filters, in the order in which they see a request.
 #[derive(Debug, Default)]
@@ -40,6 +42,10 @@ pub struct Course {
     response_edits: Vec<HeaderEdit>,
     /// The filter that settled the request.
     decided_by: Option<usize>,
+    /// How long to wait before what it decided is done.
+    delay: Option<Duration>,
+    /// Who answered, once somebody has.
+    pub upstream: Option<SocketAddr>,
     /// Filled only when someone wants to know why.
     trace: Option<Vec<TraceStep>>,
 }
@@ -98,12 +104,34 @@ pub struct Forward {
     pub timeout: Option<u64>,
     /// When to try again.
     pub retries: Option<types::RetryPolicy>,
+    /// Who gets a copy.
+    pub mirrors: Vec<Mirror>,
+}
+
+/// Times one call after the other with one look at the clock for each.
+struct Stopwatch(Instant);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the last lap.
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now.saturating_duration_since(std::mem::replace(&mut self.0, now))
+    }
 }
 
 impl Course {
     /// A course that records why.
     pub fn traced() -> Self {
         Self { trace: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// How long to wait before the step is carried out. Waiting is done once.
+    pub fn take_delay(&mut self) -> Option<Duration> {
+        self.delay.take()
     }
 
     /// What was recorded.
@@ -139,15 +167,15 @@ impl Chain {
     }
 
     /// Asks filter after filter, from where the course stands.
-    pub fn decide(&self, head: &mut RequestHead, course: &mut Course) -> Result<Step, RequestError> {
+    pub fn decide(&self, head: &mut Box<RequestHead>, course: &mut Course) -> Result<Step, RequestError> {
+        let mut watch = Stopwatch::start();
         while let Some(link) = self.links.get(course.next) {
             if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
-                let started = Instant::now();
                 let decided = link.filter.on_request(head);
-                let step = settle(link, Phase::Request, started, decided, head, course)?;
+                let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
                 if let Some(trace) = &mut course.trace {
-                    trace.push(trace_step(link, step.as_ref(), explained));
+                    trace.push(trace_step(link, step.as_ref(), course.delay, explained));
                 }
                 if let Some(step) = step {
                     return Ok(step);
@@ -161,15 +189,15 @@ impl Chain {
     /// Hands outcomes to the filter that asked for them, and goes on from there.
     pub fn gathered(
         &self,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
         state: &[u8],
         outcomes: &[types::Outcome],
         course: &mut Course,
     ) -> Result<Step, RequestError> {
         if let Some(link) = self.links.get(course.next) {
-            let started = Instant::now();
+            let mut watch = Stopwatch::start();
             let decided = link.filter.on_gathered(head, state, outcomes);
-            if let Some(step) = settle(link, Phase::Gathered, started, decided, head, course)? {
+            if let Some(step) = settle(link, Phase::Gathered, &mut watch, decided, head, course)? {
                 return Ok(step);
             }
         }
@@ -181,20 +209,20 @@ impl Chain {
     /// decided on the way in.
     pub fn respond(
         &self,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
         mut response: Response<ProxyBody>,
         course: &mut Course,
     ) -> Result<Response<ProxyBody>, RequestError> {
         let seen = self.links.len().min(course.next.saturating_add(1));
         for link in self.links.iter().take(seen).rev().filter(|link| link.filter.code.hooks.has_response()) {
             let (mut parts, body) = response.into_parts();
-            response = match respond_one(link, head, &mut parts)? {
+            response = match respond_one(link, head, &mut parts, course.upstream)? {
                 Some(replaced) => replaced,
                 None => Response::from_parts(parts, body),
             };
         }
         for edit in course.response_edits.drain(..) {
-            edit.apply(response.headers_mut());
+            edit.apply(response.headers_mut(), course.upstream);
         }
         Ok(response)
     }
@@ -203,25 +231,28 @@ impl Chain {
 /// A response phase of one filter: edits the head in place, or gives another response.
 fn respond_one(
     link: &Link,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     parts: &mut response::Parts,
+    upstream: Option<SocketAddr>,
 ) -> Result<Option<Response<ProxyBody>>, RequestError> {
-    let started = Instant::now();
+    let mut watch = Stopwatch::start();
     let decided = link.filter.on_response(head, parts).and_then(|decision| match decision {
         types::ResponseDecision::Next(edits) => Ok(Err(decision::header_edits(edits)?)),
         types::ResponseDecision::Respond(answer) => Ok(Ok(decision::response(answer)?)),
     });
     match decided {
         Ok(Ok(answer)) => {
-            link.metrics.observe(Phase::Response, CallResult::Respond, started.elapsed());
+            link.metrics.observe(Phase::Response, CallResult::Respond, watch.lap());
             Ok(Some(answer))
         }
         Ok(Err(edits)) => {
-            link.metrics.observe(Phase::Response, CallResult::Next, started.elapsed());
-            edits.into_iter().for_each(|edit| edit.apply(&mut parts.headers));
+            link.metrics.observe(Phase::Response, CallResult::Next, watch.lap());
+            for edit in edits {
+                edit.apply(&mut parts.headers, upstream);
+            }
             Ok(None)
         }
-        Err(failure) => failed(link, Phase::Response, started, &failure).map(|()| None),
+        Err(failure) => failed(link, Phase::Response, &mut watch, &failure).map(|()| None),
     }
 }
 
@@ -229,9 +260,9 @@ fn respond_one(
 fn settle(
     link: &Link,
     phase: Phase,
-    started: Instant,
+    watch: &mut Stopwatch,
     decided: Result<types::RequestDecision, Failure>,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     course: &mut Course,
 ) -> Result<Option<Step>, RequestError> {
     let applied = decided.and_then(|decision| {
@@ -240,20 +271,20 @@ fn settle(
     });
     match applied {
         Ok((result, step)) => {
-            link.metrics.observe(phase, result, started.elapsed());
+            link.metrics.observe(phase, result, watch.lap());
             if step.is_some() {
                 course.decided_by = Some(course.next);
             }
             Ok(step)
         }
-        Err(failure) => failed(link, phase, started, &failure).map(|()| None),
+        Err(failure) => failed(link, phase, watch, &failure).map(|()| None),
     }
 }
 
 fn carry_out(
     decision: types::RequestDecision,
     filter: &Filter,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     course: &mut Course,
 ) -> Result<Option<Step>, Failure> {
     match decision {
@@ -265,13 +296,19 @@ fn carry_out(
         }
         types::RequestDecision::Forward(forward) => {
             let response_edits = decision::header_edits(forward.response_edits)?;
+            let mirrors = mirror::check(forward.mirrors)?;
             decision::apply(forward.edits, head)?;
             course.response_edits.extend(response_edits);
-            let types::Forward { destination, timeout, retries, .. } =
-                types::Forward { edits: Vec::new(), response_edits: Vec::new(), ..forward };
-            Ok(Some(Step::Forward(Forward { destination, timeout, retries })))
+            course.delay = decision::delay(forward.delay);
+            let types::Forward { destination, timeout, retries, .. } = forward;
+            Ok(Some(Step::Forward(Forward { destination, timeout, retries, mirrors })))
         }
-        types::RequestDecision::Respond(answer) => Ok(Some(Step::Respond(decision::response(answer)?))),
+        types::RequestDecision::Respond(mut answer) => {
+            let delay = answer.delay.take();
+            let response = decision::response(answer)?;
+            course.delay = decision::delay(delay);
+            Ok(Some(Step::Respond(response)))
+        }
         types::RequestDecision::Gather(mut plan) => {
             let edits = decision::header_edits(std::mem::take(&mut plan.response_edits))?;
             crate::gather::check(&plan).map_err(Failure::invalid)?;
@@ -291,7 +328,7 @@ fn carry_out(
 }
 
 /// Counts a failure; the request goes on when the filter may fail open.
-fn failed(link: &Link, phase: Phase, started: Instant, failure: &Failure) -> Result<(), RequestError> {
+fn failed(link: &Link, phase: Phase, watch: &mut Stopwatch, failure: &Failure) -> Result<(), RequestError> {
     let filter = &link.filter;
     let open = filter.settings.failure == OnFailure::Open;
     let result = match failure.kind {
@@ -300,7 +337,7 @@ fn failed(link: &Link, phase: Phase, started: Instant, failure: &Failure) -> Res
         FailureKind::Memory => CallResult::Memory,
         FailureKind::Invalid => CallResult::Invalid,
     };
-    link.metrics.observe(phase, result, started.elapsed());
+    link.metrics.observe(phase, result, watch.lap());
     tracing::warn!(
         target: "sluicegate::filter",
         filter = &*filter.name,
@@ -329,7 +366,7 @@ fn result_of(decision: &types::RequestDecision) -> CallResult {
 
 type Explained = Result<Option<crate::wasm::explain_filter::Explanation>, Failure>;
 
-fn trace_step(link: &Link, step: Option<&Step>, explained: Option<Explained>) -> TraceStep {
+fn trace_step(link: &Link, step: Option<&Step>, delay: Option<Duration>, explained: Option<Explained>) -> TraceStep {
     let (summary, candidates) = match explained {
         Some(Ok(Some(explanation))) => {
             let candidates = explanation.candidates.into_iter().map(|candidate| TraceCandidate {
@@ -346,7 +383,10 @@ fn trace_step(link: &Link, step: Option<&Step>, explained: Option<Explained>) ->
     TraceStep {
         filter: link.filter.name.to_string(),
         version: link.filter.code.manifest.version.clone(),
-        decision: describe(step),
+        decision: match delay {
+            Some(delay) => format!("{}, after {} ms", describe(step), delay.as_millis()),
+            None => describe(step),
+        },
         summary,
         candidates,
     }
@@ -356,8 +396,8 @@ fn describe(step: Option<&Step>) -> String {
     match step {
         None | Some(Step::End) => "next".into(),
         Some(Step::Forward(forward)) => {
-            let types::Destination { host, port, .. } = &forward.destination;
-            port.map_or_else(|| format!("forward to {host}"), |port| format!("forward to {host}:{port}"))
+            let mirrors = forward.mirrors.iter().map(|mirror| format!(", mirrored to {}", place(&mirror.destination)));
+            format!("forward to {}{}", place(&forward.destination), mirrors.collect::<String>())
         }
         Some(Step::Respond(response)) => format!("respond {}", response.status().as_u16()),
         Some(Step::Gather(plan)) => {
@@ -370,4 +410,9 @@ fn describe(step: Option<&Step>) -> String {
         }
         Some(Step::InspectBody(max)) => format!("inspect the body, up to {max} bytes"),
     }
+}
+
+fn place(destination: &types::Destination) -> String {
+    let types::Destination { host, port, .. } = destination;
+    port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
 }

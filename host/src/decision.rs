@@ -4,12 +4,19 @@
 //! carried out leaves the message as it was.
 
 use crate::body::ProxyBody;
+use crate::config::limits;
 use crate::request::RequestHead;
 use crate::wasm::Failure;
 use crate::wasm::types;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+mod formatted;
+
+pub use formatted::Formatted;
 
 /// A header edit whose name and value are known to be good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +27,15 @@ pub enum HeaderEdit {
     Append(HeaderName, HeaderValue),
     /// Removes every value.
     Remove(HeaderName),
+    /// Replaces every value by one that is put together now, unless it is empty.
+    SetFormatted(HeaderName, Formatted),
+    /// Adds one more value that is put together now, unless it is empty.
+    AppendFormatted(HeaderName, Formatted),
 }
 
 impl HeaderEdit {
-    /// Applies the edit.
-    pub fn apply(self, headers: &mut HeaderMap) {
+    /// Applies the edit. `upstream` is who answered.
+    pub fn apply(self, headers: &mut HeaderMap, upstream: Option<SocketAddr>) {
         match self {
             Self::Set(name, value) => {
                 headers.insert(name, value);
@@ -34,6 +45,16 @@ impl HeaderEdit {
             }
             Self::Remove(name) => {
                 headers.remove(name);
+            }
+            Self::SetFormatted(name, value) => {
+                if let Some(value) = value.render(headers, upstream) {
+                    headers.insert(name, value);
+                }
+            }
+            Self::AppendFormatted(name, value) => {
+                if let Some(value) = value.render(headers, upstream) {
+                    headers.append(name, value);
+                }
             }
         }
     }
@@ -56,7 +77,7 @@ pub fn apply(edits: Vec<types::RequestEdit>, head: &mut RequestHead) -> Result<(
     let mut checked = Vec::with_capacity(edits.len());
     for edit in edits {
         checked.push(match edit {
-            types::RequestEdit::Header(edit) => RequestEdit::Header(header_edit(edit)?),
+            types::RequestEdit::Header(edit) => RequestEdit::Header(request_header_edit(edit)?),
             types::RequestEdit::Path(path) => {
                 target = Cow::Owned(target_of(&path, target.query())?);
                 RequestEdit::Target(target.clone().into_owned())
@@ -71,7 +92,7 @@ pub fn apply(edits: Vec<types::RequestEdit>, head: &mut RequestHead) -> Result<(
     }
     for edit in checked {
         match edit {
-            RequestEdit::Header(edit) => edit.apply(&mut head.headers),
+            RequestEdit::Header(edit) => edit.apply(&mut head.headers, None),
             RequestEdit::Target(target) => head.path_and_query = target,
             RequestEdit::Authority(authority) => head.authority = authority,
             RequestEdit::Attribute(name, value) => head.attributes.push((Cow::Owned(name), value)),
@@ -85,13 +106,23 @@ pub fn header_edits(edits: Vec<types::HeaderEdit>) -> Result<Vec<HeaderEdit>, Fa
     edits.into_iter().map(header_edit).collect()
 }
 
-/// Checks an answer and turns it into a response.
+/// How long to wait before a decision is carried out. It is bounded, as a request that waits takes another one's place.
+pub fn delay(milliseconds: Option<u64>) -> Option<Duration> {
+    let delay = milliseconds.filter(|&milliseconds| milliseconds > 0).map(Duration::from_millis);
+    delay.map(|delay| delay.min(limits::DELAY))
+}
+
+/// Checks an answer and turns it into a response. Only an answer to a request can wait, and its delay has been taken out
+/// before.
 pub fn response(answer: types::Answer) -> Result<Response<ProxyBody>, Failure> {
+    if answer.delay.is_some() {
+        return Err(Failure::invalid("it delays an answer that cannot wait"));
+    }
     let status = StatusCode::from_u16(answer.status).ok().filter(|status| (200..600).contains(&status.as_u16()));
     let status = status.ok_or_else(|| Failure::invalid(format!("it answers with status {}", answer.status)))?;
     let mut headers = HeaderMap::with_capacity(answer.headers.len());
     for header in answer.headers {
-        headers.append(name(header.name)?, value(header.value)?);
+        headers.append(name(&header.name)?, value(header.value)?);
     }
     let mut response = Response::new(ProxyBody::full(answer.body));
     *response.status_mut() = status;
@@ -101,15 +132,30 @@ pub fn response(answer: types::Answer) -> Result<Response<ProxyBody>, Failure> {
 
 fn header_edit(edit: types::HeaderEdit) -> Result<HeaderEdit, Failure> {
     Ok(match edit {
-        types::HeaderEdit::Set(header) => HeaderEdit::Set(name(header.name)?, value(header.value)?),
-        types::HeaderEdit::Append(header) => HeaderEdit::Append(name(header.name)?, value(header.value)?),
-        types::HeaderEdit::Remove(header) => HeaderEdit::Remove(name(header)?),
+        types::HeaderEdit::Set(header) => HeaderEdit::Set(name(&header.name)?, value(header.value)?),
+        types::HeaderEdit::Append(header) => HeaderEdit::Append(name(&header.name)?, value(header.value)?),
+        types::HeaderEdit::Remove(header) => HeaderEdit::Remove(name(&header)?),
+        types::HeaderEdit::SetFormatted(types::FormattedHeader { name: header, parts }) => {
+            HeaderEdit::SetFormatted(name(&header)?, Formatted::check(parts)?)
+        }
+        types::HeaderEdit::AppendFormatted(types::FormattedHeader { name: header, parts }) => {
+            HeaderEdit::AppendFormatted(name(&header)?, Formatted::check(parts)?)
+        }
     })
 }
 
+fn request_header_edit(edit: types::HeaderEdit) -> Result<HeaderEdit, Failure> {
+    match edit {
+        types::HeaderEdit::SetFormatted(header) | types::HeaderEdit::AppendFormatted(header) => {
+            Err(Failure::invalid(format!("header {:?} of a request is made of its response", header.name)))
+        }
+        edit => header_edit(edit),
+    }
+}
+
 /// Framing and hop-by-hop headers are the host's own (RFC 9110, section 7.6.1); `host` is edited as the authority.
-fn name(name: String) -> Result<HeaderName, Failure> {
-    let parsed = HeaderName::try_from(name.as_str());
+fn name(name: &str) -> Result<HeaderName, Failure> {
+    let parsed = HeaderName::try_from(name);
     let parsed = parsed.map_err(|_| Failure::invalid(format!("{name:?} is not a header name")))?;
     let own = matches!(
         parsed.as_str(),
@@ -142,7 +188,8 @@ fn target_of(path: &str, query: Option<&str>) -> Result<PathAndQuery, Failure> {
     PathAndQuery::try_from(whole.as_bytes()).map_err(|_| invalid())
 }
 
-fn checked_authority(authority: String) -> Result<String, Failure> {
+/// An authority that a request can carry.
+pub fn checked_authority(authority: String) -> Result<String, Failure> {
     match authority.parse::<http::uri::Authority>() {
         Ok(parsed) if !parsed.as_str().contains('@') => Ok(authority),
         _ => Err(Failure::invalid(format!("{authority:?} is not an authority"))),
@@ -189,9 +236,33 @@ mod tests {
     }
 
     #[test]
+    fn a_request_cannot_have_a_value_of_its_response() {
+        let header = types::FormattedHeader { name: "x-a".into(), parts: vec![types::ValuePart::UpstreamAddress] };
+        for edit in [types::HeaderEdit::SetFormatted(header.clone()), types::HeaderEdit::AppendFormatted(header)] {
+            let mut head = RequestHead::default();
+            assert!(apply(vec![types::RequestEdit::Header(edit.clone())], &mut head).is_err());
+            assert!(header_edits(vec![edit]).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_delay_is_at_most_the_limit() {
+        assert_eq!(delay(None), None);
+        assert_eq!(delay(Some(0)), None);
+        assert_eq!(delay(Some(20)), Some(Duration::from_millis(20)));
+        assert_eq!(delay(Some(u64::MAX)), Some(limits::DELAY));
+    }
+
+    #[test]
+    fn an_answer_that_cannot_wait_is_refused_with_a_delay() {
+        let answer = types::Answer { status: 200, headers: Vec::new(), body: Vec::new(), delay: Some(1) };
+        assert!(response(answer).is_err());
+    }
+
+    #[test]
     fn an_answer_needs_a_final_status() {
         for status in [0, 42, 101, 199, 600, 1000] {
-            let answer = types::Answer { status, headers: Vec::new(), body: Vec::new() };
+            let answer = types::Answer { status, headers: Vec::new(), body: Vec::new(), delay: None };
             assert!(response(answer).is_err(), "{status}");
         }
     }

@@ -53,8 +53,8 @@ impl Transport for Upstreams {
         let uri: Uri = post.uri.parse().map_err(|_| CallError::NoEndpoint)?;
         let authority = uri.authority().ok_or(CallError::NoEndpoint)?.to_string();
         let snapshot = self.0.snapshot.load_full();
-        let (host, port) = split_authority(&authority);
-        let cluster = snapshot.registry.find(host, port).or_else(|| literal(host, port.unwrap_or(80)));
+        let (host, host_port) = split_authority(&authority);
+        let cluster = snapshot.registry.find(host, host_port).or_else(|| literal(host, host_port.unwrap_or(80)));
         let cluster = cluster.ok_or(CallError::NoEndpoint)?;
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = Method::POST;

@@ -6,17 +6,20 @@ use crate::config::limits;
 use crate::connection::{ConnectionInfo, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
+use crate::mirror::{Mirror, Mirroring};
 use crate::request::RequestHead;
 use crate::sanitize::{self, Sanitized};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
+use crate::upstream::registry::Cluster;
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward, tunnel};
 use crate::wasm::types::Plan;
 use crate::{gather, respond};
 use arc_swap::ArcSwap;
 use http::header::{HOST, UPGRADE, USER_AGENT};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -38,12 +41,14 @@ pub struct Exchange {
     in_flight: AtomicUsize,
 }
 
-/// One request on its way.
+/// One request on its way. It writes its access record when it is dropped, which is when its response is over or when
+/// the client has left before there was one.
 struct Run {
     exchange: Arc<Exchange>,
     snapshot: Arc<Snapshot>,
     connection: Arc<ConnectionInfo>,
-    head: RequestHead,
+    /// In a box since every filter's store borrows it for a moment.
+    head: Box<RequestHead>,
     /// As the client sent it, for the record and for `x-forwarded-host`.
     received: Received,
     body: ProxyBody,
@@ -54,8 +59,9 @@ struct Run {
 
 /// What filters may change of a request and the record wants as it came.
 struct Received {
-    authority: String,
-    path: Uri,
+    /// Empty when an HTTP/1.0 client sent none.
+    host: HeaderValue,
+    target: PathAndQuery,
     user_agent: Option<HeaderValue>,
     started: Instant,
     time: SystemTime,
@@ -64,7 +70,12 @@ struct Received {
 /// What became of it.
 #[derive(Default)]
 struct Outcome {
-    upstream: Option<String>,
+    /// None as long as nothing can be sent to the client.
+    status: Option<StatusCode>,
+    first_byte: Option<Duration>,
+    /// None as long as the response is not over.
+    end: Option<BodyEnd>,
+    upstream: Option<Cluster>,
     endpoint: Option<SocketAddr>,
     attempts: u32,
     error: Option<RequestError>,
@@ -115,23 +126,22 @@ impl Handler for Exchange {
         };
         let _active = self.telemetry.metrics.request_started();
         let (parts, incoming) = request.into_parts();
-        let path = parts.uri.clone();
-        let Sanitized { head, upgrade } = match sanitize::request(parts, &connection) {
+        let Sanitized { head, host, upgrade } = match sanitize::request(parts, &connection) {
             Ok(sanitized) => sanitized,
             Err(error) => return self.refuse(&connection, &error),
         };
         let received = Received {
-            authority: head.authority.clone(),
-            path,
+            host,
+            target: head.path_and_query.clone(),
             user_agent: head.headers.get(USER_AGENT).cloned(),
             started: Instant::now(),
-            time: SystemTime::now(),
+            time: head.received,
         };
         let snapshot = self.snapshot.load_full();
         let body = connection.body(incoming, self.request_body);
         let (course, outcome) = (Course::default(), Outcome::default());
         let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, course, outcome };
-        run.answer().await
+        Box::new(run).answer().await
     }
 
     fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
@@ -170,46 +180,56 @@ impl Handler for Exchange {
 }
 
 impl Run {
-    async fn answer(mut self) -> Response<ProxyBody> {
+    async fn answer(mut self: Box<Self>) -> Response<ProxyBody> {
         let response = match self.decided().await {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
-        let snapshot = Arc::clone(&self.snapshot);
-        let response = match snapshot.chain.respond(&mut self.head, response, &mut self.course) {
+        let Self { snapshot, head, course, .. } = &mut *self;
+        let mut response = match snapshot.chain.respond(head, response, course) {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
-        self.record(response)
+        self.outcome.status = Some(response.status());
+        self.outcome.first_byte = Some(self.received.started.elapsed());
+        response.body_mut().on_end(move |end| self.outcome.end = Some(end));
+        response
     }
 
     /// Asks the chain and carries its steps out until there is a response.
     async fn decided(&mut self) -> Result<Response<ProxyBody>, RequestError> {
-        let snapshot = Arc::clone(&self.snapshot);
-        let mut step = snapshot.chain.decide(&mut self.head, &mut self.course)?;
+        let mut step = self.decide()?;
         let mut stages = 0;
         loop {
             step = match step {
-                Step::Respond(response) => return Ok(response),
-                Step::Forward(decided) => return self.forward(decided).await,
+                Step::Respond(response) => {
+                    self.wait().await?;
+                    return Ok(response);
+                }
+                Step::Forward(decided) => {
+                    self.wait().await?;
+                    return self.forward(decided).await;
+                }
                 Step::End => return self.pass_through().await,
                 Step::Publish(publications, answer) => {
-                    self.exchange.channels.publish_all(publications).map_err(of_publish)?;
+                    self.exchange.channels.publish_all(publications).map_err(|error| of_publish(&error))?;
                     return Ok(answer);
                 }
                 Step::InspectBody(max) => {
                     let body = std::mem::replace(&mut self.body, ProxyBody::empty());
-                    let bytes = body.collect_up_to(max).await.map_err(|error| self.blame(&error))?;
+                    let collected = Box::pin(body.collect_up_to(max)).await;
+                    let bytes = collected.map_err(|error| self.blame(&error))?;
                     self.head.body = Some(bytes.clone());
                     self.body = ProxyBody::full(bytes);
-                    snapshot.chain.decide(&mut self.head, &mut self.course)?
+                    self.decide()?
                 }
                 Step::Gather(plan) if stages < limits::PLAN_STAGES => {
                     stages += 1;
-                    self.gather(plan).await?
+                    Box::pin(self.gather(plan)).await?
                 }
                 Step::Gather(_) => {
-                    let filter = snapshot.chain.decided_by(&self.course).map(ToString::to_string).unwrap_or_default();
+                    let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string);
+                    let filter = filter.unwrap_or_default();
                     let reason = format!("it gathers more than {} times", limits::PLAN_STAGES);
                     return Err(RequestError::Filter { filter, reason });
                 }
@@ -217,8 +237,20 @@ impl Run {
         }
     }
 
+    fn decide(&mut self) -> Result<Step, RequestError> {
+        self.snapshot.chain.decide(&mut self.head, &mut self.course)
+    }
+
+    /// Waits as long as the decision says; a client that leaves ends it.
+    async fn wait(&mut self) -> Result<(), RequestError> {
+        let Some(delay) = self.course.take_delay() else { return Ok(()) };
+        let body = std::mem::replace(&mut self.body, ProxyBody::empty());
+        // In a box, as few requests wait and each would carry the timer.
+        self.body = Box::pin(body.begin_after(delay)).await.map_err(|error| self.blame(&error))?;
+        Ok(())
+    }
+
     async fn gather(&mut self, mut plan: Plan) -> Result<Step, RequestError> {
-        let snapshot = Arc::clone(&self.snapshot);
         let state = std::mem::take(&mut plan.state);
         let mut inherited = HeaderMap::new();
         for name in ["traceparent", "tracestate", "x-request-id", "x-forwarded-for", "via"] {
@@ -226,33 +258,47 @@ impl Run {
                 inherited.insert(name, value.clone());
             }
         }
-        sanitize::outgoing(&self.head, &self.received.authority, &mut inherited);
-        let outcomes = gather::run(&snapshot.registry, plan, &inherited).await;
-        snapshot.chain.gathered(&mut self.head, &state, &outcomes, &mut self.course)
+        sanitize::outgoing(&self.head, &self.received.host, &self.connection, &mut inherited);
+        let outcomes = gather::run(&self.snapshot.registry, plan, &inherited).await;
+        self.snapshot.chain.gathered(&mut self.head, &state, &outcomes, &mut self.course)
     }
 
     /// No filter settled it: the authority may still name a service.
     async fn pass_through(&mut self) -> Result<Response<ProxyBody>, RequestError> {
-        let authority = self.head.authority.clone();
-        let (host, port) = split_authority(&authority);
-        if self.snapshot.registry.find(host, port).is_none() {
-            return Err(RequestError::NoRoute { authority });
+        let (host, port) = split_authority(&self.head.authority);
+        match self.snapshot.registry.find(host, port) {
+            Some(cluster) => self.send(cluster, &ForwardPolicy::default(), Vec::new()).await,
+            None => Err(RequestError::NoRoute { authority: self.head.authority.clone() }),
         }
-        let destination = crate::wasm::types::Destination { host: host.to_owned(), port, subset: None };
-        self.forward(Forward { destination, timeout: None, retries: None }).await
     }
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
-        let Forward { destination, timeout, retries } = decided;
-        let found = self.snapshot.registry.find(&destination.host, destination.port);
-        let cluster = found.ok_or_else(|| RequestError::NoEndpoint { destination: destination.host.clone() })?;
-        self.outcome.upstream = Some(cluster.name().to_owned());
+        let Forward { destination, timeout, retries, mirrors } = decided;
+        match self.snapshot.registry.find(&destination.host, destination.port) {
+            Some(cluster) => {
+                let policy = ForwardPolicy { timeout: timeout.map(Duration::from_millis), retries };
+                self.send(cluster, &policy, mirrors).await
+            }
+            None => Err(RequestError::NoEndpoint { destination: destination.host }),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        cluster: Cluster,
+        policy: &ForwardPolicy,
+        mirrors: Vec<Mirror>,
+    ) -> Result<Response<ProxyBody>, RequestError> {
         let parts = self.upstream_head();
-        let body = std::mem::replace(&mut self.body, ProxyBody::empty());
-        let policy = ForwardPolicy { timeout: timeout.map(Duration::from_millis), retries };
-        let forwarded = forward(&cluster, parts, body, &policy).await.map_err(|error| self.blamed(error))?;
+        let mut body = std::mem::replace(&mut self.body, ProxyBody::empty());
+        if !mirrors.is_empty() && self.upgrade.is_none() {
+            body = self.mirrored(mirrors, &parts, body);
+        }
+        let cluster = self.outcome.upstream.insert(cluster);
+        let forwarded = forward(cluster, parts, body, policy).await.map_err(|error| self.blamed(error))?;
         let Forwarded { mut response, upgrade, endpoint, attempts } = forwarded;
         self.outcome.endpoint = Some(endpoint);
+        self.course.upstream = Some(endpoint);
         self.outcome.attempts = attempts;
         if let (Some(client), Some(upstream)) = (self.upgrade.take(), upgrade) {
             let drain = self.connection.drain.clone();
@@ -268,6 +314,13 @@ impl Run {
         Ok(response)
     }
 
+    /// Sends the copies on their way; what is left to send is the body that comes back.
+    fn mirrored(&self, mirrors: Vec<Mirror>, parts: &http::request::Parts, body: ProxyBody) -> ProxyBody {
+        let metrics = self.exchange.telemetry.metrics.mirrors();
+        Mirroring { registry: &self.snapshot.registry, drain: &self.connection.drain, metrics }
+            .send(mirrors, parts, body)
+    }
+
     /// The request's head as the upstream gets it. The headers move: later phases see the request without them only
     /// when no response filter wants them.
     fn upstream_head(&mut self) -> http::request::Parts {
@@ -276,8 +329,11 @@ impl Run {
         } else {
             std::mem::take(&mut self.head.headers)
         };
-        sanitize::outgoing(&self.head, &self.received.authority, &mut headers);
-        if let Ok(host) = HeaderValue::from_str(&self.head.authority) {
+        let received = &self.received.host;
+        sanitize::outgoing(&self.head, received, &self.connection, &mut headers);
+        if received.as_bytes() == self.head.authority.as_bytes() {
+            headers.insert(HOST, received.clone());
+        } else if let Ok(host) = HeaderValue::from_str(&self.head.authority) {
             headers.insert(HOST, host);
         }
         if self.upgrade.is_some() {
@@ -311,41 +367,37 @@ impl Run {
         self.outcome.error = Some(error);
         response
     }
+}
 
-    /// Writes the access record once the response is over.
-    fn record(self, mut response: Response<ProxyBody>) -> Response<ProxyBody> {
-        let status = response.status().as_u16();
-        let first_byte = self.received.started.elapsed();
-        let head_only = self.head.method == Method::HEAD;
-        let Self { exchange, snapshot, head, received, course, outcome, .. } = self;
-        let finish = move |end: BodyEnd| {
-            let route = head.attribute("route");
-            exchange.telemetry.finish(&AccessRecord {
-                id: head.id,
-                time: received.time,
-                peer: head.peer,
-                method: &head.method,
-                scheme: head.scheme.as_str(),
-                authority: &received.authority,
-                path: received.path.path(),
-                protocol: head.version,
-                status: Some(status),
-                request_bytes: head.body.as_ref().map_or(0, |body| body.len() as u64),
-                response_bytes: if head_only { 0 } else { end.bytes },
-                duration: received.started.elapsed(),
-                time_to_first_byte: Some(first_byte),
-                route: route.as_deref(),
-                filter: snapshot.chain.decided_by(&course).map(|name| &**name),
-                upstream: outcome.upstream.as_deref(),
-                endpoint: outcome.endpoint,
-                attempts: outcome.attempts,
-                error: outcome.error.as_ref(),
-                user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
-                aborted: !end.complete,
-            });
-        };
-        response.body_mut().on_end(finish);
-        response
+impl Drop for Run {
+    fn drop(&mut self) {
+        let Self { head, received, outcome, .. } = self;
+        let route = head.attribute("route");
+        let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
+        let head_only = head.method == Method::HEAD;
+        self.exchange.telemetry.finish(&AccessRecord {
+            id: head.id,
+            time: received.time,
+            peer: head.peer,
+            method: &head.method,
+            scheme: head.scheme.as_str(),
+            authority: received.host.to_str().unwrap_or_default(),
+            path: received.target.path(),
+            protocol: head.version,
+            status: outcome.status.map(|status| status.as_u16()),
+            request_bytes: head.body.as_ref().map_or(0, |body| body.len() as u64),
+            response_bytes: if head_only { 0 } else { end.bytes },
+            duration: received.started.elapsed(),
+            time_to_first_byte: outcome.first_byte,
+            route: route.as_deref(),
+            filter: self.snapshot.chain.decided_by(&self.course).map(|name| &**name),
+            upstream: outcome.upstream.as_ref().map(Cluster::name),
+            endpoint: outcome.endpoint,
+            attempts: outcome.attempts,
+            error: outcome.error.as_ref(),
+            user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
+            aborted: !end.complete,
+        });
     }
 }
 
@@ -359,12 +411,30 @@ pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
     }
 }
 
-fn of_publish(error: PublishError) -> RequestError {
-    let channel = match &error {
+fn of_publish(error: &PublishError) -> RequestError {
+    let channel = match error {
         PublishError::UnknownChannel { channel }
         | PublishError::Invalid { channel, .. }
         | PublishError::Full { channel, .. }
         | PublishError::Draining { channel } => channel.clone(),
     };
     RequestError::Publish { channel, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_requests_in_flight_than_the_limit_are_refused_and_a_finished_one_makes_room() {
+        let count = AtomicUsize::new(0);
+        let mut served: Vec<_> = (0..limits::IN_FLIGHT).map(|_| InFlight::enter(&count).unwrap()).collect();
+        for _ in 0..2 {
+            assert_eq!(InFlight::enter(&count).err(), Some(RequestError::Overloaded));
+        }
+        served.pop();
+        assert!(InFlight::enter(&count).is_ok());
+        drop(served);
+        assert_eq!(count.into_inner(), 0);
+    }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 /// Explains a request against a snapshot. The error says what is wrong with the request.
 pub fn explain(snapshot: &Snapshot, request: ExplainRequest) -> Result<ExplainAnswer, String> {
-    let mut head = request.to_head()?;
+    let mut head = Box::new(request.to_head()?);
     let body = Bytes::from(request.body.unwrap_or_default());
     let understood = format!("{} {}://{}{}", head.method, head.scheme, head.authority, head.path_and_query);
     let mut course = Course::traced();
@@ -76,7 +76,7 @@ fn passed_through(snapshot: &Snapshot, authority: &str) -> ExplainOutcome {
 fn destination(snapshot: &Snapshot, wanted: &Destination) -> ExplainDestination {
     let found = snapshot.registry.find(&wanted.host, wanted.port);
     let endpoints: Vec<_> =
-        found.iter().flat_map(|cluster| cluster.endpoints()).map(|endpoint| endpoint.address).collect();
+        found.iter().flat_map(super::upstream::registry::Cluster::endpoints).map(|endpoint| endpoint.address).collect();
     let name = wanted.port.map_or_else(|| wanted.host.clone(), |port| format!("{}:{port}", wanted.host));
     let chosen = if let [only] = endpoints.as_slice() { Some(*only) } else { None };
     ExplainDestination { name, service: found.map(|cluster| cluster.name().to_owned()), endpoints, chosen }

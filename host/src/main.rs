@@ -14,6 +14,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(run) => command::run::run(*run),
+        #[cfg(feature = "demo")]
+        Command::Demo(demo) => command::demo::run(&demo),
         Command::Check(check) => command::check::check(check),
         Command::Explain(explain) => command::explain::explain(explain),
         Command::Filter(filter) => command::filter::filter(filter),

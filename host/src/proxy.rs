@@ -61,9 +61,9 @@ impl Proxy {
         let drain = Drain::default();
         let listeners = Listeners::new(settings.workers, drain.clone());
         let mut loader = Loader::new(runtime, telemetry.clone(), Arc::clone(&settings), Some(listeners));
-        let (loaded, diagnostics) = loader.load(&sources(&settings, &trees));
+        let (first, diagnostics) = loader.load(&sources(&settings, &trees));
         reload::log(&diagnostics);
-        let Some(Loaded { snapshot, channels: specs, listeners }) = loaded.filter(|_| !diagnostics.has_errors()) else {
+        let Some(Loaded { snapshot, channels: specs, listeners }) = first.filter(|_| !diagnostics.has_errors()) else {
             return Err(StartError::Refused(Box::new(diagnostics)));
         };
         let (channels, dispatcher) = Channels::new();
@@ -77,8 +77,7 @@ impl Proxy {
         doors.apply(listeners);
         let reload = reload::spawn(loader, Arc::clone(&settings), (Arc::clone(&exchange), doors), watch)?;
         let view: Arc<dyn AdminView> = Arc::new(View { exchange, status: Arc::clone(&reload.status), drain });
-        let admin =
-            AdminServer::start(&settings.admin, settings.admin_allow_remote, view, telemetry.metrics.clone(), levels)?;
+        let admin = AdminServer::start(&settings.admin, settings.admin_allow_remote, view, telemetry.metrics, levels)?;
         Ok(Self { workers, channels, admin, _reload: reload, drain_time: settings.drain })
     }
 
@@ -139,8 +138,8 @@ fn load_once(settings: &Settings) -> Result<(Option<Snapshot>, Diagnostics), Sta
     let telemetry = Telemetry { metrics: Metrics::new(&access), access };
     let settings = Arc::new(Settings { workers: 1, ..settings.clone() });
     let mut loader = Loader::new(runtime, telemetry, Arc::clone(&settings), None);
-    let (loaded, diagnostics) = loader.load(&Loader::scan(&settings));
-    Ok((loaded.map(|loaded| loaded.snapshot), diagnostics))
+    let (only, diagnostics) = loader.load(&Loader::scan(&settings));
+    Ok((only.map(|loaded| loaded.snapshot), diagnostics))
 }
 
 fn worker_settings(settings: &Settings) -> worker::Settings {

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 /// What a filter may read and edit of a request, and what the host needs to carry it out.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct RequestHead {
     pub arrival: Arrival,
     /// The client's protocol version.
     pub version: Version,
+    /// When it came.
+    pub received: SystemTime,
 }
 
 /// By which listener a request came in, and what the handshake said.
@@ -76,11 +79,28 @@ impl RequestId {
     pub fn random() -> Self {
         Self(fastrand::u128(..))
     }
+
+    /// As a header's value.
+    pub fn header_value(self) -> HeaderValue {
+        // Digits are always valid; the fallback is never taken.
+        HeaderValue::from_bytes(&self.digits()).unwrap_or(HeaderValue::from_static("0"))
+    }
+
+    /// By hand, since the general formatting of 128 bits costs as much as a filter's header read.
+    fn digits(self) -> [u8; 32] {
+        let mut digits = [0; 32];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            for (digit, nibble) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+                *digit = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+            }
+        }
+        digits
+    }
 }
 
 impl std::fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{:032x}", self.0)
+        formatter.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
@@ -101,6 +121,7 @@ impl Default for RequestHead {
             local: unspecified,
             arrival: Arrival::default(),
             version: Version::HTTP_11,
+            received: SystemTime::UNIX_EPOCH,
         }
     }
 }
@@ -111,6 +132,11 @@ impl RequestHead {
         match name {
             "request.id" => Some(Cow::Owned(self.id.to_string())),
             "peer.address" => Some(Cow::Owned(self.peer.to_string())),
+            "request.time" => {
+                let since = self.received.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                Some(Cow::Owned(since.as_millis().to_string()))
+            }
+            "proxy.hostname" => Some(Cow::Borrowed(hostname())),
             "listener.name" => Some(Cow::Borrowed(self.arrival.listener.as_str())),
             "listener.port" => Some(Cow::Owned(self.arrival.port.to_string())),
             "tls.sni" => self.arrival.server_name.as_deref().map(Cow::Borrowed),
@@ -124,5 +150,37 @@ impl RequestHead {
                 set.map(|(_, value)| Cow::Borrowed(value.as_str()))
             }
         }
+    }
+}
+
+/// The name of the machine or container; empty where the system does not tell.
+fn hostname() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let of_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let name = of_kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+        name.trim().to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn an_id_is_written_as_32_digits() {
+        for id in [0, 1, 0xabcd_ef01_2345_6789, u128::MAX, u128::MAX / 3] {
+            assert_eq!(RequestId(id).to_string(), format!("{id:032x}"));
+            assert_eq!(RequestId(id).header_value(), RequestId(id).to_string());
+        }
+    }
+
+    #[test]
+    fn the_host_tells_when_a_request_came_and_where() {
+        let received = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        let head = RequestHead { received, ..RequestHead::default() };
+        assert_eq!(head.attribute("request.time").as_deref(), Some("1700000000123"));
+        assert!(head.attribute("proxy.hostname").is_some_and(|name| !name.contains(char::is_whitespace)));
     }
 }

@@ -8,28 +8,40 @@ use crate::error::RequestError::{self, BadRequest};
 use crate::request::{RequestHead, RequestId};
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{Uri, Version};
 use hyper::upgrade::OnUpgrade;
 
 mod names;
 use names::{KEEP_ALIVE, PROXY_CONNECTION, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REQUEST_ID};
 
+// Constants, since `from_static` checks its text each time it is called.
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
+const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+const VIA_10: HeaderValue = HeaderValue::from_static("1.0 sluicegate");
+const VIA_11: HeaderValue = HeaderValue::from_static("1.1 sluicegate");
+const VIA_2: HeaderValue = HeaderValue::from_static("2 sluicegate");
+
 /// A request as the proxy goes on with it.
 #[derive(Debug)]
 pub struct Sanitized {
     /// The head.
-    pub head: RequestHead,
+    pub head: Box<RequestHead>,
+    /// The authority as the client sent it; empty when an HTTP/1.0 client sent none.
+    pub host: HeaderValue,
     /// The connection, when the client asks to speak WebSocket on it. An answer of 101 makes it resolve.
     pub upgrade: Option<OnUpgrade>,
 }
 
 /// Takes a request's head apart.
 pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitized, RequestError> {
-    let authority = match parts.version {
-        Version::HTTP_2 => http2_authority(&parts.uri, &parts.headers)?,
-        _ => http1_authority(&parts.uri, &parts.headers)?,
+    let host = match parts.version {
+        Version::HTTP_2 => http2_host(&parts.uri, &mut parts.headers)?,
+        _ => http1_host(&parts.uri, &mut parts.headers)?,
     };
+    let authority = host.to_str().map_err(|_| BadRequest("the host has an invalid character"))?.to_owned();
     if let Some(session) = &connection.tls
         && !session.serves(&authority)
     {
@@ -41,7 +53,7 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
     };
     request_headers(&mut parts.headers, parts.version)?;
     let path_and_query = parts.uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let head = RequestHead {
+    let head = Box::new(RequestHead {
         id: RequestId::random(),
         method: parts.method,
         scheme: connection.scheme.clone(),
@@ -54,29 +66,26 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
         local: connection.local,
         arrival: connection.arrival.clone(),
         version: parts.version,
-    };
-    Ok(Sanitized { head, upgrade })
+        received: std::time::SystemTime::now(),
+    });
+    Ok(Sanitized { head, host, upgrade })
 }
 
-/// Adds what the proxy says to the upstream to the headers of a request for it. `authority` is the client's, which
-/// filters may have changed in the head since.
+/// Adds what the proxy says to the upstream to the headers of a request for it. `host` is the authority that the client
+/// sent, which filters may have changed in the head since.
 ///
 /// `x-forwarded-proto` and `x-forwarded-host` replace what the client claims; `x-forwarded-for` and `via` grow by one
 /// entry; `x-request-id` is kept when there is one.
-pub fn outgoing(head: &RequestHead, authority: &str, headers: &mut HeaderMap) {
-    forwarded_for(head, headers);
-    headers.insert(
-        X_FORWARDED_PROTO,
-        HeaderValue::from_static(if head.scheme == http::uri::Scheme::HTTPS { "https" } else { "http" }),
-    );
-    match HeaderValue::from_str(authority) {
-        Ok(host) if !authority.is_empty() => headers.insert(X_FORWARDED_HOST, host),
-        _ => headers.remove(X_FORWARDED_HOST),
-    };
-    if let Entry::Vacant(vacant) = headers.entry(X_REQUEST_ID)
-        && let Ok(id) = HeaderValue::try_from(head.id.to_string())
-    {
-        vacant.insert(id);
+pub fn outgoing(head: &RequestHead, host: &HeaderValue, connection: &ConnectionInfo, headers: &mut HeaderMap) {
+    forwarded_for(&connection.forwarded_for, headers);
+    headers.insert(X_FORWARDED_PROTO, if head.scheme == http::uri::Scheme::HTTPS { HTTPS } else { HTTP });
+    if host.is_empty() {
+        headers.remove(X_FORWARDED_HOST);
+    } else {
+        headers.insert(X_FORWARDED_HOST, host.clone());
+    }
+    if let Entry::Vacant(vacant) = headers.entry(X_REQUEST_ID) {
+        vacant.insert(head.id.header_value());
     }
     headers.append(header::VIA, via(head.version));
 }
@@ -118,9 +127,8 @@ fn request_headers(headers: &mut HeaderMap, version: Version) -> Result<(), Requ
     let trailers_welcome = found.te && accepts_trailers(headers);
     found.remove_others(headers);
     if trailers_welcome {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::TE, TRAILERS);
     }
-    headers.remove(header::HOST);
     headers.remove(header::EXPECT);
     Ok(())
 }
@@ -221,56 +229,54 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// The gate has compared the two and checked that HTTP/1.1 has one of them.
-fn http1_authority(uri: &Uri, headers: &HeaderMap) -> Result<String, RequestError> {
-    match (uri.authority(), headers.get(header::HOST)) {
-        (Some(authority), _) => Ok(authority.as_str().to_owned()),
-        (None, Some(host)) => text(host),
-        (None, None) => Ok(String::new()),
+fn http1_host(uri: &Uri, headers: &mut HeaderMap) -> Result<HeaderValue, RequestError> {
+    let host = headers.remove(header::HOST);
+    match uri.authority() {
+        Some(authority) => value(authority),
+        None => Ok(host.unwrap_or(EMPTY)),
     }
 }
 
-fn http2_authority(uri: &Uri, headers: &HeaderMap) -> Result<String, RequestError> {
-    let mut hosts = headers.get_all(header::HOST).into_iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
+fn http2_host(uri: &Uri, headers: &mut HeaderMap) -> Result<HeaderValue, RequestError> {
+    if headers.get_all(header::HOST).into_iter().nth(1).is_some() {
         return Err(BadRequest("more than one host header"));
     }
-    match (uri.authority(), host) {
+    match (uri.authority(), headers.remove(header::HOST)) {
         (Some(authority), _) if authority.as_str().contains('@') => {
             Err(BadRequest("the authority has user information"))
         }
         (Some(authority), Some(host)) if !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()) => {
             Err(BadRequest("the host header differs from :authority"))
         }
-        (Some(authority), _) => Ok(authority.as_str().to_owned()),
-        (None, Some(host)) => text(host),
+        (Some(authority), _) => value(authority),
+        (None, Some(host)) => Ok(host),
         (None, None) => Err(BadRequest(":authority is missing")),
     }
 }
 
-fn text(host: &HeaderValue) -> Result<String, RequestError> {
-    host.to_str().map(str::to_owned).map_err(|_| BadRequest("the host has an invalid character"))
+fn value(authority: &Authority) -> Result<HeaderValue, RequestError> {
+    HeaderValue::from_str(authority.as_str()).map_err(|_| BadRequest("the authority has an invalid character"))
 }
 
-fn forwarded_for(head: &RequestHead, headers: &mut HeaderMap) {
-    let peer = head.peer.ip().to_canonical().to_string();
-    let mut value = Vec::with_capacity(peer.len());
-    for earlier in headers.get_all(X_FORWARDED_FOR) {
-        value.extend_from_slice(earlier.as_bytes());
-        value.extend_from_slice(b", ");
+/// `x-forwarded-for` grows by the peer of this connection.
+fn forwarded_for(peer: &HeaderValue, headers: &mut HeaderMap) {
+    if !headers.contains_key(X_FORWARDED_FOR) {
+        headers.insert(X_FORWARDED_FOR, peer.clone());
+        return;
     }
-    value.extend_from_slice(peer.as_bytes());
-    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(value)) {
+    let mut entries: Vec<&[u8]> = headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
+    entries.push(peer.as_bytes());
+    if let Ok(value) = HeaderValue::from_bytes(&entries.join(b", ".as_slice())) {
         headers.insert(X_FORWARDED_FOR, value);
     }
 }
 
 fn via(version: Version) -> HeaderValue {
-    HeaderValue::from_static(match version {
-        Version::HTTP_2 => "2 sluicegate",
-        Version::HTTP_10 => "1.0 sluicegate",
-        _ => "1.1 sluicegate",
-    })
+    match version {
+        Version::HTTP_2 => VIA_2,
+        Version::HTTP_10 => VIA_10,
+        _ => VIA_11,
+    }
 }
 
 #[cfg(test)]

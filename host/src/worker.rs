@@ -9,6 +9,7 @@ use crate::connection::{self, Accepted, Handler, Timeouts};
 use crate::drain::{Drain, Drained};
 use crate::listener::{self, BindError, Change, Listener};
 use crate::request::Arrival;
+use crate::socket::Socket;
 use crate::tls::{self, Greeted};
 use crate::upstream::tunnel;
 use futures_util::FutureExt;
@@ -283,7 +284,7 @@ impl<H: Handler> Worker<H> {
         let served = listener.served();
         let port = served.port.unwrap_or_else(|| local.port());
         let arrival = Arrival { listener: served.name, port, server_name: None };
-        let accepted = Accepted { stream, peer, local, arrival, tls: None };
+        let accepted = Accepted { stream: Socket(stream), peer, local, arrival, tls: None };
         let drain = listener.drain.clone();
         match &served.tls {
             None => connection::serve(accepted, Arc::clone(&self.handler), self.timeouts, drain).await,
@@ -292,7 +293,7 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    async fn serve_tls(&self, servers: &Arc<tls::Servers>, accepted: Accepted<TcpStream>, drain: Drain) {
+    async fn serve_tls(&self, servers: &Arc<tls::Servers>, accepted: Accepted<Socket>, drain: Drain) {
         let Accepted { stream, peer, local, mut arrival, .. } = accepted;
         let handshake = tokio::time::timeout(self.timeouts.tls_handshake, tls::accept(stream, servers));
         let (stream, session) = match handshake.await {
@@ -309,7 +310,7 @@ impl<H: Handler> Worker<H> {
     }
 
     /// Passes a connection on as it is, to the service of the name that the client asks for.
-    async fn pass(&self, mut stream: TcpStream, sent: &[u8], name: &str, port: u16) {
+    async fn pass(&self, mut stream: Socket, sent: &[u8], name: &str, port: u16) {
         let endpoints = self.handler.endpoints(name, port);
         if endpoints.is_empty() {
             tracing::debug!(name, "no service has the name of a connection that was to be passed on");

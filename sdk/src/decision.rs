@@ -1,8 +1,8 @@
 //! Decisions on requests and responses, as data and with builders that read like sentences.
 
 pub use crate::bindings::imports::sluicegate::filter::types::{
-    Answer, Attribute, Continuation, Destination, Forward, Header, HeaderEdit, RequestDecision, RequestEdit,
-    ResponseDecision, RetryCondition, RetryPolicy,
+    Answer, Attribute, Continuation, Destination, FormattedHeader, Forward, Header, HeaderEdit, Mirror,
+    RequestDecision, RequestEdit, ResponseDecision, RetryCondition, RetryPolicy, ValuePart,
 };
 
 /// Goes on to the next filter.
@@ -12,7 +12,7 @@ pub fn next() -> Continuation {
 
 /// Answers the request here.
 pub fn respond(status: u16) -> Answer {
-    Answer { status, headers: Vec::new(), body: Vec::new() }
+    Answer { status, headers: Vec::new(), body: Vec::new(), delay: None }
 }
 
 /// Sends the request to a service.
@@ -23,6 +23,8 @@ pub fn forward(destination: impl Into<Destination>) -> Forward {
         response_edits: Vec::new(),
         timeout: None,
         retries: None,
+        delay: None,
+        mirrors: Vec::new(),
     }
 }
 
@@ -44,6 +46,16 @@ pub fn append_header(name: impl Into<String>, value: impl Into<Vec<u8>>) -> Head
 /// Removes every value of a header.
 pub fn remove_header(name: impl Into<String>) -> HeaderEdit {
     HeaderEdit::Remove(name.into())
+}
+
+/// Replaces every value of a response's header by one that is put together once the response is there.
+pub fn set_formatted(name: impl Into<String>, parts: Vec<ValuePart>) -> HeaderEdit {
+    HeaderEdit::SetFormatted(FormattedHeader { name: name.into(), parts })
+}
+
+/// Adds one more value of a response's header, put together once the response is there.
+pub fn append_formatted(name: impl Into<String>, parts: Vec<ValuePart>) -> HeaderEdit {
+    HeaderEdit::AppendFormatted(FormattedHeader { name: name.into(), parts })
 }
 
 /// Edits of the request that are not headers.
@@ -115,6 +127,35 @@ impl Forward {
         self.retries = Some(policy);
         self
     }
+
+    /// Waits before the request is sent, in milliseconds; the host waits five minutes at most.
+    #[must_use]
+    pub fn delay(mut self, milliseconds: u64) -> Self {
+        self.delay = Some(milliseconds);
+        self
+    }
+
+    /// Sends a copy to another service, whose response is dropped.
+    #[must_use]
+    pub fn mirror(mut self, mirror: impl Into<Mirror>) -> Self {
+        self.mirrors.push(mirror.into());
+        self
+    }
+}
+
+impl Mirror {
+    /// Sends the copy with this authority, not with the request's own.
+    #[must_use]
+    pub fn authority(mut self, authority: impl Into<String>) -> Self {
+        self.authority = Some(authority.into());
+        self
+    }
+}
+
+impl<T: Into<Destination>> From<T> for Mirror {
+    fn from(destination: T) -> Self {
+        Self { destination: destination.into(), authority: None }
+    }
 }
 
 impl Answer {
@@ -122,6 +163,14 @@ impl Answer {
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push(Header { name: name.into(), value: value.into() });
+        self
+    }
+
+    /// Waits before the answer is given, in milliseconds; the host waits five minutes at most. Only for an answer to a
+    /// request: one that replaces a response, or follows a publication, cannot wait.
+    #[must_use]
+    pub fn delay(mut self, milliseconds: u64) -> Self {
+        self.delay = Some(milliseconds);
         self
     }
 
@@ -207,5 +256,32 @@ impl From<Continuation> for ResponseDecision {
 impl From<Answer> for ResponseDecision {
     fn from(answer: Answer) -> Self {
         Self::Respond(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forward_says_how_long_it_waits_and_who_gets_a_copy() {
+        let mirror = Mirror::from(Destination::new("audit").port(8080)).authority("shop-shadow");
+        let decision = forward("stock").delay(20).mirror("replay").mirror(mirror);
+        assert_eq!(decision.delay, Some(20));
+        let mirrors: Vec<_> = decision
+            .mirrors
+            .iter()
+            .map(|mirror| (mirror.destination.host.as_str(), mirror.destination.port, mirror.authority.as_deref()))
+            .collect();
+        assert_eq!(mirrors, [("replay", None, None), ("audit", Some(8080), Some("shop-shadow"))]);
+        assert_eq!(respond(503).delay(5).delay, Some(5));
+    }
+
+    #[test]
+    fn a_formatted_header_is_an_edit_of_the_response() {
+        let parts = || vec![ValuePart::Literal(b"by ".to_vec()), ValuePart::UpstreamAddress];
+        let decision = forward("stock").with_response(set_formatted("x-by", parts()));
+        let expected = HeaderEdit::SetFormatted(FormattedHeader { name: "x-by".into(), parts: parts() });
+        assert_eq!(decision.response_edits, [expected]);
     }
 }

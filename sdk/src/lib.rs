@@ -48,10 +48,10 @@ pub mod capability;
 
 pub use configuration::{Configure, Diagnostics, Environment, Resource, Severity};
 pub use decision::{
-    Answer, Continuation, Forward, RequestDecision, ResponseDecision, RetryCondition, RetryPolicy, append_header, edit,
-    forward, inspect_body, next, remove_header, respond, set_header,
+    Answer, Continuation, Forward, RequestDecision, ResponseDecision, RetryCondition, RetryPolicy, append_formatted,
+    append_header, edit, forward, inspect_body, next, remove_header, respond, set_formatted, set_header,
 };
-pub use decision::{Attribute, Destination, Header, HeaderEdit, RequestEdit};
+pub use decision::{Attribute, Destination, FormattedHeader, Header, HeaderEdit, Mirror, RequestEdit, ValuePart};
 pub use event::{
     Delivery, DeliveryDecision, DeliveryRequest, Event, EventDecision, Publication, Publish, Target, publish,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 
 /// No single exchange of a test takes this long; what does is stuck.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
     let (sender, receiver) = mpsc::channel();

@@ -14,7 +14,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A development build compiles its filters at the start, perhaps on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// How much of the log a failure shows, in bytes: the end of it is what matters.
 const SHOWN_LOG: usize = 16 << 10;
 /// Pages are of this size on every machine the tests run on.

@@ -1,4 +1,5 @@
 //! The article's manifests run letter for letter, through filters.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use serde_json::json;
 use sluicegate_tests::{Behaviour, Options, Proxy, Request, Upstream, sluice, wait_until};

@@ -55,7 +55,7 @@ fn chunks_and_trailers_pass_as_they_come() {
     let answer = proxy.send(Request::get("http://shop/").header("te", "trailers"));
     assert_eq!(answer.text(), "one two three");
     let trailers = answer.trailers.expect("there are trailers");
-    assert_eq!(trailers.get("x-checksum").map(|value| value.as_bytes()), Some(&b"42"[..]));
+    assert_eq!(trailers.get("x-checksum").map(http::HeaderValue::as_bytes), Some(&b"42"[..]));
 }
 
 #[test]

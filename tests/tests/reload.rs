@@ -1,4 +1,6 @@
 //! Replacing filters and manifests under load loses nothing, and a bad change never takes effect.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
+#![allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
 
 use sluicegate_tests::{Load, Options, Proxy, Request, Upstream, test_filter, wait_until};
 use std::time::{Duration, Instant};
@@ -66,7 +68,6 @@ fn a_hundred_replacements_under_load_lose_no_request() {
                 filters.swap(&step.to_string(), &[("headers.wasm", &next)]);
                 filters.rename("headers.wasm", "renamed.wasm");
                 manifests.write("note.txt", "no manifest");
-                wait_until(Duration::from_secs(10), || digest(&proxy) == before || digest(&proxy) != before);
                 filters.rename("renamed.wasm", "headers.wasm");
                 filters.replace("headers.wasm", &next);
             }

@@ -9,10 +9,13 @@ use std::time::Duration;
 /// Long enough for a change on a busy machine.
 const IN_EFFECT: Duration = Duration::from_secs(20);
 
-/// A Gateway of Istio's kind with these servers.
+/// Sends whatever comes in by the Gateway to one service.
+const ROUTE: &str = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: all}\nspec:\n  hosts: ['*']\n  gateways: [edge]\n  http: [{route: [{destination: {host: shop}}]}]\n";
+
+/// A Gateway of Istio's kind with these servers, and a route for it.
 fn gateway(servers: &[String]) -> String {
     let head = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: edge}\nspec:\n  servers:\n";
-    head.to_owned() + &servers.concat()
+    head.to_owned() + &servers.concat() + ROUTE
 }
 
 /// A server on port 443, its hosts, and the rest of its `tls`.

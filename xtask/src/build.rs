@@ -70,8 +70,9 @@ pub(crate) fn components(workspace: &Workspace, profile: Profile, which: Compone
     }
     run_command(&mut build)?;
     for (filter, directory) in &wanted {
-        let built = workspace.target.join(FILTER_TARGET).join("filter").join(&filter.library).with_extension("wasm");
-        install(&built, &directory.join(&filter.name).with_extension("wasm"))?;
+        let component =
+            workspace.target.join(FILTER_TARGET).join("filter").join(&filter.library).with_extension("wasm");
+        install(&component, &directory.join(&filter.name).with_extension("wasm"))?;
     }
     Ok(())
 }

@@ -17,21 +17,18 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct RunningChild {
     name: String,
     child: Child,
-    log: Option<PathBuf>,
+    log: PathBuf,
 }
 
 impl RunningChild {
-    /// Starts a program; what it prints goes to `log`, or is shown when there is none.
+    /// Starts a program; what it prints goes to `log`.
     ///
     /// It gets its own process group: Ctrl-C reaches this program alone, which then ends its children in order.
-    pub(crate) fn start(name: &str, command: &mut Command, log: Option<&Path>) -> Result<Self> {
-        command.process_group(0).stdin(Stdio::null());
-        if let Some(path) = log {
-            let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
-            command.stdout(file.try_clone()?).stderr(file);
-        }
+    pub(crate) fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
+        let file = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
+        command.process_group(0).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().with_context(|| format!("{name} could not be started"))?;
-        Ok(Self { name: name.to_owned(), child, log: log.map(Path::to_owned) })
+        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
     }
 
     /// The process.
@@ -42,7 +39,7 @@ impl RunningChild {
     /// Why it is not running any more, if so.
     pub(crate) fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok()??;
-        let said = self.log.as_deref().and_then(|log| std::fs::read_to_string(log).ok()).unwrap_or_default();
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
         Some(format!("{} ended by itself ({status})\n{}", self.name, said.trim_end()))
     }
 
@@ -91,7 +88,9 @@ mod tests {
 
     #[test]
     fn a_dropped_child_is_gone() {
-        let child = RunningChild::start("sleep", Command::new("sleep").arg("60"), None).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let child = RunningChild::start("sleep", Command::new("sleep").arg("60"), &log).unwrap();
         let id = child.id();
         assert!(is_running(id));
         drop(child);
@@ -104,7 +103,7 @@ mod tests {
         let log = directory.path().join("log");
         let mut command = Command::new("sh");
         command.args(["-c", "echo port taken >&2; exit 2"]);
-        let mut child = RunningChild::start("proxy", &mut command, Some(&log)).unwrap();
+        let mut child = RunningChild::start("proxy", &mut command, &log).unwrap();
         let error = child.ready(Duration::from_secs(5), || false).unwrap_err().to_string();
         assert!(error.contains("proxy ended") && error.contains("port taken"), "{error}");
     }

@@ -1,6 +1,7 @@
 //! Running other programs: shown before they run, with an error that says what to do.
 
 use anyhow::{Context, Result, bail};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -23,6 +24,13 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("`{line}` failed ({status}); its messages are above");
     }
     Ok(())
+}
+
+/// Becomes a program: signals go to it and its exit code is this one's. Returns only if it cannot be started.
+pub(crate) fn become_program(command: &mut Command) -> Result<()> {
+    let line = line(command);
+    eprintln!("     $ {line}");
+    Err(command.exec()).with_context(|| format!("`{line}` could not be started"))
 }
 
 /// Runs a program to its end and hands over what it printed.

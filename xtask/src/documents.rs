@@ -58,3 +58,41 @@ fn every_file_that_the_readme_points_to_exists() {
     }
     assert!(found > 5, "the table has only {found} paths");
 }
+
+/// Every name in backticks that reads like a sentence, as names of tests do.
+fn named_tests(document: &str) -> Vec<&str> {
+    let is_sentence = |name: &&str| {
+        name.matches('_').count() >= 3 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    document.split('`').skip(1).step_by(2).filter(is_sentence).collect()
+}
+
+/// The text of every Rust file below a directory.
+fn sources(directory: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_a_promise_of_security_names_exists() {
+    let mut found = Vec::new();
+    for directory in ["host/src", "tests/tests"] {
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory), &mut found);
+    }
+    let security = read("SECURITY.md");
+    let (_, promises) = security.split_once("## Promises").expect("there is such a section");
+    for promise in promises.split("\n**P").skip(1) {
+        let names = named_tests(promise);
+        assert!(!names.is_empty(), "a promise without a test: {promise}");
+        for name in names {
+            let is_there = found.iter().any(|text| text.contains(&format!("fn {name}(")));
+            assert!(is_there, "SECURITY.md names `{name}`, which is no test");
+        }
+    }
+}

@@ -36,7 +36,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     check("formatting", cargo().args(["fmt", "--all", "--check"]));
     check("lints", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
     if find("cargo-deny").is_some() {
-        check("licences, sources and advisories", cargo().args(["deny", "check"]));
+        check("licences, duplicates and sources", cargo().args(["deny", "check", "licenses", "bans", "sources"]));
+        // Apart, as the list of advisories is fetched: without a network this alone fails.
+        check("advisories", cargo().args(["deny", "check", "advisories"]));
     } else {
         step("cargo-deny is not installed, so licences and advisories were not checked (`cargo install cargo-deny`)");
     }

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 /// A running service; it ends when this is dropped.
 struct Running {
     address: SocketAddr,
-    _stop: watch::Sender<bool>,
+    /// Never sent to.
+    #[allow(dead_code, reason = "held for the service, which ends without it")]
+    stop: watch::Sender<bool>,
 }
 
 /// What came back.
@@ -28,9 +30,9 @@ struct Answer {
 async fn run(service: impl Service) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let (_stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(false);
     tokio::spawn(serve(listener, Arc::new(service), stopped));
-    Running { address, _stop }
+    Running { address, stop }
 }
 
 impl Running {

@@ -38,8 +38,8 @@ pub const DIRECT_RESPONSE: &str = "SG0216";
 pub const REWRITE: &str = "SG0217";
 /// A delegate that cannot be followed.
 pub const DELEGATE: &str = "SG0218";
-/// A fault, mirror or CORS policy with a value out of range.
-pub const INERT_VALUE: &str = "SG0219";
+/// A fault, mirror or CORS policy with a value out of range, or one that does nothing.
+pub const POLICY_VALUE: &str = "SG0219";
 /// A field that has no effect yet.
 pub const NO_EFFECT: &str = "SG0220";
 /// A rule or block that no request gets to.
@@ -50,3 +50,11 @@ pub const OWNED_HOST: &str = "SG0222";
 pub const NEVER_MATCHES: &str = "SG0223";
 /// A deprecated or sloppy spelling.
 pub const DEPRECATED: &str = "SG0224";
+/// A gateway that no document defines.
+pub const UNKNOWN_GATEWAY: &str = "SG0230";
+/// A host that no server of the resource's gateways serves.
+pub const UNSERVED_HOST: &str = "SG0231";
+/// A delegate that no document defines.
+pub const UNKNOWN_DELEGATE: &str = "SG0232";
+/// A rule for TLS or TCP that Istio refuses.
+pub const LAYER4: &str = "SG0233";

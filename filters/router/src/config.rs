@@ -4,6 +4,7 @@
 //! get here; whatever else can be wrong is found while these types are resolved. A `null` counts as a field left out,
 //! and as a condition that every request meets where it stands in a `match` list.
 
+use crate::layer4::Layer4Route;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -15,6 +16,12 @@ const KEEP_NULLS: [&str; 3] = ["headers", "withoutHeaders", "queryParams"];
 pub fn read(mut spec: Value) -> Result<VirtualService, serde_json::Error> {
     remove_nulls(&mut spec, false);
     serde_json::from_value(spec)
+}
+
+/// Reads one rule.
+pub fn read_rule(mut rule: Value) -> Result<HttpRoute, serde_json::Error> {
+    remove_nulls(&mut rule, false);
+    serde_json::from_value(rule)
 }
 
 /// Removes members that are `null`, so that the types below need not allow for it one by one.
@@ -42,9 +49,9 @@ pub struct VirtualService {
     /// The rules for HTTP, of which the first that matches counts.
     pub http: Vec<HttpRoute>,
     /// Rules for TLS that is passed through: accepted without effect.
-    pub tls: Vec<serde_json::Value>,
+    pub tls: Vec<Layer4Route>,
     /// Rules for plain TCP: accepted without effect.
-    pub tcp: Vec<serde_json::Value>,
+    pub tcp: Vec<Layer4Route>,
     /// Namespaces that see the resource: accepted without effect.
     pub export_to: Vec<String>,
 }
@@ -64,7 +71,7 @@ pub struct HttpRoute {
     pub redirect: Option<Redirect>,
     /// A fixed answer.
     pub direct_response: Option<DirectResponse>,
-    /// Hands the rule over to another resource: accepted without effect.
+    /// Hands the rule over to another resource.
     pub delegate: Option<Delegate>,
     /// Changes path and authority before the request is sent.
     pub rewrite: Option<Rewrite>,
@@ -72,17 +79,17 @@ pub struct HttpRoute {
     pub timeout: Option<String>,
     /// When to try again.
     pub retries: Option<Retries>,
-    /// Faults to inject: accepted without effect.
+    /// Faults to inject.
     pub fault: Option<Fault>,
-    /// A service that gets a copy: accepted without effect.
+    /// A service that gets a copy.
     pub mirror: Option<Destination>,
-    /// Services that get a copy: accepted without effect.
+    /// Services that get a copy.
     pub mirrors: Vec<Mirror>,
     /// How much is mirrored, in whole percent.
     pub mirror_percent: Option<i64>,
     /// How much is mirrored.
     pub mirror_percentage: Option<Percent>,
-    /// Answers to browsers: accepted without effect.
+    /// Answers to browsers.
     pub cors_policy: Option<CorsPolicy>,
     /// Header operations of the rule.
     pub headers: Option<Headers>,
@@ -108,7 +115,7 @@ pub struct HttpMatch {
     pub port: Option<i64>,
     /// Labels of the caller's workload.
     pub source_labels: BTreeMap<String, String>,
-    /// Gateways that the block is restricted to: accepted without effect.
+    /// Gateways that the block is restricted to.
     pub gateways: Vec<String>,
     /// Query parameters that must be there.
     pub query_params: BTreeMap<String, Option<StringMatch>>,
@@ -283,7 +290,7 @@ pub struct Retries {
     pub retry_on: Option<String>,
     /// Whether other localities are tried: accepted without effect.
     pub retry_remote_localities: Option<bool>,
-    /// Whether hosts already tried are avoided: accepted without effect.
+    /// Whether hosts already tried are avoided, as they are unless it says otherwise.
     pub retry_ignore_previous_hosts: Option<bool>,
     /// The base of the wait between tries.
     pub backoff: Option<String>,
@@ -364,5 +371,17 @@ pub struct CorsPolicy {
     /// Whether they may send credentials.
     pub allow_credentials: Option<bool>,
     /// What becomes of a preflight of another origin.
-    pub unmatched_preflights: Option<String>,
+    pub unmatched_preflights: Option<UnmatchedPreflights>,
+}
+
+/// What becomes of a preflight of an origin that is not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UnmatchedPreflights {
+    /// The same as `Forward`.
+    Unspecified,
+    /// It goes to the service.
+    Forward,
+    /// It is answered here, without leave.
+    Ignore,
 }

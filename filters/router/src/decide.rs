@@ -1,15 +1,17 @@
 //! Turns a rule that matched into the decision that the host carries out.
 
 use crate::answer::FixedAnswer;
+use crate::fault::Abort;
 use crate::matcher::PathMatch;
 use crate::redirect::Redirect;
 use crate::rewrite::is_authority;
 use crate::rule::{Action, Route, Rule};
+use crate::share::REQUEST_ID;
 use crate::table::Found;
 use crate::target::{Target, Targets};
 use crate::template::Template;
 use crate::view::View;
-use sluicegate_sdk::{RequestDecision, RequestEdit, edit, forward, next, respond};
+use sluicegate_sdk::{Mirror, RequestDecision, RequestEdit, edit, forward, next, respond};
 
 /// Names the rule for the access record and the metrics.
 pub const ROUTE: &str = "route";
@@ -17,16 +19,33 @@ pub const ROUTE: &str = "route";
 pub const COMPOSE_DESTINATIONS: &str = "compose.destinations";
 /// How long it may take, in milliseconds.
 pub const COMPOSE_TIMEOUT: &str = "compose.timeout";
-/// What decides between weighted destinations.
-const REQUEST_ID: &str = "request.id";
 
-/// The decision on a request that matched.
+/// The decision on a request that matched: a preflight is answered before anything else, as in Envoy's chain of
+/// filters, and what becomes of any other request is then told to its browser.
 pub fn decide(found: Found<'_>, view: &View<'_>) -> RequestDecision {
+    let cors = found.rule.cors.as_ref();
+    if let Some(answer) = cors.and_then(|cors| cors.preflight(view)) {
+        return answer.into();
+    }
+    let mut decision = act(found, view);
+    match (cors, &mut decision) {
+        (Some(cors), RequestDecision::Respond(answer)) => cors.apply(&mut answer.headers, view),
+        (Some(cors), RequestDecision::Forward(forward)) => forward.response_edits.extend(cors.edits(view)),
+        (Some(cors), RequestDecision::Next(continuation)) => continuation.response_edits.extend(cors.edits(view)),
+        _ => {}
+    }
+    decision
+}
+
+fn act(found: Found<'_>, view: &View<'_>) -> RequestDecision {
     let matched = found.block.path_match();
     match &found.rule.action {
         Action::Redirect(redirect) => redirected(redirect, found.rule, matched, view),
         Action::Answer(answer) => answered(answer, found.rule, view),
         Action::Route(route) => {
+            if let Some(abort) = route.fault.abort(view) {
+                return aborted(route, abort, view);
+            }
             let name = edit::attribute(ROUTE, found.rule.name_with(found.block));
             match &route.targets {
                 Targets::Compose { .. } => composed(route, name, matched, view),
@@ -56,15 +75,42 @@ fn forwarded(
 ) -> RequestDecision {
     let mut decision = forward(target.destination.clone()).with(name);
     decision.edits.extend(path_and_authority(route, target.authority.as_ref(), matched, view));
+    decision.mirrors = mirrored(route, &decision.edits, view);
     for operations in &target.request {
-        decision.edits.extend(operations.edits(view).map(RequestEdit::from));
+        decision.edits.extend(operations.request_edits(view).map(RequestEdit::from));
     }
     for operations in &target.response {
-        decision.response_edits.extend(operations.edits(view));
+        decision.response_edits.extend(operations.response_edits(view));
     }
     decision.timeout = route.timeout;
     decision.retries.clone_from(&route.retries);
+    decision.delay = route.fault.delay(view);
     decision.into()
+}
+
+/// The copies of a request, each for the authority that the request is sent with.
+fn mirrored(route: &Route, edits: &[RequestEdit], view: &View<'_>) -> Vec<Mirror> {
+    let new = |edit: &RequestEdit| if let RequestEdit::Authority(new) = edit { Some(new.clone()) } else { None };
+    let copy = |mirror: &crate::mirror::Mirror| {
+        let authority = edits.iter().rev().find_map(new).unwrap_or_else(|| view.authority().to_owned());
+        mirror.copy(&authority)
+    };
+    route.mirrors.iter().filter(|mirror| mirror.takes(view)).map(copy).collect()
+}
+
+/// The answer of a fault has the headers that the service's would have.
+fn aborted(route: &Route, abort: Abort, view: &View<'_>) -> RequestDecision {
+    let mut answer = abort.answer(view);
+    match &route.targets {
+        Targets::Compose { response, .. } => response.apply(&mut answer.headers, view),
+        Targets::Split(targets, sum) => {
+            for operations in pick(targets, *sum, view).into_iter().flat_map(|target| &target.response) {
+                operations.apply(&mut answer.headers, view);
+            }
+        }
+    }
+    answer.delay = route.fault.delay(view);
+    answer.into()
 }
 
 fn composed(route: &Route, name: RequestEdit, matched: PathMatch, view: &View<'_>) -> RequestDecision {
@@ -77,8 +123,8 @@ fn composed(route: &Route, name: RequestEdit, matched: PathMatch, view: &View<'_
         decision.edits.push(edit::attribute(COMPOSE_TIMEOUT, timeout.to_string()));
     }
     decision.edits.extend(path_and_authority(route, authority.as_ref(), matched, view));
-    decision.edits.extend(request.edits(view).map(RequestEdit::from));
-    decision.response_edits.extend(response.edits(view));
+    decision.edits.extend(request.request_edits(view).map(RequestEdit::from));
+    decision.response_edits.extend(response.response_edits(view));
     decision.into()
 }
 

@@ -1,67 +1,96 @@
 //! One VirtualService, resolved: its hosts, what it is bound to, its rules.
 
+use crate::attachment::{self, MESH};
 use crate::code;
-use crate::config::VirtualService;
-use crate::host;
-use crate::matcher::Surroundings;
+use crate::config::{self, Delegate, VirtualService};
+use crate::delegate::{self, Delegates, Refusal};
+use crate::host::{self, Overlaps};
+use crate::layer4;
+use crate::matcher::{Block, Surroundings};
 use crate::report::{Place, Report};
-use crate::rule::{Context, Rule};
+use crate::rule::{Context, Delegated, Rule};
 use crate::target::Naming;
-use sluicegate_sdk::{Environment, Resource};
-
-/// The reserved gateway that stands for all sidecars.
-const MESH: &str = "mesh";
+use sluicegate_sdk::{Diagnostics, Environment, Resource};
+use std::collections::HashSet;
 
 /// A resolved document.
 #[derive(Debug)]
 pub struct Document {
     /// `NAMESPACE/NAME`.
     pub name: String,
+    /// Its namespace.
+    pub namespace: String,
     /// `file:line`.
     pub origin: String,
     /// Its place in the list that the host gave.
     pub resource: usize,
     /// Full names, with where each stands among the hosts as written.
     pub hosts: Vec<(usize, String)>,
-    /// Whether it is bound to sidecars alone, where the oldest resource owns a host.
-    pub mesh_only: bool,
+    /// What it is bound to: `NAMESPACE/NAME` of gateways, and `mesh` for sidecars. A delegate is bound to nothing.
+    pub gateways: Vec<String>,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
     /// What decides which of two documents is older.
     age: (bool, String),
 }
 
+/// What all documents are resolved with.
+#[derive(Debug, Clone, Copy)]
+pub struct Load<'a> {
+    /// Stands in for what names leave out.
+    pub environment: &'a Environment,
+    /// Whom rules can be delegated to.
+    pub delegates: &'a Delegates<'a>,
+}
+
 impl Document {
-    /// Resolves a document.
+    /// Resolves the document that stands at `index` of all.
     pub fn resolve(
         written: &VirtualService,
         resource: &Resource,
         index: usize,
-        environment: &Environment,
+        load: Load<'_>,
         report: &mut Report<'_>,
     ) -> Self {
-        let mesh = written.gateways.is_empty() || written.gateways.iter().any(|gateway| gateway == MESH);
+        let environment = load.environment;
+        let delegate = written.hosts.is_empty();
+        let gateways = bound_to(written, resource, report);
+        let mesh = gateways.iter().any(|gateway| gateway == MESH);
         let name = format!("{}/{}", resource.namespace, resource.name);
-        check_spec(written, report);
+        check_spec(written, resource, load.delegates, report);
         let hosts = hosts(written, resource, mesh, environment, report);
         let context = Context {
             naming: Naming { environment, namespace: &resource.namespace },
-            around: Surroundings { namespace: &environment.namespace, mesh },
+            around: Surroundings {
+                own: &resource.namespace,
+                gateways: (!delegate).then_some(gateways.as_slice()),
+                namespace: &environment.namespace,
+                mesh: mesh && !delegate,
+            },
             document: name.clone(),
-            delegate: written.hosts.is_empty(),
+            delegate,
         };
+        if !delegate {
+            layer4::check(written, &hosts, context.naming, report);
+        }
         let mut rules = Vec::new();
         for (index, rule) in written.http.iter().enumerate() {
-            rules.extend(Rule::resolve(rule, index, &context, &Place::spec().key("http").index(index), report));
+            let place = Place::spec().key("http").index(index);
+            let resolved = Rule::resolve(rule, index, &context, &place, report);
+            match rule.delegate.as_ref().filter(|_| !context.delegate) {
+                None => rules.extend(resolved),
+                Some(to) => rules.extend(delegated(to, index, resource, &context, load, report)),
+            }
         }
         report_unreachable(written, &rules, report);
         let created = resource.value.pointer("/metadata/creationTimestamp").and_then(serde_json::Value::as_str);
         Self {
             name,
+            namespace: resource.namespace.clone(),
             origin: resource.origin.clone(),
             resource: index,
             hosts,
-            mesh_only: written.gateways.iter().all(|gateway| gateway == MESH),
+            gateways,
             rules,
             // Kubernetes writes all timestamps in one form of fixed width, in UTC, so text order is time order.
             age: (created.is_none(), created.unwrap_or_default().to_owned()),
@@ -75,7 +104,62 @@ impl Document {
     }
 }
 
-fn check_spec(written: &VirtualService, report: &mut Report<'_>) {
+/// The rules that stand in for rule `index` of `root`, which delegates. What is wrong with the delegate itself is
+/// reported there.
+fn delegated(
+    to: &Delegate,
+    index: usize,
+    root: &Resource,
+    context: &Context<'_>,
+    load: Load<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Rule> {
+    let place = Place::spec().key("http").index(index).key("delegate");
+    let Some(name) = to.name.as_deref().filter(|name| !name.is_empty()) else { return Vec::new() };
+    let delegate = match load.delegates.find(root, to.namespace.as_deref(), name) {
+        Ok(delegate) => delegate,
+        Err(refusal) => {
+            report_refusal(refusal, name, &place, report);
+            return Vec::new();
+        }
+    };
+    let full = format!("{}/{}", delegate.namespace, delegate.name);
+    let merged = delegate::merge(root, index, delegate, load.environment, |dropped| {
+        let message =
+            format!("no request can match this rule and rule {} of {full} at {}", dropped + 1, delegate.origin);
+        let help = "a delegate's conditions must lie within the root's; an expression must stand on one side only";
+        report.warning(&place, code::NEVER_MATCHES, message, help);
+    });
+    let naming = Naming { environment: load.environment, namespace: &delegate.namespace };
+    let around = Surroundings { own: &delegate.namespace, ..context.around };
+    let context = Context { naming, around, document: full.clone(), delegate: false };
+    let mut reported = Diagnostics::default();
+    let mut elsewhere = Report::new(delegate, &mut reported);
+    let mut rules = Vec::new();
+    for merged in merged {
+        let Ok(rule) = config::read_rule(merged.rule) else { continue };
+        let resolved = Rule::resolve(&rule, merged.index, &context, &place, &mut elsewhere);
+        let origin = Delegated { name: full.clone(), origin: delegate.origin.clone(), index: merged.index };
+        rules.extend(resolved.map(|rule| Rule { index, delegate: Some(origin), ..rule }));
+    }
+    rules
+}
+
+fn report_refusal(refusal: Refusal, name: &str, place: &Place, report: &mut Report<'_>) {
+    match refusal {
+        Refusal::Unknown => {
+            let message = format!("there is no VirtualService {name}, so requests go on to the rules behind this one");
+            let help = "check `delegate.name`, and `delegate.namespace` if it is in another one";
+            report.warning(place, code::UNKNOWN_DELEGATE, message, help);
+        }
+        Refusal::HasHosts => {
+            let message = format!("{name} has `hosts`, so nothing can be delegated to it");
+            report.error(place, code::DELEGATE, message, "remove its `hosts`, or delegate to another resource");
+        }
+    }
+}
+
+fn check_spec(written: &VirtualService, resource: &Resource, delegates: &Delegates<'_>, report: &mut Report<'_>) {
     let spec = Place::spec();
     if written.http.is_empty() && written.tls.is_empty() && written.tcp.is_empty() {
         report.error(&spec, code::NO_ACTION, "the resource has no rules", "add `http`");
@@ -87,18 +171,21 @@ fn check_spec(written: &VirtualService, report: &mut Report<'_>) {
         if delegate && present {
             let message = format!("a resource without hosts is a delegate, which cannot have `{field}`");
             report.error(&spec.key(field), code::DELEGATE, message, format!("add `hosts`, or remove `{field}`"));
-        } else if present && field != "gateways" {
-            report.no_effect(&spec.key(field), field, "only HTTP is routed");
         }
     }
-    if delegate {
-        report.no_effect(&spec, "a resource without `hosts`", "nothing delegates to it");
+    if delegate && !delegates.is_used(resource) {
+        let message = "a resource without `hosts` is a delegate, and no rule delegates to it";
+        report.note(
+            &spec,
+            code::NO_EFFECT,
+            message,
+            "add `hosts`, or name it in `delegate` of another resource's rule",
+        );
     }
     if !written.export_to.is_empty() {
         report.no_effect(&spec.key("exportTo"), "exportTo", "the rules count for every namespace");
     }
     check_export_to(written, &spec.key("exportTo"), report);
-    check_gateways(written, &spec.key("gateways"), report);
 }
 
 fn check_export_to(written: &VirtualService, place: &Place, report: &mut Report<'_>) {
@@ -108,23 +195,22 @@ fn check_export_to(written: &VirtualService, place: &Place, report: &mut Report<
         if repeated || mixed {
             let message = format!("`{namespace}` says what the list says already");
             report.error(&place.index(index), code::HOST, message, "list every namespace once, or only `*`");
+        } else if namespace == "~" && written.export_to.len() > 1 {
+            let message = "`~` stands for no namespace, and the list names others";
+            report.error(&place.index(index), code::HOST, message, "write only `~`, or leave it out");
+        } else if !["*", ".", "~"].contains(&namespace.as_str()) && !host::is_label(namespace) {
+            let message = format!("`{namespace}` is not the name of a namespace");
+            report.error(&place.index(index), code::HOST, message, "write a name, `.` for the own one, or `*` for all");
         }
     }
 }
 
-fn check_gateways(written: &VirtualService, place: &Place, report: &mut Report<'_>) {
-    for (index, gateway) in written.gateways.iter().enumerate() {
-        let place = place.index(index);
-        let name = gateway.strip_prefix("./").unwrap_or(gateway);
-        let well_formed = name.split('/').count() <= 2 && name.split('/').all(|part| host::check(part).is_ok());
-        if !well_formed || name.contains('*') {
-            let message = format!("`{gateway}` is not the name of a gateway");
-            report.error(&place, code::HOST, message, "write NAME, NAMESPACE/NAME or mesh");
-        } else if name.contains(".svc.") {
-            let message = "a gateway's host name in place of its name is deprecated";
-            report.warning(&place, code::DEPRECATED, message, "write NAMESPACE/NAME");
-        }
+/// The full names of its gateways. One that names none is meant for sidecars.
+fn bound_to(written: &VirtualService, resource: &Resource, report: &mut Report<'_>) -> Vec<String> {
+    if written.gateways.is_empty() {
+        return vec![MESH.to_owned()];
     }
+    attachment::gateways(&written.gateways, &resource.namespace, &Place::spec().key("gateways"), report)
 }
 
 fn hosts(
@@ -136,6 +222,7 @@ fn hosts(
 ) -> Vec<(usize, String)> {
     let place = Place::spec().key("hosts");
     let mut hosts: Vec<(usize, String)> = Vec::new();
+    let mut seen = Overlaps::default();
     for (index, name) in written.hosts.iter().enumerate() {
         let place = place.index(index);
         if let Err(reason) = host::check(name) {
@@ -149,9 +236,8 @@ fn hosts(
             report.error(&place, code::MESH_HOST, message, help);
         }
         let full = host::expand(name, &resource.namespace, environment);
-        let overlapping = hosts.iter().find(|(_, known)| host::covers(known, &full) || host::covers(&full, known));
-        if let Some((other, _)) = overlapping {
-            let other = written.hosts.get(*other).map_or("", String::as_str);
+        if let Some(other) = seen.overlapping(&full) {
+            let other = written.hosts.get(other).map_or("", String::as_str);
             let message = format!("hosts `{other}` and `{name}` overlap");
             report.error(
                 &place,
@@ -160,34 +246,53 @@ fn hosts(
                 "keep one of them, or move one to a resource of its own",
             );
         }
+        seen.insert(&full, index);
         hosts.push((index, full));
     }
     hosts
 }
 
-/// Warns of rules that no request gets to, and of blocks that repeat another.
+/// Warns of rules and blocks that no request gets to.
 fn report_unreachable(written: &VirtualService, rules: &[Rule], report: &mut Report<'_>) {
     let place = |rule: usize| Place::spec().key("http").index(rule);
+    // A block that counts on some gateways only leaves requests of the others to the rules behind it.
+    let takes_all = |block: &Block| block.is_catch_all() && block.gateways.is_none();
     let mut catch_all: Option<usize> = None;
     for rule in rules {
-        if let Some(earlier) = catch_all {
-            let message = format!("no request gets here: rule {} takes them all", earlier + 1);
-            report.warning(&place(rule.index), code::UNREACHABLE, message, "move the rule up, or remove it");
-        } else if rule.blocks.iter().any(crate::matcher::Block::is_catch_all) {
-            catch_all = Some(rule.index);
+        match catch_all {
+            Some(earlier) if earlier == rule.index => {}
+            Some(earlier) => {
+                let message = format!("no request gets here: rule {} takes them all", earlier + 1);
+                report.warning(&place(rule.index), code::UNREACHABLE, message, "move the rule up, or remove it");
+            }
+            None => {
+                let taken = rule.blocks.iter().position(takes_all);
+                catch_all = taken.map(|_| rule.index);
+                let behind = taken.map_or(0..0, |taken| taken + 1..rule.blocks.len());
+                for block in behind.filter(|_| rule.delegate.is_none()) {
+                    let message = "no request gets here: an earlier block takes them all";
+                    let place = place(rule.index).key("match").index(block);
+                    report.warning(&place, code::UNREACHABLE, message, "move the block up, or remove it");
+                }
+            }
         }
     }
-    let mut seen = Vec::new();
-    for (index, rule) in written.http.iter().enumerate().take(catch_all.unwrap_or(usize::MAX)) {
+    report_repeated(written, catch_all.unwrap_or(usize::MAX), report);
+}
+
+/// Warns of blocks that repeat another, in the rules before `end`.
+fn report_repeated(written: &VirtualService, end: usize, report: &mut Report<'_>) {
+    let mut seen = HashSet::new();
+    for (index, rule) in written.http.iter().enumerate().take(end) {
         for (number, block) in rule.matches.iter().enumerate() {
             let Some(block) = block else { continue };
-            let nameless = crate::config::HttpMatch { name: None, stat_prefix: None, ..block.clone() };
-            if seen.contains(&nameless) {
+            let nameless = config::HttpMatch { name: None, stat_prefix: None, ..block.clone() };
+            // The text of a block is as good as the block, and can be looked up.
+            if !seen.insert(format!("{nameless:?}")) {
                 let message = "no request gets here: an earlier block is the same";
-                let place = place(index).key("match").index(number);
+                let place = Place::spec().key("http").index(index).key("match").index(number);
                 report.warning(&place, code::UNREACHABLE, message, "remove the block, or make it differ");
             }
-            seen.push(nameless);
         }
     }
 }

@@ -1,37 +1,49 @@
 //! Says which rules a request had to choose from, which one it got, and why it did not get the others.
 
+use crate::attachment::MESH;
 use crate::decide;
-use crate::rule::Action;
-use crate::table::{Found, Table, VirtualHost};
+use crate::header::Operations;
+use crate::redirect::to_https;
+use crate::rule::{Action, Route};
+use crate::table::{Found, Owner, Served, Table};
 use crate::target::{Target, Targets, label};
 use crate::view::View;
 use sluicegate_sdk::{Candidate, Explanation};
 
 /// Explains what the table does with a request.
 pub fn explain(table: &Table, view: &View<'_>) -> Explanation {
-    match table.host(view) {
-        None => nobody(table, view),
-        Some(host) => of_host(table, host, view),
+    match table.owner(view) {
+        Owner::Nobody => {
+            others(table, format!("no VirtualService has the host {:?}; the request goes on", view.authority()))
+        }
+        Owner::Unserved(port) => others(
+            table,
+            format!("no VirtualService has the host {:?} on the Gateway's port {port}: 404", view.authority()),
+        ),
+        Owner::Https => others(table, format!("the Gateway sends plain requests to https: 301 to {}", to_https(view))),
+        Owner::Rules(served) => of_host(table, served, view),
     }
 }
 
-fn nobody(table: &Table, view: &View<'_>) -> Explanation {
+/// Of a request that no rule was asked about: what the documents are there for.
+fn others(table: &Table, summary: String) -> Explanation {
     let candidate = |document: &crate::document::Document| {
         let hosts: Vec<&str> = document.hosts.iter().map(|(_, host)| host.as_str()).collect();
+        let gateways = match document.gateways.as_slice() {
+            [only] if only == MESH => String::new(),
+            several => format!(" on {}", several.join(", ")),
+        };
         Candidate {
             name: format!("VirtualService {}", document.name),
             origin: document.origin.clone(),
             chosen: false,
-            reason: format!("its hosts are {}", hosts.join(", ")),
+            reason: format!("its hosts are {}{gateways}", hosts.join(", ")),
         }
     };
-    Explanation {
-        summary: format!("no VirtualService has the host {:?}; the request goes on", view.authority()),
-        candidates: table.documents().iter().map(candidate).collect(),
-    }
+    Explanation { summary, candidates: table.documents().iter().map(candidate).collect() }
 }
 
-fn of_host(table: &Table, host: &VirtualHost, view: &View<'_>) -> Explanation {
+fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
     let mut winner = None;
     let mut candidates = Vec::new();
     for (candidate, found) in table.candidates(host) {
@@ -39,18 +51,14 @@ fn of_host(table: &Table, host: &VirtualHost, view: &View<'_>) -> Explanation {
             Some(_) => Some("an earlier rule has taken the request".to_owned()),
             None => found.block.objection(view),
         };
-        let name = format!(
-            "VirtualService {}, rule {}, match {}",
-            found.document.name,
-            found.rule.index + 1,
-            candidate.block + 1
-        );
+        let name = name(found, candidate.block);
         let chosen = objection.is_none();
         let reason = objection.unwrap_or_else(|| format!("matches and {}", outcome(found, view)));
         if chosen {
             winner = Some(format!("{name} {}", outcome(found, view)));
         }
-        candidates.push(Candidate { name, origin: found.document.origin.clone(), chosen, reason });
+        let origin = found.rule.delegate.as_ref().map_or(&found.document.origin, |delegate| &delegate.origin);
+        candidates.push(Candidate { name, origin: origin.clone(), chosen, reason });
     }
     let owners = || table.documents_of(host).map(|document| document.name.as_str()).collect::<Vec<_>>().join(", ");
     let summary = winner.unwrap_or_else(|| {
@@ -59,22 +67,92 @@ fn of_host(table: &Table, host: &VirtualHost, view: &View<'_>) -> Explanation {
     Explanation { summary, candidates }
 }
 
+fn name(found: Found<'_>, block: usize) -> String {
+    let rule = format!("VirtualService {}, rule {}", found.document.name, found.rule.index + 1);
+    match &found.rule.delegate {
+        None => format!("{rule}, match {}", block + 1),
+        Some(delegate) => {
+            format!("{rule}, delegated to {}, rule {}, match {}", delegate.name, delegate.index + 1, block + 1)
+        }
+    }
+}
+
 /// What becomes of the request, reading on after the rule.
 fn outcome(found: Found<'_>, view: &View<'_>) -> String {
-    match &found.rule.action {
+    let cors = found.rule.cors.as_ref();
+    if cors.is_some_and(|cors| cors.preflight(view).is_some()) {
+        return "answers the preflight itself".to_owned();
+    }
+    let mut parts = match &found.rule.action {
         Action::Redirect(redirect) => {
             let location = redirect.location(found.block.path_match(), view);
-            format!("redirects with {} to {location}", redirect.status)
+            with_headers(format!("redirects with {} to {location}", redirect.status), found)
         }
-        Action::Answer(answer) => format!("answers {} with {} bytes", answer.status, answer.body.len()),
-        Action::Route(route) => match &route.targets {
-            Targets::Compose { destinations, .. } => format!("composes the answers of {destinations}"),
-            Targets::Split(targets, sum) => match decide::pick(targets, *sum, view) {
-                Some(target) => format!("forwards to {}{}", label(&target.destination), share(target, targets, *sum)),
-                None => "has no destination".to_owned(),
-            },
+        Action::Answer(answer) => {
+            with_headers(format!("answers {} with {} bytes", answer.status, answer.body.len()), found)
+        }
+        Action::Route(route) => routed(route, view),
+    };
+    if cors.is_some_and(|cors| !cors.edits(view).is_empty()) {
+        parts.push("allows the browser's origin".to_owned());
+    }
+    parts.join("; ")
+}
+
+fn with_headers(does: String, found: Found<'_>) -> Vec<String> {
+    let mut parts = vec![does];
+    parts.extend(changes("response", [&found.rule.headers.response]));
+    parts
+}
+
+/// What becomes of a request that a service is to answer, and everything that happens on the way.
+fn routed(route: &Route, view: &View<'_>) -> Vec<String> {
+    let abort = route.fault.abort(view);
+    let (does, request, response) = sent(route, view);
+    let mut parts = vec![abort.map_or(does, |abort| format!("aborts with {abort}, as a fault is injected"))];
+    if let Some(delay) = route.fault.delay(view) {
+        parts.push(format!("waits {delay} ms before, as a fault is injected"));
+    }
+    parts.extend(
+        Some(route.fault.shares())
+            .filter(|shares| !shares.is_empty())
+            .map(|shares| format!("of the requests {}", shares.join(", "))),
+    );
+    if abort.is_none() {
+        parts.extend(
+            route
+                .mirrors
+                .iter()
+                .filter(|mirror| mirror.takes(view))
+                .map(|mirror| format!("copies to {} ({})", label(&mirror.destination), mirror.share)),
+        );
+        parts.extend(changes("request", request));
+    }
+    parts.extend(changes("response", response));
+    parts
+}
+
+/// Where a request goes, and the header operations on both ways.
+fn sent<'a>(route: &'a Route, view: &View<'_>) -> (String, Vec<&'a Operations>, Vec<&'a Operations>) {
+    match &route.targets {
+        Targets::Compose { destinations, request, response, .. } => {
+            (format!("composes the answers of {destinations}"), vec![request], vec![response])
+        }
+        Targets::Split(targets, sum) => match decide::pick(targets, *sum, view) {
+            Some(target) => (
+                format!("forwards to {}{}", label(&target.destination), share(target, targets, *sum)),
+                target.request.iter().collect(),
+                target.response.iter().collect(),
+            ),
+            None => ("has no destination".to_owned(), Vec::new(), Vec::new()),
         },
     }
+}
+
+fn changes<'a>(what: &str, operations: impl IntoIterator<Item = &'a Operations>) -> Option<String> {
+    let all = operations.into_iter().filter(|operations| !operations.is_empty()).map(Operations::to_string);
+    let all: Vec<String> = all.collect();
+    (!all.is_empty()).then(|| format!("{what} headers: {}", all.join(", ")))
 }
 
 fn share(target: &Target, targets: &[Target], sum: u64) -> String {

@@ -4,9 +4,9 @@ use crate::code;
 use crate::config::{HeaderOperations, Headers};
 use crate::report::{Place, Report};
 use crate::rewrite::check_authority;
-use crate::template::Template;
+use crate::template::{Rendered, Side, Template};
 use crate::view::View;
-use sluicegate_sdk::{Header, HeaderEdit, append_header, remove_header, set_header};
+use sluicegate_sdk::{Header, HeaderEdit, append_formatted, append_header, remove_header, set_formatted, set_header};
 use std::collections::BTreeMap;
 
 /// Headers of the framing and of one connection: the proxy sets them itself and refuses edits of them.
@@ -55,12 +55,12 @@ impl Level {
         let Some(written) = written else { return level };
         if let Some(request) = &written.request {
             let place = place.key("request");
-            level.request = Operations::resolve(request, &place, report);
+            level.request = Operations::resolve(request, Side::Request, &place, report);
             level.authority = authority(request, &place, report);
         }
         if let Some(response) = &written.response {
             let place = place.key("response");
-            level.response = Operations::resolve(response, &place, report);
+            level.response = Operations::resolve(response, Side::Response, &place, report);
             refuse_host(response.set.keys(), &place.key("set"), "the host of a response", report);
             refuse_host(response.add.keys(), &place.key("add"), "the host of a response", report);
         }
@@ -85,7 +85,7 @@ fn authority(written: &HeaderOperations, place: &Place, report: &mut Report<'_>)
         report.error(second, code::CONFLICT, "the authority is set multiple times", help);
     }
     let (place, value) = hosts.first()?;
-    let template = Template::resolve(value, place, report)?;
+    let template = Template::resolve(value, Side::Request, place, report)?;
     if let Some(text) = template.as_literal() {
         check_authority(text, place, report);
     }
@@ -104,7 +104,7 @@ fn refuse_host<'a>(names: impl Iterator<Item = &'a String>, place: &Place, what:
 }
 
 impl Operations {
-    fn resolve(written: &HeaderOperations, place: &Place, report: &mut Report<'_>) -> Self {
+    fn resolve(written: &HeaderOperations, side: Side, place: &Place, report: &mut Report<'_>) -> Self {
         let mut remove = Vec::new();
         for (index, name) in written.remove.iter().enumerate() {
             let place = place.key("remove").index(index);
@@ -114,8 +114,13 @@ impl Operations {
                 remove.push(Operation::Remove(name));
             }
         }
-        let mut change = resolve_values(&written.set, &place.key("set"), Operation::Set, report);
-        change.extend(resolve_values(&written.add, &place.key("add"), Operation::Add, report));
+        let mut change = Vec::new();
+        for (name, value) in resolve_values(&written.set, side, &place.key("set"), report) {
+            change.push(Operation::Set(name, value));
+        }
+        for (name, value) in resolve_values(&written.add, side, &place.key("add"), report) {
+            change.push(Operation::Add(name, value));
+        }
         Self { remove, change }
     }
 
@@ -131,28 +136,66 @@ impl Operations {
         self.remove.is_empty() && self.change.is_empty()
     }
 
-    /// The edits for a request. A value that comes out empty is not set, as in Istio.
-    pub fn edits<'a>(&'a self, view: &'a View<'_>) -> impl Iterator<Item = HeaderEdit> + 'a {
-        let edit = |operation: &Operation| match operation {
+    fn all(&self) -> impl Iterator<Item = &Operation> {
+        self.remove.iter().chain(&self.change)
+    }
+
+    /// The edits of a request. A value that comes out empty is not set, as in Istio.
+    pub fn request_edits<'a>(&'a self, view: &'a View<'_>) -> impl Iterator<Item = HeaderEdit> + 'a {
+        self.all().filter_map(|operation| match operation {
             Operation::Remove(name) => Some(remove_header(name)),
             Operation::Set(name, value) => Some(set_header(name, not_empty(value.render(view))?)),
             Operation::Add(name, value) => Some(append_header(name, not_empty(value.render(view))?)),
-        };
-        self.remove.iter().chain(&self.change).filter_map(edit)
+        })
+    }
+
+    /// The edits of the response to a request. What only the response has is left to the host.
+    pub fn response_edits<'a>(&'a self, view: &'a View<'_>) -> impl Iterator<Item = HeaderEdit> + 'a {
+        self.all().filter_map(|operation| match operation {
+            Operation::Remove(name) => Some(remove_header(name)),
+            Operation::Set(name, value) => Some(match value.prepare(view) {
+                Rendered::Known(value) => set_header(name, not_empty(value)?),
+                Rendered::Parts(parts) => set_formatted(name, parts),
+            }),
+            Operation::Add(name, value) => Some(match value.prepare(view) {
+                Rendered::Known(value) => append_header(name, not_empty(value)?),
+                Rendered::Parts(parts) => append_formatted(name, parts),
+            }),
+        })
     }
 
     /// Applies the operations to headers of the filter's own.
     pub fn apply(&self, headers: &mut Vec<Header>, view: &View<'_>) {
-        for edit in self.edits(view) {
-            match edit {
-                HeaderEdit::Remove(name) => headers.retain(|header| header.name != name),
-                HeaderEdit::Append(header) => headers.push(header),
-                HeaderEdit::Set(header) => {
-                    headers.retain(|known| known.name != header.name);
-                    headers.push(header);
+        for operation in self.all() {
+            let (name, value) = match operation {
+                Operation::Remove(name) => {
+                    headers.retain(|header| header.name != *name);
+                    continue;
                 }
+                Operation::Set(name, value) | Operation::Add(name, value) => (name, value),
+            };
+            let Some(value) = not_empty(value.render_with(view, headers)) else { continue };
+            if matches!(operation, Operation::Set(..)) {
+                headers.retain(|header| header.name != *name);
             }
+            headers.push(Header { name: name.clone(), value });
         }
+    }
+}
+
+/// As people read it: `set x-a, remove x-b`.
+impl std::fmt::Display for Operations {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, operation) in self.all().enumerate() {
+            let (what, name) = match operation {
+                Operation::Remove(name) => ("remove", name),
+                Operation::Set(name, _) => ("set", name),
+                Operation::Add(name, _) => ("add", name),
+            };
+            let comma = if index > 0 { ", " } else { "" };
+            write!(formatter, "{comma}{what} {name}")?;
+        }
+        Ok(())
     }
 }
 
@@ -162,18 +205,18 @@ fn not_empty(value: Vec<u8>) -> Option<Vec<u8>> {
 
 fn resolve_values(
     written: &BTreeMap<String, String>,
+    side: Side,
     place: &Place,
-    operation: impl Fn(String, Template) -> Operation,
     report: &mut Report<'_>,
-) -> Vec<Operation> {
-    let mut operations = Vec::new();
+) -> Vec<(String, Template)> {
+    let mut resolved = Vec::new();
     for (name, value) in written.iter().filter(|(name, _)| !is_host(name)) {
         let place = place.key(name);
         let name = changeable(name, &place, report);
-        let value = Template::resolve(value, &place, report);
-        operations.extend(name.zip(value).map(|(name, value)| operation(name, value)));
+        let value = Template::resolve(value, side, &place, report);
+        resolved.extend(name.zip(value));
     }
-    operations
+    resolved
 }
 
 /// The name in lower case, if a manifest may change the header.

@@ -34,7 +34,8 @@ pub fn check(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn is_label(label: &str) -> bool {
+/// Whether a text is one label of a DNS name.
+pub fn is_label(label: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let length = (1..=LABEL_LENGTH).contains(&label.len());
     length && label.bytes().all(valid) && !label.starts_with('-') && !label.ends_with('-')
@@ -80,6 +81,38 @@ pub fn covers(wide: &str, narrow: &str) -> bool {
     narrow.len() > suffix.len() && narrow.ends_with(suffix)
 }
 
+/// A host and every wildcard that covers it, the narrowest first.
+pub fn covering(host: &str) -> impl Iterator<Item = String> {
+    let dots = host.bytes().enumerate().filter(|&(at, byte)| byte == b'.' && at > 0);
+    let wildcards = dots.map(|(at, _)| format!("*{}", host.get(at..).unwrap_or_default()));
+    std::iter::once(host.to_owned()).chain(wildcards).chain(std::iter::once("*".to_owned()))
+}
+
+/// Hosts that were seen, to find those that stand for the same names.
+#[derive(Debug, Default)]
+pub struct Overlaps {
+    exact: Map<usize>,
+    /// Every name that a wildcard would have to be to cover one that was seen, with the first such.
+    covered: Map<usize>,
+}
+
+impl Overlaps {
+    /// Adds a host by its full name; the number comes back when it overlaps with another.
+    pub fn insert(&mut self, host: &str, number: usize) {
+        self.exact.entry(host.to_owned()).or_insert(number);
+        for wide in covering(host) {
+            self.covered.entry(wide).or_insert(number);
+        }
+    }
+
+    /// The number of a host that stands for some of the same names.
+    pub fn overlapping(&self, host: &str) -> Option<usize> {
+        let wider = || covering(host).find_map(|wide| self.exact.get(&wide));
+        let narrower = || self.covered.get(host).filter(|_| host.starts_with('*'));
+        wider().or_else(narrower).copied()
+    }
+}
+
 /// The host of an authority: no port, no final dot, lower case.
 pub fn of_authority(authority: &str) -> String {
     let host = without_port(authority);
@@ -107,10 +140,17 @@ pub struct HostIndex<T> {
     any: Option<T>,
 }
 
+impl<T> Default for HostIndex<T> {
+    /// An empty one.
+    fn default() -> Self {
+        Self { exact: Map::default(), suffixes: Map::default(), any: None }
+    }
+}
+
 impl<T: Clone> HostIndex<T> {
     /// An empty one.
     pub fn new() -> Self {
-        Self { exact: Map::default(), suffixes: Map::default(), any: None }
+        Self::default()
     }
 
     /// Adds a host by its full name.
@@ -215,6 +255,29 @@ mod tests {
             ("foo.com", "bar.com", false),
         ] {
             assert_eq!(covers(wide, narrow), expected, "{wide} {narrow}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_covered_by_itself_and_by_each_wildcard_above_it() {
+        let covering: Vec<String> = covering("a.b.c").collect();
+        assert_eq!(covering, ["a.b.c", "*.b.c", "*.c", "*"]);
+        assert!(covering.iter().all(|wide| covers(wide, "a.b.c")));
+    }
+
+    proptest! {
+        #[test]
+        fn an_overlap_is_found_where_one_host_covers_the_other(
+            hosts in proptest::collection::vec("(\\*|(\\*\\.)?[ab]{1,2}(\\.[ab]{1,2}){0,2})", 0..6),
+            host in "(\\*|(\\*\\.)?[ab]{1,2}(\\.[ab]{1,2}){0,2})",
+        ) {
+            let mut seen = Overlaps::default();
+            for (number, known) in hosts.iter().enumerate() {
+                seen.insert(known, number);
+            }
+            let overlaps = |known: &String| covers(known, &host) || covers(&host, known);
+            prop_assert_eq!(seen.overlapping(&host).is_some(), hosts.iter().any(overlaps));
+            prop_assert!(seen.overlapping(&host).is_none_or(|number| overlaps(&hosts[number])));
         }
     }
 

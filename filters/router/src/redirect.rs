@@ -76,6 +76,7 @@ impl Redirect {
         };
         let port = port.filter(|&port| default_port(scheme) != Some(port));
         let authority = match &self.authority {
+            Some(authority) if port.is_some() => host::without_port(authority),
             Some(authority) => authority.as_str(),
             None => kept_authority(view, scheme, port.is_some()),
         };
@@ -96,6 +97,12 @@ impl Redirect {
             None => path,
         }
     }
+}
+
+/// The same request by https, on its usual port: which port of which host ends TLS is nothing that a plain port knows.
+pub fn to_https(view: &View<'_>) -> String {
+    let query = view.query().map_or_else(String::new, |query| format!("?{query}"));
+    format!("https://{}{}{query}", host::without_port(view.authority()), view.path())
 }
 
 fn default_port(scheme: &str) -> Option<u16> {

@@ -11,7 +11,7 @@ const DEFAULT_ATTEMPTS: u32 = 2;
 /// Envoy's base of the wait between tries, in milliseconds.
 const DEFAULT_BACKOFF: u64 = 25;
 const KNOWN: &str = "5xx, gateway-error, reset, reset-before-request, connect-failure, refused-stream, retriable-4xx, \
-                     retriable-status-codes, a status such as 503, cancelled, deadline-exceeded, internal, \
+                     retriable-status-codes, a status such as 503, envoy-ratelimited, cancelled, deadline-exceeded, internal, \
                      resource-exhausted and unavailable";
 
 /// gRPC's own numbers.
@@ -39,7 +39,13 @@ pub fn resolve(
     report: &mut Report<'_>,
 ) -> Option<RetryPolicy> {
     let Some(written) = written else {
-        return Some(policy(DEFAULT_ATTEMPTS, default_conditions(), None, DEFAULT_BACKOFF));
+        return Some(RetryPolicy {
+            attempts: DEFAULT_ATTEMPTS,
+            conditions: default_conditions(),
+            per_try_timeout: None,
+            backoff: DEFAULT_BACKOFF,
+            ignore_previous_hosts: true,
+        });
     };
     let per_try = duration::resolve(written.per_try_timeout.as_ref(), &place.key("perTryTimeout"), report);
     let backoff = duration::resolve(written.backoff.as_ref(), &place.key("backoff"), report);
@@ -47,12 +53,10 @@ pub fn resolve(
     report_inert(written, place, report);
     let attempts = attempts(written, place, report)?;
     // A try that may take as long as the whole exchange is not limited by itself.
-    let per_try = per_try.filter(|&per_try| timeout.is_none_or(|timeout| per_try < timeout));
-    Some(policy(attempts, conditions, per_try, backoff.unwrap_or(DEFAULT_BACKOFF)))
-}
-
-fn policy(attempts: u32, conditions: Vec<RetryCondition>, per_try_timeout: Option<u64>, backoff: u64) -> RetryPolicy {
-    RetryPolicy { attempts, conditions, per_try_timeout, backoff }
+    let per_try_timeout = per_try.filter(|&per_try| timeout.is_none_or(|timeout| per_try < timeout));
+    let backoff = backoff.unwrap_or(DEFAULT_BACKOFF);
+    let ignore_previous_hosts = written.retry_ignore_previous_hosts.unwrap_or(true);
+    Some(RetryPolicy { attempts, conditions, per_try_timeout, backoff, ignore_previous_hosts })
 }
 
 fn default_conditions() -> Vec<RetryCondition> {
@@ -117,7 +121,9 @@ fn read_token(token: &str) -> Token {
         "resource-exhausted" => RetryCondition::GrpcStatus(GRPC_RESOURCE_EXHAUSTED),
         "unavailable" => RetryCondition::GrpcStatus(GRPC_UNAVAILABLE),
         "retriable-status-codes" => return Token::Statuses,
-        "retriable-headers" | "envoy-ratelimited" | "http3-post-connect-failure" => return Token::Inert,
+        "envoy-ratelimited" => RetryCondition::RateLimited,
+        // The headers would be named in a part of Envoy's configuration that Istio does not write.
+        "retriable-headers" | "http3-post-connect-failure" => return Token::Inert,
         _ => match token.parse::<u16>() {
             Ok(status) if (100..=599).contains(&status) => RetryCondition::Status(status),
             _ => return Token::Unknown,
@@ -128,9 +134,5 @@ fn read_token(token: &str) -> Token {
 fn report_inert(written: &Retries, place: &Place, report: &mut Report<'_>) {
     if written.retry_remote_localities.is_some() {
         report.no_effect(&place.key("retryRemoteLocalities"), "retryRemoteLocalities", "endpoints have no locality");
-    }
-    if written.retry_ignore_previous_hosts == Some(false) {
-        let happens = "a retry avoids endpoints that were tried";
-        report.no_effect(&place.key("retryIgnorePreviousHosts"), "retryIgnorePreviousHosts", happens);
     }
 }

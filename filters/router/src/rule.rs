@@ -3,10 +3,13 @@
 use crate::answer::FixedAnswer;
 use crate::code;
 use crate::config::{HttpMatch, HttpRoute};
+use crate::cors::Cors;
 use crate::duration;
+use crate::fault::Fault;
 use crate::header::Level;
 use crate::inert;
 use crate::matcher::{Block, Surroundings};
+use crate::mirror::{self, Mirror};
 use crate::redirect::Redirect;
 use crate::report::{Place, Report};
 use crate::retry;
@@ -22,19 +25,34 @@ pub struct Rule {
     pub name: String,
     /// Its place in the resource, from 0.
     pub index: usize,
+    /// The resource that has the rule, where it was delegated.
+    pub delegate: Option<Delegated>,
     /// At least one; a request must match one of them.
     pub blocks: Vec<Block>,
     /// What becomes of the request.
     pub action: Action,
     /// The rule's own header operations; those on the request are part of the targets, too.
     pub headers: Level,
+    /// What browsers of other origins are told.
+    pub cors: Option<Cors>,
+}
+
+/// Where a rule that was delegated stands.
+#[derive(Debug)]
+pub struct Delegated {
+    /// `NAMESPACE/NAME` of the delegate.
+    pub name: String,
+    /// `file:line` of the delegate.
+    pub origin: String,
+    /// The rule's place there, from 0.
+    pub index: usize,
 }
 
 /// What becomes of a request.
 #[derive(Debug)]
 pub enum Action {
     /// It is sent to a service, or to several.
-    Route(Route),
+    Route(Box<Route>),
     /// The client is sent elsewhere.
     Redirect(Redirect),
     /// It is answered here.
@@ -52,6 +70,10 @@ pub struct Route {
     pub timeout: Option<u64>,
     /// When to try again.
     pub retries: Option<RetryPolicy>,
+    /// What is made to go wrong.
+    pub fault: Fault,
+    /// Who gets a copy.
+    pub mirrors: Vec<Mirror>,
 }
 
 /// What the rules of a document are resolved with.
@@ -77,14 +99,16 @@ impl Rule {
         report: &mut Report<'_>,
     ) -> Option<Self> {
         check_conflicts(written, context, place, report);
-        inert::report(written, context.naming, place, report);
+        inert::report(written, place, report);
         let headers = Level::resolve(written.headers.as_ref(), &place.key("headers"), report);
         check_authority_set_once(written, &headers, place, report);
         let blocks = blocks(&written.matches, &context.around, &place.key("match"), report);
         let action = action(written, &headers, context, place, report);
+        let cors = written.cors_policy.as_ref();
+        let cors = cors.map(|cors| Cors::resolve(cors, &place.key("corsPolicy"), report));
         let name = written.name.clone().filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("{}/{index}", context.document));
-        Some(Self { name, index, blocks, action: action?, headers })
+        Some(Self { name, index, delegate: None, blocks, action: action?, headers, cors })
     }
 
     /// The name that logs and metrics give a request that matched `block`.
@@ -133,7 +157,7 @@ fn action(
     match (redirect, answer) {
         (Some(redirect), _) => redirect.map(Action::Redirect),
         (None, Some(answer)) => answer.map(Action::Answer),
-        (None, None) => route.map(Action::Route),
+        (None, None) => route.map(|route| Action::Route(Box::new(route))),
     }
 }
 
@@ -147,14 +171,37 @@ fn route(
     let rewrite = written.rewrite.as_ref().map(|rewrite| Rewrite::resolve(rewrite, &place.key("rewrite"), report));
     let timeout = duration::resolve(written.timeout.as_ref(), &place.key("timeout"), report);
     let retries = retry::resolve(written.retries.as_ref(), timeout, &place.key("retries"), report);
+    let fault = written.fault.as_ref().map(|fault| Fault::resolve(fault, &place.key("fault"), report));
+    let fault = fault.unwrap_or_default();
+    let mirrors = mirror::resolve(written, context.naming, place, report);
     if written.route.is_empty() {
+        note_idle_mirrors(written, "no service gets the request itself", place, report);
         return None;
     }
     let targets = target::resolve(&written.route, headers, context.naming, &place.key("route"), report)?;
-    if written.retries.is_some() && matches!(targets, Targets::Compose { .. }) {
+    if matches!(targets, Targets::Compose { .. }) {
+        note_composed(written, &fault, place, report);
+    }
+    Some(Route { targets, rewrite, timeout, retries, fault, mirrors })
+}
+
+/// What a composition cannot have: its calls are the composer's.
+fn note_composed(written: &HttpRoute, fault: &Fault, place: &Place, report: &mut Report<'_>) {
+    if written.retries.is_some() {
         report.no_effect(&place.key("retries"), "retries", "composed calls are made once");
     }
-    Some(Route { targets, rewrite, timeout, retries })
+    if fault.delays() {
+        report.no_effect(&place.key("fault").key("delay"), "delay", "composed calls are made at once");
+    }
+    note_idle_mirrors(written, "composed calls are not copied", place, report);
+}
+
+fn note_idle_mirrors(written: &HttpRoute, happens: &str, place: &Place, report: &mut Report<'_>) {
+    for (field, present) in [("mirror", written.mirror.is_some()), ("mirrors", !written.mirrors.is_empty())] {
+        if present {
+            report.no_effect(&place.key(field), field, happens);
+        }
+    }
 }
 
 /// The conflict table of the resource: what excludes what, and that something must be done.

@@ -1,39 +1,45 @@
-//! All documents together: which rules a host has, in which order.
+//! All documents together: which rules a host of a listener has, in which order.
 
 use crate::code;
 use crate::document::Document;
-use crate::host::{self, HostIndex};
-use crate::matcher::Block;
+use crate::gateway::Gateway;
+use crate::host;
+use crate::listener::{self, Arrival, Entry, Hosts, Listeners, Member, ServerHosts, Shares};
+use crate::matching::{Block, Candidate, Position, VirtualHost};
 use crate::report::{Place, Report};
 use crate::rule::Rule;
 use crate::view::View;
 use sluicegate_sdk::{Diagnostics, Environment, Resource};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The rules of all hosts.
+/// The rules of all hosts of all listeners.
 #[derive(Debug)]
 pub struct Table {
     /// The oldest first.
     documents: Vec<Document>,
-    hosts: HostIndex<usize>,
-    /// What the hosts point to. Hosts with the same documents share one.
-    virtual_hosts: Vec<VirtualHost>,
+    /// What the hosts of the listeners point to. Hosts with the same documents share one.
+    served: Vec<Served>,
+    listeners: Listeners,
 }
 
-/// The candidates of a host, in the order in which they are tried.
+/// A host's rules, and the documents that they come from.
 #[derive(Debug)]
-pub struct VirtualHost {
-    documents: Vec<usize>,
-    candidates: Vec<Candidate>,
+pub struct Served {
+    members: Vec<Member>,
+    rules: VirtualHost,
 }
 
-/// One block of one rule, by number.
+/// Who is to say what becomes of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidate {
-    document: usize,
-    rule: usize,
-    /// The block's place in its rule, from 0.
-    pub block: usize,
+pub enum Owner<'a> {
+    /// Nobody here: it goes on along the chain.
+    Nobody,
+    /// A Gateway, which serves no such host on this port: it is answered 404.
+    Unserved(u16),
+    /// A Gateway, which sends all plain requests to https.
+    Https,
+    /// These rules.
+    Rules(&'a Served),
 }
 
 /// A candidate's parts.
@@ -48,76 +54,65 @@ pub struct Found<'a> {
 }
 
 impl Table {
-    /// Puts the documents together; a host that an older one owns is reported.
+    /// Puts the documents together, and reports hosts that have an older owner or that no Gateway serves.
     pub fn build(
         mut documents: Vec<Document>,
+        gateways: &[Gateway],
         environment: &Environment,
         resources: &[Resource],
         diagnostics: &mut Diagnostics,
     ) -> Self {
         // No two documents of a kind share a name, so the order is never left to chance.
         documents.sort_unstable_by(|one, two| one.age().cmp(&two.age()));
-        let by_host = owners(&documents, resources, diagnostics);
-        let mut table = Self { documents, hosts: HostIndex::new(), virtual_hosts: Vec::new() };
-        let mut shared: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
-        let mut aliases = Vec::new();
-        for (name, documents) in by_host {
-            let next = table.virtual_hosts.len();
-            let number = *shared.entry(documents.clone()).or_insert(next);
-            if number == next {
-                let virtual_host = table.virtual_host(documents);
-                table.virtual_hosts.push(virtual_host);
-            }
-            aliases.push((host::aliases(&name, environment), number));
-            table.hosts.insert(&name, number);
+        let ignored = |document: &Document, place, name: &str, owner: &Document| {
+            report_ignored(document, place, name, owner, resources, diagnostics);
+        };
+        let mesh = match gateways {
+            [] => listener::all_shares(&documents, ignored),
+            _ => listener::mesh_shares(&documents, ignored),
+        };
+        if !gateways.is_empty() {
+            report_gateways(&documents, gateways, resources, diagnostics);
         }
-        // Only now, as a name that is written out goes before one that is made.
-        for (names, number) in aliases {
-            table.hosts.insert_aliases(names, &number);
-        }
-        table
+        let mut compiler = Compiler { documents: &documents, served: Vec::new(), shared: BTreeMap::new() };
+        let compile = |shares: Shares, mesh: bool| {
+            let entries = shares.into_iter().map(|(name, share)| {
+                let served = (!share.members.is_empty()).then(|| compiler.serve(share.members));
+                (name, Entry { served, https_redirect: share.https_redirect })
+            });
+            listener::index(entries.collect(), mesh.then_some(environment))
+        };
+        let listeners = Listeners::build(&documents, gateways, mesh, compile);
+        let served = compiler.served;
+        Self { documents, served, listeners }
     }
 
-    /// The candidates that these documents give together; what takes everything stands at the end.
-    fn virtual_host(&self, documents: Vec<usize>) -> VirtualHost {
-        let mut candidates: Vec<Candidate> =
-            documents.iter().flat_map(|&document| self.candidates_of(document)).collect();
-        if documents.len() > 1 {
-            candidates.sort_by_key(|candidate| self.found(*candidate).is_some_and(|found| found.block.is_catch_all()));
+    /// Who owns the host that a request is for, on the listener that it came in by.
+    pub fn owner(&self, view: &View<'_>) -> Owner<'_> {
+        match self.listeners.of(view) {
+            Arrival::Unknown => Owner::Nobody,
+            Arrival::UnknownName(port) => Owner::Unserved(port),
+            Arrival::Mesh(hosts) => self.entry(hosts, view).unwrap_or(Owner::Nobody),
+            Arrival::Gateway(port, hosts) => self.entry(hosts, view).unwrap_or(Owner::Unserved(port)),
         }
-        VirtualHost { documents, candidates }
     }
 
-    /// All blocks of a document up to the first that takes everything.
-    fn candidates_of(&self, document: usize) -> Vec<Candidate> {
-        let mut candidates = Vec::new();
-        let rules = self.documents.get(document).map_or(&[][..], |document| &document.rules);
-        for (rule, resolved) in rules.iter().enumerate() {
-            for (block, conditions) in resolved.blocks.iter().enumerate() {
-                candidates.push(Candidate { document, rule, block });
-                if conditions.is_catch_all() {
-                    return candidates;
-                }
-            }
+    fn entry(&self, hosts: &Hosts, view: &View<'_>) -> Option<Owner<'_>> {
+        let entry = hosts.find(&host::of_authority(view.authority()))?;
+        if entry.https_redirect && view.scheme() != "https" {
+            return Some(Owner::Https);
         }
-        candidates
-    }
-
-    /// The rules of the host that a request is for; none when no document has it.
-    pub fn host(&self, view: &View<'_>) -> Option<&VirtualHost> {
-        let number = self.hosts.find(&host::of_authority(view.authority()))?;
-        self.virtual_hosts.get(*number)
+        self.served.get(entry.served?).map(Owner::Rules)
     }
 
     /// The first candidate that a request matches.
-    pub fn find(&self, host: &VirtualHost, view: &View<'_>) -> Option<Found<'_>> {
-        let mut candidates = host.candidates.iter().filter_map(|candidate| self.found(*candidate));
-        candidates.find(|found| found.block.matches(view))
+    pub fn find(&self, served: &Served, view: &View<'_>) -> Option<Found<'_>> {
+        self.found(served.rules.find(view, |candidate| block(&self.documents, candidate))?)
     }
 
-    /// The candidates of a host, in the order in which they are tried.
-    pub fn candidates<'a>(&'a self, host: &'a VirtualHost) -> impl Iterator<Item = (Candidate, Found<'a>)> {
-        host.candidates.iter().filter_map(|candidate| Some((*candidate, self.found(*candidate)?)))
+    /// The candidates of a host, in the order in which they stand.
+    pub fn candidates<'a>(&'a self, served: &'a Served) -> impl Iterator<Item = (Candidate, Found<'a>)> {
+        served.rules.candidates().iter().filter_map(|candidate| Some((*candidate, self.found(*candidate)?)))
     }
 
     /// All documents, the oldest first.
@@ -126,8 +121,8 @@ impl Table {
     }
 
     /// The documents that a host has its rules from.
-    pub fn documents_of<'a>(&'a self, host: &'a VirtualHost) -> impl Iterator<Item = &'a Document> {
-        host.documents.iter().filter_map(|document| self.documents.get(*document))
+    pub fn documents_of<'a>(&'a self, served: &'a Served) -> impl Iterator<Item = &'a Document> {
+        served.members.iter().filter_map(|member| self.documents.get(member.document))
     }
 
     fn found(&self, candidate: Candidate) -> Option<Found<'_>> {
@@ -137,30 +132,97 @@ impl Table {
     }
 }
 
-/// The documents of each host. Those bound to a gateway add up; of those bound to `mesh` alone the oldest counts.
-fn owners(
-    documents: &[Document],
-    resources: &[Resource],
-    diagnostics: &mut Diagnostics,
-) -> BTreeMap<String, Vec<usize>> {
-    let mut owners: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let mut of_mesh: BTreeMap<&str, usize> = BTreeMap::new();
-    for (number, document) in documents.iter().enumerate() {
-        for (index, host) in &document.hosts {
-            let owner = if document.mesh_only { *of_mesh.entry(host).or_insert(number) } else { number };
-            if owner == number {
-                owners.entry(host.clone()).or_default().push(number);
-            } else if let (Some(owner), Some(resource)) = (documents.get(owner), resources.get(document.resource)) {
-                let message = format!(
-                    "{host} belongs to VirtualService {} at {}, so no request for it gets here",
-                    owner.name, owner.origin
-                );
-                let help =
-                    "the oldest resource owns a host (by creation timestamp, then by name); put the rules in there";
-                let place = Place::spec().key("hosts").index(*index);
-                Report::new(resource, diagnostics).warning(&place, code::OWNED_HOST, message, help);
+fn block(documents: &[Document], candidate: Candidate) -> Option<&Block> {
+    documents.get(candidate.document)?.rules.get(candidate.rule)?.blocks.get(candidate.block)
+}
+
+/// Compiles the rules of hosts, those of hosts with the same documents once.
+struct Compiler<'a> {
+    documents: &'a [Document],
+    served: Vec<Served>,
+    shared: BTreeMap<Vec<Member>, usize>,
+}
+
+impl Compiler<'_> {
+    fn serve(&mut self, members: Vec<Member>) -> usize {
+        let next = self.served.len();
+        let number = *self.shared.entry(members.clone()).or_insert(next);
+        if number == next {
+            let merged = members.len() > 1;
+            let candidates = members.iter().flat_map(|member| self.candidates_of(member, merged)).collect();
+            let rules = VirtualHost::build(candidates, |candidate| block(self.documents, candidate));
+            self.served.push(Served { members, rules });
+        }
+        number
+    }
+
+    /// All blocks of a document up to the first that takes everything, which stands behind those of other documents.
+    fn candidates_of(&self, member: &Member, merged: bool) -> Vec<Candidate> {
+        let document = member.document;
+        let mut candidates = Vec::new();
+        let rules = self.documents.get(document).map_or(&[][..], |document| &document.rules);
+        for (rule, resolved) in rules.iter().enumerate() {
+            for (block, asked) in resolved.blocks.iter().enumerate() {
+                if !asked.counts_through(&member.through) {
+                    continue;
+                }
+                let everything = asked.is_catch_all();
+                let specificity = asked.specificity;
+                let position = Position { last: merged && everything, specificity, document, rule, block };
+                candidates.push(Candidate { position, document, rule, block });
+                if everything {
+                    return candidates;
+                }
             }
         }
+        candidates
     }
-    owners
+}
+
+fn report_ignored(
+    document: &Document,
+    place: usize,
+    name: &str,
+    owner: &Document,
+    resources: &[Resource],
+    diagnostics: &mut Diagnostics,
+) {
+    let Some(resource) = resources.get(document.resource) else { return };
+    let message =
+        format!("{name} belongs to VirtualService {} at {}, so no request for it gets here", owner.name, owner.origin);
+    let help = "the oldest resource owns a host (by creation timestamp, then by name); put the rules in there";
+    let place = Place::spec().key("hosts").index(place);
+    Report::new(resource, diagnostics).warning(&place, code::OWNED_HOST, message, help);
+}
+
+/// Warns of gateways that no document defines, and of hosts that none of a resource's gateways serves.
+fn report_gateways(
+    documents: &[Document],
+    gateways: &[Gateway],
+    resources: &[Resource],
+    diagnostics: &mut Diagnostics,
+) {
+    let hosts_of = |gateway: &Gateway| {
+        (gateway.name.clone(), ServerHosts::new(gateway.servers.iter().flat_map(|server| &server.hosts).cloned()))
+    };
+    let by_name: HashMap<String, ServerHosts> = gateways.iter().map(hosts_of).collect();
+    for document in documents.iter().filter(|document| !document.hosts.is_empty()) {
+        let Some(resource) = resources.get(document.resource) else { continue };
+        let mut report = Report::new(resource, diagnostics);
+        let real = document.gateways.iter().enumerate().filter(|(_, name)| *name != crate::attachment::MESH);
+        for (index, name) in real.clone().filter(|(_, name)| !by_name.contains_key(*name)) {
+            let message = format!("there is no Gateway {name}, so the rules do not count there");
+            let known: BTreeSet<&str> = gateways.iter().map(|gateway| gateway.name.as_str()).collect();
+            let help = format!("known are {}", known.into_iter().collect::<Vec<_>>().join(", "));
+            report.warning(&Place::spec().key("gateways").index(index), code::UNKNOWN_GATEWAY, message, help);
+        }
+        let known: Vec<&ServerHosts> = real.filter_map(|(_, name)| by_name.get(name)).collect();
+        let unserved = |host: &str| known.iter().all(|hosts| hosts.attached(&document.namespace, host).is_empty());
+        for (index, host) in document.hosts.iter().filter(|(_, host)| !known.is_empty() && unserved(host)) {
+            let message =
+                format!("none of the resource's gateways serves {host} for the namespace {}", document.namespace);
+            let help = "add the host to a server of the Gateway, or remove it here";
+            report.warning(&Place::spec().key("hosts").index(*index), code::UNSERVED_HOST, message, help);
+        }
+    }
 }

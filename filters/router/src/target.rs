@@ -5,6 +5,7 @@ use crate::config::{Destination as WrittenDestination, PortSelector, RouteDestin
 use crate::header::{Level, Operations};
 use crate::host;
 use crate::report::{Place, Report};
+use crate::share::draw;
 use crate::template::Template;
 use serde_json::json;
 use sluicegate_sdk::{Destination, Environment};
@@ -46,22 +47,13 @@ pub enum Targets {
 impl Targets {
     /// The target of a request, which its id alone decides, so that the same request always gets the same one.
     pub fn pick<'a>(targets: &'a [Target], sum: u64, id: &str) -> Option<&'a Target> {
-        let mut point = if targets.len() > 1 { hash(id) % sum.max(1) } else { 0 };
+        let mut point = if targets.len() > 1 { draw("", id) % sum.max(1) } else { 0 };
         targets.iter().find(|target| {
             let inside = point < target.weight;
             point = point.saturating_sub(target.weight);
             inside
         })
     }
-}
-
-/// FNV-1a with a final mix, so that ids that differ in one digit fall far apart.
-fn hash(id: &str) -> u64 {
-    let seed = 0xcbf2_9ce4_8422_2325;
-    let mixed = id.bytes().fold(seed, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// What the destinations of a document are resolved with.
@@ -109,12 +101,11 @@ fn weights(written: &[RouteDestination], place: &Place, report: &mut Report<'_>)
     for (index, entry) in written.iter().enumerate() {
         let weight = entry.weight.unwrap_or(0);
         // Istio's field is an int32: a larger weight is as wrong as a negative one.
-        match u32::try_from(weight).ok().filter(|&weight| i32::try_from(weight).is_ok()) {
-            Some(weight) => shares.push(u64::from(weight)),
-            None => {
-                let message = format!("{weight} is not a weight");
-                report.error(&place.index(index).key("weight"), code::WEIGHT, message, "use 0 or a positive number");
-            }
+        if let Some(weight) = u32::try_from(weight).ok().filter(|&weight| i32::try_from(weight).is_ok()) {
+            shares.push(u64::from(weight));
+        } else {
+            let message = format!("{weight} is not a weight");
+            report.error(&place.index(index).key("weight"), code::WEIGHT, message, "use 0 or a positive number");
         }
     }
     if shares.len() < written.len() {
@@ -151,9 +142,8 @@ fn split(resolved: Vec<Resolved>, shares: &[u64], rule: &Level) -> Targets {
     let single = shares.len() == 1;
     let weighted = resolved.into_iter().filter_map(|(index, destination, level)| {
         let weight = shares.get(index).copied().filter(|&weight| weight > 0)?;
-        let order = |own: &Operations, of_rule: &Operations| match single {
-            true => vec![of_rule.concatenated(own)],
-            false => vec![own.clone(), of_rule.clone()],
+        let order = |own: &Operations, of_rule: &Operations| {
+            if single { vec![of_rule.concatenated(own)] } else { vec![own.clone(), of_rule.clone()] }
         };
         Some(Target {
             destination,

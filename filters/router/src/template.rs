@@ -3,10 +3,13 @@
 use crate::code;
 use crate::host;
 use crate::report::{Place, Report};
+use crate::time;
 use crate::view::View;
+use sluicegate_sdk::{Header, ValuePart};
 
-const KNOWN: &str = "known are %REQ(NAME)%, %REQ(NAME?OTHER):LENGTH%, %PROTOCOL%, \
-                     %DOWNSTREAM_REMOTE_ADDRESS%, %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%, and %% for a percent sign";
+const KNOWN: &str = "known are %REQ(NAME)%, %REQ(NAME?OTHER):LENGTH%, %RESP(NAME)%, %START_TIME%, %PROTOCOL%, %HOSTNAME%, \
+                     %UPSTREAM_HOST%, %DOWNSTREAM_REMOTE_ADDRESS%, %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%, and %% for a \
+                     percent sign";
 
 /// A value that is put together for each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,18 +27,48 @@ enum Piece {
     Protocol,
     PeerAddress,
     PeerHost,
+    StartTime,
+    Hostname,
+    /// Of the response, so that only the host can tell.
+    ResponseHeader(String),
+    /// Known with the response.
+    UpstreamAddress,
+}
+
+/// Which message a value is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The request: nothing of the response is known.
+    Request,
+    /// The response.
+    Response,
+}
+
+/// What a value has come to.
+#[derive(Debug, PartialEq)]
+pub enum Rendered {
+    /// All of it is known.
+    Known(Vec<u8>),
+    /// Some of it the host puts in.
+    Parts(Vec<ValuePart>),
 }
 
 impl Template {
     /// Resolves a value as written.
-    pub fn resolve(text: &str, place: &Place, report: &mut Report<'_>) -> Option<Self> {
+    pub fn resolve(text: &str, side: Side, place: &Place, report: &mut Report<'_>) -> Option<Self> {
         if text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
             let message = "the value has a control character";
             report.error(place, code::HEADER_VALUE, message, "write the value on one line");
             return None;
         }
         match parse(text) {
-            Ok(pieces) => Some(Self(pieces)),
+            Ok(pieces) => {
+                if side == Side::Request && pieces.iter().any(Piece::is_of_response) {
+                    let message = "a request has no response yet, so a part of the value is always empty";
+                    report.warning(place, code::HEADER_VALUE, message, "set the header in `headers.response`");
+                }
+                Some(Self(pieces))
+            }
             Err(reason) => {
                 report.error(place, code::HEADER_VALUE, reason, KNOWN);
                 None
@@ -56,22 +89,71 @@ impl Template {
         }
     }
 
-    /// The value for a request; what a request lacks comes out empty.
+    /// The value for a request; what a request lacks comes out empty, and so does what its response will have.
     pub fn render(&self, view: &View<'_>) -> Vec<u8> {
+        self.render_with(view, &[])
+    }
+
+    /// The value for a response of the filter's own that has these headers.
+    pub fn render_with(&self, view: &View<'_>, headers: &[Header]) -> Vec<u8> {
         let mut value = Vec::new();
         for piece in &self.0 {
-            piece.render(view, &mut value);
+            match piece {
+                Piece::ResponseHeader(name) => {
+                    let found = headers.iter().find(|header| header.name == *name);
+                    value.extend_from_slice(found.map_or(&[], |header| &header.value));
+                }
+                piece => piece.render(view, &mut value),
+            }
         }
         value
+    }
+
+    /// The value for a response that is still to come.
+    pub fn prepare(&self, view: &View<'_>) -> Rendered {
+        if !self.0.iter().any(Piece::is_of_response) {
+            return Rendered::Known(self.render(view));
+        }
+        let mut parts = Vec::new();
+        let mut known = Vec::new();
+        for piece in &self.0 {
+            let part = match piece {
+                Piece::ResponseHeader(name) => ValuePart::ResponseHeader(name.clone()),
+                Piece::UpstreamAddress => ValuePart::UpstreamAddress,
+                piece => {
+                    piece.render(view, &mut known);
+                    continue;
+                }
+            };
+            if !known.is_empty() {
+                parts.push(ValuePart::Literal(std::mem::take(&mut known)));
+            }
+            parts.push(part);
+        }
+        if !known.is_empty() {
+            parts.push(ValuePart::Literal(known));
+        }
+        Rendered::Parts(parts)
     }
 }
 
 impl Piece {
+    fn is_of_response(&self) -> bool {
+        matches!(self, Self::ResponseHeader(_) | Self::UpstreamAddress)
+    }
+
     fn render(&self, view: &View<'_>, value: &mut Vec<u8>) {
-        let peer = || view.attribute("peer.address").unwrap_or_default();
+        let attribute = |name| view.attribute(name).unwrap_or_default();
+        let peer = || attribute("peer.address");
         match self {
             Self::Literal(text) => value.extend_from_slice(text),
-            Self::Protocol => value.extend(view.attribute("protocol").unwrap_or_default().into_bytes()),
+            Self::ResponseHeader(_) | Self::UpstreamAddress => {}
+            Self::Protocol => value.extend(attribute("protocol").into_bytes()),
+            Self::Hostname => value.extend(attribute("proxy.hostname").into_bytes()),
+            Self::StartTime => {
+                let started = attribute("request.time").parse().ok();
+                value.extend(started.map(time::text).unwrap_or_default().into_bytes());
+            }
             Self::PeerAddress => value.extend(peer().into_bytes()),
             Self::PeerHost => {
                 let peer = peer();
@@ -123,9 +205,14 @@ fn parse(text: &str) -> Result<Vec<Piece>, String> {
 fn substitution(inside: &str) -> Result<Piece, String> {
     match inside {
         "PROTOCOL" => Ok(Piece::Protocol),
+        "START_TIME" => Ok(Piece::StartTime),
+        "HOSTNAME" => Ok(Piece::Hostname),
+        "UPSTREAM_HOST" => Ok(Piece::UpstreamAddress),
         "DOWNSTREAM_REMOTE_ADDRESS" => Ok(Piece::PeerAddress),
         "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT" => Ok(Piece::PeerHost),
-        _ => header(inside).ok_or_else(|| format!("`%{inside}%` is not a substitution that can be made here")),
+        _ => header(inside)
+            .or_else(|| response_header(inside))
+            .ok_or_else(|| format!("`%{inside}%` is not a substitution that can be made here")),
     }
 }
 
@@ -144,6 +231,12 @@ fn header(inside: &str) -> Option<Piece> {
     Some(Piece::Header { name: readable(name)?, alternative, length })
 }
 
+/// `RESP(NAME)`.
+fn response_header(inside: &str) -> Option<Piece> {
+    let name = inside.strip_prefix("RESP(")?.strip_suffix(')')?.to_ascii_lowercase();
+    crate::header::is_token(&name).then_some(Piece::ResponseHeader(name))
+}
+
 fn readable(name: &str) -> Option<String> {
     let name = name.to_ascii_lowercase();
     let pseudo = [":method", ":path", ":scheme", ":authority"].contains(&name.as_str());
@@ -158,6 +251,7 @@ mod tests {
     fn render(text: &str) -> String {
         let request = TestRequest::get("/orders?page=2").authority("shop:80").header("x-user", "maria");
         let request = request.attribute("peer.address", "[::1]:4711").attribute("protocol", "HTTP/2");
+        let request = request.attribute("request.time", "1545097834250").attribute("proxy.hostname", "edge-1");
         let template = Template(parse(text).expect(text));
         String::from_utf8(template.render(&View::new(&request.request()))).expect("it is UTF-8")
     }
@@ -175,11 +269,35 @@ mod tests {
             ("%REQ(x-none)%", ""),
             ("%REQ(:PATH)% %REQ(:authority)%", "/orders?page=2 shop:80"),
             ("%PROTOCOL%", "HTTP/2"),
+            ("%START_TIME%", "2018-12-18T01:50:34.250Z"),
+            ("on %HOSTNAME%", "on edge-1"),
+            ("<%RESP(server)%%UPSTREAM_HOST%>", "<>"),
             ("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", "::1"),
             ("%DOWNSTREAM_REMOTE_ADDRESS%", "[::1]:4711"),
         ] {
             assert_eq!(render(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_only_the_response_has_is_left_to_the_host() {
+        let request = TestRequest::get("/").header("x-user", "maria");
+        let request = request.request();
+        let prepared = |text: &str| Template(parse(text).expect(text)).prepare(&View::new(&request));
+        let literal = |text: &str| ValuePart::Literal(text.as_bytes().to_vec());
+        assert_eq!(prepared("for %REQ(x-user)%"), Rendered::Known(b"for maria".to_vec()));
+        assert_eq!(
+            prepared("%RESP(Server)% for %REQ(x-user)% at %UPSTREAM_HOST%!"),
+            Rendered::Parts(vec![
+                ValuePart::ResponseHeader("server".to_owned()),
+                literal(" for maria at "),
+                ValuePart::UpstreamAddress,
+                literal("!"),
+            ])
+        );
+        let own = [Header { name: "server".to_owned(), value: b"own".to_vec() }];
+        let template = Template(parse("<%RESP(server)%%UPSTREAM_HOST%>").expect("it parses"));
+        assert_eq!(template.render_with(&View::new(&request), &own), b"<own>");
     }
 
     #[test]
@@ -192,7 +310,10 @@ mod tests {
             "%REQ()%",
             "%REQ(a):x%",
             "%REQ(a?)%",
-            "%UPSTREAM_HOST%",
+            "%RESP(a b)%",
+            "%RESP(a):3%",
+            "%START_TIME(%s)%",
+            "%DYNAMIC_METADATA(a:b)%",
             "%REQ(:status)%",
         ] {
             assert!(parse(text).is_err(), "{text}");

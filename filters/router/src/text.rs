@@ -26,6 +26,8 @@ pub enum Pattern {
     Prefix(String),
     /// How the value starts, in any case.
     PrefixAnyCase(String),
+    /// How the path starts, by whole segments: without a `/` at its end, and empty for every path.
+    Segments(String),
     /// An expression for the whole value; the text is as written.
     Regex(Regex, String),
 }
@@ -90,6 +92,9 @@ impl Pattern {
             Self::PrefixAnyCase(text) => {
                 starts_with(text).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
             }
+            Self::Segments(text) => {
+                value.strip_prefix(text.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+            }
             Self::Regex(regex, _) => std::str::from_utf8(value).is_ok_and(|value| regex.is_match(value)),
         }
     }
@@ -102,6 +107,7 @@ impl Pattern {
             Self::ExactAnyCase(text) => format!("is not {text} in any case"),
             Self::Prefix(text) => format!("does not start with {text}"),
             Self::PrefixAnyCase(text) => format!("does not start with {text} in any case"),
+            Self::Segments(text) => format!("is neither {text} nor below it"),
             Self::Regex(_, text) => format!("does not match the expression {text}"),
         }
     }
@@ -111,7 +117,7 @@ impl Pattern {
         match self {
             Self::Present => "is present".to_owned(),
             Self::Exact(text) | Self::ExactAnyCase(text) => format!("is {text}"),
-            Self::Prefix(text) | Self::PrefixAnyCase(text) => format!("starts with {text}"),
+            Self::Prefix(text) | Self::PrefixAnyCase(text) | Self::Segments(text) => format!("starts with {text}"),
             Self::Regex(_, text) => format!("matches the expression {text}"),
         }
     }

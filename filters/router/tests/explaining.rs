@@ -80,3 +80,29 @@ fn redirects_answers_and_compositions_are_told() {
     let composed = reasons("- route: [{destination: {host: a.example}}, {destination: {host: b.example}}]", &get("/"));
     assert!(composed.concat().starts_with("matches and composes the answers of "), "{composed:?}");
 }
+
+#[test]
+fn faults_mirrors_headers_and_cors_are_told() {
+    let route = "- route: [{destination: {host: a.example}, headers: {request: {add: {x-b: '1'}}}}]
+  headers: {request: {set: {x-a: '1'}, remove: [x-c]}, response: {remove: [server]}}
+  corsPolicy: {allowOrigins: [{exact: 'https://b'}]}
+  mirror: {host: m.example}
+  mirrorPercentage: {value: 100}";
+    let delay = "fault: {delay: {fixedDelay: 2s, percentage: {value: 100}}}";
+    let told = reasons(&format!("{route}\n  {delay}"), &get("/").header("origin", "https://b")).concat();
+    assert_eq!(
+        told,
+        "matches and forwards to a.example; waits 2000 ms before, as a fault is injected; \
+         copies to m.example (100 %); request headers: remove x-c, set x-a, add x-b; response headers: remove server; \
+         allows the browser's origin"
+    );
+    let abort = "fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 100}}, delay: {fixedDelay: 1s, percentage: {value: 0.5}}}";
+    let told = reasons(&format!("{route}\n  {abort}"), &get("/")).concat();
+    assert!(told.starts_with("matches and aborts with UNAVAILABLE, as a fault is injected; "), "{told}");
+    assert!(told.contains("; of the requests 0.5 % are delayed; response headers: remove server"), "{told}");
+    let preflight = TestRequest::new("OPTIONS", "/").authority("shop").header("origin", "https://b");
+    let preflight = preflight.header("access-control-request-method", "PUT");
+    assert_eq!(reasons(route, &preflight), ["matches and answers the preflight itself"]);
+    let direct = "- directResponse: {status: 204}\n  headers: {response: {set: {x-a: '1'}}}";
+    assert_eq!(reasons(direct, &get("/")), ["matches and answers 204 with 0 bytes; response headers: set x-a"]);
+}

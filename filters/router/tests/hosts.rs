@@ -1,4 +1,5 @@
 //! Whose requests a document takes, and what several documents of one host give together.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Where clients are sent.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 mod support;
 
@@ -46,6 +47,8 @@ fn the_port_follows_the_table() {
         ("uri: /foo, derivePort: FROM_PROTOCOL_DEFAULT", "85", "b:85", "http://b:85/foo"),
         ("port: 80", "85", "b:85", "http://b:85/foo"),
         ("port: 81", "80", "b", "http://b:81/foo"),
+        ("authority: 'c:8080'", "80", "b", "http://c:8080/foo"),
+        ("authority: 'c:8080', port: 81", "80", "b", "http://c:81/foo"),
     ] {
         let expected = format!("301 {expected}?key=value");
         assert_eq!(location(redirect, port, authority), expected, "{redirect} {port} {authority}");

@@ -45,11 +45,11 @@ fn requests_are_split_by_weight_and_a_weight_of_0_gets_none() {
 
 #[test]
 fn the_timeout_is_off_unless_given_and_retries_are_on() {
+    use RetryCondition::{ConnectFailure, GrpcStatus, RefusedStream};
     let forward = forwarded(&router(&shop("- route: [{destination: {host: stock}}]")), &get("/"));
     assert_eq!(forward.timeout, None);
     let retries = forward.retries.expect("retries are on");
     assert_eq!((retries.attempts, retries.per_try_timeout, retries.backoff), (2, None, 25));
-    use RetryCondition::{ConnectFailure, GrpcStatus, RefusedStream};
     assert_eq!(retries.conditions, [ConnectFailure, RefusedStream, GrpcStatus(14), GrpcStatus(1)]);
 }
 
@@ -67,6 +67,9 @@ fn retries_follow_the_rule() {
     assert_eq!((retries.attempts, retries.per_try_timeout, retries.backoff), (3, Some(500), 100));
     assert_eq!(retries.conditions, [RetryCondition::GatewayError, RetryCondition::Status(503)]);
     assert_eq!(with("{attempts: 0}").retries, None);
+    assert!(retries.ignore_previous_hosts);
+    let anywhere = with("{attempts: 1, retryIgnorePreviousHosts: false}").retries.expect("retries are on");
+    assert!(!anywhere.ignore_previous_hosts);
     let unlimited = with("{attempts: 1, perTryTimeout: 2s}").retries.expect("retries are on");
     assert_eq!(unlimited.per_try_timeout, None);
 }
@@ -74,8 +77,8 @@ fn retries_follow_the_rule() {
 #[test]
 fn every_condition_to_retry_on_is_known() {
     use RetryCondition::{
-        Conflict, ConnectFailure, GatewayError, GrpcStatus, RefusedStream, Reset, ResetBeforeRequest, ServerError,
-        Status,
+        Conflict, ConnectFailure, GatewayError, GrpcStatus, RateLimited, RefusedStream, Reset, ResetBeforeRequest,
+        ServerError, Status,
     };
     for (token, condition) in [
         ("5xx", ServerError),
@@ -91,6 +94,7 @@ fn every_condition_to_retry_on_is_known() {
         ("internal", GrpcStatus(13)),
         ("unavailable", GrpcStatus(14)),
         ("429", Status(429)),
+        ("envoy-ratelimited", RateLimited),
     ] {
         let rule =
             format!("- route: [{{destination: {{host: stock}}}}]\n  retries: {{attempts: 1, retryOn: '{token}'}}");
@@ -216,14 +220,41 @@ fn a_fixed_answer_has_its_body_and_the_headers_of_the_rule() {
 }
 
 #[test]
-fn a_rule_that_only_delegates_is_passed_over() {
+fn a_rule_that_delegates_to_nobody_is_passed_over() {
     let yaml = shop("- delegate: {name: other}\n- route: [{destination: {host: stock}}]");
     assert_eq!(outcome(&router(&yaml), &get("/")), "stock");
-    assert_eq!(findings(&yaml), ["note SG0220 /spec/http/0/delegate"]);
+    assert_eq!(findings(&yaml), ["warning SG0232 /spec/http/0/delegate"]);
 }
 
 #[test]
 fn a_document_for_tls_alone_owns_its_host_and_answers_404() {
-    let yaml = document("db", "hosts: [db.example.com]\ntls: [{match: [{sniHosts: [db.example.com]}]}]");
+    let yaml = document(
+        "db",
+        "hosts: [db.example.com]\ntls: [{match: [{sniHosts: [db.example.com]}], route: [{destination: {host: db}}]}]",
+    );
     assert_eq!(outcome(&router(&yaml), &get("/").authority("db.example.com")), "404");
+}
+
+#[test]
+fn a_header_of_the_response_may_be_made_of_the_response() {
+    let rule = "
+- route: [{destination: {host: stock}}]
+  headers: {response: {set: {x-by: '%RESP(Server)% at %UPSTREAM_HOST%', x-for: '%REQ(x-user)%'}, add: {x-at: '%UPSTREAM_HOST%'}}}";
+    let forward = forwarded(&router(&shop(rule)), &get("/").header("x-user", "maria"));
+    assert_eq!(
+        header_words(&forward.response_edits),
+        ["set x-by=<server> at <upstream>", "set x-for=maria", "add x-at=<upstream>"]
+    );
+    let direct = "- directResponse: {status: 200, body: {string: x}}\n  headers: {response: {set: {x-a: '%RESP(content-type)%%UPSTREAM_HOST%'}}}";
+    assert_eq!(header(&answered(&router(&shop(direct)), &get("/")), "x-a").as_deref(), Some("text/plain"));
+}
+
+#[test]
+fn a_header_may_say_when_and_where_a_request_came() {
+    let rule = "- route: [{destination: {host: stock}}]
+  headers: {request: {set: {x-came: '%START_TIME% on %HOSTNAME% by %PROTOCOL%'}}}";
+    let request = get("/").attribute("request.time", "0").attribute("proxy.hostname", "edge");
+    let forward = forwarded(&router(&shop(rule)), &request.attribute("protocol", "HTTP/2"));
+    let edits = words(&forward.edits);
+    assert_eq!(edits.last().map(String::as_str), Some("set x-came=1970-01-01T00:00:00.000Z on edge by HTTP/2"));
 }

@@ -1,4 +1,5 @@
 //! The schema takes what the types take, and refuses what they refuse.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 mod support;
 

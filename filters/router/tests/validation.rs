@@ -26,6 +26,10 @@ fn hosts_and_gateways_are_checked() {
         ("hosts: [a]\ngateways: ['a/b/c']", "error SG0201 /spec/gateways/0"),
         ("hosts: [a]\ngateways: [edge.ns.svc.cluster.local]", "warning SG0224 /spec/gateways/0"),
         ("hosts: [a]\nexportTo: ['.']", "note SG0220 /spec/exportTo"),
+        ("hosts: [a]\nexportTo: ['*', '.']", "error SG0201 /spec/exportTo/0"),
+        ("hosts: [a]\nexportTo: [b, b]", "error SG0201 /spec/exportTo/1"),
+        ("hosts: [a]\nexportTo: ['~', b]", "error SG0201 /spec/exportTo/0"),
+        ("hosts: [a]\nexportTo: [a_b]", "error SG0201 /spec/exportTo/0"),
         ("gateways: [edge]", "error SG0218 /spec/gateways"),
     ] {
         let found = findings(&document("a", &format!("{spec}\n{http}")));
@@ -81,13 +85,64 @@ fn match_blocks_are_checked() {
         ("{port: 70000}", "error SG0206 /match/0/port"),
         ("{sourceLabels: {a: b}}", "warning SG0223 /match/0/sourceLabels"),
         ("{sourceNamespace: other}", "warning SG0223 /match/0/sourceNamespace"),
-        ("{gateways: [a]}", "note SG0220 /match/0/gateways"),
+        ("{sourceLabels: {a: b}, gateways: [a]}", "note SG0220 /match/0/sourceLabels"),
+        ("{sourceNamespace: other, gateways: [a]}", "note SG0220 /match/0/sourceNamespace"),
+        ("{sourceLabels: {a: b}, gateways: [a, mesh]}", "warning SG0223 /match/0/sourceLabels"),
+        ("{headers: {'@request.auth.claims': {exact: b}}}", "error SG0211 /match/0/headers/@request.auth.claims"),
+        ("{headers: {'@request.auth.claims[a': {exact: b}}}", "error SG0211 /match/0/headers/@request.auth.claims[a"),
+        ("{headers: {'@request.auth.claims[a][]': {}}}", "error SG0211 /match/0/headers/@request.auth.claims[a][]"),
+        ("{uri: {regex: /A}, ignoreUriCase: true}", "note SG0220 /match/0/ignoreUriCase"),
+        ("{gateways: [a]}", "warning SG0223 /match/0/gateways/0"),
     ] {
         let found = in_rule(&format!("match: [{block}]\n  {ROUTE}"));
         assert!(found.contains(&expected.to_owned()), "{block}: {found:?}");
     }
     let long = in_rule(&format!("match: [{{uri: {{prefix: /{}}}}}]\n  {ROUTE}", "a".repeat(1024)));
     assert_eq!(long, ["error SG0206 /match/0/uri/prefix"]);
+}
+
+#[test]
+fn rules_for_tls_and_tcp_are_checked_and_noted() {
+    let to = "route: [{destination: {host: a}}]";
+    for (rules, expected) in [
+        (format!("tls: [{{match: [{{sniHosts: [a.b]}}], {to}}}]"), vec!["note SG0220 /spec/tls"]),
+        (format!("tls: [{{match: [{{sniHosts: [c.d]}}], {to}}}]"), vec!["error SG0233 /spec/tls/0/match/0/sniHosts/0"]),
+        (
+            format!("tls: [{{match: [{{sniHosts: [10.0.0.1]}}], {to}}}]"),
+            vec!["warning SG0233 /spec/tls/0/match/0/sniHosts/0"],
+        ),
+        (format!("tls: [{{match: [{{sniHosts: []}}], {to}}}]"), vec!["error SG0233 /spec/tls/0/match/0/sniHosts"]),
+        (format!("tls: [{{{to}}}]"), vec!["error SG0233 /spec/tls/0"]),
+        ("tls: [{match: [{sniHosts: [a.b]}]}]".to_owned(), vec!["error SG0204 /spec/tls/0/route"]),
+        (format!("tcp: [{{{to}}}]"), vec!["note SG0220 /spec/tcp"]),
+        (
+            format!("tcp: [{{match: [{{destinationSubnets: [x]}}], {to}}}]"),
+            vec!["error SG0233 /spec/tcp/0/match/0/destinationSubnets/0"],
+        ),
+        (
+            format!("tcp: [{{match: [{{sourceSubnet: 10.0.0.0/99}}], {to}}}]"),
+            vec!["error SG0233 /spec/tcp/0/match/0/sourceSubnet"],
+        ),
+        (format!("tcp: [{{match: [{{port: 0}}], {to}}}]"), vec!["error SG0233 /spec/tcp/0/match/0/port"]),
+        (
+            format!("tcp: [{{match: [{{gateways: [a/b/c]}}], {to}}}]"),
+            vec!["error SG0201 /spec/tcp/0/match/0/gateways/0"],
+        ),
+        ("tcp: [{route: [{}]}]".to_owned(), vec!["error SG0208 /spec/tcp/0/route/0"]),
+        (
+            "tcp: [{route: [{destination: {host: a}, weight: -1}]}]".to_owned(),
+            vec!["error SG0209 /spec/tcp/0/route/0/weight"],
+        ),
+        (
+            "tcp: [{route: [{destination: {host: a}}, {destination: {host: b}}]}]".to_owned(),
+            vec!["error SG0209 /spec/tcp/0/route"],
+        ),
+    ] {
+        let found = findings(&document("a", &format!("hosts: ['*.b']\n{rules}")));
+        let beside_the_note: Vec<&String> =
+            found.iter().filter(|line| found.len() == 1 || !line.starts_with("note")).collect();
+        assert_eq!(beside_the_note, expected, "{rules}");
+    }
 }
 
 #[test]
@@ -122,6 +177,9 @@ fn headers_are_checked() {
         ("request: {set: {a: 'abc%123'}}", "error SG0212 /headers/request/set/a"),
         ("request: {add: {a: '%START_TIME%%'}}", "error SG0212 /headers/request/add/a"),
         ("response: {add: {a: '%UNKNOWN%'}}", "error SG0212 /headers/response/add/a"),
+        ("request: {set: {a: '%DYNAMIC_METADATA(a:b)%'}}", "error SG0212 /headers/request/set/a"),
+        ("request: {set: {a: '%RESP(b)%'}}", "warning SG0212 /headers/request/set/a"),
+        ("request: {add: {a: '%UPSTREAM_HOST%'}}", "warning SG0212 /headers/request/add/a"),
         ("request: {set: {a: \"x\\ny\"}}", "error SG0212 /headers/request/set/a"),
         ("request: {set: {host: 'a b'}}", "error SG0217 /headers/request/set/host"),
         ("request: {set: {host: a}, add: {':authority': b}}", "error SG0205 /headers/request/add/:authority"),
@@ -144,7 +202,8 @@ fn timeouts_and_retries_are_checked() {
         ("retries: {attempts: 1, retryOn: sometimes}", "error SG0214 /retries/retryOn"),
         ("retries: {attempts: 1, retryOn: '99'}", "error SG0214 /retries/retryOn"),
         ("retries: {attempts: 1, retryOn: '5xx, reset'}", "warning SG0224 /retries/retryOn"),
-        ("retries: {attempts: 1, retryOn: envoy-ratelimited}", "note SG0220 /retries/retryOn"),
+        ("retries: {attempts: 1, retryOn: retriable-headers}", "note SG0220 /retries/retryOn"),
+        ("retries: {attempts: 1, retryOn: http3-post-connect-failure}", "note SG0220 /retries/retryOn"),
         ("retries: {attempts: 1, retryRemoteLocalities: true}", "note SG0220 /retries/retryRemoteLocalities"),
     ] {
         assert_eq!(in_rule(&format!("{ROUTE}\n  {fields}")), [expected], "{fields}");
@@ -195,43 +254,100 @@ fn redirects_answers_and_rewrites_are_checked() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_noted_and_still_checked() {
+fn faults_are_checked() {
+    let share = "percentage: {value: 50}";
+    for (fault, expected) in [
+        ("{}".to_owned(), "error SG0219 /fault"),
+        (format!("{{abort: {{httpStatus: 99, {share}}}}}"), "error SG0219 /fault/abort/httpStatus"),
+        (format!("{{abort: {{httpStatus: 600, {share}}}}}"), "error SG0219 /fault/abort/httpStatus"),
+        (format!("{{abort: {{grpcStatus: unavailable, {share}}}}}"), "error SG0219 /fault/abort/grpcStatus"),
+        (format!("{{abort: {{http2Error: x, {share}}}}}"), "error SG0219 /fault/abort/http2Error"),
+        (format!("{{abort: {{{share}}}}}"), "error SG0205 /fault/abort"),
+        (format!("{{abort: {{httpStatus: 500, grpcStatus: OK, {share}}}}}"), "error SG0205 /fault/abort"),
+        ("{abort: {httpStatus: 500}}".to_owned(), "warning SG0219 /fault/abort"),
+        (
+            "{abort: {httpStatus: 500, percentage: {value: 0.00001}}}".to_owned(),
+            "error SG0219 /fault/abort/percentage/value",
+        ),
+        (format!("{{delay: {{{share}}}}}"), "error SG0219 /fault/delay"),
+        (format!("{{delay: {{exponentialDelay: 1s, {share}}}}}"), "error SG0219 /fault/delay/exponentialDelay"),
+        (format!("{{delay: {{fixedDelay: 0s, {share}}}}}"), "error SG0213 /fault/delay/fixedDelay"),
+        (format!("{{delay: {{fixedDelay: 6m, {share}}}}}"), "warning SG0219 /fault/delay/fixedDelay"),
+        ("{delay: {fixedDelay: 1s}}".to_owned(), "warning SG0219 /fault/delay"),
+        (
+            "{delay: {fixedDelay: 1s, percentage: {value: 101}}}".to_owned(),
+            "error SG0219 /fault/delay/percentage/value",
+        ),
+        ("{delay: {fixedDelay: 1s, percentage: {value: -1}}}".to_owned(), "error SG0219 /fault/delay/percentage/value"),
+        ("{delay: {fixedDelay: 1s, percent: 50}}".to_owned(), "warning SG0224 /fault/delay/percent"),
+    ] {
+        assert_eq!(in_rule(&format!("{ROUTE}\n  fault: {fault}")), [expected], "{fault}");
+    }
+    let whole = in_rule(&format!("{ROUTE}\n  fault: {{delay: {{fixedDelay: 1s, percent: 101}}}}"));
+    assert_eq!(whole, ["warning SG0224 /fault/delay/percent", "error SG0219 /fault/delay/percent"]);
+    let fine = "fault: {delay: {fixedDelay: 5s, percentage: {value: 0.1}}, abort: {grpcStatus: UNAVAILABLE, percentage: {value: 100}}}";
+    assert!(in_rule(&format!("{ROUTE}\n  {fine}")).is_empty());
+}
+
+#[test]
+fn mirrors_are_checked() {
     for (fields, expected) in [
-        ("fault: {abort: {httpStatus: 418, percentage: {value: 50}}}", vec!["note SG0220 /fault"]),
-        ("fault: {}", vec!["note SG0220 /fault", "error SG0219 /fault"]),
-        ("fault: {abort: {httpStatus: 99}}", vec!["note SG0220 /fault", "error SG0219 /fault/abort/httpStatus"]),
-        ("fault: {abort: {grpcStatus: nope}}", vec!["note SG0220 /fault", "error SG0219 /fault/abort/grpcStatus"]),
-        ("fault: {abort: {}}", vec!["note SG0220 /fault", "error SG0205 /fault/abort"]),
-        (
-            "fault: {delay: {exponentialDelay: 1s}}",
-            vec!["note SG0220 /fault", "error SG0219 /fault/delay/exponentialDelay"],
-        ),
-        ("fault: {delay: {fixedDelay: 0s}}", vec!["note SG0220 /fault", "error SG0213 /fault/delay/fixedDelay"]),
-        (
-            "fault: {delay: {fixedDelay: 1s, percentage: {value: 101}}}",
-            vec!["note SG0220 /fault", "error SG0219 /fault/delay/percentage/value"],
-        ),
-        ("mirror: {host: a}", vec!["note SG0220 /mirror"]),
-        ("mirror: {host: '*'}", vec!["note SG0220 /mirror", "error SG0208 /mirror/host"]),
-        ("mirrors: [{}]", vec!["note SG0220 /mirrors", "error SG0208 /mirrors/0"]),
+        ("mirror: {host: '*'}", vec!["error SG0208 /mirror/host"]),
+        ("mirror: {host: a, port: {}}", vec!["error SG0208 /mirror/port"]),
+        ("mirror: {host: a}\n  mirrorPercentage: {value: 101}", vec!["error SG0219 /mirrorPercentage/value"]),
+        ("mirror: {host: a}\n  mirrorPercentage: {value: -1}", vec!["error SG0219 /mirrorPercentage/value"]),
+        ("mirror: {host: a}\n  mirrorPercent: 50", vec!["warning SG0224 /mirrorPercent"]),
         ("mirrorPercent: 101", vec!["warning SG0224 /mirrorPercent", "error SG0219 /mirrorPercent"]),
-        ("corsPolicy: {allowOrigins: [{exact: 'https://a'}], maxAge: 1h}", vec!["note SG0220 /corsPolicy"]),
+        ("mirrors: [{}]", vec!["error SG0208 /mirrors/0"]),
         (
-            "corsPolicy: {allowOrigins: [{}]}",
-            vec!["note SG0220 /corsPolicy", "error SG0206 /corsPolicy/allowOrigins/0"],
+            "mirrors: [{destination: {host: a}, percentage: {value: 100.1}}]",
+            vec!["error SG0219 /mirrors/0/percentage/value"],
         ),
-        (
-            "corsPolicy: {allowMethods: [get]}",
-            vec!["note SG0220 /corsPolicy", "error SG0219 /corsPolicy/allowMethods/0"],
-        ),
-        (
-            "corsPolicy: {exposeHeaders: ['a b']}",
-            vec!["note SG0220 /corsPolicy", "error SG0211 /corsPolicy/exposeHeaders/0"],
-        ),
+        ("mirror: {host: a}\n  mirrorPercentage: {value: 0.00001}", vec![]),
     ] {
         assert_eq!(in_rule(&format!("{ROUTE}\n  {fields}")), expected, "{fields}");
     }
-    assert_eq!(in_rule("delegate: {}"), ["note SG0220 /delegate", "error SG0218 /delegate"]);
+    let many = ["{destination: {host: a}}"; 9].join(", ");
+    assert_eq!(in_rule(&format!("{ROUTE}\n  mirrors: [{many}]")), ["error SG0219 /mirrors"]);
+    assert_eq!(in_rule("redirect: {uri: /x}\n  mirror: {host: a}"), ["note SG0220 /mirror"]);
+}
+
+#[test]
+fn cors_policies_are_checked() {
+    for (policy, expected) in [
+        ("allowOrigins: [{}]", "error SG0206 /corsPolicy/allowOrigins/0"),
+        ("allowOrigins: [{prefix: ''}]", "error SG0206 /corsPolicy/allowOrigins/0/prefix"),
+        ("allowOrigins: [{regex: '('}]", "error SG0207 /corsPolicy/allowOrigins/0/regex"),
+        ("allowOrigin: ['https://a']", "warning SG0224 /corsPolicy/allowOrigin"),
+        ("allowMethods: [GET, get]", "error SG0219 /corsPolicy/allowMethods/1"),
+        ("allowHeaders: ['a b']", "error SG0211 /corsPolicy/allowHeaders/0"),
+        ("exposeHeaders: ['a:b']", "error SG0211 /corsPolicy/exposeHeaders/0"),
+        ("maxAge: 0s", "error SG0213 /corsPolicy/maxAge"),
+        ("maxAge: 1.5s", "error SG0213 /corsPolicy/maxAge"),
+    ] {
+        assert_eq!(in_rule(&format!("{ROUTE}\n  corsPolicy: {{{policy}}}")), [expected], "{policy}");
+    }
+    let fine = "allowOrigins: [{exact: 'https://a'}], allowMethods: ['*'], allowHeaders: [x-a, '*'], maxAge: 24h, unmatchedPreflights: IGNORE";
+    assert!(in_rule(&format!("{ROUTE}\n  corsPolicy: {{{fine}}}")).is_empty());
+}
+
+#[test]
+fn what_a_composition_cannot_have_is_noted() {
+    let composed = "route: [{destination: {host: a}}, {destination: {host: b}}]";
+    let delay = "fault: {delay: {fixedDelay: 1s, percentage: {value: 100}}}";
+    for (fields, expected) in [
+        ("retries: {attempts: 1}", "note SG0220 /retries"),
+        (delay, "note SG0220 /fault/delay"),
+        ("mirror: {host: c}", "note SG0220 /mirror"),
+        ("mirrors: [{destination: {host: c}}]", "note SG0220 /mirrors"),
+    ] {
+        assert_eq!(in_rule(&format!("{composed}\n  {fields}")), ["note SG0210 /route", expected], "{fields}");
+    }
+}
+
+#[test]
+fn a_delegate_without_a_name_is_refused() {
+    assert_eq!(in_rule("delegate: {}"), ["error SG0218 /delegate"]);
 }
 
 #[test]
@@ -240,6 +356,10 @@ fn rules_that_no_request_gets_to_are_warned_of() {
     assert_eq!(findings(&shop(&after)), ["warning SG0221 /spec/http/1"]);
     let twice = format!("- match: [{{name: a, uri: {{exact: /a}}}}, {{name: b, uri: {{exact: /a}}}}]\n  {ROUTE}");
     assert_eq!(findings(&shop(&twice)), ["warning SG0221 /spec/http/0/match/1"]);
+    let behind = format!("- match: [{{uri: {{prefix: /}}}}, {{uri: {{exact: /a}}}}]\n  {ROUTE}");
+    assert_eq!(findings(&shop(&behind)), ["warning SG0221 /spec/http/0/match/1"]);
+    let elsewhere = format!("- match: [{{gateways: [mesh]}}]\n  {ROUTE}\n- match: [{{uri: {{exact: /a}}}}]\n  {ROUTE}");
+    assert!(findings(&shop(&elsewhere)).is_empty(), "a block for one gateway leaves the others to the rules behind it");
 }
 
 #[test]

@@ -140,7 +140,8 @@ impl Routes {
 }
 
 fn list() -> String {
-    ENDPOINTS.iter().map(|(path, method, text)| format!("{method:<4} {path:<9} {text}\n")).collect()
+    let lines = ENDPOINTS.iter().map(|(path, method, text)| format!("{method:<4} {path:<9} {text}"));
+    lines.fold(String::new(), |list, line| list + &line + "\n")
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Answer {

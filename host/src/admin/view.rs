@@ -257,6 +257,7 @@ impl ExplainRequest {
             local: NOWHERE,
             arrival: Arrival::default(),
             version: Version::HTTP_11,
+            received: std::time::SystemTime::now(),
         })
     }
 

@@ -24,6 +24,7 @@ impl Body for Frames {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "stands in lists beside `None`, a pause")]
 fn data(text: &'static str) -> Option<Result<Frame<Bytes>, BodyError>> {
     Some(Ok(Frame::data(Bytes::from_static(text.as_bytes()))))
 }
@@ -120,4 +121,16 @@ fn the_length_counts_what_was_read_ahead() {
     assert_eq!(ProxyBody::full("abc").size_hint().exact(), Some(3));
     assert_eq!(ProxyBody::empty().size_hint().exact(), Some(0));
     assert!(ProxyBody::empty().is_end_stream());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_begun_while_its_request_waits() {
+    let started = tokio::time::Instant::now();
+    let begun = body([data("one"), data("two")]).begin_after(Duration::from_millis(300)).await.unwrap();
+    assert_eq!(started.elapsed(), Duration::from_millis(300));
+    let begun = begun.begin().await.unwrap();
+    assert_eq!(begun.collect_up_to(6).await.unwrap(), "onetwo");
+    let broken = body([Some(Err(BodyError::Timeout))]).begin_after(Duration::from_secs(60)).await;
+    assert!(broken.is_err());
+    assert_eq!(started.elapsed(), Duration::from_millis(300), "a body that breaks off ends the wait");
 }

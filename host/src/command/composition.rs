@@ -11,12 +11,12 @@ use sluicegate::telemetry::log::LogLevels;
 use std::path::Path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Serves requests until it is asked to end. Once it listens it says so in the file `ready`, if there is one to be.
+/// Serves requests until it is asked to end. Calls `listening` once it takes them.
 pub(crate) fn serve(
     settings: Settings,
     telemetry: Telemetry,
     levels: LogLevels,
-    ready: Option<&Path>,
+    listening: impl FnOnce(&Proxy) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _entered = runtime.enter();
@@ -26,9 +26,7 @@ pub(crate) fn serve(
     for address in proxy.addresses() {
         tracing::info!(%address, "listening");
     }
-    if let Some(path) = ready {
-        announce(path, &proxy).with_context(|| format!("the ready file {}", path.display()))?;
-    }
+    listening(&proxy)?;
     runtime.block_on(async {
         asked(&mut terminate, &mut interrupt).await;
         tracing::info!("ending: requests in flight may finish");
@@ -57,7 +55,7 @@ async fn asked(terminate: &mut Signal, interrupt: &mut Signal) {
 }
 
 /// Writes where it listens as one line of JSON, whole or not at all.
-fn announce(path: &Path, proxy: &Proxy) -> std::io::Result<()> {
+pub(crate) fn announce(path: &Path, proxy: &Proxy) -> anyhow::Result<()> {
     let listening: Vec<String> = proxy.addresses().iter().map(ToString::to_string).collect();
     let admin = match proxy.admin() {
         AdminAddress::Tcp(address) => address.to_string(),
@@ -65,8 +63,9 @@ fn announce(path: &Path, proxy: &Proxy) -> std::io::Result<()> {
     };
     let line = serde_json::json!({ "listening": listening, "admin": admin });
     let unfinished = path.with_extension("part");
-    std::fs::write(&unfinished, format!("{line}\n"))?;
-    std::fs::rename(unfinished, path)
+    std::fs::write(&unfinished, format!("{line}\n"))
+        .and_then(|()| std::fs::rename(unfinished, path))
+        .with_context(|| format!("the ready file {}", path.display()))
 }
 
 /// Everything that is wrong with manifests and filters.

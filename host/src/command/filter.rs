@@ -122,7 +122,8 @@ fn list(names: &[String]) -> String {
 }
 
 fn describe(rows: &[(&str, String)]) -> String {
-    rows.iter().map(|(name, value)| format!("{name:<13} {}\n", harmless(value))).collect()
+    let lines = rows.iter().map(|(name, value)| format!("{name:<13} {}", harmless(value)));
+    lines.fold(String::new(), |description, line| description + &line + "\n")
 }
 
 /// What a component's file says of itself.

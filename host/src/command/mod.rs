@@ -4,6 +4,8 @@ pub(crate) mod check;
 pub(crate) mod code;
 pub(crate) mod completion;
 pub(crate) mod composition;
+#[cfg(feature = "demo")]
+pub(crate) mod demo;
 pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod filter;

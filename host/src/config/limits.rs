@@ -39,9 +39,9 @@ pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(2);
 /// for. What takes longer by nature, such as a long poll, has a route with a timeout.
 pub const UPSTREAM_FIRST_BYTE: Duration = Duration::from_secs(15);
 /// For a response's head, all tries included, when the route sets no timeout, so that nothing waits for ever.
-pub const UPSTREAM_TOTAL: Duration = Duration::from_secs(60);
+pub const UPSTREAM_TOTAL: Duration = Duration::from_mins(1);
 /// For the next byte of a response body.
-pub const UPSTREAM_BODY_IDLE: Duration = Duration::from_secs(60);
+pub const UPSTREAM_BODY_IDLE: Duration = Duration::from_mins(1);
 /// How long an idle connection is kept: shorter than what servers commonly allow, so that we close first.
 pub const UPSTREAM_IDLE: Duration = Duration::from_secs(30);
 /// How often idle connections are looked through; a connection may outstay [`UPSTREAM_IDLE`] by as much, unused.
@@ -57,6 +57,20 @@ pub const UPSTREAM_BUFFER: usize = 64 << 10;
 pub const RETRIES: u32 = 10;
 /// Clusters whose turn a worker remembers, so that reloads do not add up; forgetting only starts the round anew.
 pub const ROUNDS: usize = 1024;
+/// What a filter may make a request wait, such as for an injected fault: longer than any client does, and an end.
+pub const DELAY: Duration = Duration::from_mins(5);
+/// Copies of one request: a new version of a service or two, and a recorder.
+pub const MIRRORS: usize = 8;
+/// Copies on their way at a time: a service that is slower than the traffic it is shown gets no more of it.
+pub const MIRRORS_IN_FLIGHT: i64 = 1_000;
+/// How far a copy's service may be behind the request's own, in bytes; a body up to this size is always copied whole.
+pub const MIRROR_BUFFER: usize = 256 << 10;
+/// The same in frames, as small ones cost more than their bytes.
+pub const MIRROR_FRAMES: usize = 256;
+/// For the response to a copy, its body included, from the last byte of the request.
+pub const MIRROR_DEADLINE: Duration = Duration::from_secs(15);
+/// Read of the response to a copy, in bytes, so that its connection can be used again; more closes it.
+pub const MIRROR_RESPONSE: u64 = 256 << 10;
 /// For a call of a plan that sets no deadline.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
 /// The largest answer to a call of a plan that sets no limit, in bytes: it is held in memory twice.
@@ -68,7 +82,7 @@ pub const PLAN_CALLS: usize = 64;
 /// Plans that one request may run one after the other.
 pub const PLAN_STAGES: usize = 8;
 /// Both sides silent on an upgraded connection; WebSocket peers ping more often.
-pub const UPGRADED_IDLE: Duration = Duration::from_secs(300);
+pub const UPGRADED_IDLE: Duration = Duration::from_mins(5);
 /// For both connections to be handed over after a 101 was sent.
 pub const UPGRADE_HANDOVER: Duration = Duration::from_secs(10);
 /// One read of an upgraded connection, in bytes; two are held for each.

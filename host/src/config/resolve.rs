@@ -294,17 +294,17 @@ impl Merge<'_> {
 
     fn pick(&self, flag: Option<String>, name: &'static str, file: Option<Text>) -> Option<Written> {
         let flag = flag.map(|text| Written { text, origin: Origin::Flag(name) });
-        flag.or_else(|| file.map(|text| self.from_file(text)))
+        flag.or_else(|| file.map(|text| self.written_in_file(text)))
     }
 
     fn pick_all(&self, flags: Vec<String>, name: &'static str, file: Option<Vec<Text>>) -> Vec<Written> {
         if flags.is_empty() {
-            return file.unwrap_or_default().into_iter().map(|text| self.from_file(text)).collect();
+            return file.unwrap_or_default().into_iter().map(|text| self.written_in_file(text)).collect();
         }
         flags.into_iter().map(|text| Written { text, origin: Origin::Flag(name) }).collect()
     }
 
-    fn from_file(&self, text: Text) -> Written {
+    fn written_in_file(&self, text: Text) -> Written {
         let (line, column) = (text.referenced.line(), text.referenced.column());
         Written { text: text.value, origin: Origin::File { file: self.path.to_owned(), line, column } }
     }

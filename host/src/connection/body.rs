@@ -1,8 +1,8 @@
 //! Request bodies on their way in.
 
-use super::timer::Timer;
 use super::{ConnectionInfo, Timeouts};
 use crate::body::{BodyError, ProxyBody};
+use crate::timer::Timer;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;

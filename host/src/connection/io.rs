@@ -8,9 +8,9 @@
 use super::Timeouts;
 use super::gate::{Gate, Phase};
 use super::handle::{GateHandle, Upgrade};
-use super::timer::Timer;
 use crate::config::limits::LINGER_SIZE;
 use crate::error::RequestError;
+use crate::timer::Timer;
 use bytes::{Buf, BytesMut};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;

@@ -15,7 +15,6 @@ mod http2;
 mod io;
 mod opening;
 mod target;
-mod timer;
 mod track;
 
 pub use gate::Violation;
@@ -29,7 +28,7 @@ use crate::error::RequestError;
 use crate::request::Arrival;
 use crate::tls::Session;
 use http::uri::Scheme;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use opening::Protocol;
 use std::net::SocketAddr;
@@ -78,6 +77,8 @@ pub struct ConnectionInfo {
     pub drain: Drain,
     /// The deadlines in force.
     pub timeouts: Timeouts,
+    /// The client's address as `x-forwarded-for` gives it.
+    pub forwarded_for: HeaderValue,
 }
 
 /// A connection that has been accepted.
@@ -141,7 +142,10 @@ where
         return;
     };
     let gate = (protocol == Protocol::Http1).then(GateHandle::default);
-    let info = Arc::new(ConnectionInfo { peer, local, arrival, scheme, tls, gate: gate.clone(), drain, timeouts });
+    let forwarded_for = HeaderValue::try_from(peer.ip().to_canonical().to_string());
+    let forwarded_for = forwarded_for.unwrap_or(HeaderValue::from_static("unknown"));
+    let info = ConnectionInfo { peer, local, arrival, scheme, tls, gate: gate.clone(), drain, timeouts, forwarded_for };
+    let info = Arc::new(info);
     let result = match gate {
         Some(gate) => http1::serve(GateIo::new(stream, bytes, gate.clone(), timeouts), gate, handler, &info).await,
         None => http2::serve(GateIo::raw(stream, bytes, timeouts), handler, &info).await,

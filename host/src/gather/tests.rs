@@ -140,7 +140,7 @@ async fn a_failing_status_is_an_answer() {
 
 #[tokio::test]
 async fn a_call_says_what_its_filter_said_and_what_it_inherits() {
-    let (said, mut heard) = mpsc::unbounded_channel();
+    let (said, mut arrived) = mpsc::unbounded_channel();
     let upstream = Upstream::start(move |mut socket, _| {
         let said = said.clone();
         async move {
@@ -156,7 +156,7 @@ async fn a_call_says_what_its_filter_said_and_what_it_inherits() {
     let own = Header { name: "Accept".into(), value: b"application/json".into() };
     let asked = Call { method: "PUT".into(), headers: vec![own], body: Some(b"{}".into()), ..call("stock") };
     run(&registry, plan([asked]), &inherited).await;
-    let (head, body) = heard.recv().await.unwrap();
+    let (head, body) = arrived.recv().await.unwrap();
     assert!(head.starts_with("PUT /part?id=1 HTTP/1.1\r\n"), "{head}");
     for line in ["host: stock\r\n", "x-request-id: 7\r\n", "accept: application/json\r\n", "content-length: 2\r\n"] {
         assert!(head.contains(line), "{line:?} in {head}");

@@ -235,15 +235,16 @@ fn accept_key(
             Diagnostic::error(codes::MERGE_KEY, "merge keys (`<<`) are not supported")
                 .help("write the fields out, or use an alias for a whole value")
         }
-        Some(key) => match places.get(key) {
-            Some(first) => Diagnostic::error(codes::DUPLICATE_KEY, format!("`{key}` is given twice"))
-                .help("remove one of the two")
-                .related("it is given here first", Some(Location::new(source, *first))),
-            None => {
+        Some(key) => {
+            if let Some(first) = places.get(key) {
+                Diagnostic::error(codes::DUPLICATE_KEY, format!("`{key}` is given twice"))
+                    .help("remove one of the two")
+                    .related("it is given here first", Some(Location::new(source, *first)))
+            } else {
                 places.insert(key.into(), node.span);
                 return Key::Is(key.into(), node.span);
             }
-        },
+        }
     };
     diagnostics.push(refused.in_source(source, node.span));
     Key::Refused

@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;
+use std::fmt::Write;
 use std::path::Path;
 
 const HEADER: &str = "apiVersion: v1\nkind: Thing\nmetadata: {name: a}\n";
@@ -129,7 +130,7 @@ fn aliases_that_multiply_are_bounded() {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..30 {
         let alias = format!("*a{}, ", level - 1).repeat(10);
-        text.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+        writeln!(text, "a{level}: &a{level} [{alias}]").unwrap();
     }
     let found = findings(&text);
     assert_eq!(found.len(), 1);
@@ -245,7 +246,9 @@ proptest! {
         let mut diagnostics = Diagnostics::new();
         let nodes = yaml::parse(&source, &mut diagnostics);
         let mut all = Vec::new();
-        nodes.iter().for_each(|node| spans(node, &mut all));
+        for node in &nodes {
+            spans(node, &mut all);
+        }
         all.extend(diagnostics.iter().filter_map(|found| Some(found.location.as_ref()?.excerpt.as_ref()?.1)));
         for span in all {
             prop_assert!(span.start <= span.end && text.get(span.start..span.end).is_some(), "{span:?} in {text:?}");
@@ -259,7 +262,7 @@ proptest! {
     fn every_value_is_found_at_its_place(values in prop::collection::vec(("[a-zé]{1,5}", "[a-zé]{1,8}( [a-z€]{1,4})?"), 1..8)) {
         let mut text = HEADER.to_owned() + "spec:\n";
         for (index, (key, value)) in values.iter().enumerate() {
-            text.push_str(&format!("  {key}{index}: {value} # é\n"));
+            writeln!(text, "  {key}{index}: {value} # é").unwrap();
         }
         let (documents, findings) = read(&text);
         prop_assert!(findings.is_empty());

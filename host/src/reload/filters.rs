@@ -97,14 +97,13 @@ impl Loader {
             .map_or_else(|| FilterPolicy::default().capabilities, |policy| policy.capabilities.clone());
         let hash = ContentHash::of(bytes);
         let same = |known: &&Component| known.code.hash == hash && known.granted == granted;
-        let code = match self.components.iter().find(same) {
-            Some(known) => Arc::clone(&known.code),
-            None => {
-                let started = Instant::now();
-                let code = self.runtime.load(&name, bytes, &granted).map_err(refusal)?;
-                self.telemetry.metrics.filter_compiled(&name, started.elapsed());
-                Arc::new(code)
-            }
+        let code = if let Some(known) = self.components.iter().find(same) {
+            Arc::clone(&known.code)
+        } else {
+            let started = Instant::now();
+            let code = self.runtime.load(&name, bytes, &granted).map_err(refusal)?;
+            self.telemetry.metrics.filter_compiled(&name, started.elapsed());
+            Arc::new(code)
         };
         Ok(Component { name, path: path.to_owned(), code, granted, missing_since: None })
     }

@@ -225,7 +225,7 @@ impl Loader {
         diagnostics: &mut Diagnostics,
     ) -> Option<Arc<Filter>> {
         let manifest = &component.code.manifest;
-        let claimed = self.claimed(component, documents, diagnostics)?;
+        let claimed = Self::claimed(component, documents, diagnostics)?;
         if let Some(schema) = &manifest.settings {
             let schema = compiled(&component.name, schema, diagnostics)?;
             if !policy.settings.settings.is_null()
@@ -234,7 +234,7 @@ impl Loader {
                 return None;
             }
         }
-        let resources: Vec<ResourceDocument> = claimed.iter().map(|document| resource(document)).collect();
+        let resources: Vec<ResourceDocument> = claimed.iter().map(resource).collect();
         let parts: Vec<&str> =
             resources.iter().flat_map(|resource| [resource.origin.as_str(), resource.json.as_str()]).collect();
         let fingerprint = format!("{} {} {:?} {}", component.name, component.code.hash, policy, parts.join("\0"));
@@ -254,7 +254,9 @@ impl Loader {
         match filter.warm() {
             Ok(said) => {
                 let errors = said.iter().any(|diagnostic| diagnostic.severity == Said::Error);
-                said.into_iter().for_each(|one| diagnostics.push(translate(one, &claimed, component)));
+                for one in said {
+                    diagnostics.push(translate(one, &claimed, component));
+                }
                 if errors {
                     return None;
                 }
@@ -272,7 +274,6 @@ impl Loader {
 
     /// The documents of the kinds that a filter claims, checked against its schemas; none when one does not fit.
     fn claimed(
-        &self,
         component: &Component,
         documents: &[Arc<Document>],
         diagnostics: &mut Diagnostics,
@@ -393,7 +394,7 @@ fn channels(names: &Names, documents: &[Arc<Document>], diagnostics: &mut Diagno
             let message = format!("{}: {}", error.field, error.reason);
             match document {
                 Some(document) => {
-                    diagnostics.push(document.diagnostic(Severity::Error, codes::CHANNEL, "/spec", message))
+                    diagnostics.push(document.diagnostic(Severity::Error, codes::CHANNEL, "/spec", message));
                 }
                 None => diagnostics.push(Diagnostic::error(codes::CHANNEL, message)),
             }

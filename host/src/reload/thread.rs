@@ -65,13 +65,13 @@ pub fn spawn(
 /// Loads, and swaps the snapshot when there is one.
 fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange, doors: &Doors) {
     let started = Instant::now();
-    let (loaded, diagnostics) = loader.load(sources);
+    let (change, diagnostics) = loader.load(sources);
     log(&diagnostics);
-    if let Some(loaded) = loaded {
-        let generation = loaded.snapshot.generation;
-        exchange.channels.apply(loaded.channels);
-        exchange.snapshot.store(Arc::new(loaded.snapshot));
-        doors.apply(loaded.listeners);
+    if let Some(change) = change {
+        let generation = change.snapshot.generation;
+        exchange.channels.apply(change.channels);
+        exchange.snapshot.store(Arc::new(change.snapshot));
+        doors.apply(change.listeners);
         tracing::info!(generation, milliseconds = started.elapsed().as_millis(), "the configuration is in force");
     } else {
         tracing::error!("the change was refused; what was in force stays in force");
@@ -80,7 +80,7 @@ fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange, doors: &Do
 
 /// Says what was found, each finding on a line.
 pub(crate) fn log(diagnostics: &Diagnostics) {
-    for diagnostic in diagnostics.iter() {
+    for diagnostic in diagnostics {
         let line = diagnostic.line();
         match diagnostic.severity {
             Severity::Error => tracing::error!("{line}"),

@@ -15,6 +15,7 @@ fn connection() -> ConnectionInfo {
         gate: None,
         drain: Drain::default(),
         timeouts: Timeouts::default(),
+        forwarded_for: HeaderValue::from_static("10.0.0.1"),
     }
 }
 
@@ -23,7 +24,7 @@ fn sanitized(version: Version, uri: &str, headers: &[(&str, &str)]) -> Result<Re
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    super::request(request.body(()).unwrap().into_parts().0, &connection()).map(|sanitized| sanitized.head)
+    super::request(request.body(()).unwrap().into_parts().0, &connection()).map(|sanitized| *sanitized.head)
 }
 
 fn pairs(headers: &HeaderMap) -> Vec<(&str, &str)> {
@@ -93,7 +94,7 @@ fn the_upstream_learns_who_is_asking_through_whom() {
         [("host", "shop"), ("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "https"), ("x-request-id", "7")];
     let head = sanitized(Version::HTTP_11, "/", &sent).unwrap();
     let mut headers = head.headers.clone();
-    outgoing(&head, "shop", &mut headers);
+    outgoing(&head, &HeaderValue::from_static("shop"), &connection(), &mut headers);
     assert_eq!(headers["x-forwarded-for"], "1.1.1.1, 10.0.0.1");
     assert_eq!(headers["x-forwarded-proto"], "http");
     assert_eq!(headers["x-forwarded-host"], "shop");
@@ -102,7 +103,7 @@ fn the_upstream_learns_who_is_asking_through_whom() {
 
     let head = sanitized(Version::HTTP_10, "/", &[]).unwrap();
     let mut headers = HeaderMap::new();
-    outgoing(&head, "", &mut headers);
+    outgoing(&head, &HeaderValue::from_static(""), &connection(), &mut headers);
     assert_eq!(headers["x-request-id"], head.id.to_string());
     assert!(!headers.contains_key("x-forwarded-host"));
 }
@@ -166,7 +167,7 @@ fn filters_see_the_listener_and_the_name_of_the_handshake() {
         ["listener.name", "listener.port", "tls.sni"].map(|name| head.attribute(name).unwrap().into_owned());
     assert_eq!(attributes, ["gateway", "443", "shop.example"]);
     let mut headers = HeaderMap::new();
-    outgoing(&head, "shop.example", &mut headers);
+    outgoing(&head, &HeaderValue::from_static("shop.example"), &connection, &mut headers);
     assert_eq!(headers[X_FORWARDED_PROTO], "https");
 }
 

@@ -6,13 +6,17 @@ use super::retry::Fault;
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
+use crate::timer::Timer;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long the tries of a request may take.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +25,18 @@ pub(super) struct Clock {
     pub(super) total: Duration,
     /// For one try.
     pub(super) per_try: Duration,
+    /// When the first try began.
+    pub(super) started: Instant,
     /// When `total` is over for a request that was complete from the start.
     pub(super) deadline: Instant,
+}
+
+/// When a try has to be given up.
+enum Late {
+    /// At this moment: the request was complete from the start.
+    At(Instant),
+    /// Some time after the request is complete.
+    AfterUpload(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 /// A response's head with its body still on the connection.
@@ -40,8 +54,6 @@ pub(super) struct Failure {
     pub(super) unsent: Option<Box<Request<ProxyBody>>>,
 }
 
-type Sent = Result<Response<Incoming>, (hyper::Error, Option<Request<ProxyBody>>)>;
-
 /// Sends the request to the endpoint. A pooled connection that turns out to be closed is replaced by a new one, which
 /// does not count as a try.
 pub(super) async fn attempt(
@@ -50,27 +62,30 @@ pub(super) async fn attempt(
     clock: Clock,
 ) -> Result<Answered, Failure> {
     let upgrades = request.headers().contains_key(http::header::UPGRADE);
-    let uploaded = watch_upload(&mut request);
-    let late = clock.overdue(uploaded);
-    tokio::pin!(late);
+    let mut late = clock.late(watch_upload(&mut request));
     loop {
-        let mut lease = match Lease::reuse(endpoint) {
+        let mut lease = match Lease::reuse(endpoint, clock.started) {
             Some(lease) => lease,
-            None => open(endpoint, clock, &mut request).await?,
+            None => Box::pin(open(endpoint, clock, &mut request)).await?,
         };
         // A close that crosses the request on its way leaves it sent but unanswered. What is idempotent may be repeated
         // then (RFC 9110, section 9.2.2).
         let risky = lease.idle.is_some_and(|idle| idle >= limits::UPSTREAM_FRESH) && request.method().is_idempotent();
         let spare = risky.then(|| copy(&request)).flatten();
-        let sending = lease.sender.try_send_request(request);
-        let sent: Sent = tokio::select! {
-            biased;
-            sent = sending => sent.map_err(|mut error| { let unsent = error.take_message(); (error.into_error(), unsent) }),
-            () = &mut late => return Err(clock.passed()),
-        };
-        match sent {
+        let Lease { sender, timer, .. } = &mut lease;
+        let mut sending = pin!(sender.try_send_request(request));
+        // Errors in a box, since a request may come back in them and most have none.
+        let sent = poll_fn(|context| match sending.as_mut().poll(context) {
+            Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| Some(Box::new(error)))),
+            Poll::Pending if late.passed(context, timer) => Poll::Ready(Err(None)),
+            Poll::Pending => Poll::Pending,
+        });
+        match sent.await {
             Ok(response) => return received(response, lease, upgrades),
-            Err((error, unsent)) => {
+            Err(None) => return Err(clock.passed()),
+            Err(Some(mut error)) => {
+                let unsent = error.take_message();
+                let error = error.into_error();
                 let again = unsent.or_else(|| spare.filter(|_| closed(&error)));
                 match again {
                     Some(again) if lease.idle.is_some() => request = again,
@@ -82,17 +97,18 @@ pub(super) async fn attempt(
 }
 
 impl Clock {
-    /// Ends when the try has to be given up. The time runs from the end of the request's upload, so that a large body on
-    /// a slow line is not the upstream's fault; the upload itself is limited as well.
-    async fn overdue(self, uploaded: Option<oneshot::Receiver<()>>) {
+    /// When a try that begins now has to be given up. The time runs from the end of the request's upload, so that a
+    /// large body on a slow line is not the upstream's fault; the upload itself is limited as well.
+    fn late(self, uploaded: Option<oneshot::Receiver<()>>) -> Late {
         let limit = self.per_try.min(self.total);
         match uploaded {
-            None => sleep_until(self.deadline.min(Instant::now() + limit)).await,
-            Some(uploaded) => {
+            None if self.per_try >= self.total => Late::At(self.deadline),
+            None => Late::At(self.deadline.min(Instant::now() + limit)),
+            Some(uploaded) => Late::AfterUpload(Box::pin(async move {
                 if timeout(limits::BODY_TOTAL, uploaded).await.is_ok() {
                     sleep(limit).await;
                 }
-            }
+            })),
         }
     }
 
@@ -107,6 +123,16 @@ impl Clock {
         let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         let fault = if whole { Fault::Final } else { Fault::TimedOut };
         Failure { error: RequestError::Deadline { milliseconds }, fault, unsent: None }
+    }
+}
+
+impl Late {
+    /// Whether the moment has passed; if not, the task is woken when it does, or earlier.
+    fn passed(&mut self, context: &mut Context<'_>, timer: &mut Timer) -> bool {
+        match self {
+            Self::At(moment) => timer.passed(context, *moment),
+            Self::AfterUpload(late) => late.as_mut().poll(context).is_ready(),
+        }
     }
 }
 

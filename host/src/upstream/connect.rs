@@ -2,6 +2,7 @@
 
 use crate::body::ProxyBody;
 use crate::config::limits;
+use crate::socket::Socket;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
@@ -23,7 +24,8 @@ pub(super) async fn connect(address: SocketAddr, limit: Duration) -> Result<Send
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     let mut builder = http1::Builder::new();
     builder.max_buf_size(limits::UPSTREAM_BUFFER);
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let (sender, connection) =
+        builder.handshake(TokioIo::new(Socket(stream))).await.map_err(|error| error.to_string())?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%address, %error, "a connection to an upstream ended with an error");

@@ -52,11 +52,12 @@ pub async fn forward(
     body: ProxyBody,
     policy: &ForwardPolicy,
 ) -> Result<Forwarded, RequestError> {
-    let body = begin(body).await?;
+    let body = if body.is_known() { body } else { Box::pin(begin(body)).await? };
     let request = framing::frame(parts, body)?;
     let clock = Clock::start(policy);
     match &policy.retries {
-        Some(retries) if retries.attempts > 0 => try_again(cluster, request, clock, retries).await,
+        // In a box, so that requests without retries do not carry the room for both.
+        Some(retries) if retries.attempts > 0 => Box::pin(try_again(cluster, request, clock, retries)).await,
         _ => {
             let endpoint = pick(cluster, &[])?;
             attempt(endpoint, request, clock).await.map(|answered| answered.from(endpoint, 1)).map_err(Failure::into)
@@ -74,7 +75,7 @@ async fn try_again(
     let mut tried = Vec::new();
     for attempts in 1..=policy.attempts.min(limits::RETRIES) {
         let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
-        let endpoint = pick(cluster, &tried)?;
+        let endpoint = pick(cluster, avoided(policy, &tried))?;
         let mut result = attempt(endpoint, request, clock).await;
         let fires = retry::fires(policy, outcome(&result));
         let unsent = result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
@@ -88,16 +89,18 @@ async fn try_again(
         tried.push(endpoint);
         sleep(wait).await;
     }
-    let endpoint = pick(cluster, &tried)?;
+    let endpoint = pick(cluster, avoided(policy, &tried))?;
     let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX).saturating_add(1);
     attempt(endpoint, request, clock).await.map(|answered| answered.from(endpoint, attempts)).map_err(Failure::into)
 }
 
+/// The endpoints that a retry goes to only when there are no others.
+fn avoided<'a>(policy: &RetryPolicy, tried: &'a [SocketAddr]) -> &'a [SocketAddr] {
+    if policy.ignore_previous_hosts { tried } else { &[] }
+}
+
 /// Waits for the first frame of a body that streams; its connection keeps the later ones moving.
 async fn begin(body: ProxyBody) -> Result<ProxyBody, RequestError> {
-    if body.is_known() {
-        return Ok(body);
-    }
     match timeout(limits::BODY_IDLE, body.begin()).await {
         Ok(begun) => begun.map_err(|error| of_body(&error)),
         Err(_) => Err(RequestError::RequestTimeout),
@@ -125,7 +128,7 @@ impl Clock {
         let now = Instant::now();
         // Only a timeout of centuries overflows.
         let deadline = now.checked_add(total).unwrap_or(now + limits::UPSTREAM_TOTAL);
-        Self { total, per_try, deadline }
+        Self { total, per_try, started: now, deadline }
     }
 }
 
@@ -138,5 +141,26 @@ impl Answered {
 impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         failure.error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::harness::{cluster, port, retrying};
+    use super::*;
+
+    #[test]
+    fn a_retry_avoids_endpoints_that_were_tried_only_if_its_policy_says_so() {
+        let cluster = cluster([port(1), port(2)]);
+        let mut policy = retrying(1, []).retries.unwrap();
+        let picked = |policy: &RetryPolicy| {
+            let mut picked: Vec<_> = (0..4).map(|_| pick(&cluster, avoided(policy, &[port(1)])).unwrap()).collect();
+            picked.sort();
+            picked.dedup();
+            picked
+        };
+        assert_eq!(picked(&policy), [port(2)]);
+        policy.ignore_previous_hosts = false;
+        assert_eq!(picked(&policy), [port(1), port(2)]);
     }
 }

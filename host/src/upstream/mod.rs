@@ -18,7 +18,6 @@ pub mod splice;
 pub mod tunnel;
 
 pub use forward::{ForwardPolicy, Forwarded, forward};
-pub use pool::close_idle;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -6,6 +6,7 @@
 use super::connect::connect;
 use crate::body::ProxyBody;
 use crate::config::limits;
+use crate::timer::Timer;
 use hyper::client::conn::http1::SendRequest;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ pub(super) struct Lease {
     pub(super) address: SocketAddr,
     /// How long it was idle; none for a new one.
     pub(super) idle: Option<Duration>,
+    /// For the deadlines of its exchanges, one after the other.
+    pub(super) timer: Timer,
 }
 
 #[derive(Default)]
@@ -35,26 +38,28 @@ struct Pool {
 
 struct Idle {
     sender: SendRequest<ProxyBody>,
+    timer: Timer,
     since: Instant,
 }
 
 /// Resets the pool's mark when the sweeper ends, even with its runtime.
 struct Sweeper;
 
-/// Closes the calling worker's idle connections, as when it drains.
-pub fn close_idle() {
+/// Closes the calling thread's idle connections.
+#[cfg(test)]
+pub(super) fn close_idle() {
     POOL.with_borrow_mut(|pool| pool.idle.clear());
 }
 
 impl Lease {
     /// An idle connection, if there is one that can be used at once.
-    pub(super) fn reuse(address: SocketAddr) -> Option<Self> {
-        POOL.with_borrow_mut(|pool| pool.take(address))
+    pub(super) fn reuse(address: SocketAddr, now: Instant) -> Option<Self> {
+        POOL.with_borrow_mut(|pool| pool.take(address, now))
     }
 
     /// A new connection, within `limit`.
     pub(super) async fn open(address: SocketAddr, limit: Duration) -> Result<Self, String> {
-        connect(address, limit).await.map(|sender| Self { sender, address, idle: None })
+        connect(address, limit).await.map(|sender| Self { sender, address, idle: None, timer: Timer::default() })
     }
 
     /// Keeps the connection for the next exchange, unless it is closed or there are enough.
@@ -71,13 +76,13 @@ impl Lease {
 }
 
 impl Pool {
-    fn take(&mut self, address: SocketAddr) -> Option<Lease> {
+    fn take(&mut self, address: SocketAddr, now: Instant) -> Option<Lease> {
         let idle = self.idle.get_mut(&address)?;
-        while let Some(Idle { sender, since }) = idle.pop() {
-            let age = since.elapsed();
+        while let Some(Idle { sender, timer, since }) = idle.pop() {
+            let age = now.saturating_duration_since(since);
             // One that is not ready still sends the rest of a request that was answered early.
             if age <= limits::UPSTREAM_IDLE && sender.is_ready() {
-                return Some(Lease { sender, address, idle: Some(age) });
+                return Some(Lease { sender, address, idle: Some(age), timer });
             }
         }
         None
@@ -87,7 +92,7 @@ impl Pool {
     fn put(&mut self, lease: Lease) -> bool {
         let idle = self.idle.entry(lease.address).or_default();
         if idle.len() < limits::UPSTREAM_IDLE_CONNECTIONS {
-            idle.push(Idle { sender: lease.sender, since: Instant::now() });
+            idle.push(Idle { sender: lease.sender, timer: lease.timer, since: Instant::now() });
         }
         !std::mem::replace(&mut self.swept, true)
     }

@@ -33,6 +33,16 @@ impl Names {
         }
         format!("{host}.{namespace}.svc.{}", self.cluster_domain)
     }
+
+    /// The shorter names that mean the service `NAME.NAMESPACE.svc.DOMAIN`; none for any other name.
+    fn shorter<'a>(&self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let without_domain = name.strip_suffix(&self.cluster_domain).and_then(|name| name.strip_suffix('.'));
+        let qualified = without_domain.and_then(|name| name.strip_suffix(".svc"));
+        let bare = qualified.and_then(|name| name.strip_suffix(&self.namespace)?.strip_suffix('.'));
+        [without_domain.filter(|_| qualified.is_some()), qualified, bare.filter(|name| !name.contains('.'))]
+            .into_iter()
+            .flatten()
+    }
 }
 
 /// All services of a snapshot.
@@ -42,6 +52,8 @@ pub struct Registry {
     pub names: Names,
     /// By full name.
     services: HashMap<String, Arc<Service>>,
+    /// The full names behind shorter ones, so that a request's lookup puts no names together.
+    short: HashMap<String, String>,
     /// Takes every name that no service has (`--upstream '*=ADDR'`).
     fallback: Option<Arc<Service>>,
 }
@@ -116,7 +128,7 @@ impl Cluster {
 impl Registry {
     /// An empty one.
     pub fn new(names: Names) -> Self {
-        Self { names, services: HashMap::new(), fallback: None }
+        Self { names, services: HashMap::new(), short: HashMap::new(), fallback: None }
     }
 
     /// Adds a service, or ports to one that is there: a port of the same number gains the endpoints.
@@ -125,6 +137,9 @@ impl Registry {
         let mut service = known.unwrap_or_else(|| Service { name: name.clone(), ports: Vec::new() });
         for port in ports {
             service.add(port);
+        }
+        for short in self.names.shorter(&name) {
+            self.short.insert(short.to_owned(), name.clone());
         }
         self.services.insert(name, Arc::new(service));
     }
@@ -167,12 +182,9 @@ impl Registry {
     }
 
     fn service(&self, host: &str) -> Option<&Arc<Service>> {
-        if let Some(service) = self.services.get(host) {
-            return Some(service);
+        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.service(&host.to_ascii_lowercase());
         }
-        let expanded = self.names.expand(host, &self.names.namespace);
-        let domain = &self.names.cluster_domain;
-        let candidates = [expanded.clone(), format!("{expanded}.svc.{domain}"), format!("{expanded}.{domain}")];
-        candidates.iter().find_map(|name| self.services.get(name))
+        self.services.get(host).or_else(|| self.services.get(self.short.get(host)?))
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// The most that a wait may be, in bases of the backoff.
 const BACKOFF_CEILING: u64 = 10;
+/// Marks a response that a rate limit made: asking again at once would only add to what was too much.
+const RATE_LIMITED: &str = "x-envoy-ratelimited";
 
 /// How a try ended.
 #[derive(Debug, Clone, Copy)]
@@ -36,31 +38,35 @@ pub enum Fault {
 
 /// Whether any of the conditions fires on the outcome.
 pub fn fires(policy: &RetryPolicy, outcome: TryOutcome<'_>) -> bool {
-    policy.conditions.iter().any(|condition| match outcome {
+    policy.conditions.iter().any(|&condition| match outcome {
         TryOutcome::Response(status, headers) => fires_on_response(condition, status, headers),
         TryOutcome::Failed(fault) => fires_on_fault(condition, fault),
     })
 }
 
-fn fires_on_response(condition: &RetryCondition, status: StatusCode, headers: &HeaderMap) -> bool {
+fn fires_on_response(condition: RetryCondition, status: StatusCode, headers: &HeaderMap) -> bool {
+    if headers.contains_key(RATE_LIMITED) {
+        return matches!(condition, RetryCondition::RateLimited);
+    }
     match condition {
         RetryCondition::ServerError => status.is_server_error(),
         RetryCondition::GatewayError => matches!(status.as_u16(), 502..=504),
         RetryCondition::Conflict => status == StatusCode::CONFLICT,
-        RetryCondition::Status(wanted) => status.as_u16() == *wanted,
+        RetryCondition::Status(wanted) => status.as_u16() == wanted,
         RetryCondition::GrpcStatus(wanted) => {
             let found = headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
-            found == Some(*wanted)
+            found == Some(wanted)
         }
         // About the lack of a response. A stream is only refused in HTTP/2, which no upstream is spoken to in.
         RetryCondition::ConnectFailure
         | RetryCondition::RefusedStream
         | RetryCondition::Reset
-        | RetryCondition::ResetBeforeRequest => false,
+        | RetryCondition::ResetBeforeRequest
+        | RetryCondition::RateLimited => false,
     }
 }
 
-fn fires_on_fault(condition: &RetryCondition, fault: Fault) -> bool {
+fn fires_on_fault(condition: RetryCondition, fault: Fault) -> bool {
     match condition {
         RetryCondition::ConnectFailure => fault == Fault::Connect,
         RetryCondition::ResetBeforeRequest => matches!(fault, Fault::Connect | Fault::ResetBeforeRequest),
@@ -70,7 +76,8 @@ fn fires_on_fault(condition: &RetryCondition, fault: Fault) -> bool {
         RetryCondition::RefusedStream
         | RetryCondition::Conflict
         | RetryCondition::Status(_)
-        | RetryCondition::GrpcStatus(_) => false,
+        | RetryCondition::GrpcStatus(_)
+        | RetryCondition::RateLimited => false,
     }
 }
 
@@ -81,7 +88,7 @@ pub fn needs_copy(policy: &RetryPolicy, headers: &HeaderMap) -> bool {
         content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
     };
     policy.attempts > 0
-        && policy.conditions.iter().any(|condition| match condition {
+        && policy.conditions.iter().any(|&condition| match condition {
             RetryCondition::ConnectFailure | RetryCondition::RefusedStream | RetryCondition::ResetBeforeRequest => {
                 false
             }
@@ -104,7 +111,13 @@ mod tests {
     use RetryCondition as On;
 
     fn policy(condition: RetryCondition) -> RetryPolicy {
-        RetryPolicy { attempts: 1, conditions: vec![condition], per_try_timeout: None, backoff: 25 }
+        RetryPolicy {
+            attempts: 1,
+            conditions: vec![condition],
+            per_try_timeout: None,
+            backoff: 25,
+            ignore_previous_hosts: true,
+        }
     }
 
     #[test]
@@ -126,7 +139,7 @@ mod tests {
         for (condition, status, expected) in table {
             let status = StatusCode::from_u16(status).unwrap();
             let outcome = TryOutcome::Response(status, &HeaderMap::new());
-            assert_eq!(fires(&policy(condition.clone()), outcome), expected, "{condition:?} on {status}");
+            assert_eq!(fires(&policy(condition), outcome), expected, "{condition:?} on {status}");
         }
     }
 
@@ -146,7 +159,7 @@ mod tests {
         ];
         for (condition, expected) in table {
             for fault in [Connect, ResetBeforeRequest, Reset, TimedOut, Final] {
-                let fired = fires(&policy(condition.clone()), TryOutcome::Failed(fault));
+                let fired = fires(&policy(condition), TryOutcome::Failed(fault));
                 assert_eq!(fired, expected.contains(&fault), "{condition:?} on {fault:?}");
             }
         }
@@ -162,11 +175,23 @@ mod tests {
             conditions: vec![On::ConnectFailure, On::RefusedStream, On::GrpcStatus(14), On::GrpcStatus(1)],
             per_try_timeout: None,
             backoff: 25,
+            ignore_previous_hosts: true,
         };
         assert!(!needs_copy(&istio, &plain));
         assert!(needs_copy(&istio, &grpc));
         assert!(needs_copy(&policy(On::Status(503)), &plain));
         assert!(!needs_copy(&policy(On::ResetBeforeRequest), &plain));
+    }
+
+    #[test]
+    fn a_response_of_a_rate_limit_fires_only_the_condition_that_names_it() {
+        let headers = HeaderMap::from_iter([(http::HeaderName::from_static(RATE_LIMITED), "true".parse().unwrap())]);
+        let limited = TryOutcome::Response(StatusCode::TOO_MANY_REQUESTS, &headers);
+        assert!(fires(&policy(On::RateLimited), limited));
+        assert!(!fires(&policy(On::Status(429)), limited));
+        let plain = HeaderMap::new();
+        assert!(!fires(&policy(On::RateLimited), TryOutcome::Response(StatusCode::TOO_MANY_REQUESTS, &plain)));
+        assert!(needs_copy(&policy(On::RateLimited), &plain));
     }
 
     #[test]

@@ -35,10 +35,10 @@ where
     let activity = Activity::new();
     let (left_read, left_write) = split(left);
     let (right_read, right_write) = split(right);
-    let copies =
+    let both =
         async { tokio::try_join!(copy(left_read, right_write, &activity), copy(right_read, left_write, &activity)) };
     tokio::select! {
-        copied = copies => copied,
+        copied = both => copied,
         () = activity.ceased(idle) => Err(io::Error::new(io::ErrorKind::TimedOut, "both sides were silent")),
     }
 }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use tokio::io::duplex;
 
-    const IDLE: Duration = Duration::from_secs(300);
+    const IDLE: Duration = Duration::from_mins(5);
 
     #[tokio::test]
     async fn bytes_pass_both_ways_and_are_counted() {
@@ -151,7 +151,7 @@ mod tests {
         let (mut upstream, right) = duplex(64);
         let talking = async {
             for _ in 0..3 {
-                tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+                tokio::time::sleep(IDLE.checked_sub(Duration::from_secs(1)).unwrap()).await;
                 upstream.write_all(b"event").await.unwrap();
             }
             drop(upstream);

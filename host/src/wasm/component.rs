@@ -135,7 +135,11 @@ pub struct Code {
 
 impl std::fmt::Debug for Code {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Code").field("name", &self.manifest.name).field("hash", &self.hash).finish()
+        formatter
+            .debug_struct("Code")
+            .field("name", &self.manifest.name)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
     }
 }
 

@@ -123,7 +123,7 @@ impl Filter {
     }
 
     /// Asks the filter about a request.
-    pub fn on_request(&self, head: &mut RequestHead) -> Result<types::RequestDecision, Failure> {
+    pub fn on_request(&self, head: &mut Box<RequestHead>) -> Result<types::RequestDecision, Failure> {
         self.with_request(head, |instance| match &instance.request {
             Some(hook) => hook.call_on_request(&mut instance.store, Resource::new_borrow(CURRENT)),
             None => Ok(proceed()),
@@ -133,7 +133,7 @@ impl Filter {
     /// Hands the outcomes of a plan to the filter.
     pub fn on_gathered(
         &self,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
         state: &[u8],
         outcomes: &[types::Outcome],
     ) -> Result<types::RequestDecision, Failure> {
@@ -146,7 +146,7 @@ impl Filter {
     /// Asks the filter about a response.
     pub fn on_response(
         &self,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
         response: &mut response::Parts,
     ) -> Result<types::ResponseDecision, Failure> {
         let given = std::mem::replace(response, empty_response());
@@ -188,7 +188,7 @@ impl Filter {
     }
 
     /// Asks for the reasons behind a decision; none when the filter does not explain itself.
-    pub fn explain(&self, head: &mut RequestHead) -> Result<Option<explain_filter::Explanation>, Failure> {
+    pub fn explain(&self, head: &mut Box<RequestHead>) -> Result<Option<explain_filter::Explanation>, Failure> {
         self.with_request(head, |instance| match &instance.explain {
             Some(hook) => hook.call_explain(&mut instance.store, Resource::new_borrow(CURRENT)).map(Some),
             None => Ok(None),
@@ -197,7 +197,7 @@ impl Filter {
 
     fn with_request<T>(
         &self,
-        head: &mut RequestHead,
+        head: &mut Box<RequestHead>,
         call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
         self.with(|instance| swap_request(instance, head, call))
@@ -206,19 +206,43 @@ impl Filter {
     /// Runs a call on the worker's own instance, or on a new one. An instance whose call failed is dropped.
     fn with<T>(&self, call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>) -> Result<T, Failure> {
         let slot = self.slots.get(worker::index()).or(self.slots.last());
-        let mut slot = slot.map(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner));
-        let warm = slot.as_mut().and_then(|slot| slot.take()).filter(|_| !self.settings.isolated);
-        let mut instance = match warm {
-            Some(instance) => instance,
-            None => self.configured()?,
-        };
-        instance.begin(self.settings.deadline);
-        let result = call(&mut instance).map_err(|error| instance.failure(&error))?;
-        instance.calls_left = instance.calls_left.saturating_sub(1);
-        if let Some(slot) = slot.as_mut().filter(|_| instance.calls_left > 0 && !self.settings.isolated) {
-            **slot = Some(instance);
+        match slot.filter(|_| !self.settings.isolated) {
+            Some(slot) => self.with_warm(&mut slot.lock().unwrap_or_else(PoisonError::into_inner), call),
+            None => self.run(&mut self.configured()?, call),
         }
-        Ok(result)
+    }
+
+    /// The instance is used where it stands: moving it out and back would cost more than a host call.
+    fn with_warm<T>(
+        &self,
+        slot: &mut Option<Instance>,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        // Nothing is left of an instance in whose call the host panicked.
+        if slot.as_ref().is_some_and(|instance| instance.calls_left == 0) {
+            *slot = None;
+        }
+        let instance = match &mut *slot {
+            Some(instance) => instance,
+            empty => empty.insert(self.configured()?),
+        };
+        let calls_left = std::mem::take(&mut instance.calls_left);
+        let result = self.run(instance, call);
+        if result.is_ok() {
+            instance.calls_left = calls_left.saturating_sub(1);
+        } else {
+            *slot = None;
+        }
+        result
+    }
+
+    fn run<T>(
+        &self,
+        instance: &mut Instance,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        instance.begin(self.settings.deadline);
+        call(instance).map_err(|error| instance.failure(&error))
     }
 
     fn configured(&self) -> Result<Instance, Failure> {
@@ -246,14 +270,17 @@ impl Filter {
 /// filter failed can go on untouched.
 fn swap_request<T>(
     instance: &mut Instance,
-    head: &mut RequestHead,
+    head: &mut Box<RequestHead>,
     call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
 ) -> wasmtime::Result<T> {
-    instance.store.data_mut().request = Some(std::mem::take(head));
+    let mut lend = |instance: &mut Instance, given| {
+        let state = instance.store.data_mut();
+        std::mem::swap(&mut state.request, head);
+        state.has_request = given;
+    };
+    lend(instance, true);
     let result = call(instance);
-    if let Some(given) = instance.store.data_mut().request.take() {
-        *head = given;
-    }
+    lend(instance, false);
     result
 }
 

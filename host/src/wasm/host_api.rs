@@ -23,8 +23,10 @@ pub struct CurrentResponse;
 pub struct State {
     /// The filter's name, for its log lines.
     pub(super) filter: std::sync::Arc<str>,
-    /// Moved in for a call and out again after it.
-    pub(super) request: Option<RequestHead>,
+    /// Swapped in for a call and out again after it; a placeholder between calls.
+    pub(super) request: Box<RequestHead>,
+    /// Whether `request` is more than the placeholder.
+    pub(super) has_request: bool,
     /// Moved in for a call and out again after it.
     pub(super) response: Option<response::Parts>,
     /// The end of what the guest wrote to its standard streams.
@@ -41,7 +43,8 @@ impl State {
     pub(super) fn new(filter: std::sync::Arc<str>, memory: usize) -> Self {
         Self {
             filter,
-            request: None,
+            request: Box::default(),
+            has_request: false,
             response: None,
             last_words: LastWords::default(),
             started: Instant::now(),
@@ -52,7 +55,7 @@ impl State {
     }
 
     fn request(&self) -> Result<&RequestHead> {
-        self.request.as_ref().ok_or_else(|| wasmtime::Error::msg("there is no request in this call"))
+        if self.has_request { Ok(&self.request) } else { Err(wasmtime::Error::msg("there is no request in this call")) }
     }
 
     fn response(&self) -> Result<&response::Parts> {

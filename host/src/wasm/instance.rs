@@ -31,7 +31,7 @@ impl Instance {
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.tick()));
         store.set_epoch_deadline(ticks(limits::CONFIGURE_DEADLINE));
         let instance = code.pre.instantiate(&mut store);
-        let built = instance.and_then(|instance| Self::load(code, store, &instance).map_err(|(error, _)| error));
+        let built = instance.and_then(|instance| Self::load(code, store, &instance).map_err(|(error, ())| error));
         built.map_err(|error| Failure { kind: FailureKind::Instantiate, message: format!("{error:#}") })
     }
 

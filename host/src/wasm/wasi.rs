@@ -58,21 +58,21 @@ pub(super) fn link(engine: &Engine, linker: &mut Linker<State>, component: &Comp
 /// What a function gives, or none for one without a result.
 fn answer(mut store: StoreContextMut<'_, State>, function: &str, parameters: &[Val]) -> Result<Option<Val>> {
     let answer = match function {
-        "cli/environment#get-environment" | "cli/environment#get-arguments" => Val::List(Vec::new()),
-        "cli/environment#initial-cwd" => Val::Option(None),
-        "cli/terminal-stdin#get-terminal-stdin"
+        "cli/environment#get-environment" | "cli/environment#get-arguments" | "filesystem/preopens#get-directories" => {
+            Val::List(Vec::new())
+        }
+        "cli/environment#initial-cwd"
+        | "cli/terminal-stdin#get-terminal-stdin"
         | "cli/terminal-stdout#get-terminal-stdout"
         | "cli/terminal-stderr#get-terminal-stderr" => Val::Option(None),
-        "cli/stdin#get-stdin" => resource(&mut store, 0)?,
+        "cli/stdin#get-stdin" | "io/streams#[method]output-stream.subscribe" => resource(&mut store, 0)?,
         "cli/stdout#get-stdout" | "cli/stderr#get-stderr" => resource(&mut store, SPEAKING)?,
-        "filesystem/preopens#get-directories" => Val::List(Vec::new()),
         "io/streams#[method]output-stream.check-write" => ok(Some(Val::U64(4096))),
         "io/streams#[method]output-stream.write" | "io/streams#[method]output-stream.blocking-write-and-flush" => {
             speak(&mut store, parameters);
             ok(None)
         }
         "io/streams#[method]output-stream.flush" | "io/streams#[method]output-stream.blocking-flush" => ok(None),
-        "io/streams#[method]output-stream.subscribe" => resource(&mut store, 0)?,
         "io/poll#[method]pollable.ready" => Val::Bool(true),
         "io/poll#[method]pollable.block" => return Ok(None),
         "clocks/monotonic-clock#now" => Val::U64(nanoseconds(store.data().started.elapsed())),

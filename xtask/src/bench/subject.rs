@@ -88,7 +88,8 @@ impl Bench<'_> {
             Subject::Envoy => self.envoy(subject, listen, None),
             Subject::EnvoyWasm => self.envoy(subject, listen, self.peers.wasm_filter.as_deref()),
             Subject::Hyper => {
-                let mut command = self.pinned(&self.workspace.program(Profile::Release, "bench-hyper"));
+                let mut command =
+                    processor::pinned(PROXY_CORE, &self.workspace.program(Profile::Release, "bench-hyper"));
                 command.arg(listen.to_string()).arg(self.origin.to_string());
                 Ok(command)
             }
@@ -101,7 +102,7 @@ impl Bench<'_> {
         fs::write(&file, envoy_configuration(listen, self.origin, wasm).to_string())
             .with_context(|| format!("{} cannot be written", file.display()))?;
         let program = self.peers.envoy.as_deref().context("Envoy is not installed")?;
-        let mut command = self.pinned(program);
+        let mut command = processor::pinned(PROXY_CORE, program);
         command
             .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--config-path"])
             .arg(file);
@@ -117,7 +118,7 @@ impl Bench<'_> {
             fs::copy(&component, &copy)
                 .with_context(|| format!("{} cannot be copied to {}", component.display(), copy.display()))?;
         }
-        let mut command = self.pinned(&self.workspace.program(Profile::Release, "sluice"));
+        let mut command = processor::pinned(PROXY_CORE, &self.workspace.program(Profile::Release, "sluice"));
         command.arg("run").arg("--filters").arg(filters);
         // The stock filters have nothing to do here, and Envoy is measured without routing by filters too.
         command.arg("--stock-filters").arg(self.empty_directory(subject, "stock")?);
@@ -132,10 +133,6 @@ impl Bench<'_> {
         let directory = self.directory.join(format!("{}-{purpose}", subject.name()));
         fs::create_dir_all(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
         Ok(directory)
-    }
-
-    fn pinned(&self, program: &Path) -> Command {
-        processor::pinned(PROXY_CORE, program)
     }
 }
 

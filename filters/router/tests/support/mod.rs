@@ -1,10 +1,12 @@
 //! Builds routers from YAML and reads their decisions.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of this module")]
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use sluicegate_router::Router;
 use sluicegate_sdk::testing::{TestRequest, configure, resource};
 use sluicegate_sdk::{
     Answer, Continuation, Diagnostics, Forward, HeaderEdit, RequestDecision, RequestEdit, RequestFilter, Resource,
+    ValuePart,
 };
 
 /// The documents of a YAML text.
@@ -34,7 +36,7 @@ pub fn findings(yaml: &str) -> Vec<String> {
 
 /// A document in the default namespace with a `spec`.
 pub fn document(name: &str, spec: &str) -> String {
-    let indented: String = spec.lines().map(|line| format!("  {line}\n")).collect();
+    let indented: String = spec.lines().flat_map(|line| ["  ", line, "\n"]).collect();
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata:\n  name: {name}\nspec:\n{indented}"
     )
@@ -42,7 +44,7 @@ pub fn document(name: &str, spec: &str) -> String {
 
 /// A document for the host `shop` with these rules.
 pub fn shop(http: &str) -> String {
-    let indented: String = http.lines().map(|line| format!("  {line}\n")).collect();
+    let indented: String = http.lines().flat_map(|line| ["  ", line, "\n"]).collect();
     document("shop", &format!("hosts: [shop]\nhttp:\n{indented}"))
 }
 
@@ -109,8 +111,19 @@ pub fn header_words(edits: &[HeaderEdit]) -> Vec<String> {
         HeaderEdit::Set(header) => format!("set {}={}", header.name, text(&header.value)),
         HeaderEdit::Append(header) => format!("add {}={}", header.name, text(&header.value)),
         HeaderEdit::Remove(name) => format!("remove {name}"),
+        HeaderEdit::SetFormatted(header) => format!("set {}={}", header.name, parts(&header.parts)),
+        HeaderEdit::AppendFormatted(header) => format!("add {}={}", header.name, parts(&header.parts)),
     };
     edits.iter().map(word).collect()
+}
+
+fn parts(parts: &[ValuePart]) -> String {
+    let word = |part: &ValuePart| match part {
+        ValuePart::Literal(text) => String::from_utf8_lossy(text).into_owned(),
+        ValuePart::ResponseHeader(name) => format!("<{name}>"),
+        ValuePart::UpstreamAddress => "<upstream>".to_owned(),
+    };
+    parts.iter().map(word).collect()
 }
 
 /// The value of a header of an answer.

@@ -8,12 +8,14 @@ mod event;
 mod family;
 mod filter;
 mod histogram;
+mod mirror;
 mod process;
 mod request;
 mod upstream;
 
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
+pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
 pub use upstream::{UpstreamMetrics, UpstreamResult};
@@ -51,6 +53,7 @@ struct Families {
     upstreams: Live<UpstreamKey, UpstreamMetrics>,
     channels: Live<ChannelKey, ChannelMetrics>,
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
+    mirrors: MirrorMetrics,
     process: Process,
 }
 
@@ -64,6 +67,7 @@ impl Metrics {
             upstreams: Live::default(),
             channels: Live::default(),
             subscriptions: Live::default(),
+            mirrors: MirrorMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
@@ -112,6 +116,11 @@ impl Metrics {
     pub fn subscription(&self, channel: &str, subscription: &str) -> Arc<SubscriptionMetrics> {
         let key = SubscriptionKey { channel: channel.to_owned(), subscription: subscription.to_owned() };
         self.families.subscriptions.handle(key)
+    }
+
+    /// The counters of copies of requests.
+    pub fn mirrors(&self) -> &MirrorMetrics {
+        &self.families.mirrors
     }
 
     /// Counts a try to put a changed configuration in force.

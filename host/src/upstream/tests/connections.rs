@@ -3,8 +3,9 @@
 use super::harness::{OK, Socket, Upstream, closed_port, fetch, front, get, head, text};
 use crate::body::ProxyBody;
 use crate::error::RequestError;
+use crate::upstream::pool::close_idle;
 use crate::upstream::registry::Cluster;
-use crate::upstream::{ForwardPolicy, close_idle, forward};
+use crate::upstream::{ForwardPolicy, forward};
 use http::Request;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +71,7 @@ async fn an_idle_connection_that_was_closed_is_replaced_without_a_word() {
         assert_eq!(forwarded.attempts, 1);
         assert_eq!(text(forwarded).await, "ok");
         // Lets the upstream's close arrive, but nothing look at the connection before the next request does.
+        #[allow(clippy::disallowed_methods, reason = "nothing of this thread may go on meanwhile")]
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(upstream.connections(), 3);

@@ -173,7 +173,13 @@ pub(crate) async fn text(forwarded: Forwarded) -> String {
 
 /// Retries at once, this many times.
 pub(crate) fn retrying(attempts: u32, conditions: impl Into<Vec<RetryCondition>>) -> ForwardPolicy {
-    let retries = RetryPolicy { attempts, conditions: conditions.into(), per_try_timeout: None, backoff: 1 };
+    let retries = RetryPolicy {
+        attempts,
+        conditions: conditions.into(),
+        per_try_timeout: None,
+        backoff: 1,
+        ignore_previous_hosts: true,
+    };
     ForwardPolicy { timeout: None, retries: Some(retries) }
 }
 

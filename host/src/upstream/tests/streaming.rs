@@ -86,8 +86,7 @@ async fn trailers_pass_both_ways() {
             socket.head().await;
             socket.read("3\r\none\r\n".len()).await;
             said.send(socket.head().await.unwrap()).unwrap();
-            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: sum\r\n\r\n";
-            socket.send(head).await;
+            socket.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: sum\r\n\r\n").await;
             socket.send("2\r\nok\r\n0\r\nsum: 7\r\n\r\n").await;
         }
     })

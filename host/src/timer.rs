@@ -1,4 +1,4 @@
-//! One timer for all deadlines of a connection.
+//! One timer for all deadlines of a connection, the client's or an upstream's.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,13 +8,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Deadlines move with every request, but the timer behind them is only set anew when it fires or when a deadline is
 /// earlier than it is set to: the timer wheel is not touched for each request.
 #[derive(Debug, Default)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
     /// Whether the deadline has passed; if not, the task is woken when it does, or earlier.
-    pub(super) fn passed(&mut self, context: &mut Context<'_>, deadline: Instant) -> bool {
+    pub(crate) fn passed(&mut self, context: &mut Context<'_>, deadline: Instant) -> bool {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if deadline < sleep.deadline() {
             sleep.as_mut().reset(deadline);

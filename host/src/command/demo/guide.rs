@@ -1,19 +1,23 @@
 //! What to try while the demo runs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The guide, with the addresses and files of this run.
-pub(crate) struct Guide<'a> {
+/// The guide, with the addresses and files of this run. Each command is one line that a shell takes as it is.
+#[derive(Debug)]
+pub(super) struct Guide<'a> {
     /// Where the proxy listens.
-    pub(crate) listen: SocketAddr,
+    pub(super) listen: SocketAddr,
     /// Where its admin endpoints are.
-    pub(crate) admin: SocketAddr,
+    pub(super) admin: SocketAddr,
     /// The directory of the manifests.
-    pub(crate) manifests: &'a str,
-    /// The proxy's executable.
-    pub(crate) program: &'a Path,
+    pub(super) manifests: &'a Path,
+    /// Whether the directory stays when the demo ends.
+    pub(super) kept: bool,
+    /// This program.
+    pub(super) program: PathBuf,
 }
 
 /// One thing to try: what it shows, and the command.
@@ -22,8 +26,8 @@ struct Try {
     command: String,
 }
 
-/// A route that answers by itself, in the one file that is added while the proxy runs.
-const GREETING: &str = r#"{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","metadata":{"name":"hello"},"spec":{"hosts":["hello"],"http":[{"directResponse":{"status":200,"body":{"string":"hello, live\n"}}}]}}"#;
+/// The one file that is added while the proxy runs: a way to the catalogue, which no manifest has.
+const CATALOGUE: &str = r#"{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","metadata":{"name":"catalogue"},"spec":{"hosts":["catalogue"],"http":[{"route":[{"destination":{"host":"product-service"}}]}]}}"#;
 /// An order, as the inventory takes it.
 const ORDER: &str = r#"{"product":"teapot","quantity":2}"#;
 
@@ -60,31 +64,34 @@ impl Guide<'_> {
     }
 
     fn reloads(&self) -> Vec<Try> {
-        let (listen, manifests) = (self.listen, self.manifests);
+        let file = self.manifests.join("catalogue.json");
+        let file = word(&file);
+        let ask = format!("curl -H 'Host: catalogue' http://{}/products", self.listen);
         vec![
             Try {
-                shows: "hot reload: a new file is in effect within a second",
-                command: format!(
-                    "echo '{GREETING}' > {manifests}/hello.json\n  curl -H 'Host: hello' http://{listen}/"
-                ),
+                shows: "hot reload: a new file is in effect within a second, and product-service can be reached",
+                command: format!("echo '{CATALOGUE}' > {file} && sleep 1 && {ask}"),
             },
             Try {
-                shows: "a broken file never takes effect: the log says where and why, the requests go on as before",
-                command: format!("echo '{{' > {manifests}/hello.json\n  curl -H 'Host: hello' http://{listen}/"),
+                shows: "a broken file never takes effect: the log says where and why, requests are answered as before",
+                command: format!("echo '{{' > {file} && sleep 1 && {ask}"),
             },
-            Try { shows: "back to how it was", command: format!("rm {manifests}/hello.json") },
+            Try {
+                shows: "back to how it was: nobody knows of a catalogue",
+                command: format!("rm {file} && sleep 1 && {ask}"),
+            },
         ]
     }
 
     fn insights(&self) -> Vec<Try> {
-        let (admin, program, manifests) = (self.admin, self.program.display(), self.manifests);
+        let (admin, program, manifests) = (self.admin, word(&self.program), word(self.manifests));
         vec![
             Try {
                 shows: "which filter decides what, which route matches, and why the others do not",
-                command: format!("{program} explain --admin {admin} -X GET http://product-service/products"),
+                command: format!("{program} explain --admin {admin} http://product-service/products"),
             },
             Try {
-                shows: "every finding in a directory, with file, line and column",
+                shows: "every finding in the directory, with file, line and column",
                 command: format!("{program} check {manifests}"),
             },
             Try {
@@ -99,7 +106,9 @@ impl Guide<'_> {
 
 impl fmt::Display for Guide<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "\nThe shop is open: http://{}, admin http://{}\n", self.listen, self.admin)?;
+        writeln!(out, "\nThe shop is open: http://{}, admin http://{}", self.listen, self.admin)?;
+        let end = if self.kept { "it stays when the demo ends" } else { "it goes when the demo ends" };
+        writeln!(out, "Its manifests are yours to edit: {} ({end})\n", self.manifests.display())?;
         let chapters = [
             ("Three patterns, three filters", self.patterns()),
             ("Changes without a restart", self.reloads()),
@@ -115,28 +124,48 @@ impl fmt::Display for Guide<'_> {
     }
 }
 
+/// A path as one word of a shell.
+fn word(path: &Path) -> Cow<'_, str> {
+    let text = path.to_string_lossy();
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-+@%,:".contains(character);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")).into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_guide_speaks_of_this_run() {
+    fn guide(manifests: &str, kept: bool) -> String {
         let guide = Guide {
             listen: ([127, 0, 0, 1], 8123).into(),
             admin: ([127, 0, 0, 1], 9999).into(),
-            manifests: "some/manifests",
-            program: Path::new("target/debug/sluice"),
+            manifests: Path::new(manifests),
+            kept,
+            program: "/opt/sluice".into(),
         };
-        let text = guide.to_string();
-        for part in ["http://127.0.0.1:8123/orders", "http://127.0.0.1:9999/metrics", "target/debug/sluice explain"] {
+        guide.to_string()
+    }
+
+    #[test]
+    fn the_guide_speaks_of_this_run() {
+        let text = guide("/tmp/demo", false);
+        let parts = ["http://127.0.0.1:8123/orders", "http://127.0.0.1:9999/metrics", "/opt/sluice check /tmp/demo\n"];
+        for part in parts {
             assert!(text.contains(part), "{part} is not in:\n{text}");
         }
         assert!(!text.contains(":8080"), "an address of another run");
+        assert!(text.contains("it goes when") && guide("/tmp/demo", true).contains("it stays when"));
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        assert!(guide("/tmp/my demo", false).contains("check '/tmp/my demo'\n"));
+        assert_eq!(word(Path::new("/tmp/it's")), r"'/tmp/it'\''s'");
     }
 
     #[test]
     fn what_is_to_be_pasted_is_valid_json() {
-        for text in [GREETING, ORDER] {
+        for text in [CATALOGUE, ORDER] {
             serde_json::from_str::<serde_json::Value>(text).unwrap();
         }
     }

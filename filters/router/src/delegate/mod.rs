@@ -1,0 +1,156 @@
+//! Rules that another resource has: a root's rule says which requests, its delegate what becomes of them.
+//!
+//! Every pair of the root's rule and one of the delegate's becomes a rule of the root, before anything is resolved, so
+//! what is resolved and matched knows of no delegates. The pairs are made of documents as written, not of the types
+//! that read them: a field that is added there is merged here without being named, unless the root may fill it in.
+
+mod conjunction;
+
+use crate::host;
+use conjunction::conjunction;
+use serde_json::{Map, Value};
+use sluicegate_sdk::{Environment, Resource};
+use std::collections::{HashMap, HashSet};
+
+/// What the root fills in where the delegate has nothing of its own. A field counts as a whole.
+const FILLED_IN: [&str; 6] = ["rewrite", "timeout", "retries", "fault", "corsPolicy", "headers"];
+/// The same for mirrors, of which the fields belong together.
+const MIRRORS: [&str; 4] = ["mirror", "mirrors", "mirrorPercent", "mirrorPercentage"];
+
+/// All resources that rules could be delegated to.
+#[derive(Debug)]
+pub struct Delegates<'a> {
+    /// By namespace and name.
+    resources: HashMap<(&'a str, &'a str), &'a Resource>,
+    used: HashSet<(String, String)>,
+}
+
+/// A rule of a root, merged with one of its delegate.
+#[derive(Debug)]
+pub struct Merged {
+    /// As it could be written.
+    pub rule: Value,
+    /// The place of the delegate's rule among its rules.
+    pub index: usize,
+}
+
+/// Why a rule cannot be delegated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such resource.
+    Unknown,
+    /// The resource has hosts, so it has requests of its own.
+    HasHosts,
+}
+
+impl<'a> Delegates<'a> {
+    /// Looks through all VirtualServices.
+    pub fn new(resources: impl Iterator<Item = &'a Resource> + Clone) -> Self {
+        let used = resources.clone().flat_map(|root| {
+            let rules = rules(root).iter();
+            rules.filter_map(|rule| named(rule.get("delegate")?, &root.namespace))
+        });
+        let used = used.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect();
+        let by_name = resources.map(|resource| ((resource.namespace.as_str(), resource.name.as_str()), resource));
+        Self { resources: by_name.collect(), used }
+    }
+
+    /// Whether a rule of some resource delegates to this one.
+    pub fn is_used(&self, resource: &Resource) -> bool {
+        self.used.contains(&(resource.namespace.clone(), resource.name.clone()))
+    }
+
+    /// The resource that a rule of `root` delegates to.
+    pub fn find(&self, root: &Resource, namespace: Option<&str>, name: &str) -> Result<&'a Resource, Refusal> {
+        let namespace = namespace.filter(|namespace| !namespace.is_empty()).unwrap_or(&root.namespace);
+        let found = self.resources.get(&(namespace, name)).ok_or(Refusal::Unknown)?;
+        let hosts = found.value.pointer("/spec/hosts").and_then(Value::as_array);
+        if hosts.is_some_and(|hosts| !hosts.is_empty()) { Err(Refusal::HasHosts) } else { Ok(found) }
+    }
+}
+
+/// Merges one rule of a root with every rule of its delegate. Where no request can meet both, the place of the delegate's
+/// rule is handed to `dropped`.
+pub fn merge(
+    root: &Resource,
+    index: usize,
+    delegate: &Resource,
+    environment: &Environment,
+    mut dropped: impl FnMut(usize),
+) -> Vec<Merged> {
+    let Some(Value::Object(written)) = rules(root).get(index) else { return Vec::new() };
+    let mut merged = Vec::new();
+    for (index, own) in rules(delegate).iter().enumerate() {
+        let Value::Object(own) = own else { continue };
+        let roots = (matches(written), root.namespace.as_str());
+        match conjunction(roots, (matches(own), delegate.namespace.as_str())) {
+            Some(matches) => {
+                let mut rule = own.clone();
+                rule.remove("delegate");
+                rule.insert("match".to_owned(), Value::Array(matches));
+                fill_in(&mut rule, written, &root.namespace, environment);
+                merged.push(Merged { rule: Value::Object(rule), index });
+            }
+            None => dropped(index),
+        }
+    }
+    merged
+}
+
+fn rules(resource: &Resource) -> &[Value] {
+    resource.value.pointer("/spec/http").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn matches(rule: &Map<String, Value>) -> &[Value] {
+    rule.get("match").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn named<'v>(delegate: &'v Value, namespace: &'v str) -> Option<(&'v str, &'v str)> {
+    let text = |field: &str| delegate.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    Some((text("namespace").unwrap_or(namespace), text("name")?))
+}
+
+fn fill_in(rule: &mut Map<String, Value>, root: &Map<String, Value>, namespace: &str, environment: &Environment) {
+    let has = |rule: &Map<String, Value>, field: &str| rule.get(field).is_some_and(|value| !value.is_null());
+    // What a redirect or an answer excludes is not filled in, either. An answer of the root's never is: a rule of a
+    // delegate has something to do, or is refused.
+    let sends = !has(rule, "redirect") && !has(rule, "directResponse");
+    for field in FILLED_IN.into_iter().filter(|field| sends || !["rewrite", "fault"].contains(field)) {
+        if let Some(value) = root.get(field).filter(|_| !has(rule, field)) {
+            rule.insert(field.to_owned(), value.clone());
+        }
+    }
+    if sends && !MIRRORS.iter().any(|field| has(rule, field)) {
+        for field in MIRRORS {
+            rule.extend(
+                root.get(field).map(|value| (field.to_owned(), with_full_hosts(value, namespace, environment))),
+            );
+        }
+    }
+    let name = |rule: &Map<String, Value>| rule.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let joined = match (name(root), name(rule)) {
+        (root, own) if own.is_empty() => root,
+        (root, own) if root.is_empty() => own,
+        (root, own) => format!("{root}-{own}"),
+    };
+    rule.insert("name".to_owned(), Value::String(joined));
+}
+
+/// Names of services stand in the namespace of the resource that they are written in.
+fn with_full_hosts(value: &Value, namespace: &str, environment: &Environment) -> Value {
+    match value {
+        Value::Array(elements) => {
+            elements.iter().map(|element| with_full_hosts(element, namespace, environment)).collect()
+        }
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| match value {
+                Value::String(host) if name == "host" => {
+                    (name.clone(), Value::String(host::expand(host, namespace, environment)))
+                }
+                other => (name.clone(), with_full_hosts(other, namespace, environment)),
+            };
+            Value::Object(members.iter().map(member).collect())
+        }
+        other => other.clone(),
+    }
+}

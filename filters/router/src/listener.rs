@@ -1,0 +1,286 @@
+//! The listeners that requests come in by, each with the hosts that it serves.
+//!
+//! `mesh` is what the command line opened. Where there are Gateway documents, it serves the resources that are bound to
+//! `mesh`, and each port of a Gateway serves those that are attached to it; where there is none, `mesh` serves them all.
+//! On a port with TLS the server name of the handshake selects the servers of the Gateway first, as it has selected the
+//! certificate.
+
+use crate::attachment::MESH;
+use crate::document::Document;
+use crate::gateway::{Gateway, Server, ServerHost};
+use crate::host::{self, HostIndex};
+use crate::view::View;
+use sluicegate_sdk::Environment;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A document that a host is served by, and through which gateways it is attached there: blocks that are restricted to
+/// others do not count. No gateway at all stands for any.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Member {
+    /// The document's number, which is its rank by age.
+    pub document: usize,
+    /// Names of gateways.
+    pub through: BTreeSet<String>,
+}
+
+/// Who serves a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// The oldest first.
+    pub members: Vec<Member>,
+    /// Whether plain requests are sent to https.
+    pub https_redirect: bool,
+}
+
+/// The hosts of one listener before their rules are compiled.
+pub type Shares = BTreeMap<String, Share>;
+
+/// What a host of a listener leads to.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The number of its rules; none for a host that only sends to https.
+    pub served: Option<usize>,
+    /// Whether plain requests are sent to https.
+    pub https_redirect: bool,
+}
+
+/// The hosts that a listener serves.
+pub type Hosts = HostIndex<Entry>;
+
+/// All listeners.
+#[derive(Debug)]
+pub struct Listeners {
+    mesh: Hosts,
+    /// By port; empty where there is no Gateway document.
+    ports: BTreeMap<u16, Port>,
+}
+
+/// The listener of one port.
+#[derive(Debug)]
+struct Port {
+    plain: Option<Hosts>,
+    tls: Vec<Hosts>,
+    /// Which of `tls` a server name belongs to.
+    names: HostIndex<usize>,
+}
+
+/// The listener that a request came in by.
+#[derive(Debug, Clone, Copy)]
+pub enum Arrival<'a> {
+    /// What the command line opened.
+    Mesh(&'a Hosts),
+    /// A port of a Gateway.
+    Gateway(u16, &'a Hosts),
+    /// A port of a Gateway that serves nothing under the name that the client asked for.
+    UnknownName(u16),
+    /// A listener that no document known here has opened.
+    Unknown,
+}
+
+impl Listeners {
+    /// Builds all listeners; `compile` turns the hosts of one into what requests look up.
+    pub fn build(
+        documents: &[Document],
+        gateways: &[Gateway],
+        mesh: Shares,
+        mut compile: impl FnMut(Shares, bool) -> Hosts,
+    ) -> Self {
+        let bound = Bound::new(documents);
+        let mut servers: BTreeMap<u16, Vec<(&Gateway, &Server)>> = BTreeMap::new();
+        for gateway in gateways {
+            for server in &gateway.servers {
+                servers.entry(server.port).or_default().push((gateway, server));
+            }
+        }
+        let ports = servers.into_iter().map(|(port, servers)| (port, Port::build(&servers, &bound, &mut compile)));
+        let ports = ports.collect();
+        Self { mesh: compile(mesh, true), ports }
+    }
+
+    /// The listener that a request came in by.
+    pub fn of(&self, view: &View<'_>) -> Arrival<'_> {
+        // Reading attributes are calls into the host, which a proxy without Gateways does not need.
+        if self.ports.is_empty() || view.attribute("listener.name").is_none_or(|name| name == MESH) {
+            return Arrival::Mesh(&self.mesh);
+        }
+        let number = view.listener_port().unwrap_or_default();
+        let Some(port) = self.ports.get(&number) else { return Arrival::Unknown };
+        match port.hosts(view) {
+            Some(hosts) => Arrival::Gateway(number, hosts),
+            None => Arrival::UnknownName(number),
+        }
+    }
+}
+
+impl Port {
+    fn build(
+        servers: &[(&Gateway, &Server)],
+        bound: &Bound<'_>,
+        compile: &mut impl FnMut(Shares, bool) -> Hosts,
+    ) -> Self {
+        let (tls, plain): (Vec<_>, Vec<_>) = servers.iter().copied().partition(|(_, server)| server.tls);
+        let mut port = Self { plain: None, tls: Vec::new(), names: HostIndex::new() };
+        if !plain.is_empty() {
+            port.plain = Some(compile(bound.shares(&plain), false));
+        }
+        // Servers whose names are the same share their rules, too.
+        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, (_, server)) in tls.iter().enumerate() {
+            for host in &server.hosts {
+                by_name.entry(&host.name).or_default().push(number);
+            }
+        }
+        let mut built: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
+        for (name, numbers) in by_name {
+            let next = port.tls.len();
+            let number = *built.entry(numbers.clone()).or_insert(next);
+            if number == next {
+                let servers: Vec<_> = numbers.iter().filter_map(|&number| tls.get(number).copied()).collect();
+                port.tls.push(compile(bound.shares(&servers), false));
+            }
+            port.names.insert(name, number);
+        }
+        port
+    }
+
+    fn hosts(&self, view: &View<'_>) -> Option<&Hosts> {
+        if view.scheme() != "https" || self.tls.is_empty() {
+            return self.plain.as_ref();
+        }
+        // A client that asks by address sends no name; then the authority has to do.
+        let name = view.attribute("tls.sni").unwrap_or_else(|| view.authority().to_owned());
+        self.tls.get(*self.names.find(&host::of_authority(&name))?)
+    }
+}
+
+/// Who is bound to which gateway.
+struct Bound<'a> {
+    documents: &'a [Document],
+    by_gateway: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Bound<'a> {
+    fn new(documents: &'a [Document]) -> Self {
+        let mut by_gateway: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (number, document) in documents.iter().enumerate() {
+            for gateway in document.gateways.iter().collect::<BTreeSet<_>>() {
+                by_gateway.entry(gateway).or_default().push(number);
+            }
+        }
+        Self { documents, by_gateway }
+    }
+
+    /// The hosts that servers of one listener serve together.
+    fn shares(&self, servers: &[(&Gateway, &Server)]) -> Shares {
+        let mut shares: BTreeMap<String, (BTreeMap<usize, BTreeSet<String>>, bool)> = BTreeMap::new();
+        for (gateway, server) in servers {
+            let hosts = ServerHosts::new(server.hosts.iter().cloned());
+            for (number, document) in self.of(&gateway.name) {
+                for (_, name) in &document.hosts {
+                    for narrower in hosts.attached(&document.namespace, name) {
+                        let share = shares.entry(narrower).or_default();
+                        share.0.entry(number).or_default().insert(gateway.name.clone());
+                        share.1 |= server.https_redirect;
+                    }
+                }
+            }
+            for host in server.hosts.iter().filter(|_| server.https_redirect) {
+                shares.entry(host.name.clone()).or_default().1 = true;
+            }
+        }
+        let member = |(document, through)| Member { document, through };
+        let share = |(members, https_redirect): (BTreeMap<usize, _>, bool)| Share {
+            members: members.into_iter().map(member).collect(),
+            https_redirect,
+        };
+        shares.into_iter().map(|(name, parts)| (name, share(parts))).collect()
+    }
+
+    fn of(&self, gateway: &str) -> impl Iterator<Item = (usize, &'a Document)> {
+        let numbers = self.by_gateway.get(gateway).map_or(&[][..], Vec::as_slice);
+        numbers.iter().filter_map(|&number| Some((number, self.documents.get(number)?)))
+    }
+}
+
+/// A server's hosts by name, so that attaching a name looks at those that can cover it and not at all of them.
+#[derive(Debug)]
+pub struct ServerHosts {
+    by_name: HashMap<String, Vec<ServerHost>>,
+}
+
+impl ServerHosts {
+    /// An index over the hosts of a server, or of several.
+    pub fn new(hosts: impl IntoIterator<Item = ServerHost>) -> Self {
+        let mut by_name: HashMap<String, Vec<ServerHost>> = HashMap::new();
+        for host in hosts {
+            by_name.entry(host.name.clone()).or_default().push(host);
+        }
+        Self { by_name }
+    }
+
+    /// The names under which a host of a resource in `namespace` is served.
+    pub fn attached(&self, namespace: &str, name: &str) -> BTreeSet<String> {
+        let attach = |host: &ServerHost| host.intersection(namespace, name);
+        if name.starts_with('*') {
+            return self.by_name.values().flatten().filter_map(attach).collect();
+        }
+        let wider = host::covering(name).filter_map(|wide| self.by_name.get(wide.as_str()));
+        wider.flatten().filter_map(attach).collect()
+    }
+}
+
+/// The hosts that `mesh` serves where there are Gateways: each belongs to the oldest document that is bound to `mesh`.
+/// Documents that come too late are handed to `ignored`, with the host's place and its owner.
+pub fn mesh_shares(documents: &[Document], mut ignored: impl FnMut(&Document, usize, &str, &Document)) -> Shares {
+    let mut shares = Shares::new();
+    let bound = documents.iter().enumerate().filter(|(_, document)| document.gateways.iter().any(|name| name == MESH));
+    for (number, document) in bound {
+        for (place, name) in &document.hosts {
+            let owner = shares.get(name).and_then(|share| share.members.first());
+            match owner.and_then(|owner| documents.get(owner.document)) {
+                Some(owner) => ignored(document, *place, name, owner),
+                None => drop(shares.insert(name.clone(), Share::of(number, [MESH.to_owned()].into()))),
+            }
+        }
+    }
+    shares
+}
+
+/// The hosts of all documents, which `mesh` serves where there is no Gateway. Those bound to a gateway add up; of those
+/// bound to `mesh` alone the oldest counts, and the others are handed to `ignored`.
+pub fn all_shares(documents: &[Document], mut ignored: impl FnMut(&Document, usize, &str, &Document)) -> Shares {
+    let mut shares = Shares::new();
+    let mut of_mesh: HashMap<&str, usize> = HashMap::new();
+    for (number, document) in documents.iter().enumerate() {
+        let mesh_only = document.gateways.iter().all(|name| name == MESH);
+        for (place, name) in &document.hosts {
+            let owner = if mesh_only { *of_mesh.entry(name).or_insert(number) } else { number };
+            if let Some(owner) = documents.get(owner).filter(|_| owner != number) {
+                ignored(document, *place, name, owner);
+                continue;
+            }
+            let share = shares.entry(name.clone()).or_insert_with(|| Share { members: vec![], https_redirect: false });
+            share.members.push(Member { document: number, through: BTreeSet::new() });
+        }
+    }
+    shares
+}
+
+/// Puts hosts into an index, service names under their shorter names too where `aliases` is given.
+pub fn index(entries: Vec<(String, Entry)>, aliases: Option<&Environment>) -> Hosts {
+    let mut hosts = HostIndex::new();
+    for (name, entry) in &entries {
+        hosts.insert(name, *entry);
+    }
+    // Only now, as a name that is written out goes before one that is made.
+    for (name, entry) in entries.iter().filter(|_| aliases.is_some()) {
+        hosts.insert_aliases(aliases.map(|environment| host::aliases(name, environment)).unwrap_or_default(), entry);
+    }
+    hosts
+}
+
+impl Share {
+    fn of(document: usize, through: BTreeSet<String>) -> Self {
+        Self { members: vec![Member { document, through }], https_redirect: false }
+    }
+}

@@ -1,0 +1,66 @@
+//! Every request leaves exactly one access record, whatever became of it.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
+
+use serde_json::Value;
+use sluicegate_tests::{Behaviour, Options, Proxy, Upstream, wait_until};
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Records are written some tens of milliseconds after their request.
+const WRITTEN: Duration = Duration::from_secs(5);
+
+/// The records of a path.
+fn records(proxy: &Proxy, path: &str) -> Vec<Value> {
+    let log = proxy.log();
+    let records = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    records.filter(|record| record["url.path"] == path).collect()
+}
+
+fn record(proxy: &Proxy, path: &str) -> Value {
+    wait_until(WRITTEN, || !records(proxy, path).is_empty());
+    let mut found = records(proxy, path);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found.remove(0)
+}
+
+#[test]
+fn an_answered_request_says_who_answered_it_and_how_long_it_took() {
+    let shop = Upstream::start();
+    let proxy = Proxy::start(Options::new().upstream("shop", shop.address()));
+    assert_eq!(proxy.get("http://shop/answered?secret=1").status, 200);
+    let record = record(&proxy, "/answered");
+    assert_eq!(record["http.request.method"], "GET");
+    assert_eq!(record["server.address"], "shop");
+    assert_eq!(record["http.response.status_code"], 200);
+    assert_eq!(record["sluicegate.upstream"], "shop.default.svc.cluster.local");
+    assert_eq!(record["sluicegate.endpoint"], shop.address().to_string());
+    assert_eq!(record["sluicegate.attempts"], 1);
+    assert!(record["sluicegate.aborted"].is_null(), "{record:#}");
+    assert!(record["sluicegate.duration"].as_f64() > Some(0.0), "{record:#}");
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_is_recorded_without_a_status() {
+    let slow = Upstream::with(Behaviour::text("late").after(Duration::from_secs(5)));
+    let proxy = Proxy::start(Options::new().upstream("shop", slow.address()));
+    let mut client = TcpStream::connect(proxy.address()).expect("the proxy listens");
+    client.write_all(b"GET /left HTTP/1.1\r\nhost: shop\r\n\r\n").expect("it can be written");
+    wait_until(WRITTEN, || slow.arrived() == 1);
+    drop(client);
+    let record = record(&proxy, "/left");
+    assert_eq!(record["http.response.status_code"], Value::Null, "{record:#}");
+    assert_eq!(record["sluicegate.aborted"], true, "{record:#}");
+    assert_eq!(record["sluicegate.upstream"], "shop.default.svc.cluster.local");
+}
+
+#[test]
+fn a_request_that_is_refused_or_fails_says_why() {
+    let proxy = Proxy::start(Options::new().upstream("shop", "127.0.0.1:1".parse().expect("an address")));
+    assert_eq!(proxy.get("http://nobody/unrouted").status, 404);
+    assert_eq!(record(&proxy, "/unrouted")["error.type"], "no_route");
+    assert_eq!(proxy.get("http://shop/dead").status, 503);
+    let dead = record(&proxy, "/dead");
+    assert_eq!(dead["sluicegate.error.side"], "upstream", "{dead:#}");
+    assert_eq!(dead["sluicegate.upstream"], "shop.default.svc.cluster.local", "{dead:#}");
+}
