@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// Shows filters
     #[command(subcommand)]
     Filter(Filter),
+    /// Lists what a running instance has
+    #[command(subcommand)]
+    Get(Get),
     ExplainCode(ExplainCode),
     Completion(Completion),
 }
@@ -281,6 +284,29 @@ pub(crate) struct FilterInspect {
     /// File of a component, or the name of a filter
     #[arg(value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
     pub(crate) filter: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Get {
+    Endpoints(GetEndpoints),
+}
+
+/// Shows the endpoints of services, with why some are out
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice get endpoints
+  sluice get endpoints shop
+      shows those of one service, by its full name or the beginning of it
+  sluice get endpoints -o json
+
+Exit codes: 0 all take requests, 1 some do not, or there is no such service, 2 usage, 3 no instance reached.")]
+pub(crate) struct GetEndpoints {
+    /// Service, such as shop or shop.default.svc.cluster.local
+    #[arg(value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
     #[command(flatten)]
     pub(crate) ask: Ask,
 }

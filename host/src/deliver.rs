@@ -60,7 +60,7 @@ impl Transport for Upstreams {
         parts.method = Method::POST;
         parts.headers = headers(&post, &authority).ok_or(CallError::NoEndpoint)?;
         parts.uri = uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
-        let policy = ForwardPolicy { timeout: Some(post.timeout), retries: None };
+        let policy = ForwardPolicy { timeout: Some(post.timeout), ..ForwardPolicy::default() };
         let forwarded = forward(&cluster, parts, ProxyBody::full(post.body), &policy).await;
         let (parts, body) = forwarded.map_err(|error| gather::of_error(&error))?.response.into_parts();
         let body = body.collect_up_to(post.max_body).await.map_err(|error| match error {

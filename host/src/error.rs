@@ -60,6 +60,28 @@ pub enum RequestError {
         /// The destination's name.
         destination: String,
     },
+    /// The destination has no such subset.
+    #[error("{destination} has no subset {subset:?}: no DestinationRule for it names one")]
+    UnknownSubset {
+        /// The destination's name.
+        destination: String,
+        /// The subset's.
+        subset: String,
+    },
+    /// All endpoints of the destination are out: ejected for their failures, or found unwell.
+    #[error("no endpoint of {destination} is healthy")]
+    NoHealthyEndpoint {
+        /// The destination's name.
+        destination: String,
+    },
+    /// A limit that the destination's policy sets is met.
+    #[error("{destination} has too much to do: too many {limit}")]
+    UpstreamOverloaded {
+        /// The destination's name.
+        destination: String,
+        /// What there are too many of.
+        limit: &'static str,
+    },
     /// No connection could be made.
     #[error("connection to {endpoint} failed: {reason}")]
     ConnectFailed {
@@ -119,6 +141,9 @@ impl RequestError {
             | Self::VersionNotSupported
             | Self::ClientGone => Side::Downstream,
             Self::NoEndpoint { .. }
+            | Self::UnknownSubset { .. }
+            | Self::NoHealthyEndpoint { .. }
+            | Self::UpstreamOverloaded { .. }
             | Self::ConnectFailed { .. }
             | Self::Reset { .. }
             | Self::BadResponse { .. }
@@ -143,6 +168,9 @@ impl RequestError {
             Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Overloaded
             | Self::NoEndpoint { .. }
+            | Self::UnknownSubset { .. }
+            | Self::NoHealthyEndpoint { .. }
+            | Self::UpstreamOverloaded { .. }
             | Self::ConnectFailed { .. }
             | Self::Reset { .. }
             | Self::Filter { .. }
@@ -163,7 +191,9 @@ impl RequestError {
             Self::ClientGone => "client_gone",
             Self::Overloaded => "proxy_overloaded",
             Self::NoRoute { .. } => "no_route",
-            Self::NoEndpoint { .. } => "destination_not_found",
+            Self::NoEndpoint { .. } | Self::UnknownSubset { .. } => "destination_not_found",
+            Self::NoHealthyEndpoint { .. } => "destination_unavailable",
+            Self::UpstreamOverloaded { .. } => "connection_limit_reached",
             Self::ConnectFailed { .. } => "connection_refused",
             Self::Reset { .. } => "connection_terminated",
             Self::BadResponse { .. } => "http_response_incomplete",

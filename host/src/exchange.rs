@@ -14,7 +14,7 @@ use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
 use crate::upstream::registry::Cluster;
 use crate::upstream::splice::splice;
-use crate::upstream::{ForwardPolicy, Forwarded, forward, tunnel};
+use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting, tunnel};
 use crate::wasm::types::Plan;
 use crate::{gather, respond};
 use arc_swap::ArcSwap;
@@ -76,8 +76,7 @@ struct Outcome {
     /// None as long as the response is not over.
     end: Option<BodyEnd>,
     upstream: Option<Cluster>,
-    endpoint: Option<SocketAddr>,
-    attempts: u32,
+    tries: Tries,
     error: Option<RequestError>,
 }
 
@@ -267,20 +266,20 @@ impl Run {
     async fn pass_through(&mut self) -> Result<Response<ProxyBody>, RequestError> {
         let (host, port) = split_authority(&self.head.authority);
         match self.snapshot.registry.find(host, port) {
-            Some(cluster) => self.send(cluster, &ForwardPolicy::default(), Vec::new()).await,
+            Some(cluster) => {
+                let policy = ForwardPolicy { source: Some(self.head.peer.ip()), ..ForwardPolicy::default() };
+                self.send(cluster, &policy, Vec::new()).await
+            }
             None => Err(RequestError::NoRoute { authority: self.head.authority.clone() }),
         }
     }
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
         let Forward { destination, timeout, retries, mirrors } = decided;
-        match self.snapshot.registry.find(&destination.host, destination.port) {
-            Some(cluster) => {
-                let policy = ForwardPolicy { timeout: timeout.map(Duration::from_millis), retries };
-                self.send(cluster, &policy, mirrors).await
-            }
-            None => Err(RequestError::NoEndpoint { destination: destination.host }),
-        }
+        let cluster = self.snapshot.registry.resolve(&destination)?;
+        let timeout = timeout.map(Duration::from_millis);
+        let policy = ForwardPolicy { timeout, retries, source: Some(self.head.peer.ip()) };
+        self.send(cluster, &policy, mirrors).await
     }
 
     async fn send(
@@ -294,12 +293,11 @@ impl Run {
         if !mirrors.is_empty() && self.upgrade.is_none() {
             body = self.mirrored(mirrors, &parts, body);
         }
-        let cluster = self.outcome.upstream.insert(cluster);
-        let forwarded = forward(cluster, parts, body, policy).await.map_err(|error| self.blamed(error))?;
-        let Forwarded { mut response, upgrade, endpoint, attempts } = forwarded;
-        self.outcome.endpoint = Some(endpoint);
+        let Outcome { upstream, tries, .. } = &mut self.outcome;
+        let cluster = upstream.insert(cluster);
+        let forwarded = forward_noting(cluster, parts, body, policy, tries).await;
+        let Forwarded { mut response, upgrade, endpoint, .. } = forwarded.map_err(|error| self.blamed(error))?;
         self.course.upstream = Some(endpoint);
-        self.outcome.attempts = attempts;
         if let (Some(client), Some(upstream)) = (self.upgrade.take(), upgrade) {
             let drain = self.connection.drain.clone();
             drain.spawn(splice(client, upstream));
@@ -392,8 +390,8 @@ impl Drop for Run {
             route: route.as_deref(),
             filter: self.snapshot.chain.decided_by(&self.course).map(|name| &**name),
             upstream: outcome.upstream.as_ref().map(Cluster::name),
-            endpoint: outcome.endpoint,
-            attempts: outcome.attempts,
+            endpoint: outcome.tries.endpoint,
+            attempts: outcome.tries.count,
             error: outcome.error.as_ref(),
             user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
             aborted: !end.complete,

@@ -5,6 +5,7 @@ use crate::chain::{Course, Step};
 use crate::error::RequestError;
 use crate::exchange::split_authority;
 use crate::snapshot::Snapshot;
+use crate::upstream::cluster::Cluster;
 use crate::wasm::types::Destination;
 use bytes::Bytes;
 
@@ -74,10 +75,12 @@ fn passed_through(snapshot: &Snapshot, authority: &str) -> ExplainOutcome {
 }
 
 fn destination(snapshot: &Snapshot, wanted: &Destination) -> ExplainDestination {
-    let found = snapshot.registry.find(&wanted.host, wanted.port);
-    let endpoints: Vec<_> =
-        found.iter().flat_map(super::upstream::registry::Cluster::endpoints).map(|endpoint| endpoint.address).collect();
-    let name = wanted.port.map_or_else(|| wanted.host.clone(), |port| format!("{}:{port}", wanted.host));
+    let found = snapshot.registry.resolve(wanted).ok();
+    let endpoints: Vec<_> = found.iter().flat_map(Cluster::members).map(|member| member.endpoint.address).collect();
+    let mut name = wanted.port.map_or_else(|| wanted.host.clone(), |port| format!("{}:{port}", wanted.host));
+    if let Some(subset) = &wanted.subset {
+        name = format!("{name}, subset {subset}");
+    }
     let chosen = if let [only] = endpoints.as_slice() { Some(*only) } else { None };
     ExplainDestination { name, service: found.map(|cluster| cluster.name().to_owned()), endpoints, chosen }
 }

@@ -99,11 +99,11 @@ async fn make(
     inherited: &HeaderMap,
     limit: Duration,
 ) -> Result<CallResponse, CallError> {
-    let cluster = registry.find(&call.destination.host, call.destination.port).ok_or(CallError::NoEndpoint)?;
+    let cluster = registry.resolve(&call.destination).map_err(|error| of_error(&error))?;
     let body = call.body.take().map_or_else(ProxyBody::empty, ProxyBody::full);
     // Only a plan that nobody checked gets no further here.
     let parts = head(&call, inherited).map_err(|_| CallError::NoEndpoint)?;
-    let policy = ForwardPolicy { timeout: Some(limit), retries: None };
+    let policy = ForwardPolicy { timeout: Some(limit), ..ForwardPolicy::default() };
     let forwarded = forward(&cluster, parts, body, &policy).await.map_err(|error| of_error(&error))?;
     let (parts, body) = forwarded.response.into_parts();
     let max = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
@@ -132,8 +132,10 @@ pub fn response(parts: &http::response::Parts, body: Bytes) -> CallResponse {
 pub fn of_error(error: &RequestError) -> CallError {
     match error {
         RequestError::Deadline { .. } => CallError::Deadline,
-        RequestError::NoEndpoint { .. } => CallError::NoEndpoint,
-        RequestError::ConnectFailed { .. } => CallError::Refused,
+        RequestError::NoEndpoint { .. } | RequestError::UnknownSubset { .. } => CallError::NoEndpoint,
+        RequestError::ConnectFailed { .. }
+        | RequestError::NoHealthyEndpoint { .. }
+        | RequestError::UpstreamOverloaded { .. } => CallError::Refused,
         _ => CallError::Reset,
     }
 }

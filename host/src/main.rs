@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Check(check) => command::check::check(check),
         Command::Explain(explain) => command::explain::explain(explain),
         Command::Filter(filter) => command::filter::filter(filter),
+        Command::Get(get) => command::get::get(get),
         Command::ExplainCode(code) => command::code::explain(&code.code),
         Command::Completion(completion) => command::completion::print(completion.shell),
     };

@@ -63,10 +63,9 @@ impl Mirroring<'_> {
     pub fn send(self, mirrors: Vec<Mirror>, parts: &Parts, body: ProxyBody) -> ProxyBody {
         let mut tee = Tee::new(body);
         for mirror in mirrors {
-            let types::Destination { host, port, .. } = &mirror.destination;
-            match self.registry.find(host, *port) {
-                Some(cluster) => self.start(cluster, with_authority(parts, mirror.authority), &mut tee),
-                None => self.metrics.ended(MirrorResult::NoService),
+            match self.registry.resolve(&mirror.destination) {
+                Ok(cluster) => self.start(cluster, with_authority(parts, mirror.authority), &mut tee),
+                Err(_) => self.metrics.ended(MirrorResult::NoService),
             }
         }
         tee.into_body()
@@ -119,7 +118,7 @@ async fn given_up(lag: oneshot::Receiver<Lag>) -> MirrorResult {
 }
 
 async fn exchange(cluster: &Cluster, parts: Parts, body: ProxyBody) -> MirrorResult {
-    let policy = ForwardPolicy { timeout: Some(limits::MIRROR_DEADLINE), retries: None };
+    let policy = ForwardPolicy { timeout: Some(limits::MIRROR_DEADLINE), ..ForwardPolicy::default() };
     match forward(cluster, parts, body, &policy).await {
         Ok(forwarded) => {
             discard(forwarded.response.into_body()).await;

@@ -14,6 +14,8 @@ use crate::snapshot::Snapshot;
 use crate::status::View;
 use crate::telemetry::log::LogLevels;
 use crate::telemetry::{AccessLog, Metrics, Telemetry};
+use crate::upstream::cluster::Cluster;
+use crate::upstream::health;
 use crate::wasm::Runtime;
 use crate::watch::{Mode, Target, Trees, Watch};
 use crate::worker::{self, Workers};
@@ -72,6 +74,13 @@ impl Proxy {
         let exchange = Arc::new(exchange);
         let transport = Upstreams(Arc::clone(&exchange));
         dispatcher.spawn(Arc::new(EventChain(Arc::clone(&exchange))), move || transport)?;
+        let (drain_begins, checked) = (drain.signal(), CheckedServices(Arc::clone(&exchange)));
+        drain.spawn(async move {
+            tokio::select! {
+                () = drain_begins => {}
+                () = health::run(checked) => {}
+            }
+        });
         let workers = Workers::start(&worker_settings(&settings), &exchange, &drain)?;
         let doors = workers.doors();
         doors.apply(listeners);
@@ -104,6 +113,19 @@ impl Proxy {
             tracing::warn!(queued = left.queued, in_flight = left.in_flight, "events were dropped at the end");
         }
         drained
+    }
+}
+
+/// The clusters of the current snapshot, for those who ask endpoints for their health.
+struct CheckedServices(Arc<Exchange>);
+
+impl health::Checked for CheckedServices {
+    fn generation(&self) -> u64 {
+        self.0.snapshot.load().generation
+    }
+
+    fn clusters(&self) -> Vec<Cluster> {
+        self.0.snapshot.load().registry.clusters().cloned().collect()
     }
 }
 

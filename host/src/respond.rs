@@ -3,10 +3,13 @@
 use crate::body::ProxyBody;
 use crate::error::RequestError;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 /// When a client that found the proxy overloaded should come again, in seconds.
 const COME_AGAIN: HeaderValue = HeaderValue::from_static("1");
+/// Says that a limit of the service was met and that trying again at once makes it worse; Envoy's name for it, which
+/// clients and other proxies know.
+const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 
 /// The response for an error: its status, and its reason in a line of text. What a filter or an upstream said of
 /// itself stays in the log.
@@ -28,6 +31,9 @@ pub fn error(error: &RequestError) -> Response<ProxyBody> {
         && matches!(error, RequestError::Overloaded | RequestError::Publish { .. })
     {
         response.headers_mut().insert(RETRY_AFTER, COME_AGAIN);
+    }
+    if matches!(error, RequestError::UpstreamOverloaded { .. }) {
+        response.headers_mut().insert(OVERLOADED, HeaderValue::from_static("true"));
     }
     response
 }

@@ -1,5 +1,8 @@
 //! What the admin endpoint shows of a running proxy.
 
+mod endpoints;
+
+use crate::admin::endpoints::EndpointStatus;
 use crate::admin::view::{
     AdminView, ChannelStatus, ConfigStatus, DocumentStatus, ExplainAnswer, ExplainRequest, FilterState, FilterStatus,
     ListenerStatus, PortStatus, Readiness, ServiceStatus,
@@ -9,7 +12,7 @@ use crate::drain::Drain;
 use crate::exchange::Exchange;
 use crate::explain;
 use crate::gateway;
-use crate::manifest::{Document, endpoints};
+use crate::manifest::{self, Document};
 use crate::reload::{Status, rfc3339};
 use crate::snapshot::Snapshot;
 use crate::wasm::OnFailure;
@@ -54,8 +57,7 @@ impl AdminView for View {
 
     fn config(&self) -> ConfigStatus {
         let (snapshot, status) = (self.exchange.snapshot.load_full(), self.status.load_full());
-        let mut services: Vec<ServiceStatus> =
-            snapshot.registry.services().map(|service| service_status(service)).collect();
+        let mut services: Vec<ServiceStatus> = snapshot.registry.services().map(service_status).collect();
         services.sort_by(|one, other| one.name.cmp(&other.name));
         let channel = |stats: crate::event::ChannelStats| ChannelStatus {
             name: stats.channel,
@@ -70,6 +72,10 @@ impl AdminView for View {
             last_reload_success: status.last_success.map(rfc3339),
             last_reload_failure: status.last_failure.as_ref().map(crate::reload::Failure::view),
         }
+    }
+
+    fn endpoints(&self) -> Vec<EndpointStatus> {
+        endpoints::all(&self.exchange.snapshot.load_full().registry)
     }
 
     fn explain(&self, request: ExplainRequest) -> Result<ExplainAnswer, String> {
@@ -103,7 +109,12 @@ fn service_status(service: &crate::upstream::registry::Service) -> ServiceStatus
     let port = |port: &crate::upstream::registry::ServicePort| PortStatus {
         number: port.number,
         name: port.name.clone(),
-        endpoints: port.endpoints.iter().map(|endpoint| endpoint.address).collect(),
+        endpoints: port
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.readiness != crate::upstream::registry::Readiness::NotReady)
+            .map(|endpoint| endpoint.address)
+            .collect(),
     };
     ServiceStatus { name: service.name.clone(), ports: service.ports.iter().map(port).collect() }
 }
@@ -120,7 +131,8 @@ fn listener_status(open: &crate::listener::Open) -> ListenerStatus {
 fn document_status(document: &Document, snapshot: &Snapshot) -> DocumentStatus {
     let claims = |link: &&Link| link.filter.code.manifest.kinds.iter().any(|kind| document.is(&kind.group, &kind.kind));
     let filter = snapshot.chain.links().iter().find(claims).map(|link| link.filter.name.to_string());
-    let own = endpoints::claims(document) || gateway::claims(document) || document.is("sluicegate.dev", "Filter");
+    let own =
+        manifest::endpoints::claims(document) || gateway::claims(document) || document.is("sluicegate.dev", "Filter");
     DocumentStatus {
         api_version: document.api_version.clone(),
         kind: document.kind.clone(),

@@ -44,12 +44,26 @@ pub struct LoadReport {
     pub failed: u64,
     /// The longest time from sending to the end of the answer.
     pub slowest: Duration,
+    /// The time of each request, in the order in which they ended.
+    pub times: Vec<Duration>,
 }
 
 impl LoadReport {
     /// Whether every request that was sent got this status.
     pub fn all_were(&self, status: u16) -> bool {
         self.sent > 0 && self.failed == 0 && self.statuses.get(&status) == Some(&self.sent)
+    }
+
+    /// How many requests did not get this status, or no whole answer at all.
+    pub fn not(&self, status: u16) -> u64 {
+        self.sent - self.statuses.get(&status).copied().unwrap_or(0)
+    }
+
+    /// The time within which so many of a hundred requests ended.
+    pub fn percentile(&self, percent: usize) -> Duration {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
     }
 }
 
@@ -140,6 +154,7 @@ impl Connection {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.sent += 1;
         report.slowest = report.slowest.max(took);
+        report.times.push(took);
         match answer {
             Ok(answer) => {
                 *report.statuses.entry(answer.status).or_default() += 1;

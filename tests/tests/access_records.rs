@@ -51,7 +51,7 @@ fn a_client_that_leaves_before_the_answer_is_recorded_without_a_status() {
     let record = record(&proxy, "/left");
     assert_eq!(record["http.response.status_code"], Value::Null, "{record:#}");
     assert_eq!(record["sluicegate.aborted"], true, "{record:#}");
-    assert_eq!(record["sluicegate.upstream"], "shop.default.svc.cluster.local");
+    assert_eq!(record["sluicegate.endpoint"], slow.address().to_string(), "{record:#}");
 }
 
 #[test]
@@ -63,4 +63,6 @@ fn a_request_that_is_refused_or_fails_says_why() {
     let dead = record(&proxy, "/dead");
     assert_eq!(dead["sluicegate.error.side"], "upstream", "{dead:#}");
     assert_eq!(dead["sluicegate.upstream"], "shop.default.svc.cluster.local", "{dead:#}");
+    assert_eq!(dead["sluicegate.endpoint"], "127.0.0.1:1", "{dead:#}");
+    assert_eq!(dead["sluicegate.attempts"], 1, "{dead:#}");
 }

@@ -1,8 +1,8 @@
 //! Says which rules a request had to choose from, which one it got, and why it did not get the others.
 
-use crate::attachment::MESH;
 use crate::decide;
 use crate::header::Operations;
+use crate::left_out;
 use crate::redirect::to_https;
 use crate::rule::{Action, Route};
 use crate::table::{Found, Owner, Served, Table};
@@ -27,44 +27,41 @@ pub fn explain(table: &Table, view: &View<'_>) -> Explanation {
 
 /// Of a request that no rule was asked about: what the documents are there for.
 fn others(table: &Table, summary: String) -> Explanation {
-    let candidate = |document: &crate::document::Document| {
-        let hosts: Vec<&str> = document.hosts.iter().map(|(_, host)| host.as_str()).collect();
-        let gateways = match document.gateways.as_slice() {
-            [only] if only == MESH => String::new(),
-            several => format!(" on {}", several.join(", ")),
-        };
-        Candidate {
-            name: format!("VirtualService {}", document.name),
-            origin: document.origin.clone(),
-            chosen: false,
-            reason: format!("its hosts are {}{gateways}", hosts.join(", ")),
-        }
-    };
-    Explanation { summary, candidates: table.documents().iter().map(candidate).collect() }
+    Explanation { summary, candidates: left_out::documents(table) }
 }
 
 fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
     let mut winner = None;
     let mut candidates = Vec::new();
     for (candidate, found) in table.candidates(host) {
-        let objection = match &winner {
-            Some(_) => Some("an earlier rule has taken the request".to_owned()),
-            None => found.block.objection(view),
-        };
         let name = name(found, candidate.block);
-        let chosen = objection.is_none();
-        let reason = objection.unwrap_or_else(|| format!("matches and {}", outcome(found, view)));
+        let (chosen, reason) = match (found.block.objection(view), &winner) {
+            (Some(objection), _) => (false, objection),
+            (None, Some(_)) => (false, "matches too, but an earlier rule has taken the request".to_owned()),
+            (None, None) => (true, format!("matches and {}", outcome(found, view))),
+        };
         if chosen {
             winner = Some(format!("{name} {}", outcome(found, view)));
         }
-        let origin = found.rule.delegate.as_ref().map_or(&found.document.origin, |delegate| &delegate.origin);
-        candidates.push(Candidate { name, origin: origin.clone(), chosen, reason });
+        candidates.push(Candidate { name, origin: origin(found), chosen, reason });
     }
+    let left_out = left_out::blocks(table, host).into_iter();
+    candidates.extend(left_out.map(|(block, found, reason)| Candidate {
+        name: name(found, block),
+        origin: origin(found),
+        chosen: false,
+        reason,
+    }));
+    candidates.extend(left_out::rivals(table, host, view));
     let owners = || table.documents_of(host).map(|document| document.name.as_str()).collect::<Vec<_>>().join(", ");
     let summary = winner.unwrap_or_else(|| {
         format!("the host {:?} belongs to VirtualService {}, which has no rule for it: 404", view.authority(), owners())
     });
     Explanation { summary, candidates }
+}
+
+fn origin(found: Found<'_>) -> String {
+    found.rule.delegate.as_ref().map_or(&found.document.origin, |delegate| &delegate.origin).clone()
 }
 
 fn name(found: Found<'_>, block: usize) -> String {

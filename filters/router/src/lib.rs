@@ -25,6 +25,7 @@ pub mod header;
 pub mod host;
 pub mod inert;
 pub mod layer4;
+pub mod left_out;
 pub mod listener;
 pub mod matcher;
 pub mod matching;

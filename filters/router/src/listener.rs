@@ -267,9 +267,9 @@ pub fn all_shares(documents: &[Document], mut ignored: impl FnMut(&Document, usi
 }
 
 /// Puts hosts into an index, service names under their shorter names too where `aliases` is given.
-pub fn index(entries: Vec<(String, Entry)>, aliases: Option<&Environment>) -> Hosts {
+pub fn index(entries: &[(String, Entry)], aliases: Option<&Environment>) -> Hosts {
     let mut hosts = HostIndex::new();
-    for (name, entry) in &entries {
+    for (name, entry) in entries {
         hosts.insert(name, *entry);
     }
     // Only now, as a name that is written out goes before one that is made.

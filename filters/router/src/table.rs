@@ -80,7 +80,7 @@ impl Table {
                 let served = (!share.members.is_empty()).then(|| compiler.serve(share.members));
                 (name, Entry { served, https_redirect: share.https_redirect })
             });
-            listener::index(entries.collect(), mesh.then_some(environment))
+            listener::index(&entries.collect::<Vec<_>>(), mesh.then_some(environment))
         };
         let listeners = Listeners::build(&documents, gateways, mesh, compile);
         let served = compiler.served;
@@ -123,6 +123,11 @@ impl Table {
     /// The documents that a host has its rules from.
     pub fn documents_of<'a>(&'a self, served: &'a Served) -> impl Iterator<Item = &'a Document> {
         served.members.iter().filter_map(|member| self.documents.get(member.document))
+    }
+
+    /// The same, each with the gateways through which it is attached there; none stand for any.
+    pub fn members_of<'a>(&'a self, served: &'a Served) -> impl Iterator<Item = (&'a Document, &'a BTreeSet<String>)> {
+        served.members.iter().filter_map(|member| Some((self.documents.get(member.document)?, &member.through)))
     }
 
     fn found(&self, candidate: Candidate) -> Option<Found<'_>> {

@@ -18,8 +18,7 @@ fn root(fields: &str) -> String {
 
 /// The resource `orders`, without hosts.
 fn orders(rules: &str) -> String {
-    let indented: String = rules.lines().map(|line| format!("{line}\n")).collect();
-    document("orders", &format!("http:\n{indented}"))
+    document("orders", &format!("http:\n{rules}"))
 }
 
 const TO_ORDERS: &str = "- route: [{destination: {host: orders}}]";

@@ -53,7 +53,7 @@ fn the_winner_says_what_it_does_and_later_rules_were_not_asked() {
         [
             "path /b does not start with /a",
             "matches and forwards to one.example:80",
-            "an earlier rule has taken the request"
+            "matches too, but an earlier rule has taken the request"
         ]
     );
 }
@@ -105,4 +105,89 @@ fn faults_mirrors_headers_and_cors_are_told() {
     assert_eq!(reasons(route, &preflight), ["matches and answers the preflight itself"]);
     let direct = "- directResponse: {status: 204}\n  headers: {response: {set: {x-a: '1'}}}";
     assert_eq!(reasons(direct, &get("/")), ["matches and answers 204 with 0 bytes; response headers: set x-a"]);
+}
+
+#[test]
+fn rules_that_were_not_asked_say_why() {
+    let http = "
+- match: [{gateways: [mesh], uri: {exact: /a}}, {gateways: [edge], uri: {exact: /b}}]
+  route: [{destination: {host: one.example}}]
+- route: [{destination: {host: two.example}}]
+- route: [{destination: {host: three.example}}]";
+    let gateway = "---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}
+";
+    let spec = format!("hosts: [shop]\ngateways: [edge, mesh]\nhttp:{http}");
+    let explanation = router(&(support::document("shop", &spec) + gateway)).explain(&get("/").request());
+    let told: Vec<String> = explanation
+        .candidates
+        .iter()
+        .map(|candidate| {
+            format!("{}: {}", candidate.name.replace("VirtualService default/shop, ", ""), candidate.reason)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "rule 1, match 1: path / is not /a",
+            "rule 2, match 1: matches and forwards to two.example",
+            "rule 1, match 2: it counts on default/edge only",
+            "rule 3, match 1: an earlier rule of the resource takes every request",
+        ]
+    );
+}
+
+#[test]
+fn a_document_of_another_namespace_than_a_gateway_s_host_allows_says_so() {
+    let document = |name: &str, namespace: &str| {
+        let to = "hosts: [a.example]\ngateways: [default/edge]\nhttp: [{route: [{destination: {host: a.example}}]}]";
+        support::document(name, to)
+            .replace(&format!("  name: {name}\n"), &format!("  name: {name}\n  namespace: {namespace}\n"))
+    };
+    let gateway = "---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [./a.example]}]}
+";
+    let router = router(&(document("a", "default") + &document("b", "other") + gateway));
+    let request =
+        get("/").authority("a.example").attribute("listener.name", "gateway").attribute("listener.port", "80");
+    let explanation = router.explain(&request.request());
+    assert_eq!(explanation.candidates[1].reason, "no server here serves a.example for the namespace other");
+}
+
+#[test]
+fn documents_of_the_same_host_say_why_they_do_not_have_it() {
+    let to = |hosts: &str, gateways: &str| {
+        format!("hosts: [{hosts}]\ngateways: [{gateways}]\nhttp: [{{route: [{{destination: {{host: a.example}}}}]}}]")
+    };
+    let gateway = "---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}
+";
+    let yaml = [
+        support::document("a", &to("www.example.com", "mesh")),
+        support::document("b", &to("www.example.com", "mesh")),
+        support::document("c", &to("'*.example.com'", "mesh")),
+        support::document("d", &to("www.example.com", "edge")),
+        support::document("e", &to("other.example.com", "mesh")),
+        gateway.to_owned(),
+    ];
+    let explanation = router(&yaml.concat()).explain(&get("/").authority("www.example.com").request());
+    let reasons: Vec<&str> = explanation.candidates.iter().map(|candidate| candidate.reason.as_str()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "matches and forwards to a.example",
+            "www.example.com belongs to VirtualService default/a, which is older",
+            "its host *.example.com is less specific than www.example.com",
+            "it counts on default/edge only",
+        ]
+    );
 }

@@ -88,3 +88,39 @@ fn a_request_is_compared_with_as_few_of_many_rules_as_of_few() {
     assert!(few >= 18, "each kind is found at each place: {few}");
     assert!(many <= 3 * few, "{many} of 10,000, but {few} of 10");
 }
+
+/// `cargo test -p sluicegate-router --test load -- --ignored --nocapture`
+#[test]
+#[ignore = "prints figures that only mean something in a release build"]
+fn figures_of_one_host_with_many_rules() {
+    for rules in [10_u32, 1_000, 10_000] {
+        let to = |number: u32| json!([{"destination": {"host": format!("to-{number}")}}]);
+        let rule = |number: u32| {
+            let uri = match number % 3 {
+                0 => json!({"regex": format!("/users/{number}/[a-z]+")}),
+                1 => json!({"prefix": format!("/orders/{number}/")}),
+                _ => json!({"exact": format!("/items/{number}")}),
+            };
+            json!({"match": [{"uri": uri}], "route": to(number)})
+        };
+        let http: Vec<serde_json::Value> = (0..rules).map(rule).collect();
+        let document = json!({
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "all"},
+            "spec": {"hosts": ["all.example.com"], "http": http},
+        });
+        let start = Instant::now();
+        let (router, _) = configure::<Router>((), &[resource(0, &document.to_string())]);
+        println!("{rules} rules of one host load in {:?}", start.elapsed());
+        for path in ["/users/9/x", "/orders/7/x", "/items/8", "/nothing"] {
+            let request = TestRequest::get(path).authority("all.example.com");
+            router.on_request(&request.request());
+            let start = Instant::now();
+            for _ in 0..1_000 {
+                std::hint::black_box(router.on_request(&request.request()));
+            }
+            println!("  {path} takes {:?}", start.elapsed() / 1_000);
+        }
+    }
+}

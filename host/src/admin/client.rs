@@ -1,5 +1,6 @@
 //! Asks a running proxy, for the commands that show what it does.
 
+use super::endpoints::EndpointStatus;
 use super::view::{ConfigStatus, ExplainAnswer, ExplainRequest, FilterStatus};
 use crate::config::AdminAddress;
 use bytes::Bytes;
@@ -76,6 +77,14 @@ impl AdminClient {
     /// When there is no answer.
     pub fn config(&self) -> Result<ConfigStatus, ClientError> {
         self.ask(Method::GET, "/config", Bytes::new())
+    }
+
+    /// The endpoints of all services.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn endpoints(&self) -> Result<Vec<EndpointStatus>, ClientError> {
+        self.ask(Method::GET, "/endpoints", Bytes::new())
     }
 
     /// What would become of a request.

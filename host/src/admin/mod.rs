@@ -6,6 +6,7 @@
 
 mod bind;
 pub mod client;
+pub mod endpoints;
 mod guard;
 mod routes;
 pub mod server;

@@ -24,13 +24,14 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, method, and what is there.
-const ENDPOINTS: [(&str, &str, &str); 8] = [
+const ENDPOINTS: [(&str, &str, &str); 9] = [
     ("/", "GET", "this list"),
     ("/livez", "GET", "200 while the process answers"),
     ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
     ("/metrics", "GET", "counters as OpenMetrics text"),
     ("/filters", "GET", "filters, with why newer versions were refused"),
     ("/config", "GET", "manifests, services and channels in force"),
+    ("/endpoints", "GET", "endpoints of services, with why some are out"),
     ("/explain", "POST", "what would become of a request: {\"method\", \"url\", \"headers\", \"body\"}"),
     ("/logging", "POST", "?level=info,sluicegate::chain=debug changes log levels"),
 ];
@@ -68,6 +69,7 @@ impl Routes {
             "/metrics" => self.metrics(),
             "/filters" => json(StatusCode::OK, &self.view.filters()),
             "/config" => json(StatusCode::OK, &self.view.config()),
+            "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),
             "/explain" => self.explain(request.into_body()).await,
             "/logging" => self.set_levels(request.uri().query()),
             _ => respond(StatusCode::OK, TEXT, list()),
@@ -140,7 +142,7 @@ impl Routes {
 }
 
 fn list() -> String {
-    let lines = ENDPOINTS.iter().map(|(path, method, text)| format!("{method:<4} {path:<9} {text}"));
+    let lines = ENDPOINTS.iter().map(|(path, method, text)| format!("{method:<4} {path:<10} {text}"));
     lines.fold(String::new(), |list, line| list + &line + "\n")
 }
 

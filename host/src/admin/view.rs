@@ -2,6 +2,7 @@
 //!
 //! Nothing here holds header values, bodies or settings of filters: they may be secrets.
 
+use super::endpoints::EndpointStatus;
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::manifest::Diagnostic;
 use crate::request::{Arrival, RequestHead, RequestId};
@@ -21,6 +22,8 @@ pub trait AdminView: Send + Sync + 'static {
     fn filters(&self) -> Vec<FilterStatus>;
     /// What is in force.
     fn config(&self) -> ConfigStatus;
+    /// All endpoints of all services, those that are out included.
+    fn endpoints(&self) -> Vec<EndpointStatus>;
     /// What would become of a request. Runs on a thread that may be blocked.
     ///
     /// # Errors

@@ -9,5 +9,6 @@ pub(crate) mod demo;
 pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod filter;
+pub(crate) mod get;
 pub(crate) mod print;
 pub(crate) mod run;

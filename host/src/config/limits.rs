@@ -57,6 +57,10 @@ pub const UPSTREAM_BUFFER: usize = 64 << 10;
 pub const RETRIES: u32 = 10;
 /// Clusters whose turn a worker remembers, so that reloads do not add up; forgetting only starts the round anew.
 pub const ROUNDS: usize = 1024;
+/// Endpoints that are asked for their health at the same time: a service of thousands is asked in a few rounds.
+pub const HEALTH_PROBES: usize = 64;
+/// How soon a change of what is to be asked is noticed, when nothing else wakes the task.
+pub const HEALTH_LOOK: Duration = Duration::from_millis(250);
 /// What a filter may make a request wait, such as for an injected fault: longer than any client does, and an end.
 pub const DELAY: Duration = Duration::from_mins(5);
 /// Copies of one request: a new version of a service or two, and a recorder.

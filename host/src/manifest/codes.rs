@@ -107,6 +107,22 @@ codes! {
         "The endpoint is left out until the next reload. Check the name and the resolver.";
     DUPLICATE_PORT = "SG0510", "a port's name or number is given twice",
         "Ports are told apart by both, so both are unique within a service.";
+    POLICY_EMPTY = "SG0520", "a traffic policy says nothing",
+        "A trafficPolicy without a field would only look as if it did something. Remove it, or say what it is for.";
+    POLICY_FIELDS = "SG0521", "fields of a DestinationRule do not go together",
+        "Some fields exclude each other, such as loadBalancer.simple and loadBalancer.consistentHash. The message names them.";
+    POLICY_VALUE = "SG0522", "a value of a DestinationRule or HealthCheck is out of range",
+        "The message says what is allowed.";
+    POLICY_UNSUPPORTED = "SG0523", "a DestinationRule asks for what the proxy does not do",
+        "Going on without it would send requests in another way than the rule says, so the rule is refused.";
+    POLICY_WITHOUT_EFFECT = "SG0524", "a field of a DestinationRule has no effect",
+        "The rule is in force without it. The message says what happens instead.";
+    RULE_WITHOUT_SERVICE = "SG0525", "a DestinationRule or HealthCheck is for no known service",
+        "Its host names no service, or rules of its namespace do not reach the service. It has no effect.";
+    RULE_SHADOWED = "SG0526", "another rule for the same host counts instead",
+        "Of several rules for one host the first trafficPolicy counts, and of subsets with one name the first one.";
+    SUBSET_WITHOUT_ENDPOINTS = "SG0527", "a subset has no endpoints",
+        "No endpoint has all labels of the subset, so requests to it are answered 503. Labels are those of a ServiceEntry's endpoint or of an EndpointSlice.";
     FILTER_REFUSED = "SG0601", "a filter's component is refused",
         "The component does not fit the contract, wants what it was not granted, or is no component. The filter's \
          earlier version, where there is one, goes on serving.";

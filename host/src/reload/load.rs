@@ -12,8 +12,9 @@ use crate::manifest::schema::Schema;
 use crate::manifest::{self, Diagnostic, Diagnostics, Document, Severity, codes, endpoints};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
-use crate::telemetry::metrics::ReloadResult;
+use crate::telemetry::metrics::{ReloadResult, UpstreamFigures};
 use crate::upstream::registry::{Names, Registry};
+use crate::upstream::state::States;
 use crate::wasm::configuration::{Environment, ResourceDocument, Severity as Said};
 use crate::wasm::filter::Configuration;
 use crate::wasm::{Filter, Runtime};
@@ -51,6 +52,8 @@ pub struct Loader {
     pub(super) runtime: Arc<Runtime>,
     pub(super) telemetry: Telemetry,
     settings: Arc<Settings>,
+    /// What is known of endpoints, whatever snapshot has them.
+    states: Arc<States>,
     /// The components in force.
     pub(super) components: Vec<Component>,
     /// The documents in force.
@@ -80,10 +83,14 @@ impl Loader {
         settings: Arc<Settings>,
         listeners: Option<Listeners>,
     ) -> Self {
+        let states = Arc::new(States::counted_in(telemetry.metrics.clone()));
+        let figures = Arc::clone(&states) as Arc<dyn UpstreamFigures>;
+        telemetry.metrics.show_upstreams(Arc::downgrade(&figures));
         Self {
             runtime,
             telemetry,
             settings,
+            states,
             components: Vec::new(),
             documents: None,
             configured: HashMap::new(),
@@ -297,11 +304,12 @@ impl Loader {
     fn registry(&self, documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> Registry {
         let names =
             Names { namespace: self.settings.namespace.clone(), cluster_domain: self.settings.cluster_domain.clone() };
-        let mut registry = Registry::new(names);
+        let mut registry = Registry::with_states(names, Arc::clone(&self.states));
         endpoints::build(documents, &mut registry, diagnostics);
         for upstream in &self.settings.upstreams {
             registry.add_upstream(upstream);
         }
+        endpoints::apply_policies(documents, &mut registry, diagnostics);
         registry
     }
 }

@@ -3,9 +3,11 @@
 use super::pool::Lease;
 use super::response;
 use super::retry::Fault;
+use super::target::{OpenError, Target};
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
+use crate::telemetry::metrics::UpstreamResult;
 use crate::timer::Timer;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -54,19 +56,44 @@ pub(super) struct Failure {
     pub(super) unsent: Option<Box<Request<ProxyBody>>>,
 }
 
+impl Failure {
+    /// What metrics call it.
+    pub(super) fn result(&self) -> UpstreamResult {
+        match self.error {
+            RequestError::ConnectFailed { .. } => UpstreamResult::ConnectFailure,
+            RequestError::Reset { .. } => UpstreamResult::Reset,
+            RequestError::BadResponse { .. } => UpstreamResult::Invalid,
+            RequestError::Deadline { .. } => UpstreamResult::Deadline,
+            RequestError::UpstreamOverloaded { .. } => UpstreamResult::Overflow,
+            // The client's body.
+            _ => UpstreamResult::Cancelled,
+        }
+    }
+
+    /// Whether the endpoint is to blame: not a client's broken body, not a limit that was met, and not the time that
+    /// passed before anything could be sent.
+    pub(super) fn is_upstreams(&self) -> bool {
+        match self.error {
+            RequestError::ConnectFailed { .. } | RequestError::Reset { .. } | RequestError::BadResponse { .. } => true,
+            RequestError::Deadline { .. } => self.unsent.is_none(),
+            _ => false,
+        }
+    }
+}
+
 /// Sends the request to the endpoint. A pooled connection that turns out to be closed is replaced by a new one, which
 /// does not count as a try.
 pub(super) async fn attempt(
-    endpoint: SocketAddr,
+    target: Target<'_>,
     mut request: Request<ProxyBody>,
     clock: Clock,
 ) -> Result<Answered, Failure> {
     let upgrades = request.headers().contains_key(http::header::UPGRADE);
     let mut late = clock.late(watch_upload(&mut request));
     loop {
-        let mut lease = match Lease::reuse(endpoint, clock.started) {
+        let mut lease = match target.reuse(clock.started) {
             Some(lease) => lease,
-            None => Box::pin(open(endpoint, clock, &mut request)).await?,
+            None => Box::pin(open(target, clock, &mut request)).await?,
         };
         // A close that crosses the request on its way leaves it sent but unanswered. What is idempotent may be repeated
         // then (RFC 9110, section 9.2.2).
@@ -89,7 +116,7 @@ pub(super) async fn attempt(
                 let again = unsent.or_else(|| spare.filter(|_| closed(&error)));
                 match again {
                     Some(again) if lease.idle.is_some() => request = again,
-                    again => return Err(failure(&error, endpoint, again)),
+                    again => return Err(failure(&error, target.address(), again)),
                 }
             }
         }
@@ -136,12 +163,17 @@ impl Late {
     }
 }
 
-async fn open(endpoint: SocketAddr, clock: Clock, request: &mut Request<ProxyBody>) -> Result<Lease, Failure> {
+async fn open(target: Target<'_>, clock: Clock, request: &mut Request<ProxyBody>) -> Result<Lease, Failure> {
     let limit = clock.per_try.min(clock.remaining());
-    Lease::open(endpoint, limit).await.map_err(|reason| {
-        let error = RequestError::ConnectFailed { endpoint: endpoint.to_string(), reason };
+    target.open(limit).await.map_err(|error| {
+        let fault = match error {
+            OpenError::Failed(_) => Fault::Connect,
+            OpenError::TimedOut => Fault::TimedOut,
+            // More of the same would not help a service that has too much to do.
+            OpenError::Overflow => Fault::Final,
+        };
         let unsent = std::mem::replace(request, Request::new(ProxyBody::empty()));
-        Failure { error, fault: Fault::Connect, unsent: Some(Box::new(unsent)) }
+        Failure { error: error.of(&target, limit), fault, unsent: Some(Box::new(unsent)) }
     })
 }
 

@@ -1,17 +1,25 @@
 //! Sends a request to a service and hands back its response as it streams in.
 
 use super::attempt::{Answered, Clock, Failure, attempt, copy};
-use super::registry::Cluster;
+use super::balance::affinity::Affinity;
+use super::cluster::Cluster;
+use super::limit::{Counted, Limit};
+use super::record::Verdict;
 use super::retry::{self, TryOutcome};
-use super::{balance, framing};
+use super::state::Active;
+use super::target::Target;
+use super::watch::Watch;
+use super::{framing, outlier};
 use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::error::RequestError;
+use crate::telemetry::metrics::UpstreamResult;
 use crate::wasm::types::RetryPolicy;
+use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -25,6 +33,8 @@ pub struct ForwardPolicy {
     pub timeout: Option<Duration>,
     /// When to try again.
     pub retries: Option<RetryPolicy>,
+    /// Who asks, for a policy that ties clients to endpoints.
+    pub source: Option<IpAddr>,
 }
 
 /// A response on its way back.
@@ -34,11 +44,34 @@ pub struct Forwarded {
     pub response: Response<ProxyBody>,
     /// The connection itself, when the upstream agreed to upgrade it: the request had an `upgrade` header and the
     /// response's status is 101.
-    pub upgrade: Option<OnUpgrade>,
+    pub upgrade: Option<Upgrade>,
     /// Who answered.
     pub endpoint: SocketAddr,
     /// How many tries it took; 1 when the first one did.
     pub attempts: u32,
+}
+
+/// Which tries have been made so far. It is kept by the caller, who may want to know of tries that nobody answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tries {
+    /// Where the last one went.
+    pub endpoint: Option<SocketAddr>,
+    /// How many there were, the first included.
+    pub count: u32,
+}
+
+impl Tries {
+    fn begin(&mut self, target: Target<'_>) {
+        self.endpoint = Some(target.address());
+        self.count = self.count.saturating_add(1);
+    }
+}
+
+/// An upgraded connection to an upstream. Its endpoint counts as busy for as long as this lives.
+#[derive(Debug)]
+pub struct Upgrade {
+    pub(super) connection: OnUpgrade,
+    pub(super) watch: Option<Watch>,
 }
 
 /// Sends the request. Its headers are final but for framing, which is the upstream connection's own.
@@ -52,46 +85,189 @@ pub async fn forward(
     body: ProxyBody,
     policy: &ForwardPolicy,
 ) -> Result<Forwarded, RequestError> {
+    forward_noting(cluster, parts, body, policy, &mut Tries::default()).await
+}
+
+/// The same, and keeps `tries` as they are made.
+pub async fn forward_noting(
+    cluster: &Cluster,
+    parts: Parts,
+    body: ProxyBody,
+    policy: &ForwardPolicy,
+    tries: &mut Tries,
+) -> Result<Forwarded, RequestError> {
     let body = if body.is_known() { body } else { Box::pin(begin(body)).await? };
     let request = framing::frame(parts, body)?;
     let clock = Clock::start(policy);
-    match &policy.retries {
+    let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
+    let admitted = admit(cluster)?;
+    let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
+    let mut tried = match retries {
         // In a box, so that requests without retries do not carry the room for both.
-        Some(retries) if retries.attempts > 0 => Box::pin(try_again(cluster, request, clock, retries)).await,
-        _ => {
-            let endpoint = pick(cluster, &[])?;
-            attempt(endpoint, request, clock).await.map(|answered| answered.from(endpoint, 1)).map_err(Failure::into)
+        Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries, tries)).await?,
+        None => Try::at(first(cluster, affinity.key)?, request, clock, tries).await,
+    };
+    tried.admitted = admitted;
+    let mut forwarded = tried.finish(tries.count)?;
+    if let Some(cookie) = affinity.cookie {
+        forwarded.response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(forwarded)
+}
+
+/// Makes the first try and the retries that the policies allow. Returns the last try.
+async fn try_again<'a>(
+    cluster: &'a Cluster,
+    key: Option<u64>,
+    mut request: Request<ProxyBody>,
+    clock: Clock,
+    policy: &RetryPolicy,
+    tries: &mut Tries,
+) -> Result<Try<'a>, RequestError> {
+    let mut addresses = Vec::new();
+    let mut retrying = None;
+    let mut target = first(cluster, key)?;
+    for attempts in 1..=policy.attempts.min(limits::RETRIES) {
+        let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
+        let mut tried = Try::at(target, request, clock, tries).await;
+        tried.retry = retrying.take();
+        let fires = retry::fires(policy, outcome(&tried.result));
+        let unsent = tried.result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
+        let wait = retry::backoff(policy.backoff, attempts);
+        let Some(again) = unsent.or(spare).filter(|_| fires && wait < clock.remaining()) else {
+            return Ok(tried);
+        };
+        addresses.push(target.address());
+        let (Ok(next), Ok(counted)) = (Target::pick(cluster, key, avoided(policy, &addresses)), may_retry(cluster))
+        else {
+            return Ok(tried);
+        };
+        (retrying, request) = (counted, again);
+        // Closes what is left of the failed try before the next one begins.
+        drop(tried);
+        sleep(wait).await;
+        // Who was in before the wait may be out after it.
+        target = Target::pick(cluster, key, avoided(policy, &addresses)).unwrap_or(next);
+    }
+    let mut tried = Try::at(target, request, clock, tries).await;
+    tried.retry = retrying;
+    Ok(tried)
+}
+
+/// One try, over or with its response on the way.
+struct Try<'a> {
+    target: Target<'a>,
+    result: Result<Answered, Failure>,
+    /// What is counted until the response has ended: the endpoint's activity, the request and the retry.
+    active: Option<Active>,
+    admitted: Option<Counted>,
+    retry: Option<Counted>,
+}
+
+impl<'a> Try<'a> {
+    /// Sends the request there.
+    async fn at(target: Target<'a>, request: Request<ProxyBody>, clock: Clock, tries: &mut Tries) -> Self {
+        tries.begin(target);
+        let active = target.cluster.is_tracked().then(|| target.member.state.enter());
+        let mut counted = CountedTry { cluster: target.cluster, result: UpstreamResult::Cancelled };
+        let result = attempt(target, request, clock).await;
+        counted.result = match &result {
+            Ok(answered) if answered.response.status().is_server_error() => UpstreamResult::ServerError,
+            Ok(_) => UpstreamResult::Success,
+            Err(failure) => failure.result(),
+        };
+        drop(counted);
+        let failed = match &result {
+            Ok(answered) => Verdict::of(answered.response.status()),
+            Err(failure) if failure.is_upstreams() => Verdict::LocalFailure,
+            Err(_) => Verdict::Success,
+        };
+        // Success is only known at the end of the response.
+        if failed != Verdict::Success {
+            outlier::observe(target.cluster, target.member, failed);
+        }
+        Self { target, result, active, admitted: None, retry: None }
+    }
+
+    /// The response, followed to its end where that is wanted.
+    fn finish(self, attempts: u32) -> Result<Forwarded, RequestError> {
+        let Answered { mut response, upgrade } = self.result?;
+        let endpoint = self.target.address();
+        let verdict = Verdict::of(response.status());
+        let counted = self.active.map(|active| (active, self.admitted, self.retry));
+        let watch = counted.map(|counted| Watch::new(self.target, verdict, counted));
+        let upgrade = match (upgrade, watch) {
+            (Some(connection), watch) => {
+                watch.as_ref().inspect(|watch| watch.ended());
+                Some(Upgrade { connection, watch })
+            }
+            (None, Some(watch)) => {
+                response = response.map(|body| watch.follow(body));
+                None
+            }
+            (None, None) => None,
+        };
+        Ok(Forwarded { response, upgrade, endpoint, attempts })
+    }
+}
+
+/// Counts a try when it is dropped: as given up, unless its end has come.
+struct CountedTry<'a> {
+    cluster: &'a Cluster,
+    result: UpstreamResult,
+}
+
+impl Drop for CountedTry<'_> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.cluster.metrics() {
+            metrics.request(self.result);
         }
     }
 }
 
-/// Makes the first try and the retries that the policy allows.
-async fn try_again(
-    cluster: &Cluster,
-    mut request: Request<ProxyBody>,
-    clock: Clock,
-    policy: &RetryPolicy,
-) -> Result<Forwarded, RequestError> {
-    let mut tried = Vec::new();
-    for attempts in 1..=policy.attempts.min(limits::RETRIES) {
-        let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
-        let endpoint = pick(cluster, avoided(policy, &tried))?;
-        let mut result = attempt(endpoint, request, clock).await;
-        let fires = retry::fires(policy, outcome(&result));
-        let unsent = result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
-        let wait = retry::backoff(policy.backoff, attempts);
-        match unsent.or(spare).filter(|_| fires && wait < clock.remaining()) {
-            Some(again) => request = again,
-            None => return result.map(|answered| answered.from(endpoint, attempts)).map_err(Failure::into),
+/// The endpoint of the first try.
+fn first(cluster: &Cluster, key: Option<u64>) -> Result<Target<'_>, RequestError> {
+    Target::pick(cluster, key, &[]).inspect_err(|_| {
+        if let Some(metrics) = cluster.metrics() {
+            metrics.request(UpstreamResult::NoEndpoint);
         }
-        // Closes what is left of the failed try before the next one begins.
-        drop(result);
-        tried.push(endpoint);
-        sleep(wait).await;
+    })
+}
+
+/// Counts a request, where its cluster's are counted.
+fn admit(cluster: &Cluster) -> Result<Option<Counted>, RequestError> {
+    if !cluster.is_tracked() {
+        return Ok(None);
     }
-    let endpoint = pick(cluster, avoided(policy, &tried))?;
-    let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX).saturating_add(1);
-    attempt(endpoint, request, clock).await.map(|answered| answered.from(endpoint, attempts)).map_err(Failure::into)
+    let state = cluster.state();
+    state.requests.enter(cluster.policy().pool.max_requests).map(Some).ok_or_else(|| {
+        state.overflowed(Limit::Requests);
+        RequestError::UpstreamOverloaded { destination: cluster.name().to_owned(), limit: "requests are active" }
+    })
+}
+
+/// Counts a retry, and holds it against the limit where its cluster's are counted.
+fn may_retry(cluster: &Cluster) -> Result<Option<Counted>, Limit> {
+    let retrying = retry_of(cluster)?;
+    if let Some(metrics) = cluster.metrics() {
+        metrics.retry();
+    }
+    Ok(retrying)
+}
+
+fn retry_of(cluster: &Cluster) -> Result<Option<Counted>, Limit> {
+    if !cluster.is_tracked() {
+        return Ok(None);
+    }
+    let (state, policy) = (cluster.state(), cluster.policy());
+    let limit = match policy.retry_budget {
+        Some(budget) => Some(budget.of(state.requests())),
+        None => policy.pool.max_retries,
+    };
+    state.retries.enter(limit).map(Some).ok_or_else(|| {
+        state.overflowed(Limit::Retries);
+        Limit::Retries
+    })
 }
 
 /// The endpoints that a retry goes to only when there are no others.
@@ -105,11 +281,6 @@ async fn begin(body: ProxyBody) -> Result<ProxyBody, RequestError> {
         Ok(begun) => begun.map_err(|error| of_body(&error)),
         Err(_) => Err(RequestError::RequestTimeout),
     }
-}
-
-fn pick(cluster: &Cluster, tried: &[SocketAddr]) -> Result<SocketAddr, RequestError> {
-    let picked = balance::pick(cluster, tried);
-    picked.ok_or_else(|| RequestError::NoEndpoint { destination: cluster.name().to_owned() })
 }
 
 fn outcome(result: &Result<Answered, Failure>) -> TryOutcome<'_> {
@@ -132,12 +303,6 @@ impl Clock {
     }
 }
 
-impl Answered {
-    fn from(self, endpoint: SocketAddr, attempts: u32) -> Forwarded {
-        Forwarded { response: self.response, upgrade: self.upgrade, endpoint, attempts }
-    }
-}
-
 impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         failure.error
@@ -154,7 +319,8 @@ mod tests {
         let cluster = cluster([port(1), port(2)]);
         let mut policy = retrying(1, []).retries.unwrap();
         let picked = |policy: &RetryPolicy| {
-            let mut picked: Vec<_> = (0..4).map(|_| pick(&cluster, avoided(policy, &[port(1)])).unwrap()).collect();
+            let pick = || Target::pick(&cluster, None, avoided(policy, &[port(1)])).unwrap().address();
+            let mut picked: Vec<_> = (0..40).map(|_| pick()).collect();
             picked.sort();
             picked.dedup();
             picked

@@ -1,23 +1,38 @@
 //! Services by name, their endpoints, and the way to them.
 //!
-//! [`forward`](forward()) picks an endpoint ([`balance`]), takes a connection to it ([`pool`], [`connect`]), makes the
-//! try ([`attempt`]), repeats it when that is allowed and worth it ([`retry`]) and streams the response back
-//! ([`response`]); after a 101, [`splice`] takes over. Which service a request is for was decided before. [`tunnel`] passes
-//! on connections that are not ours to read.
+//! [`forward`](forward()) picks an endpoint ([`balance`]), takes a connection to it ([`target`]: from the [`pool`] or,
+//! where a [`policy`] rules them, from the [`slots`] of the [`cluster`]), makes the try ([`attempt`]), repeats it when
+//! that is allowed and worth it ([`retry`]) and streams the response back ([`response`]), followed to its end ([`watch`]);
+//! after a 101, [`splice`] takes over. Which service a request is for was decided before. What is known of endpoints
+//! ([`state`]: activity, failures, health) outlives snapshots; [`outlier`] leaves those out that fail, and
+//! [`health`] those that say they are unwell. [`tunnel`] passes on connections that are not ours to read.
 
 mod attempt;
 mod balance;
+pub mod cluster;
 mod connect;
+pub mod endpoint;
+mod figures;
 pub mod forward;
 mod framing;
+pub mod health;
+pub mod limit;
+pub mod member;
+mod outlier;
+pub mod policy;
 mod pool;
+mod record;
 pub mod registry;
 mod response;
 pub mod retry;
+mod slots;
 pub mod splice;
+pub mod state;
+mod target;
 pub mod tunnel;
+mod watch;
 
-pub use forward::{ForwardPolicy, Forwarded, forward};
+pub use forward::{ForwardPolicy, Forwarded, Tries, forward, forward_noting};
 
 #[cfg(test)]
 pub(crate) mod tests;

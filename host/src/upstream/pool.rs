@@ -3,7 +3,8 @@
 //! A worker is one thread, so its idle connections need no lock. A connection comes back only after an exchange that
 //! ended well on both sides; the most recently used one goes out first, which lets the others grow old and be closed.
 
-use super::connect::connect;
+use super::connect::{Setup, connect};
+use super::slots::Home;
 use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::timer::Timer;
@@ -19,6 +20,7 @@ thread_local! {
 }
 
 /// A connection in use by one exchange. Dropping it closes the connection.
+#[derive(Debug)]
 pub(super) struct Lease {
     /// Sends the request.
     pub(super) sender: SendRequest<ProxyBody>,
@@ -26,6 +28,8 @@ pub(super) struct Lease {
     pub(super) address: SocketAddr,
     /// How long it was idle; none for a new one.
     pub(super) idle: Option<Duration>,
+    /// Where it goes after the exchange, when a policy rules its cluster's connections.
+    pub(super) home: Option<Home>,
     /// For the deadlines of its exchanges, one after the other.
     pub(super) timer: Timer,
 }
@@ -58,14 +62,18 @@ impl Lease {
     }
 
     /// A new connection, within `limit`.
-    pub(super) async fn open(address: SocketAddr, limit: Duration) -> Result<Self, String> {
-        connect(address, limit).await.map(|sender| Self { sender, address, idle: None, timer: Timer::default() })
+    pub(super) async fn open(address: SocketAddr, limit: Duration, setup: Setup) -> Result<Self, String> {
+        let sender = connect(address, limit, setup).await?;
+        Ok(Self { sender, address, idle: None, timer: Timer::default(), home: None })
     }
 
     /// Keeps the connection for the next exchange, unless it is closed or there are enough.
-    pub(super) fn give_back(self) {
+    pub(super) fn give_back(mut self) {
         if self.sender.is_closed() {
             return;
+        }
+        if let Some(home) = self.home.take() {
+            return home.take_in(self);
         }
         // During the thread's end there is no pool any more, and the connection just closes.
         let sweep = POOL.try_with(|pool| pool.borrow_mut().put(self)).unwrap_or(false);
@@ -82,7 +90,7 @@ impl Pool {
             let age = now.saturating_duration_since(since);
             // One that is not ready still sends the rest of a request that was answered early.
             if age <= limits::UPSTREAM_IDLE && sender.is_ready() {
-                return Some(Lease { sender, address, idle: Some(age), timer });
+                return Some(Lease { sender, address, idle: Some(age), timer, home: None });
             }
         }
         None

@@ -1,5 +1,6 @@
 //! Hands an upgraded connection through, byte for byte.
 
+use super::forward::Upgrade;
 use crate::config::limits;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -12,8 +13,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// Copies both ways until both sides have ended, one has failed or both have been silent for too long.
 ///
 /// Call it once the 101 is on its way to the client: the client's side resolves when it has been sent.
-pub async fn splice(client: OnUpgrade, upstream: OnUpgrade) {
-    let both = async { tokio::try_join!(client, upstream) };
+pub async fn splice(client: OnUpgrade, upstream: Upgrade) {
+    let Upgrade { connection, watch } = upstream;
+    let both = async { tokio::try_join!(client, connection) };
     let (client, upstream) = match timeout(limits::UPGRADE_HANDOVER, both).await {
         Ok(Ok(both)) => both,
         Ok(Err(error)) => return tracing::debug!(%error, "an upgrade was not completed"),
@@ -23,6 +25,8 @@ pub async fn splice(client: OnUpgrade, upstream: OnUpgrade) {
         Ok((sent, received)) => tracing::debug!(sent, received, "an upgraded connection ended"),
         Err(error) => tracing::debug!(%error, "an upgraded connection ended with an error"),
     }
+    // Until here its endpoint was busy.
+    drop(watch);
 }
 
 /// Copies both ways and returns the bytes from `left` to `right` and back. The end of one side is passed on to the

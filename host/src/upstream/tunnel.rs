@@ -1,8 +1,8 @@
 //! Connections that are passed on as they are, such as TLS that is not ours to end.
 
-use super::balance::pick;
 use super::registry::Registry;
 use super::splice::copy_both;
+use super::target::Target;
 use crate::config::limits;
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +20,10 @@ pub fn endpoints(registry: &Registry, name: &str, port: u16) -> Vec<SocketAddr> 
     };
     let mut chosen = Vec::new();
     for _ in 0..TRIES {
-        chosen.extend(pick(&cluster, &chosen).filter(|address| !chosen.contains(address)));
+        let Ok(target) = Target::pick(&cluster, None, &chosen) else { break };
+        if !chosen.contains(&target.address()) {
+            chosen.push(target.address());
+        }
     }
     chosen
 }

@@ -10,7 +10,9 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// The body of an answer; an error breaks the connection.
 pub(super) type ScriptedBody = UnsyncBoxBody<Bytes, Broken>;
@@ -63,6 +65,8 @@ pub enum Behaviour {
     Reset,
     /// Another behaviour, later.
     Later(Duration, Box<Behaviour>),
+    /// Another behaviour, after so long and one request at a time: the others queue.
+    InTurn(Arc<Mutex<()>>, Duration, Box<Behaviour>),
 }
 
 impl Behaviour {
@@ -92,6 +96,12 @@ impl Behaviour {
         Self::Later(delay, Box::new(self))
     }
 
+    /// The same, one request at a time and so long for each: what a service does that is at its limit.
+    #[must_use]
+    pub fn one_at_a_time(self, each: Duration) -> Self {
+        Self::InTurn(Arc::default(), each, Box::new(self))
+    }
+
     fn ok(media_type: &str, body: Bytes) -> Self {
         Self::Answer { status: 200, headers: vec![("content-type".into(), media_type.into())], body }
     }
@@ -112,20 +122,38 @@ impl Behaviour {
     /// Answers a request that has arrived.
     pub(super) async fn answer(self, request: Recorded) -> Result<Response<ScriptedBody>, Broken> {
         let mut behaviour = self;
-        while let Self::Later(delay, next) = behaviour {
-            tokio::time::sleep(delay).await;
-            behaviour = *next;
+        loop {
+            behaviour = match behaviour {
+                Self::Later(delay, next) => {
+                    tokio::time::sleep(delay).await;
+                    *next
+                }
+                Self::InTurn(turn, each, next) => {
+                    let _turn = turn.lock().await;
+                    tokio::time::sleep(each).await;
+                    *next
+                }
+                other => break prompt(other, &request),
+            };
         }
-        match behaviour {
-            Self::Answer { status, headers, body } => answer(status, &headers, body),
-            Self::Echo => {
-                let json = Bytes::from(echo(&request).to_string());
-                answer(200, &[("content-type".into(), "application/json".into())], json)
-            }
-            Self::Chunks { chunks, pause, trailers } => Ok(streamed(chunks, pause, map(&trailers))),
-            Self::Half(body) => Ok(half(&body)),
-            Self::Reset | Self::EchoStream | Self::Upgrade | Self::Later(..) => Err(Broken),
+    }
+}
+
+/// What goes out at once.
+fn prompt(behaviour: Behaviour, request: &Recorded) -> Result<Response<ScriptedBody>, Broken> {
+    match behaviour {
+        Behaviour::Answer { status, headers, body } => answer(status, &headers, body),
+        Behaviour::Echo => {
+            let json = Bytes::from(echo(request).to_string());
+            answer(200, &[("content-type".into(), "application/json".into())], json)
         }
+        Behaviour::Chunks { chunks, pause, trailers } => Ok(streamed(chunks, pause, map(&trailers))),
+        Behaviour::Half(body) => Ok(half(&body)),
+        Behaviour::Reset
+        | Behaviour::EchoStream
+        | Behaviour::Upgrade
+        | Behaviour::Later(..)
+        | Behaviour::InTurn(..) => Err(Broken),
     }
 }
 

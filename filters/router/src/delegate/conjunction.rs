@@ -38,14 +38,13 @@ fn both(root: &Match, own: &Match) -> Option<Match> {
     let mut both = root.clone();
     for (field, value) in own {
         let merged = match (root.get(field), field.as_str()) {
-            (None, _) => value.clone(),
+            (None, _) | (Some(_), "statPrefix") => value.clone(),
             (Some(other), "uri" | "scheme" | "method" | "authority") => narrower(other, value)?,
             (Some(other), "headers" | "queryParams") => members(other, value, narrower)?,
             (Some(other), "withoutHeaders") => members(other, value, wider)?,
             (Some(other), "sourceLabels") => members(other, value, equal)?,
             (Some(other), "gateways") => part(other, value)?,
             (Some(other), "name") => joined(other, value),
-            (Some(_), "statPrefix") => value.clone(),
             (Some(other), _) => equal(other, value)?,
         };
         both.insert(field.clone(), merged);

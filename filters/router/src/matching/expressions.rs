@@ -10,7 +10,7 @@ use regex_automata::nfa::thompson::{self, Compiler, WhichCaptures};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::Hir;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 /// Fewer expressions than this are compared one by one, which costs less than keeping an automaton.
@@ -19,6 +19,14 @@ const FEWEST: usize = 4;
 const AUTOMATON_SIZE: usize = 2 << 20;
 /// Bytes of the states that one automaton keeps; when they are full it starts anew.
 const STATES_SIZE: usize = 1 << 20;
+/// Bytes of the states that all automata of the filter keep together: an eighth of the memory that an instance has, so
+/// that no choice of hosts and paths exhausts it. Automata for which nothing is left forget their states after each run.
+const ALL_STATES_SIZE: usize = 8 << 20;
+
+thread_local! {
+    /// Bytes of the states that are kept.
+    static KEPT: Cell<usize> = const { Cell::new(0) };
+}
 
 /// What expressions are there, and what is written for each.
 #[derive(Debug)]
@@ -32,9 +40,11 @@ pub(super) struct Expressions {
 
 #[derive(Debug)]
 struct Automaton {
-    automaton: DFA,
+    states: DFA,
     /// Only in use within one call of [`Automaton::run`].
     cache: RefCell<Option<Cache>>,
+    /// How much of [`KEPT`] is its own.
+    kept: Cell<usize>,
     /// The entries of each expression, sorted.
     entries: Vec<Vec<usize>>,
 }
@@ -116,32 +126,50 @@ impl Automaton {
         // own limit bounds that, too.
         let config =
             Config::new().match_kind(MatchKind::All).cache_capacity(STATES_SIZE).skip_cache_capacity_check(true);
-        let automaton = Builder::new().configure(config).build_from_nfa(nfa).ok()?;
+        let states = Builder::new().configure(config).build_from_nfa(nfa).ok()?;
         let entries = parsed.iter().map(|(_, entries)| entries.clone()).collect();
-        Some(Self { automaton, cache: RefCell::new(None), entries })
+        Some(Self { states, cache: RefCell::new(None), kept: Cell::new(0), entries })
     }
 
     /// Runs a path through and hands the entries of each expression that matches it to `visit`; nothing when the
     /// automaton has given up, in which case nothing was handed over.
-    fn run(&self, path: &str, mut visit: impl FnMut(&[usize])) -> Option<()> {
+    fn run(&self, path: &str, visit: impl FnMut(&[usize])) -> Option<()> {
         let mut cache = self.cache.try_borrow_mut().ok()?;
-        let cache = cache.get_or_insert_with(|| self.automaton.create_cache());
+        let found = self.search(path, cache.get_or_insert_with(|| self.states.create_cache()), visit);
+        let others = KEPT.get().saturating_sub(self.kept.get());
+        let own = cache.as_ref().map_or(0, Cache::memory_usage);
+        let kept = if others + own <= ALL_STATES_SIZE { own } else { 0 };
+        if kept == 0 {
+            *cache = None;
+        }
+        KEPT.set(others + kept);
+        self.kept.set(kept);
+        found
+    }
+
+    fn search(&self, path: &str, cache: &mut Cache, mut visit: impl FnMut(&[usize])) -> Option<()> {
         let input = Input::new(path).anchored(Anchored::Yes);
-        let mut state = self.automaton.start_state_forward(cache, &input).ok()?;
+        let mut state = self.states.start_state_forward(cache, &input).ok()?;
         for byte in path.bytes() {
-            state = self.automaton.next_state(cache, state, byte).ok()?;
+            state = self.states.next_state(cache, state, byte).ok()?;
             if state.is_dead() {
                 return Some(());
             }
         }
-        state = self.automaton.next_eoi_state(cache, state).ok()?;
+        state = self.states.next_eoi_state(cache, state).ok()?;
         if state.is_match() {
-            for number in 0..self.automaton.match_len(cache, state) {
-                let expression = self.automaton.match_pattern(cache, state, number);
+            for number in 0..self.states.match_len(cache, state) {
+                let expression = self.states.match_pattern(cache, state, number);
                 visit(self.entries.get(expression.as_usize()).map_or(&[], Vec::as_slice));
             }
         }
         Some(())
+    }
+}
+
+impl Drop for Automaton {
+    fn drop(&mut self) {
+        KEPT.set(KEPT.get().saturating_sub(self.kept.get()));
     }
 }
 
@@ -192,6 +220,26 @@ mod tests {
         let built = Expressions::build(&numbered);
         assert!(built.automata.len() > 1 && built.others.is_empty(), "{}", built.automata.len());
         assert_eq!(found(&written, "/59/abc").0, [59]);
+    }
+
+    #[test]
+    fn automata_of_many_hosts_share_a_bound_and_still_match_beyond_it() {
+        let written: Vec<String> = (0..200).map(|number| format!("/.*{number}.*[a-y]{{1,9}}")).collect();
+        let numbered: Vec<(&str, usize)> = written.iter().map(String::as_str).zip(0..).collect();
+        let hosts: Vec<Expressions> = (0..40).map(|_| Expressions::build(&numbered)).collect();
+        let before = KEPT.get();
+        for built in &hosts {
+            for number in 0..100_u64 {
+                let mut found = 0;
+                built.walk(&format!("/{number}{}", "abcdefghij".repeat(3)), |entries, _| found += entries.len());
+                assert!(found > 0, "{number}");
+            }
+            assert!(KEPT.get() <= ALL_STATES_SIZE);
+        }
+        let forgotten = hosts.iter().flat_map(|built| &built.automata).filter(|automaton| automaton.kept.get() == 0);
+        assert!(forgotten.count() > 0, "the test goes beyond the bound");
+        drop(hosts);
+        assert_eq!(KEPT.get(), before);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Tree {
     fn link(&mut self, parent: usize, label: &[u8], child: usize) {
         let (Some(parent), Some(&first)) = (self.nodes.get_mut(parent), label.first()) else { return };
         match parent.children.binary_search_by_key(&first, |(byte, _)| *byte) {
-            Ok(at) => parent.children[at] = (first, child),
+            Ok(at) => parent.children.get_mut(at).into_iter().for_each(|known| *known = (first, child)),
             Err(at) => parent.children.insert(at, (first, child)),
         }
     }

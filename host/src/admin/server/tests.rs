@@ -1,6 +1,7 @@
 //! The endpoint over real sockets, asked by the real client.
 
 use super::super::client::{AdminClient, ClientError};
+use super::super::endpoints::{EndpointCondition, EndpointStatus};
 use super::super::view::*;
 use super::*;
 use crate::telemetry::log::{Format, LogLevels, detached};
@@ -44,6 +45,22 @@ impl AdminView for View {
 
     fn config(&self) -> ConfigStatus {
         ConfigStatus { generation: 7, ..ConfigStatus::default() }
+    }
+
+    fn endpoints(&self) -> Vec<EndpointStatus> {
+        vec![EndpointStatus {
+            service: "shop".into(),
+            port: Some(80),
+            address: ([10, 0, 0, 1], 8080).into(),
+            weight: 1,
+            labels: [("version".to_owned(), "v1".to_owned())].into(),
+            subsets: Vec::new(),
+            state: EndpointCondition::Ejected,
+            reason: Some("too many 5xx responses in a row".into()),
+            returns_in: Some(500),
+            active: Some(2),
+            ejections: 1,
+        }]
     }
 
     fn explain(&self, request: ExplainRequest) -> Result<ExplainAnswer, String> {
@@ -102,6 +119,7 @@ fn answers_the_client_over_tcp_and_over_a_unix_socket() {
         let running = start(&address);
         let client = AdminClient::new(running.server.address().clone());
         assert_eq!(client.filters().unwrap(), running.view.filters());
+        assert_eq!(client.endpoints().unwrap(), running.view.endpoints());
         assert_eq!(client.config().unwrap().generation, 7);
         let request = ExplainRequest { method: "GET".into(), url: "http://shop/a".into(), headers: vec![], body: None };
         assert_eq!(client.explain(&request).unwrap().outcome.summary, "shop");

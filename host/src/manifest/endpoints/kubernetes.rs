@@ -1,14 +1,14 @@
 //! `Service` (v1) and `EndpointSlice` (discovery.k8s.io/v1), as a cluster or a file gives them.
 //!
 //! A slice belongs to the service that its label names, in its own namespace. Selectors are not followed: there are no
-//! pods here.
+//! pods here, so what subsets select by are the labels of the slice itself.
 
 use super::{ENDPOINT_SLICE, HostSchema, SERVICE, Scope, codes, compile, item};
 use crate::manifest::document::Document;
 use crate::manifest::nearest;
-use crate::upstream::registry::{Endpoint, ServicePort};
+use crate::upstream::registry::{Endpoint, Labels, Readiness, ServicePort};
 use serde::Deserialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
@@ -29,6 +29,7 @@ struct Service {
 struct ServiceSpec {
     ports: Option<Vec<Port>>,
     external_name: Option<String>,
+    publish_not_ready_addresses: Option<bool>,
 }
 
 // The names are the format's own.
@@ -60,7 +61,7 @@ struct EndpointSlice {
 
 #[derive(Deserialize)]
 struct Metadata {
-    labels: Option<HashMap<String, String>>,
+    labels: Option<Labels>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +80,8 @@ struct SliceEndpoint {
 #[derive(Deserialize)]
 struct Conditions {
     ready: Option<bool>,
+    serving: Option<bool>,
+    terminating: Option<bool>,
 }
 
 /// A slice whose addresses are known and whose service is named.
@@ -86,8 +89,8 @@ struct Backend<'a> {
     document: &'a Document,
     service: String,
     ports: Vec<SlicePort>,
-    /// Of endpoints that are ready.
-    addresses: Vec<IpAddr>,
+    labels: Arc<Labels>,
+    addresses: Vec<(IpAddr, Readiness)>,
 }
 
 /// Adds all services.
@@ -118,8 +121,7 @@ fn backend<'a>(document: &'a Document, slice: EndpointSlice, scope: &mut Scope<'
     let names = slice.address_type == "FQDN";
     let mut addresses = Vec::new();
     for (index, endpoint) in slice.endpoints.into_iter().flatten().enumerate() {
-        // An unknown condition counts as ready, as Kubernetes asks.
-        let ready = endpoint.conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
+        let readiness = endpoint.conditions.map_or(Readiness::Ready, |conditions| conditions.readiness());
         for (place, address) in endpoint.addresses.iter().enumerate() {
             let pointer = item(&format!("{}/addresses", item("/endpoints", index)), place);
             let found = scope.addresses(document, &pointer, address, names);
@@ -127,17 +129,28 @@ fn backend<'a>(document: &'a Document, slice: EndpointSlice, scope: &mut Scope<'
                 let message = format!("`{address}` is not an address of type {}", slice.address_type);
                 scope.error(document, codes::ENDPOINT_ADDRESS, &pointer, message, None);
             }
-            addresses.extend(found.into_iter().filter(|_| ready));
+            addresses.extend(found.into_iter().map(|found| (found, readiness)));
         }
     }
-    let service = slice.metadata.labels.and_then(|mut labels| labels.remove(SERVICE_NAME));
-    let Some(service) = service else {
+    let mut labels = slice.metadata.labels.unwrap_or_default();
+    let Some(service) = labels.remove(SERVICE_NAME) else {
         let message = format!("the slice has no label `{SERVICE_NAME}`, so it belongs to no Service");
         let help = "write `labels: {kubernetes.io/service-name: NAME}` under `metadata`";
         scope.error(document, codes::SLICE_WITHOUT_SERVICE_NAME, "/metadata", message, Some(help));
         return None;
     };
-    Some(Backend { document, service, ports: slice.ports.unwrap_or_default(), addresses })
+    Some(Backend { document, service, ports: slice.ports.unwrap_or_default(), labels: Arc::new(labels), addresses })
+}
+
+impl Conditions {
+    /// A condition that is not given counts as good, as Kubernetes asks.
+    fn readiness(&self) -> Readiness {
+        match (self.ready.unwrap_or(true), self.serving.unwrap_or(false), self.terminating.unwrap_or(false)) {
+            (true, ..) => Readiness::Ready,
+            (false, true, true) => Readiness::Terminating,
+            (false, ..) => Readiness::NotReady,
+        }
+    }
 }
 
 fn report_unknown_service(backend: &Backend<'_>, known: &HashSet<(&str, &str)>, scope: &mut Scope<'_>) {
@@ -168,13 +181,22 @@ fn add_service(document: &Document, spec: &ServiceSpec, backends: &[&Backend<'_>
             Some(addresses) => addresses.iter().map(|address| Endpoint::at(*address, port.port)).collect(),
             None => endpoints(document, port, &pointer, backends, scope),
         };
+        if spec.publish_not_ready_addresses == Some(true) {
+            for endpoint in &mut endpoints {
+                endpoint.readiness = Readiness::Ready;
+            }
+        }
         let mut seen = HashSet::new();
         endpoints.retain(|endpoint| seen.insert(endpoint.address));
         ports.push(ServicePort { number: Some(port.port), name: port.name.clone(), endpoints });
         pointers.push(pointer);
     }
     scope.check_ports(document, &ports, &pointers);
-    if external.is_none() && backends.iter().all(|backend| backend.addresses.is_empty()) && !ports.is_empty() {
+    let serves = |backend: &&Backend<'_>| {
+        let all = spec.publish_not_ready_addresses == Some(true);
+        backend.addresses.iter().any(|(_, readiness)| all || *readiness != Readiness::NotReady)
+    };
+    if external.is_none() && !backends.iter().any(serves) && !ports.is_empty() {
         let why = if backends.is_empty() { "no EndpointSlice names it" } else { "no endpoint of its slices is ready" };
         let message = format!("the Service has no endpoints: {why}");
         let help = format!("requests to it are answered 503; add an EndpointSlice with the label `{SERVICE_NAME}`");
@@ -199,7 +221,11 @@ fn endpoints(
     for backend in backends {
         let Some(number) = port.number_in(&backend.ports) else { continue };
         matched = true;
-        endpoints.extend(backend.addresses.iter().map(|address| Endpoint::at(*address, number)));
+        endpoints.extend(backend.addresses.iter().map(|(address, readiness)| Endpoint {
+            labels: Arc::clone(&backend.labels),
+            readiness: *readiness,
+            ..Endpoint::at(*address, number)
+        }));
     }
     if !matched {
         let message = format!("no EndpointSlice of the Service has a port for port {}", port.port);
@@ -238,6 +264,6 @@ impl Port {
 
 impl Endpoint {
     fn at(address: IpAddr, port: u16) -> Self {
-        Self { address: SocketAddr::new(address, port) }
+        Self::new(SocketAddr::new(address, port))
     }
 }

@@ -1,9 +1,12 @@
-//! The kinds that the host itself implements: `Service` with `EndpointSlice`, and `ServiceEntry`. They say which
-//! services there are and where; the result is the registry of upstreams.
+//! The kinds that the host itself implements: `Service` with `EndpointSlice`, and `ServiceEntry` say which services
+//! there are and where; `DestinationRule` and `HealthCheck` how they are used. The result is the registry of upstreams.
 //!
 //! Host names are looked up while loading, on the thread that loads, and once: following DNS as it changes is not done
 //! here.
 
+mod destination_rule;
+mod duration;
+mod health_check;
 mod kubernetes;
 mod resolve;
 mod service_entry;
@@ -35,8 +38,12 @@ const ENDPOINT_SLICE: Kind = Kind { group: "discovery.k8s.io", versions: &["v1"]
 const SERVICE_ENTRY: Kind =
     Kind { group: "networking.istio.io", versions: &["v1", "v1beta1", "v1alpha3"], kind: "ServiceEntry" };
 
+const DESTINATION_RULE: Kind =
+    Kind { group: "networking.istio.io", versions: &["v1", "v1beta1", "v1alpha3"], kind: "DestinationRule" };
+const HEALTH_CHECK: Kind = Kind { group: "sluicegate.dev", versions: &["v1alpha1"], kind: "HealthCheck" };
+
 /// The kinds that the host implements.
-pub const KINDS: &[Kind] = &[SERVICE, ENDPOINT_SLICE, SERVICE_ENTRY];
+pub const KINDS: &[Kind] = &[SERVICE, ENDPOINT_SLICE, SERVICE_ENTRY, DESTINATION_RULE, HEALTH_CHECK];
 
 /// Whether the host implements a document's kind in its version.
 pub fn claims(document: &Document) -> bool {
@@ -50,7 +57,14 @@ pub fn build(documents: &[Arc<Document>], registry: &mut Registry, diagnostics: 
     service_entry::add(documents, &mut scope);
 }
 
-/// What both families of kinds work with.
+/// Says how the services are used, once all of them are known.
+pub fn apply_policies(documents: &[Arc<Document>], registry: &mut Registry, diagnostics: &mut Diagnostics) {
+    let mut scope = Scope { registry, diagnostics, resolver: Resolver::default() };
+    destination_rule::apply(documents, &mut scope);
+    health_check::apply(documents, &mut scope);
+}
+
+/// What all families of kinds work with.
 struct Scope<'a> {
     registry: &'a mut Registry,
     diagnostics: &'a mut Diagnostics,

@@ -2,7 +2,7 @@
 
 use super::{HostSchema, SERVICE_ENTRY, Scope, codes, compile, item};
 use crate::manifest::document::Document;
-use crate::upstream::registry::{Endpoint, ServicePort};
+use crate::upstream::registry::{Endpoint, Labels, ServicePort};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -51,6 +51,8 @@ enum Resolution {
 struct Workload {
     address: Option<String>,
     ports: Option<HashMap<String, u16>>,
+    labels: Option<Labels>,
+    weight: Option<u32>,
 }
 
 /// Adds all service entries.
@@ -81,7 +83,10 @@ fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
             continue;
         }
         let itself = match spec.endpoints.as_deref() {
-            None | Some([]) => vec![Located { addresses: scope.addresses(document, &at, &name, true), ports: None }],
+            None | Some([]) => {
+                let addresses = scope.addresses(document, &at, &name, true);
+                vec![Located { addresses, ports: None, labels: Arc::default(), weight: 1 }]
+            }
             Some(_) => Vec::new(),
         };
         let located: Vec<&Located<'_>> = written.iter().chain(&itself).collect();
@@ -95,6 +100,8 @@ fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
 struct Located<'a> {
     addresses: Vec<IpAddr>,
     ports: Option<&'a HashMap<String, u16>>,
+    labels: Arc<Labels>,
+    weight: u32,
 }
 
 /// The endpoints that are written down.
@@ -112,7 +119,10 @@ fn workloads<'a>(document: &Document, spec: &'a Spec, scope: &mut Scope<'_>) -> 
         if spec.resolution == Resolution::DnsRoundRobin {
             addresses.truncate(1);
         }
-        located.push(Located { addresses, ports: workload.ports.as_ref() });
+        let labels = Arc::new(workload.labels.clone().unwrap_or_default());
+        // No weight is the same as zero in the format, and means 1.
+        let weight = workload.weight.unwrap_or(1).max(1);
+        located.push(Located { addresses, ports: workload.ports.as_ref(), labels, weight });
     }
     located
 }
@@ -161,7 +171,11 @@ impl Port {
             let number = workload.ports.and_then(|ports| ports.get(&self.name)).copied();
             let number = number.or(self.target_port).unwrap_or(self.number);
             let addresses = workload.addresses.iter();
-            endpoints.extend(addresses.map(|address| Endpoint { address: SocketAddr::new(*address, number) }));
+            endpoints.extend(addresses.map(|address| Endpoint {
+                labels: Arc::clone(&workload.labels),
+                weight: workload.weight,
+                ..Endpoint::new(SocketAddr::new(*address, number))
+            }));
         }
         ServicePort { number: Some(self.number), name: Some(self.name.clone()), endpoints }
     }

@@ -1,10 +1,10 @@
 use super::*;
 use crate::manifest::{Diagnostics, parse};
-use crate::upstream::registry::Names;
+use crate::upstream::registry::{Names, Readiness};
 use std::path::Path;
 
-/// The registry as lines `name:port -> endpoints`, and the findings.
-fn build_from(text: &str) -> (Vec<String>, Vec<String>) {
+/// The registry, with its policies, and the findings.
+pub(super) fn registry_of(text: &str) -> (Registry, Vec<String>) {
     let mut diagnostics = Diagnostics::new();
     let documents = parse(Path::new("a.yaml"), text.as_bytes(), "default", &mut diagnostics);
     assert!(diagnostics.is_empty(), "{:?}", diagnostics.lines());
@@ -12,27 +12,30 @@ fn build_from(text: &str) -> (Vec<String>, Vec<String>) {
     assert!(documents.iter().all(|document| claims(document)));
     let mut registry = Registry::new(Names::default());
     build(&documents, &mut registry, &mut diagnostics);
+    apply_policies(&documents, &mut registry, &mut diagnostics);
+    diagnostics.sort();
+    let findings = diagnostics.iter().map(|found| match &found.help {
+        Some(help) => format!("{} | {help}", found.line()),
+        None => found.line(),
+    });
+    (registry, findings.collect())
+}
+
+/// The registry as lines `name:port -> endpoints`, and the findings.
+fn build_from(text: &str) -> (Vec<String>, Vec<String>) {
+    let (registry, findings) = registry_of(text);
     let mut lines: Vec<String> = registry
         .services()
         .flat_map(|service| {
             service.ports.iter().map(|port| {
-                let addresses: Vec<_> = port.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
+                let ready = port.endpoints.iter().filter(|endpoint| endpoint.readiness == Readiness::Ready);
+                let addresses: Vec<_> = ready.map(|endpoint| endpoint.address.to_string()).collect();
                 format!("{}:{} -> {}", service.name, port.number.unwrap_or(0), addresses.join(" "))
             })
         })
         .collect();
     lines.sort();
-    diagnostics.sort();
-    (
-        lines,
-        diagnostics
-            .iter()
-            .map(|found| match &found.help {
-                Some(help) => format!("{} | {help}", found.line()),
-                None => found.line(),
-            })
-            .collect(),
-    )
+    (lines, findings)
 }
 
 fn service(ports: &str) -> String {
@@ -57,6 +60,8 @@ fn host_schemas_compile() {
         include_str!("service.schema.json"),
         include_str!("endpoint_slice.schema.json"),
         include_str!("service_entry.schema.json"),
+        include_str!("destination_rule.schema.json"),
+        include_str!("health_check.schema.json"),
     ] {
         assert!(compile("a kind", text).is_ok_and(|schema| !schema.findings(&serde_json::json!([])).is_empty()));
     }
@@ -69,6 +74,42 @@ fn a_service_has_the_ready_endpoints_of_its_slices() {
     let (services, findings) = build_from(&text);
     assert_eq!(findings, [""; 0]);
     assert_eq!(services, ["shop.store.svc.cluster.local:80 -> 10.0.0.1:8080 10.0.0.3:8080"]);
+}
+
+#[test]
+fn an_endpoint_that_ends_serves_when_no_other_does_and_not_ready_ones_when_they_are_published() {
+    let endpoints = "[{addresses: [10.0.0.1], conditions: {ready: false}}, {addresses: [10.0.0.2], conditions: {ready: false, serving: true, terminating: true}}]";
+    let text = service("[{port: 80}]") + &slice("[{port: 8080}]", endpoints);
+    let serving = |text: &str| {
+        let registry = registry_of(text).0;
+        let cluster = registry.find("shop.store", None).unwrap();
+        cluster.members().iter().map(|member| member.endpoint.address.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(serving(&text), ["10.0.0.2:8080"]);
+    let published = text.replace("clusterIP: None", "publishNotReadyAddresses: true");
+    assert_eq!(serving(&published), ["10.0.0.1:8080", "10.0.0.2:8080"]);
+}
+
+#[test]
+fn labels_of_slices_and_labels_and_weights_of_entries_reach_the_endpoints() {
+    let text = service("[{port: 80}]")
+        + &slice("[{port: 8080}]", "[{addresses: [10.0.0.1]}]").replace("{kubernetes", "{version: v2, kubernetes")
+        + "---\n"
+        + &entry(
+            "{hosts: [api.example.com], resolution: STATIC, ports: [{number: 80, name: http}], endpoints: [{address: 10.0.0.2, weight: 3, labels: {version: v3}}, {address: 10.0.0.3, weight: 0}]}",
+        );
+    let (registry, findings) = registry_of(&text);
+    assert!(findings.is_empty(), "{findings:?}");
+    let described = |host: &str| {
+        let cluster = registry.find(host, None).unwrap();
+        cluster
+            .members()
+            .iter()
+            .map(|member| format!("{} {:?}", member.endpoint.weight, member.endpoint.labels))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(described("shop.store"), [r#"1 {"version": "v2"}"#]);
+    assert_eq!(described("api.example.com"), [r#"3 {"version": "v3"}"#, "1 {}"]);
 }
 
 #[test]

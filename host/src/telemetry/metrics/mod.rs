@@ -4,6 +4,7 @@
 //! Whoever counts on the hot path holds a handle ([`FilterMetrics`], [`UpstreamMetrics`], ...) that was made when a
 //! snapshot was loaded; the series vanish with the last copy of the handle, so old filter versions leave no trace.
 
+mod endpoint;
 mod event;
 mod family;
 mod filter;
@@ -13,6 +14,7 @@ mod process;
 mod request;
 mod upstream;
 
+pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
 pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
@@ -32,7 +34,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use request::Requests;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use upstream::UpstreamKey;
 
@@ -55,6 +57,7 @@ struct Families {
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
     mirrors: MirrorMetrics,
     process: Process,
+    figures: OnceLock<Weak<dyn UpstreamFigures>>,
 }
 
 impl Metrics {
@@ -69,6 +72,7 @@ impl Metrics {
             subscriptions: Live::default(),
             mirrors: MirrorMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
+            figures: OnceLock::new(),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
         Self { families, registry: Arc::new(registry) }
@@ -82,6 +86,13 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// Shows these figures of services beside what is counted here, for as long as somebody keeps them. Only
+    /// the first ones count.
+    pub fn show_upstreams(&self, figures: Weak<dyn UpstreamFigures>) {
+        // A second call would mean two configurations in one process, which there never are.
+        let _ = self.families.figures.set(figures);
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -144,6 +155,9 @@ impl Collector for Families {
         self.requests.encode(&mut encoder)?;
         filter::encode(&self.filters, &mut encoder)?;
         upstream::encode(&self.upstreams, &mut encoder)?;
+        if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {
+            endpoint::encode(figures.as_ref(), &mut encoder)?;
+        }
         event::encode_channels(&self.channels, &mut encoder)?;
         event::encode_subscriptions(&self.subscriptions, &mut encoder)
     }

@@ -13,7 +13,7 @@ pub enum UpstreamResult {
     Success,
     /// A response of 500 or above.
     ServerError,
-    /// No endpoint is known.
+    /// No endpoint is known, or all are out.
     NoEndpoint,
     /// No connection.
     ConnectFailure,
@@ -25,10 +25,12 @@ pub enum UpstreamResult {
     Invalid,
     /// The proxy gave it up: the client left, or another call of the plan failed.
     Cancelled,
+    /// A limit of the service's policy was met.
+    Overflow,
 }
 
 impl UpstreamResult {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Success, "success"),
         (Self::ServerError, "server_error"),
         (Self::NoEndpoint, "no_endpoint"),
@@ -37,6 +39,7 @@ impl UpstreamResult {
         (Self::Deadline, "deadline"),
         (Self::Invalid, "invalid"),
         (Self::Cancelled, "cancelled"),
+        (Self::Overflow, "overflow"),
     ];
 }
 

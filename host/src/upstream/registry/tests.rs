@@ -9,7 +9,7 @@ fn several_flags_for_one_name_add_endpoints() {
     }
     let ports = |host: &str, port| {
         let cluster = registry.find(host, port)?;
-        Some(cluster.endpoints().iter().map(|endpoint| endpoint.address.port()).collect::<Vec<_>>())
+        Some(cluster.members().iter().map(|member| member.endpoint.address.port()).collect::<Vec<_>>())
     };
     assert_eq!(ports("a", Some(80)), Some(vec![1, 2]));
     assert_eq!(ports("a.default.svc", Some(81)), Some(vec![3]));

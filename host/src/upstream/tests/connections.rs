@@ -16,7 +16,7 @@ async fn failure(cluster: &Cluster, policy: &ForwardPolicy) -> RequestError {
 }
 
 fn within(milliseconds: u64) -> ForwardPolicy {
-    ForwardPolicy { timeout: Some(Duration::from_millis(milliseconds)), retries: None }
+    ForwardPolicy { timeout: Some(Duration::from_millis(milliseconds)), ..ForwardPolicy::default() }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Upstreams made of plain sockets, and a front that forwards whatever a client of plain sockets sends.
 
 use crate::body::ProxyBody;
+use crate::upstream::policy::{Policy, PortPolicies, ServicePolicy};
 use crate::upstream::registry::{Cluster, Endpoint, Names, Registry, ServicePort};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward};
@@ -180,7 +181,7 @@ pub(crate) fn retrying(attempts: u32, conditions: impl Into<Vec<RetryCondition>>
         backoff: 1,
         ignore_previous_hosts: true,
     };
-    ForwardPolicy { timeout: None, retries: Some(retries) }
+    ForwardPolicy { retries: Some(retries), ..ForwardPolicy::default() }
 }
 
 /// An address where nothing listens, for what never connects.
@@ -197,10 +198,22 @@ pub(crate) fn cluster(addresses: impl IntoIterator<Item = SocketAddr>) -> Cluste
     registry([("shop", addresses.into_iter().collect())]).find("shop", None).unwrap()
 }
 
+pub(crate) fn cluster_with(addresses: impl IntoIterator<Item = SocketAddr>, policy: Policy) -> Cluster {
+    cluster_of(addresses.into_iter().map(Endpoint::new).collect(), policy)
+}
+
+pub(crate) fn cluster_of(endpoints: Vec<Endpoint>, policy: Policy) -> Cluster {
+    let mut registry = Registry::new(Names::default());
+    registry.add("shop".to_owned(), vec![ServicePort { number: None, name: None, endpoints }]);
+    let base = PortPolicies { all: Arc::new(policy), ..PortPolicies::default() };
+    registry.set_policy("shop", ServicePolicy { base, subsets: Vec::new() });
+    registry.find("shop", None).unwrap()
+}
+
 pub(crate) fn registry<const N: usize>(services: [(&str, Vec<SocketAddr>); N]) -> Registry {
     let mut registry = Registry::new(Names::default());
     for (name, addresses) in services {
-        let endpoints = addresses.into_iter().map(|address| Endpoint { address }).collect();
+        let endpoints = addresses.into_iter().map(Endpoint::new).collect();
         registry.add(name.to_owned(), vec![ServicePort { number: None, name: None, endpoints }]);
     }
     registry

@@ -1,7 +1,9 @@
 //! Against real servers on loopback, each of them a few lines of what goes over the wire.
 
 mod connections;
+mod failing;
 pub(crate) mod harness;
+mod limits;
 mod retries;
 mod streaming;
 mod upgrades;

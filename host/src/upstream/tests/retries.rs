@@ -1,10 +1,11 @@
 //! Trying again.
 
 use super::harness::Socket;
-use super::harness::{OK, UNAVAILABLE, Upstream, closed_port, cluster, front, get, head, retrying, text};
+use super::harness::{OK, UNAVAILABLE, Upstream, closed_port, cluster_with, front, get, head, retrying, text};
 use crate::body::ProxyBody;
 use crate::error::RequestError;
 use crate::upstream::forward;
+use crate::upstream::policy::{Balancing, Policy};
 use crate::wasm::types::RetryCondition as On;
 use http::Request;
 use std::time::Duration;
@@ -50,7 +51,8 @@ async fn a_response_that_no_condition_names_is_handed_on_at_once() {
 #[tokio::test]
 async fn a_failed_connection_is_tried_again_elsewhere() {
     let upstream = Upstream::answering(OK).await;
-    let cluster = cluster([closed_port().await, upstream.address]);
+    let in_turn = Policy { balancer: Balancing::RoundRobin, ..Policy::default() };
+    let cluster = cluster_with([closed_port().await, upstream.address], in_turn);
     let mut most = 0;
     for _ in 0..4 {
         let post = head(Request::post("/"));

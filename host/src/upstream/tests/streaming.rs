@@ -188,7 +188,7 @@ async fn a_slow_upload_is_not_held_against_the_upstream() {
         socket.send(OK).await;
     })
     .await;
-    let policy = ForwardPolicy { timeout: Some(Duration::from_millis(100)), retries: None };
+    let policy = ForwardPolicy { timeout: Some(Duration::from_millis(100)), ..ForwardPolicy::default() };
     let mut client = Socket::connect(front(upstream.cluster(), policy, None).await).await;
     client.send("POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 4\r\n\r\n").await;
     for byte in ["s", "l", "o", "w"] {

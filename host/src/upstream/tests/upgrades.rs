@@ -1,8 +1,11 @@
 //! WebSocket and the like.
 
-use super::harness::{OK, Socket, Upstream, fetch, front};
+use super::harness::{OK, Socket, Upstream, cluster_with, fetch, front};
 use crate::upstream::ForwardPolicy;
+use crate::upstream::policy::{ConnectionPool, Policy};
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
 const ASK: &str = "GET /feed HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
@@ -34,6 +37,35 @@ async fn an_upgraded_connection_passes_bytes_both_ways_and_ends_on_both_sides() 
     assert_eq!(heard.recv().await.unwrap(), "ping");
     drop(client);
     assert_eq!(heard.recv().await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn an_endpoint_is_busy_for_as_long_as_its_upgraded_connection_lasts() {
+    let upstream = Upstream::start(|mut socket, _| async move {
+        socket.head().await;
+        socket.send(SWITCH).await;
+        assert_eq!(socket.read(4).await, "ping");
+        socket.send("pong").await;
+        socket.rest().await;
+    })
+    .await;
+    let pool = ConnectionPool { max_requests: Some(1), ..ConnectionPool::default() };
+    let cluster = cluster_with([upstream.address], Policy { pool, ..Policy::default() });
+    let front = front(cluster.clone(), ForwardPolicy::default(), None).await;
+    let mut client = Socket::connect(front).await;
+    client.send(ASK).await;
+    client.head().await.unwrap();
+    client.send("ping").await;
+    assert_eq!(client.read(4).await, "pong");
+    assert_eq!((cluster.members()[0].state.active(), cluster.state().requests()), (1, 1));
+    drop(client);
+    let over = async {
+        while cluster.state().requests() > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(5), over).await.is_ok());
+    assert_eq!(cluster.members()[0].state.active(), 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,108 @@
+//! What a destination leads to: the endpoints of one port of a service, or of one of its subsets, and how they are used.
+
+use super::balance::Balancer;
+use super::endpoint::{Endpoint, serving};
+use super::limit::ClusterState;
+use super::member::Member;
+use super::policy::{HealthCheck, Policy};
+use super::state::{ClusterKey, States};
+use crate::telemetry::metrics::UpstreamMetrics;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The endpoints that a destination leads to. Cheap to copy.
+#[derive(Debug, Clone)]
+pub struct Cluster(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    key: ClusterKey,
+    members: Box<[Member]>,
+    policy: Arc<Policy>,
+    checks: Vec<Arc<HealthCheck>>,
+    balancer: Balancer,
+    state: Arc<ClusterState>,
+    metrics: Option<Arc<UpstreamMetrics>>,
+    /// See [`Cluster::is_tracked`].
+    tracked: bool,
+}
+
+impl Cluster {
+    /// A single address that no manifest describes.
+    pub fn of(name: &str, address: SocketAddr) -> Self {
+        let key = ClusterKey { service: name.into(), port: None, subset: None };
+        Self::new(&States::default(), key, &[Endpoint::new(address)], Arc::default(), Vec::new())
+    }
+
+    /// Those of the endpoints that serve, used as the policy says.
+    pub(super) fn new(
+        states: &States,
+        key: ClusterKey,
+        endpoints: &[Endpoint],
+        policy: Arc<Policy>,
+        checks: Vec<Arc<HealthCheck>>,
+    ) -> Self {
+        let member =
+            |endpoint: &Endpoint| Member { endpoint: endpoint.clone(), state: states.endpoint(&key, endpoint.address) };
+        let members: Box<[Member]> = serving(endpoints).map(member).collect();
+        let balancer = Balancer::new(&policy, &members);
+        let (state, metrics) = (states.cluster(&key), states.metrics(&key.service));
+        let tracked = members.len() > 1 || !checks.is_empty() || *policy != Policy::default();
+        Self(Arc::new(Inner { key, members, policy, checks, balancer, state, metrics, tracked }))
+    }
+
+    /// The service's full name.
+    pub fn name(&self) -> &str {
+        &self.0.key.service
+    }
+
+    /// Which service, port and subset it is.
+    pub fn key(&self) -> &ClusterKey {
+        &self.0.key
+    }
+
+    /// Where requests may go; may be empty.
+    pub fn members(&self) -> &[Member] {
+        &self.0.members
+    }
+
+    /// How it is used.
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// The same, to be kept.
+    pub(super) fn shared_policy(&self) -> &Arc<Policy> {
+        &self.0.policy
+    }
+
+    /// How its endpoints are asked whether they are well.
+    pub fn checks(&self) -> &[Arc<HealthCheck>] {
+        &self.0.checks
+    }
+
+    /// What is counted for all of its endpoints together.
+    pub fn state(&self) -> &ClusterState {
+        &self.0.state
+    }
+
+    /// Where its tries are counted, if anywhere.
+    pub(super) fn metrics(&self) -> Option<&UpstreamMetrics> {
+        self.0.metrics.as_deref()
+    }
+
+    /// Whether its requests are counted, which costs a little: a single endpoint without any policy needs no counts.
+    pub fn is_tracked(&self) -> bool {
+        self.0.tracked
+    }
+
+    /// If fewer endpoints than this are in, in percent, all are used; none when no endpoint of it is ever out.
+    pub(super) fn panic_threshold(&self) -> Option<u32> {
+        let outlier = self.0.policy.outlier.as_ref().map(|outlier| outlier.min_health_percent);
+        outlier.or_else(|| self.0.checks.first().map(|check| check.panic_threshold))
+    }
+
+    pub(super) fn balancer(&self) -> &Balancer {
+        &self.0.balancer
+    }
+}

@@ -1,0 +1,119 @@
+//! Against real servers on loopback.
+
+use super::super::policy::Probe;
+use super::super::registry::{Endpoint, Names, Registry, ServicePort};
+use super::super::tests::harness::{OK, UNAVAILABLE, Upstream, closed_port};
+use super::*;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Clusters that a test may exchange.
+#[derive(Clone, Default)]
+struct InForce(Arc<(AtomicU64, Mutex<Vec<Cluster>>)>);
+
+impl Checked for InForce {
+    fn generation(&self) -> u64 {
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    fn clusters(&self) -> Vec<Cluster> {
+        self.0.1.lock().unwrap().clone()
+    }
+}
+
+impl InForce {
+    fn set(&self, clusters: Vec<Cluster>) {
+        *self.0.1.lock().unwrap() = clusters;
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn http(path: &str) -> HealthCheck {
+    HealthCheck {
+        port: None,
+        probe: Probe::Http { path: path.into(), authority: None, expected: vec![(200, 299)] },
+        interval: Duration::from_millis(20),
+        timeout: Duration::from_secs(2),
+        healthy_threshold: 2,
+        unhealthy_threshold: 2,
+        panic_threshold: 0,
+    }
+}
+
+fn checked(addresses: &[SocketAddr], check: HealthCheck) -> Cluster {
+    let mut registry = Registry::new(Names::default());
+    let endpoints = addresses.iter().map(|address| Endpoint::new(*address)).collect();
+    registry.add("shop".into(), vec![ServicePort { number: None, name: None, endpoints }]);
+    registry.set_checks("shop", vec![Arc::new(check)]);
+    registry.find("shop", None).unwrap()
+}
+
+async fn wait_for(cluster: &Cluster, expected: &[Health]) {
+    let found = || cluster.members().iter().map(|member| member.state.health()).collect::<Vec<_>>();
+    let reached = async {
+        while found() != expected {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(10), reached).await.is_ok(), "{:?}, not {expected:?}", found());
+}
+
+#[tokio::test]
+async fn endpoints_that_do_not_answer_well_are_out_and_come_back() {
+    let sick = Arc::new(AtomicBool::new(true));
+    let answers = Arc::clone(&sick);
+    let changing = Upstream::start(move |mut socket, _| {
+        let sick = answers.load(Ordering::SeqCst);
+        async move {
+            let head = socket.head().await.unwrap();
+            assert!(head.starts_with("GET /healthz HTTP/1.1\r\nhost: shop\r\n"), "{head}");
+            socket.send(if sick { UNAVAILABLE } else { OK }).await;
+        }
+    })
+    .await;
+    let well = Upstream::answering(OK).await;
+    let cluster = checked(&[well.address, changing.address, closed_port().await], http("/healthz"));
+    let in_force = InForce::default();
+    in_force.set(vec![cluster.clone()]);
+    let task = tokio::spawn(run(in_force.clone()));
+    wait_for(&cluster, &[Health::Healthy, Health::Unhealthy, Health::Unhealthy]).await;
+    assert_eq!(cluster.members()[1].state.reason(), "/healthz is answered 503");
+    assert!(cluster.members()[2].state.reason().starts_with("no connection"));
+    sick.store(false, Ordering::SeqCst);
+    wait_for(&cluster, &[Health::Healthy, Health::Healthy, Health::Unhealthy]).await;
+    in_force.set(Vec::new());
+    wait_for(&cluster, &[Health::Unchecked; 3]).await;
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_connection_is_enough_for_a_tcp_check_and_silence_is_not_for_an_http_one() {
+    let silent = Upstream::start(|mut socket, _| async move {
+        socket.rest().await;
+    })
+    .await;
+    let quick = HealthCheck { timeout: Duration::from_millis(50), ..http("/") };
+    let with_tcp = checked(&[silent.address], HealthCheck { probe: Probe::Tcp, ..quick.clone() });
+    let with_http = checked(&[silent.address], quick);
+    let (one, other) = (InForce::default(), InForce::default());
+    one.set(vec![with_tcp.clone()]);
+    other.set(vec![with_http.clone()]);
+    let tasks = [tokio::spawn(run(one)), tokio::spawn(run(other))];
+    wait_for(&with_tcp, &[Health::Healthy]).await;
+    wait_for(&with_http, &[Health::Unhealthy]).await;
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_reload_that_keeps_an_endpoint_keeps_what_is_known_of_it() {
+    let mut patients = HashMap::new();
+    let cluster = checked(&[closed_port().await], http("/"));
+    admit(&mut patients, std::slice::from_ref(&cluster));
+    for patient in patients.values_mut() {
+        patient.bad = 1;
+    }
+    admit(&mut patients, std::slice::from_ref(&cluster));
+    assert!(patients.values().all(|patient| patient.bad == 1));
+}

@@ -1,0 +1,122 @@
+//! The endpoint of one try, and the way to a connection to it.
+
+use super::cluster::Cluster;
+use super::connect::{Setup, connect};
+use super::limit::Limit;
+use super::member::Member;
+use super::pool::Lease;
+use super::slots::{Entry, Handed, Slot};
+use crate::config::limits;
+use crate::error::RequestError;
+use crate::timer::Timer;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// The endpoint of one try.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) member: &'a Member,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum OpenError {
+    /// The endpoint does not take one; for people to read.
+    Failed(String),
+    /// None became free in time.
+    TimedOut,
+    /// Too many requests wait already.
+    Overflow,
+}
+
+impl<'a> Target<'a> {
+    /// The endpoint for a request with this key, skipping those already tried as long as there is another.
+    ///
+    /// # Errors
+    /// When the cluster has none, or all are out.
+    pub(super) fn pick(cluster: &'a Cluster, key: Option<u64>, tried: &[SocketAddr]) -> Result<Self, RequestError> {
+        let destination = || cluster.name().to_owned();
+        let (members, threshold) = (cluster.members(), cluster.panic_threshold());
+        match members {
+            [] => return Err(RequestError::NoEndpoint { destination: destination() }),
+            [only] if threshold.is_none() => return Ok(Self { cluster, member: only }),
+            _ => {}
+        }
+        let picked = cluster.balancer().pick(members, threshold, tried, key);
+        let picked = picked.ok_or_else(|| RequestError::NoHealthyEndpoint { destination: destination() });
+        picked.map(|member| Self { cluster, member })
+    }
+
+    /// Where to connect.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.member.endpoint.address
+    }
+
+    /// Which of the cluster's endpoints it is.
+    pub(super) fn place(&self) -> usize {
+        let members = self.cluster.members();
+        members.iter().position(|member| std::ptr::eq(member, self.member)).unwrap_or(members.len())
+    }
+
+    /// An idle connection that can be used at once.
+    pub(super) fn reuse(&self, now: Instant) -> Option<Lease> {
+        if self.cluster.policy().pool.rules_connections() {
+            return self.cluster.state().slots.reuse(self.address(), self.cluster.shared_policy());
+        }
+        Lease::reuse(self.address(), now)
+    }
+
+    /// A connection that is made, or one that others are done with, within `limit`.
+    pub(super) async fn open(&self, limit: Duration) -> Result<Lease, OpenError> {
+        let pool = &self.cluster.policy().pool;
+        let connecting = limit.min(pool.connect_timeout.unwrap_or(limits::UPSTREAM_CONNECT));
+        if !pool.rules_connections() {
+            let setup = Setup { keepalive: pool.keepalive, slot: None };
+            return Lease::open(self.address(), connecting, setup).await.map_err(OpenError::Failed);
+        }
+        let state = self.cluster.state();
+        let Some(_pending) = state.pending.enter(pool.max_pending) else {
+            state.overflowed(Limit::Pending);
+            return Err(OpenError::Overflow);
+        };
+        let deadline = Instant::now() + limit;
+        let policy = self.cluster.shared_policy();
+        let handed = match state.slots.enter(self.address(), policy) {
+            Entry::Now(handed) => handed,
+            Entry::Wait(receiver) => match timeout_at(deadline, receiver).await {
+                Ok(Ok(handed)) => handed,
+                Ok(Err(_)) | Err(_) => return Err(OpenError::TimedOut),
+            },
+        };
+        match handed {
+            Handed::Connection(lease) => Ok(lease),
+            Handed::Slot(slot) => self.make(slot, connecting.min(deadline - Instant::now())).await,
+        }
+    }
+
+    async fn make(&self, slot: Slot, limit: Duration) -> Result<Lease, OpenError> {
+        let policy = self.cluster.shared_policy();
+        let home = self.cluster.state().slots.home(policy);
+        let setup = Setup { keepalive: policy.pool.keepalive, slot: Some(slot) };
+        let sender = connect(self.address(), limit, setup).await.map_err(OpenError::Failed)?;
+        Ok(Lease { sender, address: self.address(), idle: None, timer: Timer::default(), home: Some(home) })
+    }
+}
+
+impl OpenError {
+    /// What the request fails with.
+    pub(super) fn of(self, target: &Target<'_>, limit: Duration) -> RequestError {
+        match self {
+            Self::Failed(reason) => RequestError::ConnectFailed { endpoint: target.address().to_string(), reason },
+            Self::TimedOut => {
+                RequestError::Deadline { milliseconds: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
+            }
+            Self::Overflow => RequestError::UpstreamOverloaded {
+                destination: target.cluster.name().to_owned(),
+                limit: "requests wait for a connection",
+            },
+        }
+    }
+}

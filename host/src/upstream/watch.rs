@@ -1,0 +1,94 @@
+//! Follows an exchange to the end of its response: until then its endpoint is busy, and only then did it do well.
+
+use super::cluster::Cluster;
+use super::limit::Counted;
+use super::outlier;
+use super::record::Verdict;
+use super::state::Active;
+use super::target::Target;
+use crate::body::{BodyError, ProxyBody};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// What is counted while an exchange lasts.
+#[derive(Debug)]
+pub(super) struct Watch {
+    cluster: Cluster,
+    /// Which of the cluster's endpoints.
+    member: usize,
+    verdict: Verdict,
+    _counted: Guards,
+}
+
+/// The endpoint's activity, the request and the retry.
+type Guards = (Active, Option<Counted>, Option<Counted>);
+
+impl Watch {
+    /// Follows an exchange that has a response's head, of which the verdict speaks.
+    pub(super) fn new(target: Target<'_>, verdict: Verdict, counted: Guards) -> Self {
+        Self { cluster: target.cluster.clone(), member: target.place(), verdict, _counted: counted }
+    }
+
+    /// The body, followed to its end.
+    pub(super) fn follow(self, body: ProxyBody) -> ProxyBody {
+        if body.is_end_stream() {
+            self.ended();
+            return body;
+        }
+        ProxyBody::stream(Watched { body, watch: Some(self) })
+    }
+
+    /// All of the response has come.
+    pub(super) fn ended(&self) {
+        if self.verdict == Verdict::Success {
+            self.observe(Verdict::Success);
+        }
+    }
+
+    fn observe(&self, verdict: Verdict) {
+        if let Some(member) = self.cluster.members().get(self.member) {
+            outlier::observe(&self.cluster, member, verdict);
+        }
+    }
+}
+
+struct Watched {
+    body: ProxyBody,
+    watch: Option<Watch>,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            Some(Ok(_)) if !self.body.is_end_stream() => {}
+            Some(Ok(_)) | None => {
+                if let Some(watch) = self.watch.take() {
+                    watch.ended();
+                }
+            }
+            Some(Err(_)) => {
+                if let Some(watch) = self.watch.take() {
+                    watch.observe(Verdict::LocalFailure);
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
