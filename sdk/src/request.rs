@@ -120,7 +120,8 @@ impl<'a> Request<'a> {
 
     /// What the host or an earlier filter knows of the request.
     ///
-    /// The host sets `request.id`, `peer.address`, `listener.port` and `protocol`.
+    /// The host sets `request.id`, `peer.address`, `protocol`, `listener.name` (`mesh`, or `gateway`), `listener.port` and, over
+    /// TLS, `tls.sni`.
     pub fn attribute(&self, name: &str) -> Option<String> {
         match self.source {
             Source::Host(request) => request.attribute(name),

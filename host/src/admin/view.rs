@@ -5,7 +5,7 @@
 use super::endpoints::EndpointStatus;
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::manifest::Diagnostic;
-use crate::request::{RequestHead, RequestId};
+use crate::request::{Arrival, RequestHead, RequestId};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,9 @@ pub struct ConfigStatus {
     pub services: Vec<ServiceStatus>,
     /// Channels and their subscriptions.
     pub channels: Vec<ChannelStatus>,
+    /// Listeners of Gateway documents and of `--listen-tls`.
+    #[serde(default)]
+    pub listeners: Vec<ListenerStatus>,
     /// When a change was last put in force, as RFC 3339 has it.
     pub last_reload_success: Option<String>,
     /// The last change that was refused, unless one after it was taken.
@@ -190,6 +193,19 @@ pub struct ChannelStatus {
     pub name: String,
     /// `NAMESPACE/NAME` of each.
     pub subscriptions: Vec<String>,
+}
+
+/// One listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// `gateway`, or `mesh` for the command line's.
+    pub name: String,
+    /// The port as declared.
+    pub port: u16,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
 }
 
 /// A request to be explained.
@@ -245,6 +261,7 @@ impl ExplainRequest {
             body: None,
             peer: NOWHERE,
             local: NOWHERE,
+            arrival: Arrival::default(),
             version: Version::HTTP_11,
             received: std::time::SystemTime::now(),
         })

@@ -115,6 +115,8 @@ pub const TRAILERS_SIZE: usize = 8 << 10;
 pub const READ_BUFFER: usize = 64 << 10;
 /// From the first byte of a head to its last, and from the opening of a connection to its first byte.
 pub const HEAD_READ: Duration = Duration::from_secs(10);
+/// A TLS handshake, from the opening of a connection: three round trips over the slowest link take a tenth of it.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 /// Silence within a request body.
 pub const BODY_IDLE: Duration = Duration::from_secs(15);
 /// A whole request body: 5 minutes are 64 MiB at 220 kB/s.
