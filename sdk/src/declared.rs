@@ -19,14 +19,18 @@ impl Declared {
         Self { names, values: RefCell::new(values) }
     }
 
-    /// The first value of a header, or that it has none. The outer none means that the host must be asked: for a header
-    /// that is not declared, one that was handed out, and one whose value is empty, which looks the same.
-    pub(crate) fn take(&self, name: &str) -> Option<Option<Vec<u8>>> {
-        let index = self.names.iter().position(|declared| declared.eq_ignore_ascii_case(name))?;
-        match self.values.try_borrow_mut().ok()?.get_mut(index)? {
-            None => Some(None),
-            Some(value) if value.is_empty() => None,
-            Some(value) => Some(Some(std::mem::take(value))),
+    /// The first value of a header. `host` is asked for one that is not declared, one that was handed out, and one whose
+    /// value is empty, which looks the same.
+    pub(crate) fn first(&self, name: &str, host: impl FnOnce() -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let Some(index) = self.names.iter().position(|declared| declared.eq_ignore_ascii_case(name)) else {
+            return host();
+        };
+        // Nobody else can hold the values, since nothing below runs a filter's code.
+        let Ok(mut values) = self.values.try_borrow_mut() else { return host() };
+        match values.get_mut(index) {
+            Some(None) => None,
+            Some(Some(value)) if !value.is_empty() => Some(std::mem::take(value)),
+            _ => host(),
         }
     }
 }

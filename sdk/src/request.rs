@@ -93,12 +93,13 @@ impl<'a> Request<'a> {
 
     /// The first value of a header as bytes.
     pub fn header_bytes(&self, name: &str) -> Option<Vec<u8>> {
-        if let Some(value) = self.declared.and_then(|declared| declared.take(name)) {
-            return value;
-        }
-        match self.source {
+        let host = || match self.source {
             Source::Host(request) => request.header(name),
             Source::Test(request) => request.headers.first(name),
+        };
+        match self.declared {
+            Some(declared) => declared.first(name, host),
+            None => host(),
         }
     }
 

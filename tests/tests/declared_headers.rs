@@ -1,4 +1,5 @@
 //! A filter that declares the headers it reads decides like one that asks for each.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use sluicegate_tests::{Behaviour, Options, Proxy, Request, Upstream, test_filter};
 
