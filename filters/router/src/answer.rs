@@ -2,6 +2,7 @@
 
 use crate::code;
 use crate::config::{DirectBody, DirectResponse};
+use crate::grpc::Status;
 use crate::report::{Place, Report};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +19,8 @@ pub struct FixedAnswer {
     pub status: u16,
     /// The body; empty when none is given.
     pub body: Vec<u8>,
+    /// What clients of gRPC get in its place, where the rule is one for them.
+    pub grpc: Option<Status>,
 }
 
 impl FixedAnswer {
@@ -33,7 +36,7 @@ impl FixedAnswer {
             Some(body) => resolve_body(body, &place.key("body"), report),
             None => Some(Vec::new()),
         };
-        Some(Self { status: status?, body: body? })
+        Some(Self { status: status?, body: body?, grpc: None })
     }
 }
 

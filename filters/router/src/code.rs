@@ -58,3 +58,17 @@ pub const UNSERVED_HOST: &str = "SG0231";
 pub const UNKNOWN_DELEGATE: &str = "SG0232";
 /// A rule for TLS or TCP that Istio refuses.
 pub const LAYER4: &str = "SG0233";
+/// A filter of a Gateway API route that cannot be carried out.
+pub const FILTER: &str = "SG0240";
+/// A match of a Gateway API route that no request can have.
+pub const MATCH: &str = "SG0241";
+/// More of something than the Gateway API allows.
+pub const LIMIT: &str = "SG0242";
+/// A parent that does not accept the route.
+pub const PARENT: &str = "SG0243";
+/// A backend that gets no request, so that its share is answered with an error.
+pub const BACKEND: &str = "SG0244";
+/// A listener of a Gateway that cannot be.
+pub const LISTENER: &str = "SG0245";
+/// A grant that allows nothing.
+pub const GRANT: &str = "SG0246";

@@ -24,6 +24,12 @@ pub fn read_rule(mut rule: Value) -> Result<HttpRoute, serde_json::Error> {
     serde_json::from_value(rule)
 }
 
+/// A value without members that are `null`.
+pub fn without_nulls(mut value: Value) -> Value {
+    remove_nulls(&mut value, false);
+    value
+}
+
 /// Removes members that are `null`, so that the types below need not allow for it one by one.
 fn remove_nulls(value: &mut Value, keep: bool) {
     match value {

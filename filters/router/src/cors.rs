@@ -33,9 +33,42 @@ pub struct Cors {
     credentials: bool,
     /// Whether a preflight of another origin is answered, too.
     answers_others: bool,
+    /// Whether a preflight is told already what may be read of the response.
+    exposes_early: bool,
+}
+
+/// What a policy of the Gateway API consists of.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// Origins that may ask.
+    pub origins: Vec<Pattern>,
+    /// Methods that they may use.
+    pub methods: Vec<String>,
+    /// Headers that they may send.
+    pub headers: Vec<String>,
+    /// Headers that they may read.
+    pub exposed: Vec<String>,
+    /// How long a preflight counts, in seconds.
+    pub max_age: u64,
+    /// Whether they may send credentials.
+    pub credentials: bool,
 }
 
 impl Cors {
+    /// A policy of the Gateway API: every preflight is answered here.
+    pub fn answering(policy: Policy) -> Self {
+        Self {
+            origins: policy.origins,
+            methods: policy.methods.join(","),
+            headers: policy.headers.join(","),
+            exposed: policy.exposed.join(","),
+            max_age: Some(policy.max_age),
+            credentials: policy.credentials,
+            answers_others: true,
+            exposes_early: true,
+        }
+    }
+
     /// Resolves a policy as written at `place`.
     pub fn resolve(written: &CorsPolicy, place: &Place, report: &mut Report<'_>) -> Self {
         check_names(written, place, report);
@@ -47,6 +80,7 @@ impl Cors {
             max_age: max_age(written.max_age.as_ref(), &place.key("maxAge"), report),
             credentials: written.allow_credentials == Some(true),
             answers_others: written.unmatched_preflights == Some(UnmatchedPreflights::Ignore),
+            exposes_early: false,
         }
     }
 
@@ -67,6 +101,9 @@ impl Cors {
         }
         if self.credentials {
             answer = answer.header(ALLOW_CREDENTIALS, "true");
+        }
+        if allowed && self.exposes_early && !self.exposed.is_empty() {
+            answer = answer.header(EXPOSE_HEADERS, self.exposed.as_bytes());
         }
         let listed = [
             (ALLOW_METHODS, &self.methods, Some(method)),

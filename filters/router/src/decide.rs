@@ -4,11 +4,11 @@ use crate::answer::FixedAnswer;
 use crate::fault::Abort;
 use crate::matcher::PathMatch;
 use crate::redirect::Redirect;
-use crate::rewrite::is_authority;
+use crate::rewrite::{Rewrite, is_authority};
 use crate::rule::{Action, Route, Rule};
 use crate::share::REQUEST_ID;
 use crate::table::Found;
-use crate::target::{Target, Targets};
+use crate::target::{Instead, Target, Targets};
 use crate::template::Template;
 use crate::view::View;
 use sluicegate_sdk::{Mirror, RequestDecision, RequestEdit, edit, forward, next, respond};
@@ -50,7 +50,11 @@ fn act(found: Found<'_>, view: &View<'_>) -> RequestDecision {
             match &route.targets {
                 Targets::Compose { .. } => composed(route, name, matched, view),
                 Targets::Split(targets, sum) => match pick(targets, *sum, view) {
-                    Some(target) => forwarded(route, target, name, matched, view),
+                    Some(target) => match &target.instead {
+                        None => forwarded(route, target, name, matched, view),
+                        Some(Instead::Redirect(redirect)) => redirected(redirect, found.rule, matched, view),
+                        Some(Instead::Answer(answer)) => answered(answer, found.rule, view),
+                    },
                     // Cannot be: a split always has a target. No service could be named, so say that none is there.
                     None => respond(503).into(),
                 },
@@ -74,8 +78,9 @@ fn forwarded(
     view: &View<'_>,
 ) -> RequestDecision {
     let mut decision = forward(target.destination.clone()).with(name);
-    decision.edits.extend(path_and_authority(route, target.authority.as_ref(), matched, view));
-    decision.mirrors = mirrored(route, &decision.edits, view);
+    let rewrite = target.rewrite.as_ref().or(route.rewrite.as_ref());
+    decision.edits.extend(path_and_authority(rewrite, target.authority.as_ref(), matched, view));
+    decision.mirrors = mirrored(route.mirrors.iter().chain(&target.mirrors), &decision.edits, view);
     for operations in &target.request {
         decision.edits.extend(operations.request_edits(view).map(RequestEdit::from));
     }
@@ -89,13 +94,17 @@ fn forwarded(
 }
 
 /// The copies of a request, each for the authority that the request is sent with.
-fn mirrored(route: &Route, edits: &[RequestEdit], view: &View<'_>) -> Vec<Mirror> {
+fn mirrored<'a>(
+    mirrors: impl Iterator<Item = &'a crate::mirror::Mirror>,
+    edits: &[RequestEdit],
+    view: &View<'_>,
+) -> Vec<Mirror> {
     let new = |edit: &RequestEdit| if let RequestEdit::Authority(new) = edit { Some(new.clone()) } else { None };
     let copy = |mirror: &crate::mirror::Mirror| {
         let authority = edits.iter().rev().find_map(new).unwrap_or_else(|| view.authority().to_owned());
         mirror.copy(&authority)
     };
-    route.mirrors.iter().filter(|mirror| mirror.takes(view)).map(copy).collect()
+    mirrors.filter(|mirror| mirror.takes(view)).map(copy).collect()
 }
 
 /// The answer of a fault has the headers that the service's would have.
@@ -122,20 +131,22 @@ fn composed(route: &Route, name: RequestEdit, matched: PathMatch, view: &View<'_
     if let Some(timeout) = route.timeout {
         decision.edits.push(edit::attribute(COMPOSE_TIMEOUT, timeout.to_string()));
     }
-    decision.edits.extend(path_and_authority(route, authority.as_ref(), matched, view));
+    decision.edits.extend(path_and_authority(route.rewrite.as_ref(), authority.as_ref(), matched, view));
     decision.edits.extend(request.request_edits(view).map(RequestEdit::from));
     decision.response_edits.extend(response.response_edits(view));
     decision.into()
 }
 
 fn path_and_authority(
-    route: &Route,
+    rewrite: Option<&Rewrite>,
     authority: Option<&Template>,
     matched: PathMatch,
     view: &View<'_>,
 ) -> Vec<RequestEdit> {
-    let path = route.rewrite.as_ref().and_then(|rewrite| rewrite.path(matched, view));
-    let authority = route.authority(authority).map(|authority| authority.render(view));
+    let path = rewrite.and_then(|rewrite| rewrite.path(matched, view));
+    // The rewrite's authority wins over one among the header operations.
+    let rewritten = rewrite.and_then(|rewrite| rewrite.authority.as_ref());
+    let authority = rewritten.map(|authority| authority.clone().into_bytes()).or_else(|| Some(authority?.render(view)));
     // What a client sent as a header need not be an authority; then the one that the request has stays.
     let authority = authority.and_then(|text| String::from_utf8(text).ok()).filter(|text| is_authority(text));
     path.map(edit::path).into_iter().chain(authority.map(edit::authority)).collect()
@@ -148,6 +159,9 @@ fn redirected(redirect: &Redirect, rule: &Rule, matched: PathMatch, view: &View<
 }
 
 fn answered(fixed: &FixedAnswer, rule: &Rule, view: &View<'_>) -> RequestDecision {
+    if let Some(status) = fixed.grpc {
+        return status.answer("no backend can take the request").into();
+    }
     let mut answer = respond(fixed.status).body(fixed.body.clone());
     if !fixed.body.is_empty() {
         // As Envoy does for a body of its own.

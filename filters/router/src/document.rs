@@ -4,6 +4,7 @@ use crate::attachment::{self, MESH};
 use crate::code;
 use crate::config::{self, Delegate, VirtualService};
 use crate::delegate::{self, Delegates, Refusal};
+use crate::gateway_api::Parent;
 use crate::host::{self, Overlaps};
 use crate::layer4;
 use crate::matcher::{Block, Surroundings};
@@ -13,9 +14,33 @@ use crate::target::Naming;
 use sluicegate_sdk::{Diagnostics, Environment, Resource};
 use std::collections::HashSet;
 
+/// What kind of resource a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Istio's.
+    VirtualService,
+    /// The Gateway API's for HTTP.
+    HttpRoute,
+    /// The Gateway API's for gRPC.
+    GrpcRoute,
+}
+
+impl Kind {
+    /// Its name as documents write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::VirtualService => "VirtualService",
+            Self::HttpRoute => "HTTPRoute",
+            Self::GrpcRoute => "GRPCRoute",
+        }
+    }
+}
+
 /// A resolved document.
 #[derive(Debug)]
 pub struct Document {
+    /// What it is.
+    pub kind: Kind,
     /// `NAMESPACE/NAME`.
     pub name: String,
     /// Its namespace.
@@ -30,8 +55,10 @@ pub struct Document {
     pub gateways: Vec<String>,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
+    /// What a resource of the Gateway API asks to be attached to.
+    pub parents: Vec<Parent>,
     /// What decides which of two documents is older.
-    age: (bool, String),
+    pub age: Age,
 }
 
 /// What all documents are resolved with.
@@ -83,8 +110,8 @@ impl Document {
             }
         }
         report_unreachable(written, &rules, report);
-        let created = resource.value.pointer("/metadata/creationTimestamp").and_then(serde_json::Value::as_str);
         Self {
+            kind: Kind::VirtualService,
             name,
             namespace: resource.namespace.clone(),
             origin: resource.origin.clone(),
@@ -92,15 +119,28 @@ impl Document {
             hosts,
             gateways,
             rules,
-            // Kubernetes writes all timestamps in one form of fixed width, in UTC, so text order is time order.
-            age: (created.is_none(), created.unwrap_or_default().to_owned()),
+            parents: Vec::new(),
+            age: Age::of(resource),
         }
     }
 
     /// Sorts the oldest to the front: by creation timestamp, then by namespace and name. Those without a timestamp
     /// count as the youngest.
-    pub fn age(&self) -> (&(bool, String), &str) {
-        (&self.age, &self.name)
+    pub fn age(&self) -> (&Age, &str, Kind) {
+        (&self.age, &self.name, self.kind)
+    }
+}
+
+/// When a document was created; the older is the smaller, and without a timestamp it is younger than any with one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Age(bool, String);
+
+impl Age {
+    /// The age that Kubernetes has written down.
+    pub fn of(resource: &Resource) -> Self {
+        // All timestamps have one form of fixed width, in UTC, so text order is time order.
+        let created = resource.value.pointer("/metadata/creationTimestamp").and_then(serde_json::Value::as_str);
+        Self(created.is_none(), created.unwrap_or_default().to_owned())
     }
 }
 

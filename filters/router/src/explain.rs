@@ -1,12 +1,14 @@
 //! Says which rules a request had to choose from, which one it got, and why it did not get the others.
 
+use crate::answer::FixedAnswer;
 use crate::decide;
+use crate::document::Document;
 use crate::header::Operations;
 use crate::left_out;
 use crate::redirect::to_https;
 use crate::rule::{Action, Route};
 use crate::table::{Found, Owner, Served, Table};
-use crate::target::{Target, Targets, label};
+use crate::target::{Instead, Target, Targets, label};
 use crate::view::View;
 use sluicegate_sdk::{Candidate, Explanation};
 
@@ -19,6 +21,13 @@ pub fn explain(table: &Table, view: &View<'_>) -> Explanation {
         Owner::Unserved(port) => others(
             table,
             format!("no VirtualService has the host {:?} on the Gateway's port {port}: 404", view.authority()),
+        ),
+        Owner::Misdirected(port) => others(
+            table,
+            format!(
+                "on port {port} another listener than that of the TLS connection has the host {:?}: 421",
+                view.authority()
+            ),
         ),
         Owner::Https => others(table, format!("the Gateway sends plain requests to https: 301 to {}", to_https(view))),
         Owner::Rules(served) => of_host(table, served, view),
@@ -53,9 +62,10 @@ fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
         reason,
     }));
     candidates.extend(left_out::rivals(table, host, view));
-    let owners = || table.documents_of(host).map(|document| document.name.as_str()).collect::<Vec<_>>().join(", ");
+    let name = |document: &Document| format!("{} {}", document.kind.name(), document.name);
+    let owners = || table.documents_of(host).map(name).collect::<Vec<_>>().join(", ");
     let summary = winner.unwrap_or_else(|| {
-        format!("the host {:?} belongs to VirtualService {}, which has no rule for it: 404", view.authority(), owners())
+        format!("the host {:?} belongs to {}, which has no rule for it: 404", view.authority(), owners())
     });
     Explanation { summary, candidates }
 }
@@ -65,7 +75,7 @@ fn origin(found: Found<'_>) -> String {
 }
 
 fn name(found: Found<'_>, block: usize) -> String {
-    let rule = format!("VirtualService {}, rule {}", found.document.name, found.rule.index + 1);
+    let rule = format!("{} {}, rule {}", found.document.kind.name(), found.document.name, found.rule.index + 1);
     match &found.rule.delegate {
         None => format!("{rule}, match {}", block + 1),
         Some(delegate) => {
@@ -137,12 +147,24 @@ fn sent<'a>(route: &'a Route, view: &View<'_>) -> (String, Vec<&'a Operations>, 
         }
         Targets::Split(targets, sum) => match decide::pick(targets, *sum, view) {
             Some(target) => (
-                format!("forwards to {}{}", label(&target.destination), share(target, targets, *sum)),
+                format!("{}{}", target_outcome(target), share(target, targets, *sum)),
                 target.request.iter().collect(),
                 target.response.iter().collect(),
             ),
             None => ("has no destination".to_owned(), Vec::new(), Vec::new()),
         },
+    }
+}
+
+fn target_outcome(target: &Target) -> String {
+    let label = label(&target.destination);
+    match &target.instead {
+        None => format!("forwards to {label}"),
+        Some(Instead::Redirect(redirect)) => format!("redirects with {}, as {label} says", redirect.status),
+        Some(Instead::Answer(FixedAnswer { grpc: Some(status), .. })) => {
+            format!("answers {}, as {label} cannot be used", status.name())
+        }
+        Some(Instead::Answer(answer)) => format!("answers {}, as {label} cannot be used", answer.status),
     }
 }
 

@@ -92,7 +92,8 @@ fn authority(written: &HeaderOperations, place: &Place, report: &mut Report<'_>)
     Some(template)
 }
 
-fn is_host(name: &str) -> bool {
+/// Whether a name stands for the authority.
+pub fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
 }
 
@@ -122,6 +123,13 @@ impl Operations {
             change.push(Operation::Add(name, value));
         }
         Self { remove, change }
+    }
+
+    /// Operations with values as they stand, for names that are [`changeable`]. Removals come first.
+    pub fn literal(remove: Vec<String>, set: Vec<(String, String)>, add: Vec<(String, String)>) -> Self {
+        let set = set.into_iter().map(|(name, value)| Operation::Set(name, Template::literal(&value)));
+        let add = add.into_iter().map(|(name, value)| Operation::Add(name, Template::literal(&value)));
+        Self { remove: remove.into_iter().map(Operation::Remove).collect(), change: set.chain(add).collect() }
     }
 
     /// These, then others, as Istio concatenates the lists of two levels: all removals come first.
@@ -220,7 +228,7 @@ fn resolve_values(
 }
 
 /// The name in lower case, if a manifest may change the header.
-fn changeable(name: &str, place: &Place, report: &mut Report<'_>) -> Option<String> {
+pub fn changeable(name: &str, place: &Place, report: &mut Report<'_>) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     if OWNED_BY_THE_PROXY.contains(&lower.as_str()) {
         let message = format!("`{name}` belongs to the proxy, which sets it for each connection");

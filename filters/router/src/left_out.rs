@@ -49,7 +49,7 @@ pub fn rivals(table: &Table, served: &Served, view: &View<'_>) -> Vec<Candidate>
         match (less, own.first()) {
             (Some((_, narrow)), _) => format!("its host {name} is less specific than {narrow}"),
             (None, Some(owner)) if of_mesh && document.gateways.iter().any(|gateway| gateway == MESH) => {
-                format!("{name} belongs to VirtualService {}, which is older", owner.name)
+                format!("{name} belongs to {} {}, which is older", owner.kind.name(), owner.name)
             }
             _ if document.gateways.iter().any(|gateway| through.contains(gateway)) => {
                 format!("no server here serves {name} for the namespace {}", document.namespace)
@@ -80,6 +80,6 @@ pub fn documents(table: &Table) -> Vec<Candidate> {
 }
 
 fn entry(document: &Document, reason: String) -> Candidate {
-    let name = format!("VirtualService {}", document.name);
+    let name = format!("{} {}", document.kind.name(), document.name);
     Candidate { name, origin: document.origin.clone(), chosen: false, reason }
 }

@@ -6,8 +6,9 @@
 //! certificate.
 
 use crate::attachment::MESH;
-use crate::document::Document;
+use crate::document::{Document, Kind};
 use crate::gateway::{Gateway, Server, ServerHost};
+use crate::gateway_api::{Choice, Isolated, ListenerShares};
 use crate::host::{self, HostIndex};
 use crate::view::View;
 use sluicegate_sdk::Environment;
@@ -21,6 +22,9 @@ pub struct Member {
     pub document: usize,
     /// Names of gateways.
     pub through: BTreeSet<String>,
+    /// How specific the host is under which the document is there, for resources whose rules go by precedence: the larger
+    /// goes first. 0 for others.
+    pub host: u32,
 }
 
 /// Who serves a host.
@@ -62,6 +66,10 @@ struct Port {
     tls: Vec<Hosts>,
     /// Which of `tls` a server name belongs to.
     names: HostIndex<usize>,
+    /// The listeners of the Gateway API without TLS.
+    isolated: Isolated,
+    /// Those with TLS.
+    isolated_tls: Isolated,
 }
 
 /// The listener that a request came in by.
@@ -73,6 +81,8 @@ pub enum Arrival<'a> {
     Gateway(u16, &'a Hosts),
     /// A port of a Gateway that serves nothing under the name that the client asked for.
     UnknownName(u16),
+    /// A port whose listener for the request's host is another one than that of the TLS connection.
+    Misdirected(u16),
     /// A listener that no document known here has opened.
     Unknown,
 }
@@ -83,6 +93,7 @@ impl Listeners {
         documents: &[Document],
         gateways: &[Gateway],
         mesh: Shares,
+        isolated: Vec<ListenerShares>,
         mut compile: impl FnMut(Shares, bool) -> Hosts,
     ) -> Self {
         let bound = Bound::new(documents);
@@ -93,7 +104,12 @@ impl Listeners {
             }
         }
         let ports = servers.into_iter().map(|(port, servers)| (port, Port::build(&servers, &bound, &mut compile)));
-        let ports = ports.collect();
+        let mut ports: BTreeMap<u16, Port> = ports.collect();
+        for listener in isolated {
+            let port = ports.entry(listener.port).or_insert_with(Port::new);
+            let isolated = if listener.tls { &mut port.isolated_tls } else { &mut port.isolated };
+            isolated.insert(&listener.hostname, compile(listener.shares, false));
+        }
         Self { mesh: compile(mesh, true), ports }
     }
 
@@ -105,6 +121,11 @@ impl Listeners {
         }
         let number = view.listener_port().unwrap_or_default();
         let Some(port) = self.ports.get(&number) else { return Arrival::Unknown };
+        match port.isolated(view) {
+            Choice::Hosts(hosts) => return Arrival::Gateway(number, hosts),
+            Choice::Misdirected => return Arrival::Misdirected(number),
+            Choice::Nothing => {}
+        }
         match port.hosts(view) {
             Some(hosts) => Arrival::Gateway(number, hosts),
             None => Arrival::UnknownName(number),
@@ -113,13 +134,22 @@ impl Listeners {
 }
 
 impl Port {
+    fn new() -> Self {
+        let names = HostIndex::new();
+        Self { plain: None, tls: Vec::new(), names, isolated: Isolated::default(), isolated_tls: Isolated::default() }
+    }
+
+    fn isolated(&self, view: &View<'_>) -> Choice<'_> {
+        if view.scheme() == "https" { self.isolated_tls.choose_tls(view) } else { self.isolated.choose(view) }
+    }
+
     fn build(
         servers: &[(&Gateway, &Server)],
         bound: &Bound<'_>,
         compile: &mut impl FnMut(Shares, bool) -> Hosts,
     ) -> Self {
         let (tls, plain): (Vec<_>, Vec<_>) = servers.iter().copied().partition(|(_, server)| server.tls);
-        let mut port = Self { plain: None, tls: Vec::new(), names: HostIndex::new() };
+        let mut port = Self::new();
         if !plain.is_empty() {
             port.plain = Some(compile(bound.shares(&plain), false));
         }
@@ -162,7 +192,8 @@ struct Bound<'a> {
 impl<'a> Bound<'a> {
     fn new(documents: &'a [Document]) -> Self {
         let mut by_gateway: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (number, document) in documents.iter().enumerate() {
+        let of_istio = documents.iter().enumerate().filter(|(_, document)| document.kind == Kind::VirtualService);
+        for (number, document) in of_istio {
             for gateway in document.gateways.iter().collect::<BTreeSet<_>>() {
                 by_gateway.entry(gateway).or_default().push(number);
             }
@@ -188,7 +219,7 @@ impl<'a> Bound<'a> {
                 shares.entry(host.name.clone()).or_default().1 = true;
             }
         }
-        let member = |(document, through)| Member { document, through };
+        let member = |(document, through)| Member { document, through, host: 0 };
         let share = |(members, https_redirect): (BTreeMap<usize, _>, bool)| Share {
             members: members.into_iter().map(member).collect(),
             https_redirect,
@@ -233,7 +264,9 @@ impl ServerHosts {
 /// Documents that come too late are handed to `ignored`, with the host's place and its owner.
 pub fn mesh_shares(documents: &[Document], mut ignored: impl FnMut(&Document, usize, &str, &Document)) -> Shares {
     let mut shares = Shares::new();
-    let bound = documents.iter().enumerate().filter(|(_, document)| document.gateways.iter().any(|name| name == MESH));
+    let on_mesh = |document: &Document| document.gateways.iter().any(|name| name == MESH);
+    let of_istio = documents.iter().enumerate().filter(|(_, document)| document.kind == Kind::VirtualService);
+    let bound = of_istio.filter(|(_, document)| on_mesh(document));
     for (number, document) in bound {
         for (place, name) in &document.hosts {
             let owner = shares.get(name).and_then(|share| share.members.first());
@@ -251,7 +284,8 @@ pub fn mesh_shares(documents: &[Document], mut ignored: impl FnMut(&Document, us
 pub fn all_shares(documents: &[Document], mut ignored: impl FnMut(&Document, usize, &str, &Document)) -> Shares {
     let mut shares = Shares::new();
     let mut of_mesh: HashMap<&str, usize> = HashMap::new();
-    for (number, document) in documents.iter().enumerate() {
+    let of_istio = documents.iter().enumerate().filter(|(_, document)| document.kind == Kind::VirtualService);
+    for (number, document) in of_istio {
         let mesh_only = document.gateways.iter().all(|name| name == MESH);
         for (place, name) in &document.hosts {
             let owner = if mesh_only { *of_mesh.entry(name).or_insert(number) } else { number };
@@ -260,7 +294,7 @@ pub fn all_shares(documents: &[Document], mut ignored: impl FnMut(&Document, usi
                 continue;
             }
             let share = shares.entry(name.clone()).or_insert_with(|| Share { members: vec![], https_redirect: false });
-            share.members.push(Member { document: number, through: BTreeSet::new() });
+            share.members.push(Member { document: number, through: BTreeSet::new(), host: 0 });
         }
     }
     shares
@@ -281,6 +315,6 @@ pub fn index(entries: &[(String, Entry)], aliases: Option<&Environment>) -> Host
 
 impl Share {
     fn of(document: usize, through: BTreeSet<String>) -> Self {
-        Self { members: vec![Member { document, through }], https_redirect: false }
+        Self { members: vec![Member { document, through, host: 0 }], https_redirect: false }
     }
 }

@@ -11,7 +11,7 @@ use crate::view::View;
 use sluicegate_sdk::{Destination, Mirror as Copy};
 
 /// The most that the host sends copies to.
-const MOST: usize = 8;
+pub const MOST: usize = 8;
 /// What Istio puts behind the host of a copy, so that a service can tell it apart.
 const SHADOW: &str = "-shadow";
 
@@ -27,6 +27,11 @@ pub struct Mirror {
 }
 
 impl Mirror {
+    /// A service that gets a share of the copies; `salt` tells its draws from those of others.
+    pub fn new(destination: Destination, share: Share, salt: String) -> Self {
+        Self { destination, share, salt }
+    }
+
     /// Whether a request is copied.
     pub fn takes(&self, view: &View<'_>) -> bool {
         self.share.takes(&self.salt, view)

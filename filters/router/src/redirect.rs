@@ -5,7 +5,7 @@ use crate::config::{DerivePort, Redirect as Written};
 use crate::host;
 use crate::matcher::PathMatch;
 use crate::report::{Place, Report};
-use crate::rewrite::{check_authority, replace_matched};
+use crate::rewrite::{PathChange, check_authority, replace_matched};
 use crate::view::View;
 
 const DEFAULT_CODE: u16 = 301;
@@ -28,6 +28,8 @@ enum NewPath {
     Kept,
     Whole(String),
     Prefix(String),
+    /// As the Gateway API replaces paths.
+    Changed(PathChange),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +37,24 @@ enum NewPort {
     Kept,
     Given(u16),
     Listener,
+    /// As the Gateway API has it: this one, or else that of a new scheme, or else the listener's. What the client wrote
+    /// behind the host never counts.
+    Derived(Option<u16>),
 }
 
 impl Redirect {
+    /// A redirect as the Gateway API knows it: what is none stays, but for the port.
+    pub fn changed(
+        status: u16,
+        scheme: Option<String>,
+        hostname: Option<String>,
+        port: Option<u16>,
+        path: Option<PathChange>,
+    ) -> Self {
+        let path = path.map_or(NewPath::Kept, NewPath::Changed);
+        Self { status, path, authority: hostname, port: NewPort::Derived(port), scheme }
+    }
+
     /// Resolves a redirect as written at `place`.
     pub fn resolve(written: &Written, place: &Place, report: &mut Report<'_>) -> Option<Self> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -73,12 +90,14 @@ impl Redirect {
             NewPort::Kept => None,
             NewPort::Given(port) => Some(port),
             NewPort::Listener => view.listener_port(),
+            NewPort::Derived(given) => given.or_else(|| self.scheme.is_none().then(|| arrival_port(view)).flatten()),
         };
+        let bare = matches!(self.port, NewPort::Derived(_));
         let port = port.filter(|&port| default_port(scheme) != Some(port));
         let authority = match &self.authority {
             Some(authority) if port.is_some() => host::without_port(authority),
             Some(authority) => authority.as_str(),
-            None => kept_authority(view, scheme, port.is_some()),
+            None => kept_authority(view, scheme, bare || port.is_some()),
         };
         let port = port.map_or_else(String::new, |port| format!(":{port}"));
         format!("{scheme}://{authority}{port}{}", self.path_and_query(matched, view))
@@ -91,6 +110,7 @@ impl Redirect {
             NewPath::Whole(uri) if uri.contains('?') => return uri.clone(),
             NewPath::Whole(uri) => uri.clone(),
             NewPath::Prefix(prefix) => replace_matched(view.path(), matched, prefix),
+            NewPath::Changed(change) => change.apply(view.path(), matched),
         };
         match view.query() {
             Some(query) => format!("{path}?{query}"),
@@ -103,6 +123,13 @@ impl Redirect {
 pub fn to_https(view: &View<'_>) -> String {
     let query = view.query().map_or_else(String::new, |query| format!("?{query}"));
     format!("https://{}{}{query}", host::without_port(view.authority()), view.path())
+}
+
+/// The port that the request came in on; where the host does not tell it, the one that the client wrote.
+fn arrival_port(view: &View<'_>) -> Option<u16> {
+    let authority = view.authority();
+    let written = || authority.get(host::without_port(authority).len() + 1..)?.parse().ok();
+    view.listener_port().or_else(written)
 }
 
 fn default_port(scheme: &str) -> Option<u16> {

@@ -22,6 +22,31 @@ enum NewPath {
     Matched(String),
     /// Takes the place of every match of the expression.
     Expression(Regex, Vec<Piece>),
+    /// As the Gateway API replaces paths.
+    Changed(PathChange),
+}
+
+/// How the Gateway API replaces paths, in rewrites and redirects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PathChange {
+    /// The whole path.
+    Whole(String),
+    /// The segments that matched; no `/` is doubled, and none is missing.
+    Segments(String),
+}
+
+impl PathChange {
+    /// The new path.
+    pub fn apply(&self, path: &str, matched: PathMatch) -> String {
+        match (self, matched) {
+            (Self::Whole(new), _) | (Self::Segments(new), PathMatch::Whole) => new.clone(),
+            (Self::Segments(new), PathMatch::Prefix(length)) => {
+                let rest = path.get(length..).unwrap_or_default();
+                let joined = format!("{}{rest}", new.trim_end_matches('/'));
+                if joined.is_empty() { "/".to_owned() } else { joined }
+            }
+        }
+    }
 }
 
 /// A part of a replacement.
@@ -56,12 +81,18 @@ impl Rewrite {
         Self { path, authority }
     }
 
+    /// A rewrite as the Gateway API knows it.
+    pub fn changed(path: Option<PathChange>, authority: Option<String>) -> Self {
+        Self { path: path.map(NewPath::Changed), authority }
+    }
+
     /// The new path, if it changes.
     pub fn path(&self, matched: PathMatch, view: &View<'_>) -> Option<String> {
         let path = view.path();
         let new = match self.path.as_ref()? {
             NewPath::Matched(replacement) => replace_matched(path, matched, replacement),
             NewPath::Expression(regex, pieces) => replace_all(path, regex, pieces),
+            NewPath::Changed(change) => change.apply(path, matched),
         };
         let new = if new.starts_with('/') { new } else { format!("/{new}") };
         (new != path).then_some(new)
@@ -189,6 +220,25 @@ mod tests {
             ("/any/thing", PathMatch::Whole, "/x", "/x"),
         ] {
             assert_eq!(replace_matched(path, matched, replacement), expected);
+        }
+    }
+
+    #[test]
+    fn matched_segments_are_replaced_without_doubling_or_losing_a_slash() {
+        for (path, prefix, replacement, expected) in [
+            ("/foo/bar", "/foo", "/xyz", "/xyz/bar"),
+            ("/foo/bar", "/foo", "/xyz/", "/xyz/bar"),
+            ("/foo", "/foo", "/xyz", "/xyz"),
+            ("/foo/", "/foo", "/xyz", "/xyz/"),
+            ("/foo/bar", "/foo", "", "/bar"),
+            ("/foo/", "/foo", "", "/"),
+            ("/foo", "/foo", "", "/"),
+            ("/foo/", "/foo", "/", "/"),
+            ("/foo", "/foo", "/", "/"),
+            ("/foo/bar", "", "/xyz", "/xyz/foo/bar"),
+        ] {
+            let change = PathChange::Segments(replacement.to_owned());
+            assert_eq!(change.apply(path, PathMatch::Prefix(prefix.len())), expected, "{path} {prefix} {replacement}");
         }
     }
 

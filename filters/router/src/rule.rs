@@ -15,7 +15,6 @@ use crate::report::{Place, Report};
 use crate::retry;
 use crate::rewrite::Rewrite;
 use crate::target::{self, Naming, Targets};
-use crate::template::Template;
 use sluicegate_sdk::RetryPolicy;
 
 /// A resolved rule.
@@ -263,13 +262,5 @@ fn check_prefix_rewrite(written: &HttpRoute, place: &Place, report: &mut Report<
             let message = "`redirect.prefixRewrite` needs a prefix to replace";
             report.error(&place, code::REDIRECT, message, "match the path by `prefix`, or redirect with `uri`");
         }
-    }
-}
-
-impl Route {
-    /// The new authority for a request to a target whose operations ask for `own`: the rule's rewrite wins.
-    pub fn authority(&self, own: Option<&Template>) -> Option<Template> {
-        let rewritten = self.rewrite.as_ref().and_then(|rewrite| rewrite.authority.as_deref());
-        rewritten.map(Template::literal).or_else(|| own.cloned())
     }
 }

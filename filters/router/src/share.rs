@@ -45,6 +45,11 @@ impl Share {
         Self::resolve(written.value.unwrap_or(0.0), 0.0, &place.key("value"), report)
     }
 
+    /// A share in millionths; more than all is all.
+    pub fn of_millionths(millionths: u32) -> Self {
+        Self(millionths.min(ALL))
+    }
+
     /// A share in whole percent, as deprecated fields have it.
     pub fn whole(percent: i64, place: &Place, report: &mut Report<'_>) -> Self {
         if let Some(percent) = u32::try_from(percent).ok().filter(|percent| *percent <= 100) {

@@ -1,8 +1,9 @@
 //! All documents together: which rules a host of a listener has, in which order.
 
 use crate::code;
-use crate::document::Document;
+use crate::document::{Document, Kind};
 use crate::gateway::Gateway;
+use crate::gateway_api;
 use crate::host;
 use crate::listener::{self, Arrival, Entry, Hosts, Listeners, Member, ServerHosts, Shares};
 use crate::matching::{Block, Candidate, Position, VirtualHost};
@@ -10,7 +11,17 @@ use crate::report::{Place, Report};
 use crate::rule::Rule;
 use crate::view::View;
 use sluicegate_sdk::{Diagnostics, Environment, Resource};
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What opens listeners.
+#[derive(Debug, Default)]
+pub struct Gateways {
+    /// Istio's.
+    pub istio: Vec<Gateway>,
+    /// The Gateway API's.
+    pub api: gateway_api::Parents,
+}
 
 /// The rules of all hosts of all listeners.
 #[derive(Debug)]
@@ -38,6 +49,8 @@ pub enum Owner<'a> {
     Unserved(u16),
     /// A Gateway, which sends all plain requests to https.
     Https,
+    /// A listener that TLS did not select: it is answered 421.
+    Misdirected(u16),
     /// These rules.
     Rules(&'a Served),
 }
@@ -57,20 +70,27 @@ impl Table {
     /// Puts the documents together, and reports hosts that have an older owner or that no Gateway serves.
     pub fn build(
         mut documents: Vec<Document>,
-        gateways: &[Gateway],
+        gateways: &Gateways,
         environment: &Environment,
         resources: &[Resource],
         diagnostics: &mut Diagnostics,
     ) -> Self {
+        let Gateways { istio: gateways, api } = gateways;
         // No two documents of a kind share a name, so the order is never left to chance.
         documents.sort_unstable_by(|one, two| one.age().cmp(&two.age()));
         let ignored = |document: &Document, place, name: &str, owner: &Document| {
             report_ignored(document, place, name, owner, resources, diagnostics);
         };
-        let mesh = match gateways {
-            [] => listener::all_shares(&documents, ignored),
-            _ => listener::mesh_shares(&documents, ignored),
-        };
+        let alone = gateways.is_empty() && api.gateways.is_empty();
+        let mut mesh =
+            if alone { listener::all_shares(&documents, ignored) } else { listener::mesh_shares(&documents, ignored) };
+        let attached = api.attach(&documents, alone, resources, diagnostics);
+        for (name, share) in attached.mesh {
+            match mesh.entry(name) {
+                Slot::Occupied(mut known) => known.get_mut().members.extend(share.members),
+                Slot::Vacant(free) => drop(free.insert(share)),
+            }
+        }
         if !gateways.is_empty() {
             report_gateways(&documents, gateways, resources, diagnostics);
         }
@@ -82,7 +102,7 @@ impl Table {
             });
             listener::index(&entries.collect::<Vec<_>>(), mesh.then_some(environment))
         };
-        let listeners = Listeners::build(&documents, gateways, mesh, compile);
+        let listeners = Listeners::build(&documents, gateways, mesh, attached.listeners, compile);
         let served = compiler.served;
         Self { documents, served, listeners }
     }
@@ -92,6 +112,7 @@ impl Table {
         match self.listeners.of(view) {
             Arrival::Unknown => Owner::Nobody,
             Arrival::UnknownName(port) => Owner::Unserved(port),
+            Arrival::Misdirected(port) => Owner::Misdirected(port),
             Arrival::Mesh(hosts) => self.entry(hosts, view).unwrap_or(Owner::Nobody),
             Arrival::Gateway(port, hosts) => self.entry(hosts, view).unwrap_or(Owner::Unserved(port)),
         }
@@ -161,7 +182,8 @@ impl Compiler<'_> {
         number
     }
 
-    /// All blocks of a document up to the first that takes everything, which stands behind those of other documents.
+    /// All blocks of a document; where they are taken in written order, those up to the first that takes everything, which
+    /// stands behind those of other documents.
     fn candidates_of(&self, member: &Member, merged: bool) -> Vec<Candidate> {
         let document = member.document;
         let mut candidates = Vec::new();
@@ -171,8 +193,10 @@ impl Compiler<'_> {
                 if !asked.counts_through(&member.through) {
                     continue;
                 }
-                let everything = asked.is_catch_all();
+                let written_order = asked.specificity.is_written_order();
+                let everything = written_order && asked.is_catch_all();
                 let specificity = asked.specificity;
+                let specificity = if written_order { specificity } else { specificity.with_first(member.host) };
                 let position = Position { last: merged && everything, specificity, document, rule, block };
                 candidates.push(Candidate { position, document, rule, block });
                 if everything {
@@ -211,7 +235,8 @@ fn report_gateways(
         (gateway.name.clone(), ServerHosts::new(gateway.servers.iter().flat_map(|server| &server.hosts).cloned()))
     };
     let by_name: HashMap<String, ServerHosts> = gateways.iter().map(hosts_of).collect();
-    for document in documents.iter().filter(|document| !document.hosts.is_empty()) {
+    let of_istio = documents.iter().filter(|document| document.kind == Kind::VirtualService);
+    for document in of_istio.filter(|document| !document.hosts.is_empty()) {
         let Some(resource) = resources.get(document.resource) else { continue };
         let mut report = Report::new(resource, diagnostics);
         let real = document.gateways.iter().enumerate().filter(|(_, name)| *name != crate::attachment::MESH);

@@ -1,10 +1,14 @@
 //! Where a rule sends requests: one service, one of several by weight, or several to compose.
 
+use crate::answer::FixedAnswer;
 use crate::code;
 use crate::config::{Destination as WrittenDestination, PortSelector, RouteDestination};
 use crate::header::{Level, Operations};
 use crate::host;
+use crate::mirror::Mirror;
+use crate::redirect::Redirect;
 use crate::report::{Place, Report};
+use crate::rewrite::Rewrite;
 use crate::share::draw;
 use crate::template::Template;
 use serde_json::json;
@@ -24,6 +28,30 @@ pub struct Target {
     pub response: Vec<Operations>,
     /// The new authority.
     pub authority: Option<Template>,
+    /// What changes before, in place of what the rule says.
+    pub rewrite: Option<Rewrite>,
+    /// Who gets copies of the requests to this service only.
+    pub mirrors: Vec<Mirror>,
+    /// What becomes of the request where it is not sent.
+    pub instead: Option<Instead>,
+}
+
+/// What becomes of a share of the requests that goes to no service.
+#[derive(Debug)]
+pub enum Instead {
+    /// The client is sent elsewhere.
+    Redirect(Redirect),
+    /// It is answered here.
+    Answer(FixedAnswer),
+}
+
+impl Target {
+    /// A service and its share, and nothing else.
+    pub fn new(destination: Destination, weight: u64) -> Self {
+        let (request, response) = (Vec::new(), Vec::new());
+        let (authority, rewrite, instead) = (None, None, None);
+        Self { destination, weight, request, response, authority, rewrite, mirrors: Vec::new(), instead }
+    }
 }
 
 /// All the places a rule sends requests to.
@@ -146,11 +174,10 @@ fn split(resolved: Vec<Resolved>, shares: &[u64], rule: &Level) -> Targets {
             if single { vec![of_rule.concatenated(own)] } else { vec![own.clone(), of_rule.clone()] }
         };
         Some(Target {
-            destination,
-            weight,
             request: order(&level.request, &rule.request),
             response: order(&level.response, &rule.response),
             authority: rule.authority.clone().or(level.authority),
+            ..Target::new(destination, weight)
         })
     });
     let targets: Vec<Target> = weighted.collect();
@@ -278,7 +305,7 @@ mod tests {
     use super::*;
 
     fn target(host: &str, weight: u64) -> Target {
-        Target { destination: host.into(), weight, request: Vec::new(), response: Vec::new(), authority: None }
+        Target::new(host.into(), weight)
     }
 
     #[test]

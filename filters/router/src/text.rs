@@ -71,6 +71,12 @@ impl Pattern {
         }
     }
 
+    /// An expression that stands at `place` itself.
+    pub fn expression(text: &str, place: &Place, report: &mut Report<'_>) -> Option<Self> {
+        let (compiled, _) = whole_regex(text, place, report)?;
+        Some(Self::Regex(compiled, text.to_owned()))
+    }
+
     /// The same without regard to case; an expression says that by `(?i)` itself.
     #[must_use]
     pub fn any_case(self) -> Self {

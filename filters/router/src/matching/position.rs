@@ -14,6 +14,18 @@ impl Specificity {
         let [first, second, third, fourth, fifth] = criteria.map(|criterion| u32::MAX - criterion);
         Self([1, first, second, third, fourth, fifth])
     }
+
+    /// The same with another first criterion, for what is only known where a block stands: its host.
+    #[must_use]
+    pub fn with_first(self, criterion: u32) -> Self {
+        let Self([kind, _, second, third, fourth, fifth]) = self;
+        Self([kind, u32::MAX - criterion, second, third, fourth, fifth])
+    }
+
+    /// Whether it says that rules are taken in the order in which they are written.
+    pub fn is_written_order(self) -> bool {
+        self == Self::default()
+    }
 }
 
 /// A candidate's place among all of its host. The smaller is tried first; no two candidates share one.

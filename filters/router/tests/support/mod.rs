@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of this module")]
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
+pub mod gateway;
+
 use sluicegate_router::Router;
 use sluicegate_sdk::testing::{TestRequest, configure, resource};
 use sluicegate_sdk::{

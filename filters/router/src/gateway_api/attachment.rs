@@ -1,0 +1,234 @@
+//! Brings routes and listeners together: which listener serves which hosts, by the rules of which routes.
+
+use super::Namespaces;
+use super::gateway::{Gateway, Listener, Protocol};
+use super::isolation::ListenerShares;
+use super::parent::Parent;
+use crate::attachment::MESH;
+use crate::code;
+use crate::document::{Document, Kind};
+use crate::host;
+use crate::listener::{Member, Share, Shares};
+use crate::report::{Place, Report};
+use sluicegate_sdk::{Diagnostics, Resource};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// More than any wildcard has characters, so that an exact host goes before all of them.
+const EXACT_HOST: u32 = 1 << 16;
+
+/// What routes can be attached to.
+#[derive(Debug, Default)]
+pub struct Parents {
+    /// The Gateways.
+    pub gateways: Vec<Gateway>,
+    /// Labels that listeners select namespaces by.
+    pub namespaces: Namespaces,
+}
+
+/// Where the routes have been attached.
+#[derive(Debug, Default)]
+pub struct Attached {
+    /// To what the command line opened.
+    pub mesh: Shares,
+    /// To the listeners of Gateways; also listeners without routes are there, as they keep hosts from others.
+    pub listeners: Vec<ListenerShares>,
+}
+
+/// Documents by the hosts under which they are attached, each with the names of what it is attached through.
+type Hosts = BTreeMap<String, BTreeMap<usize, BTreeSet<String>>>;
+
+impl Parents {
+    /// Attaches routes, and warns of those that no parent accepts. Where no Gateway is known at all, `alone`, they count on
+    /// what the command line opened.
+    pub fn attach(
+        &self,
+        documents: &[Document],
+        alone: bool,
+        resources: &[Resource],
+        diagnostics: &mut Diagnostics,
+    ) -> Attached {
+        let mut mesh = Hosts::new();
+        let mut listeners = self.listeners();
+        let routes = documents.iter().enumerate().filter(|(_, document)| document.kind != Kind::VirtualService);
+        for (number, document) in routes {
+            let Some(resource) = resources.get(document.resource) else { continue };
+            let mut report = Report::new(resource, diagnostics);
+            if alone {
+                Self::attach_alone(document, number, &mut mesh, &mut report);
+            } else {
+                self.attach_one(document, number, &mut mesh, &mut listeners, &mut report);
+            }
+        }
+        let listener = |((port, tls, hostname), hosts)| ListenerShares { port, tls, hostname, shares: shares(&hosts) };
+        Attached { mesh: shares(&mesh), listeners: listeners.into_iter().map(listener).collect() }
+    }
+
+    /// All listeners that routes can be attached to. Those of one port and host are the same to a request.
+    fn listeners(&self) -> BTreeMap<(u16, bool, String), Hosts> {
+        let all = self.gateways.iter().flat_map(|gateway| &gateway.listeners);
+        all.filter(|listener| listener.protocol != Protocol::Other)
+            .map(|listener| (key(listener), Hosts::new()))
+            .collect()
+    }
+
+    fn attach_alone(document: &Document, number: usize, mesh: &mut Hosts, report: &mut Report<'_>) {
+        let of_gateways = document.parents.iter().any(|parent| matches!(parent, Parent::Gateway { .. }));
+        if of_gateways || document.parents.is_empty() {
+            let place = if of_gateways { Place::spec().key("parentRefs") } else { Place::spec() };
+            let message = "there is no Gateway, so the rules count on every listener of the command line";
+            report.note(&place, code::NO_EFFECT, message, "add the Gateway to open its ports here");
+            for (_, host) in &document.hosts {
+                mesh.entry(host.clone()).or_default().entry(number).or_default();
+            }
+        }
+        attach_services(document, number, mesh);
+    }
+
+    fn attach_one(
+        &self,
+        document: &Document,
+        number: usize,
+        mesh: &mut Hosts,
+        listeners: &mut BTreeMap<(u16, bool, String), Hosts>,
+        report: &mut Report<'_>,
+    ) {
+        if document.parents.is_empty() {
+            let message = "the route has no parents, so its rules count nowhere";
+            report.warning(&Place::spec(), code::PARENT, message, "add `parentRefs` with the name of a Gateway");
+        }
+        attach_services(document, number, mesh);
+        for parent in &document.parents {
+            let Parent::Gateway { index, namespace, name, .. } = parent else { continue };
+            match self.accept(document, parent) {
+                Ok(accepted) => {
+                    for (listener, hosts) in accepted {
+                        let attached = listeners.entry(key(listener)).or_default();
+                        for host in hosts {
+                            let through = attached.entry(host).or_default().entry(number).or_default();
+                            through.insert(format!("{namespace}/{name}"));
+                        }
+                    }
+                }
+                Err(refusal) => report_refusal(refusal, *index, parent, document, report),
+            }
+        }
+    }
+
+    /// The listeners of a parent that a route is attached to, each with the hosts that both have; or why there is none.
+    fn accept(&self, document: &Document, parent: &Parent) -> Result<Vec<(&Listener, Vec<String>)>, Refusal> {
+        let Parent::Gateway { namespace, name, section, port, .. } = parent else { return Err(Refusal::Unknown) };
+        let gateway = self.gateways.iter().find(|gateway| gateway.namespace == *namespace && gateway.name == *name);
+        let gateway = gateway.ok_or(Refusal::Unknown)?;
+        let named = |listener: &&Listener| section.as_ref().is_none_or(|section| listener.name == *section);
+        let numbered = |listener: &&Listener| port.is_none_or(|port| listener.port == port);
+        let mut refusal = Refusal::NoListener;
+        let mut accepted = Vec::new();
+        for listener in gateway.listeners.iter().filter(named).filter(numbered) {
+            if !listener.allows_kind(document.kind) {
+                refusal = refusal.max(Refusal::Kind);
+            } else if !listener.allows_namespace(&gateway.namespace, &document.namespace, &self.namespaces) {
+                refusal = refusal.max(Refusal::Namespace);
+            } else {
+                let both = document.hosts.iter().filter_map(|(_, host)| intersection(&listener.hostname, host));
+                let both: Vec<String> = both.collect();
+                if both.is_empty() {
+                    refusal = refusal.max(Refusal::Hostname);
+                } else {
+                    accepted.push((listener, both));
+                }
+            }
+        }
+        if accepted.is_empty() { Err(refusal) } else { Ok(accepted) }
+    }
+}
+
+/// Why a parent does not accept a route; the later, the closer it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Refusal {
+    Unknown,
+    NoListener,
+    Kind,
+    Namespace,
+    Hostname,
+}
+
+fn report_refusal(refusal: Refusal, index: usize, parent: &Parent, document: &Document, report: &mut Report<'_>) {
+    let Parent::Gateway { namespace, name, .. } = parent else { return };
+    let gateway = format!("Gateway {namespace}/{name}");
+    let (code, message, help) = match refusal {
+        Refusal::Unknown => (
+            code::UNKNOWN_GATEWAY,
+            format!("there is no {gateway}"),
+            "check `name`, and `namespace` if it is in another one",
+        ),
+        Refusal::NoListener => (
+            code::PARENT,
+            format!("{gateway} has no such listener"),
+            "check `sectionName` and `port` against the listeners of the Gateway",
+        ),
+        Refusal::Kind => (
+            code::PARENT,
+            format!("{gateway} does not allow a {} there", document.kind.name()),
+            "add the kind to `allowedRoutes.kinds` of the listener",
+        ),
+        Refusal::Namespace => (
+            code::PARENT,
+            format!("{gateway} does not allow routes of the namespace {}", document.namespace),
+            "change `allowedRoutes.namespaces` of the listener; a selector needs the Namespace document with its labels",
+        ),
+        Refusal::Hostname => (
+            code::UNSERVED_HOST,
+            format!("{gateway} serves none of the route's hosts"),
+            "change `hostnames` here, or `hostname` of the listener",
+        ),
+    };
+    let message = format!("{message}, so the rules do not count there");
+    report.warning(&Place::spec().key("parentRefs").index(index), code, message, help);
+}
+
+fn key(listener: &Listener) -> (u16, bool, String) {
+    (listener.port, listener.protocol == Protocol::Https, listener.hostname.clone())
+}
+
+/// Rules for a service take the requests of its callers, which come in by what the command line opened.
+fn attach_services(document: &Document, number: usize, mesh: &mut Hosts) {
+    for parent in &document.parents {
+        if let Parent::Service(name) = parent {
+            mesh.entry(name.clone()).or_default().entry(number).or_default().insert(MESH.to_owned());
+        }
+    }
+}
+
+/// The names that both hosts stand for.
+fn intersection(listener: &str, route: &str) -> Option<String> {
+    let narrower = host::covers(listener, route).then_some(route);
+    narrower.or_else(|| host::covers(route, listener).then_some(listener)).map(str::to_owned)
+}
+
+/// For each host the documents that stand for it, also those of wildcards that cover it: their rules come after.
+fn shares(hosts: &Hosts) -> Shares {
+    let share = |name: &String| {
+        let mut ranked: BTreeMap<usize, (u32, &BTreeSet<String>)> = BTreeMap::new();
+        for wide in host::covering(name) {
+            for (document, through) in hosts.get(&wide).into_iter().flatten() {
+                ranked.entry(*document).or_insert_with(|| (rank(&wide), through));
+            }
+        }
+        let member = |(document, (host, through)): (usize, (u32, &BTreeSet<String>))| Member {
+            document,
+            through: through.clone(),
+            host,
+        };
+        Share { members: ranked.into_iter().map(member).collect(), https_redirect: false }
+    };
+    hosts.keys().map(|name| (name.clone(), share(name))).collect()
+}
+
+/// How specific a host is: an exact one before all wildcards, of which the longer goes first.
+fn rank(host: &str) -> u32 {
+    if host.starts_with('*') {
+        u32::try_from(host.len()).unwrap_or(EXACT_HOST - 1).min(EXACT_HOST - 1)
+    } else {
+        EXACT_HOST
+    }
+}

@@ -1,0 +1,108 @@
+//! `parentRefs`: what a route asks to be attached to.
+
+use super::config::ParentRef;
+use super::{CORE, GROUP};
+use crate::code;
+use crate::host;
+use crate::report::{Place, Report};
+use crate::target::Naming;
+
+/// The most parents that a route may have.
+const MOST: usize = 32;
+
+/// A resource that a route asks to be attached to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parent {
+    /// Listeners of a Gateway.
+    Gateway {
+        /// Its place in the list.
+        index: usize,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The only listener.
+        section: Option<String>,
+        /// The only port.
+        port: Option<u16>,
+    },
+    /// A service, whose callers' requests the rules take; its full name.
+    Service(String),
+    /// Something else, which has been warned of.
+    Unknown,
+}
+
+/// Resolves the `parentRefs` of a route.
+pub fn resolve(written: &[ParentRef], naming: Naming<'_>, report: &mut Report<'_>) -> Vec<Parent> {
+    let place = Place::spec().key("parentRefs");
+    super::listener_check::limit(written.len(), MOST, "parents", &place, report);
+    check_distinct(written, naming, &place, report);
+    let one = |(index, parent)| resolve_one(index, parent, naming, &place.index(index), report);
+    written.iter().enumerate().map(one).collect()
+}
+
+fn resolve_one(
+    index: usize,
+    written: &ParentRef,
+    naming: Naming<'_>,
+    place: &Place,
+    report: &mut Report<'_>,
+) -> Parent {
+    let namespace = written.namespace.as_deref().unwrap_or(naming.namespace).to_owned();
+    if written.name.is_empty() {
+        report.error(place, code::PARENT, "the parent has no name", "add `name`");
+    }
+    let port = written.port.and_then(|number| {
+        let port = u16::try_from(number).ok().filter(|&port| port > 0);
+        if port.is_none() {
+            let message = format!("{number} is not a port");
+            report.error(&place.key("port"), code::PARENT, message, "use a number from 1 to 65535");
+        }
+        port
+    });
+    match (written.group.as_deref().unwrap_or(GROUP), written.kind.as_deref().unwrap_or("Gateway")) {
+        (GROUP, "Gateway") => {
+            let section = written.section_name.clone().filter(|name| !name.is_empty());
+            Parent::Gateway { index, namespace, name: written.name.clone(), section, port }
+        }
+        (CORE, "Service") => {
+            for (field, there) in [("port", port.is_some()), ("sectionName", written.section_name.is_some())] {
+                if there {
+                    report.no_effect(&place.key(field), field, "the rules take requests for every port of the service");
+                }
+            }
+            Parent::Service(host::expand(&written.name, &namespace, naming.environment))
+        }
+        (_, kind) => {
+            let message = format!("nothing here accepts routes for a {kind}, so the rules do not count there");
+            report.warning(place, code::PARENT, message, "attach the route to a Gateway or to a Service");
+            Parent::Unknown
+        }
+    }
+}
+
+/// Several references to one parent must name different listeners, each of them.
+fn check_distinct(written: &[ParentRef], naming: Naming<'_>, place: &Place, report: &mut Report<'_>) {
+    let key = |parent: &ParentRef| {
+        let text = |text: &Option<String>, other: &str| text.clone().unwrap_or_else(|| other.to_owned());
+        let namespace = text(&parent.namespace, naming.namespace);
+        (text(&parent.group, GROUP), text(&parent.kind, "Gateway"), namespace, parent.name.clone())
+    };
+    for (index, parent) in written.iter().enumerate() {
+        let mut others = written.iter().take(index).filter(|other| key(other) == key(parent));
+        let repeated = others.any(|other| {
+            let whole = |parent: &ParentRef| parent.section_name.is_none() && parent.port.is_none();
+            let same = other.section_name == parent.section_name && other.port == parent.port;
+            same || whole(other) || whole(parent)
+        });
+        if repeated {
+            let message = "an earlier reference names the same parent";
+            report.error(
+                &place.index(index),
+                code::CONFLICT,
+                message,
+                "remove it, or let both name their `sectionName`",
+            );
+        }
+    }
+}
