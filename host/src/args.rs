@@ -1,5 +1,9 @@
 //! The command line. What a command does stands in [`crate::command`].
 
+mod test;
+
+pub(crate) use test::Test;
+
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sluicegate::config::{AccessLogFormat, Flags, Watch};
 use std::path::PathBuf;
@@ -27,6 +31,7 @@ pub(crate) enum Command {
     Demo(Demo),
     Check(Check),
     Explain(Explain),
+    Test(Test),
     /// Shows filters
     #[command(subcommand)]
     Filter(Filter),
@@ -47,6 +52,10 @@ Examples:
       runs what lies in two directories, and follows their changes
   sluice run --config sluicegate.yaml --log info,sluicegate::chain=debug
       takes settings from a file; a flag beats the file
+  sluice run --upstream '*=127.0.0.1:9000' --listen-tls 127.0.0.1:8443 --tls-certificate cert.pem --tls-key key.pem
+      takes requests over TLS as well
+  sluice run --manifests manifests --gateway-port 80=8080 --gateway-port 443=8443
+      opens the listeners of Gateway documents on ports that need no privilege
 
 It ends on SIGTERM or Ctrl-C once requests in flight are done; a second signal ends it at once.")]
 pub(crate) struct Run {
@@ -58,6 +67,18 @@ pub(crate) struct Run {
     /// Address to take requests on, 127.0.0.1:8080 by default; may be given several times
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
+    /// Address to take requests on over TLS; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    listen_tls: Vec<String>,
+    /// Certificate for --listen-tls, with its chain (PEM); followed when it changes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    tls_certificate: Option<String>,
+    /// Key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    tls_key: Option<String>,
+    /// Where a port of Gateway documents is listened on; may be given several times; others as they are declared
+    #[arg(long = "gateway-port", value_name = "PORT=[ADDR:]PORT")]
+    gateway_ports: Vec<String>,
     /// Address of the admin endpoint, 127.0.0.1:9901 by default, or unix:PATH
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
@@ -87,6 +108,10 @@ impl Run {
         let (file, sources) = self.sources.into_flags(self.manifests);
         let flags = Flags {
             listen: self.listen,
+            listen_tls: self.listen_tls,
+            tls_certificate: self.tls_certificate,
+            tls_key: self.tls_key,
+            gateway_ports: self.gateway_ports,
             admin: self.admin,
             workers: self.workers,
             access_log: self.access_log,
@@ -100,7 +125,7 @@ impl Run {
 }
 
 /// What a proxy is made of.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Sources {
     /// Configuration file (YAML); flags beat it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -367,13 +392,17 @@ mod tests {
     fn flags_of_run_reach_the_configuration() {
         let line = "sluice run --config c.yaml --manifests a --manifests b --filters f --stock-filters s --listen l \
                     --admin unix:p --upstream u=1 --workers 2 --access-log off --log debug --watch poll \
-                    --drain-timeout 1s --namespace n --cluster-domain d";
+                    --drain-timeout 1s --namespace n --cluster-domain d --listen-tls t --tls-certificate tc --tls-key tk \
+                    --gateway-port 80=81";
         let Command::Run(run) = parse(line) else { panic!("not run") };
         let (file, flags) = run.into_flags();
         assert_eq!(file, Some(PathBuf::from("c.yaml")));
         assert_eq!(flags.manifests, ["a", "b"]);
         assert_eq!((flags.listen, flags.upstreams), (vec!["l".to_owned()], vec!["u=1".to_owned()]));
+        assert_eq!((flags.listen_tls, flags.gateway_ports), (vec!["t".to_owned()], vec!["80=81".to_owned()]));
         let single = [
+            (flags.tls_certificate, "tc"),
+            (flags.tls_key, "tk"),
             (flags.filters, "f"),
             (flags.stock_filters, "s"),
             (flags.admin, "unix:p"),

@@ -129,6 +129,11 @@ impl Course {
         Self { trace: Some(Vec::new()), ..Self::default() }
     }
 
+    /// What was recorded so far.
+    pub fn trace(&self) -> &[TraceStep] {
+        self.trace.as_deref().unwrap_or_default()
+    }
+
     /// How long to wait before the step is carried out. Waiting is done once.
     pub fn take_delay(&mut self) -> Option<Duration> {
         self.delay.take()
@@ -216,7 +221,7 @@ impl Chain {
         let seen = self.links.len().min(course.next.saturating_add(1));
         for link in self.links.iter().take(seen).rev().filter(|link| link.filter.code.hooks.has_response()) {
             let (mut parts, body) = response.into_parts();
-            response = match respond_one(link, head, &mut parts, course.upstream)? {
+            response = match respond_one(link, head, &mut parts, course)? {
                 Some(replaced) => replaced,
                 None => Response::from_parts(parts, body),
             };
@@ -233,22 +238,26 @@ fn respond_one(
     link: &Link,
     head: &mut Box<RequestHead>,
     parts: &mut response::Parts,
-    upstream: Option<SocketAddr>,
+    course: &mut Course,
 ) -> Result<Option<Response<ProxyBody>>, RequestError> {
     let mut watch = Stopwatch::start();
+    // Its edits stand after those that wait for the end of the chain until they are applied here.
+    let waiting = course.response_edits.len();
     let decided = link.filter.on_response(head, parts).and_then(|decision| match decision {
-        types::ResponseDecision::Next(edits) => Ok(Err(decision::header_edits(edits)?)),
-        types::ResponseDecision::Respond(answer) => Ok(Ok(decision::response(answer)?)),
+        types::ResponseDecision::Next(edits) => {
+            decision::header_edits(edits, &mut course.response_edits).map(|()| None)
+        }
+        types::ResponseDecision::Respond(answer) => decision::response(answer).map(Some),
     });
     match decided {
-        Ok(Ok(answer)) => {
+        Ok(Some(answer)) => {
             link.metrics.observe(Phase::Response, CallResult::Respond, watch.lap());
             Ok(Some(answer))
         }
-        Ok(Err(edits)) => {
+        Ok(None) => {
             link.metrics.observe(Phase::Response, CallResult::Next, watch.lap());
-            for edit in edits {
-                edit.apply(&mut parts.headers, upstream);
+            for edit in course.response_edits.drain(waiting..) {
+                edit.apply(&mut parts.headers, course.upstream);
             }
             Ok(None)
         }
@@ -289,16 +298,12 @@ fn carry_out(
 ) -> Result<Option<Step>, Failure> {
     match decision {
         types::RequestDecision::Next(types::Continuation { edits, response_edits }) => {
-            let response_edits = decision::header_edits(response_edits)?;
-            decision::apply(edits, head)?;
-            course.response_edits.extend(response_edits);
+            decision::apply(edits, response_edits, head, &mut course.response_edits)?;
             Ok(None)
         }
         types::RequestDecision::Forward(forward) => {
-            let response_edits = decision::header_edits(forward.response_edits)?;
             let mirrors = mirror::check(forward.mirrors)?;
-            decision::apply(forward.edits, head)?;
-            course.response_edits.extend(response_edits);
+            decision::apply(forward.edits, forward.response_edits, head, &mut course.response_edits)?;
             course.delay = decision::delay(forward.delay);
             let types::Forward { destination, timeout, retries, .. } = forward;
             Ok(Some(Step::Forward(Forward { destination, timeout, retries, mirrors })))
@@ -310,9 +315,8 @@ fn carry_out(
             Ok(Some(Step::Respond(response)))
         }
         types::RequestDecision::Gather(mut plan) => {
-            let edits = decision::header_edits(std::mem::take(&mut plan.response_edits))?;
             crate::gather::check(&plan).map_err(Failure::invalid)?;
-            course.response_edits.extend(edits);
+            decision::header_edits(std::mem::take(&mut plan.response_edits), &mut course.response_edits)?;
             Ok(Some(Step::Gather(plan)))
         }
         types::RequestDecision::Publish(types::Publish { publications, answer }) => {

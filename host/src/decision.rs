@@ -5,7 +5,7 @@
 
 use crate::body::ProxyBody;
 use crate::config::limits;
-use crate::request::RequestHead;
+use crate::request::{RequestHead, belongs_to_host};
 use crate::wasm::Failure;
 use crate::wasm::types;
 use http::uri::PathAndQuery;
@@ -60,6 +60,7 @@ impl HeaderEdit {
     }
 }
 
+/// An edit of a request that is known to be good.
 enum RequestEdit {
     Header(HeaderEdit),
     Target(PathAndQuery),
@@ -67,43 +68,82 @@ enum RequestEdit {
     Attribute(String, String),
 }
 
-/// Checks all edits, then applies them all.
-pub fn apply(edits: Vec<types::RequestEdit>, head: &mut RequestHead) -> Result<(), Failure> {
-    if edits.is_empty() {
-        return Ok(());
+impl RequestEdit {
+    /// Path and query are edited apart but live in one value, so each edit builds on `target`, which the ones before it
+    /// left.
+    fn check(edit: types::RequestEdit, target: &mut Cow<'_, PathAndQuery>) -> Result<Self, Failure> {
+        Ok(match edit {
+            types::RequestEdit::Header(edit) => Self::Header(request_header_edit(edit)?),
+            types::RequestEdit::Path(path) => {
+                *target = Cow::Owned(target_of(&path, target.query())?);
+                Self::Target(target.clone().into_owned())
+            }
+            types::RequestEdit::Query(query) => {
+                *target = Cow::Owned(target_of(target.path(), query.as_deref())?);
+                Self::Target(target.clone().into_owned())
+            }
+            types::RequestEdit::Authority(authority) => Self::Authority(checked_authority(authority)?),
+            types::RequestEdit::Attribute(types::Attribute { name, value }) => Self::Attribute(name, value),
+        })
     }
-    // Path and query are edited apart but live in one value, so each edit builds on the ones before it.
+
+    fn apply(self, head: &mut RequestHead) {
+        match self {
+            Self::Header(edit) => edit.apply(&mut head.headers, None),
+            Self::Target(target) => head.path_and_query = target,
+            Self::Authority(authority) => head.authority = authority,
+            Self::Attribute(name, value) => head.attributes.push((Cow::Owned(name), value)),
+        }
+    }
+}
+
+/// Applies a decision's edits of the request, and keeps those of its response in `later`: all of them, or none when one
+/// is bad.
+pub fn apply(
+    edits: Vec<types::RequestEdit>,
+    response_edits: Vec<types::HeaderEdit>,
+    head: &mut RequestHead,
+    later: &mut Vec<HeaderEdit>,
+) -> Result<(), Failure> {
+    let before = later.len();
+    header_edits(response_edits, later)?;
+    let applied = request_edits(edits, head);
+    if applied.is_err() {
+        later.truncate(before);
+    }
+    applied
+}
+
+/// Checks all edits, then applies them all.
+fn request_edits(mut edits: Vec<types::RequestEdit>, head: &mut RequestHead) -> Result<(), Failure> {
+    // The last edit waits for none after it, so the usual single one needs no list.
+    let Some(last) = edits.pop() else { return Ok(()) };
     let mut target = Cow::Borrowed(&head.path_and_query);
     let mut checked = Vec::with_capacity(edits.len());
     for edit in edits {
-        checked.push(match edit {
-            types::RequestEdit::Header(edit) => RequestEdit::Header(request_header_edit(edit)?),
-            types::RequestEdit::Path(path) => {
-                target = Cow::Owned(target_of(&path, target.query())?);
-                RequestEdit::Target(target.clone().into_owned())
-            }
-            types::RequestEdit::Query(query) => {
-                target = Cow::Owned(target_of(target.path(), query.as_deref())?);
-                RequestEdit::Target(target.clone().into_owned())
-            }
-            types::RequestEdit::Authority(authority) => RequestEdit::Authority(checked_authority(authority)?),
-            types::RequestEdit::Attribute(types::Attribute { name, value }) => RequestEdit::Attribute(name, value),
-        });
+        checked.push(RequestEdit::check(edit, &mut target)?);
     }
+    let last = RequestEdit::check(last, &mut target)?;
     for edit in checked {
-        match edit {
-            RequestEdit::Header(edit) => edit.apply(&mut head.headers, None),
-            RequestEdit::Target(target) => head.path_and_query = target,
-            RequestEdit::Authority(authority) => head.authority = authority,
-            RequestEdit::Attribute(name, value) => head.attributes.push((Cow::Owned(name), value)),
-        }
+        edit.apply(head);
     }
+    last.apply(head);
     Ok(())
 }
 
-/// Checks header edits, to be applied later.
-pub fn header_edits(edits: Vec<types::HeaderEdit>) -> Result<Vec<HeaderEdit>, Failure> {
-    edits.into_iter().map(header_edit).collect()
+/// Checks header edits and adds them to those that are to be applied later: all of them, or none when one is bad.
+pub fn header_edits(edits: Vec<types::HeaderEdit>, later: &mut Vec<HeaderEdit>) -> Result<(), Failure> {
+    let before = later.len();
+    for edit in edits {
+        match header_edit(edit) {
+            Ok(edit) => later.push(edit),
+            Err(failure) => {
+                later.truncate(before);
+                return Err(failure);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// How long to wait before a decision is carried out. It is bounded, as a request that waits takes another one's place.
@@ -153,23 +193,14 @@ fn request_header_edit(edit: types::HeaderEdit) -> Result<HeaderEdit, Failure> {
     }
 }
 
-/// Framing and hop-by-hop headers are the host's own (RFC 9110, section 7.6.1); `host` is edited as the authority.
 fn name(name: &str) -> Result<HeaderName, Failure> {
     let parsed = HeaderName::try_from(name);
     let parsed = parsed.map_err(|_| Failure::invalid(format!("{name:?} is not a header name")))?;
-    let own = matches!(
-        parsed.as_str(),
-        "connection"
-            | "content-length"
-            | "host"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    );
-    if own { Err(Failure::invalid(format!("header {name:?} belongs to the host"))) } else { Ok(parsed) }
+    if belongs_to_host(&parsed) {
+        Err(Failure::invalid(format!("header {name:?} belongs to the host")))
+    } else {
+        Ok(parsed)
+    }
 }
 
 fn value(value: Vec<u8>) -> Result<HeaderValue, Failure> {
@@ -205,11 +236,19 @@ mod tests {
         types::RequestEdit::Header(types::HeaderEdit::Set(header))
     }
 
+    fn apply_to(head: &mut RequestHead, edits: Vec<types::RequestEdit>) -> Result<(), Failure> {
+        apply(edits, Vec::new(), head, &mut Vec::new())
+    }
+
+    fn remove(name: &str) -> types::HeaderEdit {
+        types::HeaderEdit::Remove(name.into())
+    }
+
     #[test]
     fn edits_build_on_each_other() {
         let mut head = RequestHead { path_and_query: PathAndQuery::from_static("/a?x=1"), ..RequestHead::default() };
         let edits = vec![types::RequestEdit::Path("/b".into()), types::RequestEdit::Query(Some("y=2".into()))];
-        apply(edits, &mut head).unwrap();
+        apply_to(&mut head, edits).unwrap();
         assert_eq!(head.path_and_query.as_str(), "/b?y=2");
     }
 
@@ -228,10 +267,44 @@ mod tests {
             types::RequestEdit::Authority("a b".into()),
         ];
         for edit in bad {
-            let mut head = RequestHead::default();
-            let failure = apply(vec![set("x-good", b"1"), edit.clone()], &mut head).expect_err(&format!("{edit:?}"));
-            assert_eq!(failure.kind, crate::wasm::FailureKind::Invalid);
-            assert!(head.headers.is_empty(), "{edit:?}");
+            for edits in [vec![set("x-good", b"1"), edit.clone()], vec![edit.clone(), set("x-good", b"1")]] {
+                let mut head = RequestHead::default();
+                let failure = apply_to(&mut head, edits).expect_err(&format!("{edit:?}"));
+                assert_eq!(failure.kind, crate::wasm::FailureKind::Invalid);
+                assert!(head.headers.is_empty(), "{edit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn edits_are_applied_in_their_order() {
+        let mut head = RequestHead::default();
+        apply_to(&mut head, vec![set("x-a", b"1"), set("x-b", b"1"), set("x-a", b"2")]).unwrap();
+        assert_eq!((head.headers["x-a"].as_bytes(), head.headers.len()), (&b"2"[..], 2));
+    }
+
+    #[test]
+    fn edits_of_the_response_are_kept_after_those_of_filters_before() {
+        let (mut head, mut later) = (RequestHead::default(), Vec::new());
+        header_edits(vec![remove("x-earlier")], &mut later).unwrap();
+        apply(vec![set("x-a", b"1")], vec![remove("x-later")], &mut head, &mut later).unwrap();
+        let expected = ["x-earlier", "x-later"].map(|name| HeaderEdit::Remove(HeaderName::from_static(name)));
+        assert_eq!(later, expected);
+        assert_eq!(head.headers.len(), 1);
+    }
+
+    #[test]
+    fn a_decision_with_a_bad_half_leaves_both_as_they_were() {
+        let halves = [
+            (vec![set("x-a", b"1")], vec![remove("x-good"), remove("bad name")]),
+            (vec![set("x-a", b"1"), set("bad name", b"1")], vec![remove("x-good")]),
+        ];
+        for (edits, response_edits) in halves {
+            let (mut head, mut later) = (RequestHead::default(), Vec::new());
+            header_edits(vec![remove("x-earlier")], &mut later).unwrap();
+            apply(edits, response_edits, &mut head, &mut later).unwrap_err();
+            assert_eq!(later, [HeaderEdit::Remove(HeaderName::from_static("x-earlier"))]);
+            assert!(head.headers.is_empty());
         }
     }
 
@@ -240,8 +313,8 @@ mod tests {
         let header = types::FormattedHeader { name: "x-a".into(), parts: vec![types::ValuePart::UpstreamAddress] };
         for edit in [types::HeaderEdit::SetFormatted(header.clone()), types::HeaderEdit::AppendFormatted(header)] {
             let mut head = RequestHead::default();
-            assert!(apply(vec![types::RequestEdit::Header(edit.clone())], &mut head).is_err());
-            assert!(header_edits(vec![edit]).is_ok());
+            assert!(apply_to(&mut head, vec![types::RequestEdit::Header(edit.clone())]).is_err());
+            assert!(header_edits(vec![edit], &mut Vec::new()).is_ok());
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Drain(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// What begins and aborts this one with itself.
+    parent: Option<Drain>,
     draining: CancellationToken,
     /// The same as `draining`, without its lock.
     is_draining: AtomicBool,
@@ -38,11 +40,26 @@ pub enum Drained {
 }
 
 impl Drain {
+    /// A drain for a part, such as one listener: it begins and is aborted by itself or with this one, and what it tracks
+    /// this one waits for too.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(Arc::new(Shared {
+            parent: Some(self.clone()),
+            draining: self.0.draining.child_token(),
+            aborted: self.0.aborted.child_token(),
+            tasks: self.0.tasks.clone(),
+            ..Shared::default()
+        }))
+    }
+
     /// Takes nothing new in from now on.
     pub fn begin(&self) {
         self.0.is_draining.store(true, Ordering::Release);
         self.0.draining.cancel();
-        self.0.tasks.close();
+        if self.0.parent.is_none() {
+            self.0.tasks.close();
+        }
     }
 
     /// Ends everything at once: the grace is over, or somebody asked twice.
@@ -69,7 +86,7 @@ impl Drain {
 
     /// Whether it has begun.
     pub fn is_draining(&self) -> bool {
-        self.0.is_draining.load(Ordering::Acquire)
+        self.0.is_draining.load(Ordering::Acquire) || self.0.parent.as_ref().is_some_and(Self::is_draining)
     }
 
     /// Resolves once it has begun.
@@ -153,6 +170,23 @@ mod tests {
         drain.spawn(std::future::pending());
         assert_eq!(drain.finish(Duration::from_millis(10)).await, Drained::Aborted(1));
         drain.finished().await;
+    }
+
+    #[tokio::test]
+    async fn a_part_ends_by_itself_and_with_the_whole() {
+        let whole = Drain::default();
+        let (one, other) = (whole.child(), whole.child());
+        let held = one.track();
+        one.begin();
+        one.signal().await;
+        assert!(one.is_draining() && !other.is_draining() && !whole.is_draining());
+        other.spawn(other.signal());
+        one.abort();
+        one.aborted().await;
+        let finishing = whole.finish(Duration::from_secs(10));
+        drop(held);
+        assert_eq!(finishing.await, Drained::Completed);
+        assert!(other.is_draining());
     }
 
     #[tokio::test]

@@ -24,6 +24,9 @@ pub enum RequestError {
     /// The head, or one of its parts, is over its limit.
     #[error("{0}")]
     HeadTooLarge(&'static str),
+    /// The host belongs to another TLS server than the connection.
+    #[error("the host belongs to another server than the one that the connection was made to")]
+    Misdirected,
     /// The body is over its limit.
     #[error("the request body is over {limit} bytes")]
     BodyTooLarge {
@@ -131,6 +134,7 @@ impl RequestError {
         match self {
             Self::BadRequest(_)
             | Self::HeadTooLarge(_)
+            | Self::Misdirected
             | Self::BodyTooLarge { .. }
             | Self::RequestTimeout
             | Self::NotImplemented(_)
@@ -154,6 +158,7 @@ impl RequestError {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::HeadTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout | Self::ClientGone => StatusCode::REQUEST_TIMEOUT,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
@@ -178,6 +183,7 @@ impl RequestError {
         match self {
             Self::BadRequest(_) => "http_request_error",
             Self::HeadTooLarge(_) => "http_request_header_size",
+            Self::Misdirected => "http_request_misdirected",
             Self::BodyTooLarge { .. } => "http_request_body_size",
             Self::RequestTimeout => "http_request_timeout",
             Self::NotImplemented(_) => "http_request_not_implemented",

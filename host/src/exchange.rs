@@ -14,7 +14,7 @@ use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
 use crate::upstream::registry::Cluster;
 use crate::upstream::splice::splice;
-use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting};
+use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting, tunnel};
 use crate::wasm::types::Plan;
 use crate::{gather, respond};
 use arc_swap::ArcSwap;
@@ -23,6 +23,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -140,6 +141,10 @@ impl Handler for Exchange {
         let (course, outcome) = (Course::default(), Outcome::default());
         let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, course, outcome };
         Box::new(run).answer().await
+    }
+
+    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
+        tunnel::endpoints(&self.snapshot.load().registry, name, port)
     }
 
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {

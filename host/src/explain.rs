@@ -4,29 +4,49 @@ use crate::admin::view::{ExplainAnswer, ExplainDestination, ExplainOutcome, Expl
 use crate::chain::{Course, Step};
 use crate::error::RequestError;
 use crate::exchange::split_authority;
+use crate::request::RequestHead;
 use crate::snapshot::Snapshot;
 use crate::upstream::cluster::Cluster;
 use crate::wasm::types::Destination;
 use bytes::Bytes;
 
+/// A request that has been taken through the request phases, with nothing carried out.
+#[derive(Debug)]
+pub struct Traced {
+    /// The request as the last filter left it.
+    pub head: Box<RequestHead>,
+    /// How far it came, with the reasons of each filter.
+    pub course: Course,
+    /// What the host would do next.
+    pub outcome: Result<Step, RequestError>,
+}
+
 /// Explains a request against a snapshot. The error says what is wrong with the request.
 pub fn explain(snapshot: &Snapshot, request: ExplainRequest) -> Result<ExplainAnswer, String> {
-    let mut head = Box::new(request.to_head()?);
-    let body = Bytes::from(request.body.unwrap_or_default());
+    let head = Box::new(request.to_head()?);
     let understood = format!("{} {}://{}{}", head.method, head.scheme, head.authority, head.path_and_query);
-    let mut course = Course::traced();
-    let outcome = loop {
-        match snapshot.chain.decide(&mut head, &mut course) {
-            Err(error) => break failed(&error),
-            Ok(Step::InspectBody(max)) if body.len() as u64 > max => {
-                break failed(&RequestError::BodyTooLarge { limit: max });
-            }
-            Ok(Step::InspectBody(_)) => head.body = Some(body.clone()),
-            Ok(step) => break settled(snapshot, step, &head.authority),
-        }
+    let Traced { head, course, outcome } = trace(snapshot, head, request.body.unwrap_or_default().into());
+    let outcome = match outcome {
+        Ok(step) => settled(snapshot, step, &head.authority),
+        Err(error) => failed(&error),
     };
     let steps = course.into_trace().into_iter().map(ExplainStep::from).collect();
     Ok(ExplainAnswer { generation: snapshot.generation, request: understood, steps, outcome })
+}
+
+/// Takes a request through the chain until a filter settles it; a body that a filter asks for is `body`.
+pub fn trace(snapshot: &Snapshot, mut head: Box<RequestHead>, body: Bytes) -> Traced {
+    let mut course = Course::traced();
+    let outcome = loop {
+        match snapshot.chain.decide(&mut head, &mut course) {
+            Ok(Step::InspectBody(max)) if body.len() as u64 > max => {
+                break Err(RequestError::BodyTooLarge { limit: max });
+            }
+            Ok(Step::InspectBody(_)) => head.body = Some(body.clone()),
+            settled => break settled,
+        }
+    };
+    Traced { head, course, outcome }
 }
 
 fn failed(error: &RequestError) -> ExplainOutcome {

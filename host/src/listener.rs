@@ -1,10 +1,60 @@
 //! Listening sockets: one for each worker and address, so that the kernel spreads connections and no worker waits for
-//! another.
+//! another. [`Listeners`] are those that come and go with the configuration.
+
+mod set;
+
+pub use set::{Change, Listeners, Open, Planned};
 
 use crate::config::limits::LISTEN_BACKLOG;
+use crate::drain::Drain;
+use crate::request::ListenerName;
+use crate::tls::Servers;
+use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+/// One listener, on all workers, for as long as the configuration has it.
+#[derive(Debug)]
+pub struct Listener {
+    served: ArcSwap<Served>,
+    /// Ends it and its connections.
+    pub drain: Drain,
+}
+
+/// What a listener is to those who connect now. Connections keep what they began with.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// Whose it is.
+    pub name: ListenerName,
+    /// The port as declared; none means the one that it listens on.
+    pub port: Option<u16>,
+    /// The servers that end TLS; none takes plain connections.
+    pub tls: Option<Arc<Servers>>,
+}
+
+impl Listener {
+    /// Serves so until told otherwise.
+    pub fn new(served: Served, drain: Drain) -> Arc<Self> {
+        Arc::new(Self { served: ArcSwap::from_pointee(served), drain })
+    }
+
+    /// The one that takes plain connections on an address of the command line.
+    pub fn mesh(drain: Drain) -> Arc<Self> {
+        Self::new(Served { name: ListenerName::Mesh, port: None, tls: None }, drain)
+    }
+
+    /// What new connections get.
+    pub fn served(&self) -> Arc<Served> {
+        self.served.load_full()
+    }
+
+    /// Serves new connections so from now on.
+    pub fn serve(&self, served: Served) {
+        self.served.store(Arc::new(served));
+    }
+}
 
 /// An address could not be listened on.
 #[derive(Debug, thiserror::Error)]

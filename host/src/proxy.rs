@@ -7,6 +7,7 @@ use crate::deliver::{EventChain, Upstreams};
 use crate::drain::{Drain, Drained};
 use crate::event::Channels;
 use crate::exchange::Exchange;
+use crate::listener::Listeners;
 use crate::manifest::{self, Diagnostics};
 use crate::reload::{self, Loaded, Loader, Sources};
 use crate::snapshot::Snapshot;
@@ -59,10 +60,12 @@ impl Proxy {
         let settings = Arc::new(settings);
         let runtime = Arc::new(Runtime::new(Runtime::default_cache()).map_err(StartError::Runtime)?);
         let (watch, trees) = watch(&settings)?;
-        let mut loader = Loader::new(runtime, telemetry.clone(), Arc::clone(&settings));
+        let drain = Drain::default();
+        let listeners = Listeners::new(settings.workers, drain.clone());
+        let mut loader = Loader::new(runtime, telemetry.clone(), Arc::clone(&settings), Some(listeners));
         let (first, diagnostics) = loader.load(&sources(&settings, &trees));
         reload::log(&diagnostics);
-        let Some(Loaded { snapshot, channels: specs }) = first.filter(|_| !diagnostics.has_errors()) else {
+        let Some(Loaded { snapshot, channels: specs, listeners }) = first.filter(|_| !diagnostics.has_errors()) else {
             return Err(StartError::Refused(Box::new(diagnostics)));
         };
         let (channels, dispatcher) = Channels::new();
@@ -71,7 +74,6 @@ impl Proxy {
         let exchange = Arc::new(exchange);
         let transport = Upstreams(Arc::clone(&exchange));
         dispatcher.spawn(Arc::new(EventChain(Arc::clone(&exchange))), move || transport)?;
-        let drain = Drain::default();
         let (drain_begins, checked) = (drain.signal(), CheckedServices(Arc::clone(&exchange)));
         drain.spawn(async move {
             tokio::select! {
@@ -80,7 +82,9 @@ impl Proxy {
             }
         });
         let workers = Workers::start(&worker_settings(&settings), &exchange, &drain)?;
-        let reload = reload::spawn(loader, Arc::clone(&settings), Arc::clone(&exchange), watch)?;
+        let doors = workers.doors();
+        doors.apply(listeners);
+        let reload = reload::spawn(loader, Arc::clone(&settings), (Arc::clone(&exchange), doors), watch)?;
         let view: Arc<dyn AdminView> = Arc::new(View { exchange, status: Arc::clone(&reload.status), drain });
         let admin = AdminServer::start(&settings.admin, settings.admin_allow_remote, view, telemetry.metrics, levels)?;
         Ok(Self { workers, channels, admin, _reload: reload, drain_time: settings.drain })
@@ -137,6 +141,12 @@ pub fn explain(settings: &Settings, request: view::ExplainRequest) -> Result<vie
     explain::explain(&snapshot, request).map_err(ExplainError::Request)
 }
 
+/// The configuration of the settings, to be asked what it would do, without serving anything.
+pub fn rehearse(settings: &Settings) -> Result<Snapshot, StartError> {
+    let (snapshot, diagnostics) = load_once(settings)?;
+    snapshot.filter(|_| !diagnostics.has_errors()).ok_or_else(|| StartError::Refused(Box::new(diagnostics)))
+}
+
 /// Why a request is not explained.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
@@ -155,7 +165,7 @@ fn load_once(settings: &Settings) -> Result<(Option<Snapshot>, Diagnostics), Sta
     let access = AccessLog::off();
     let telemetry = Telemetry { metrics: Metrics::new(&access), access };
     let settings = Arc::new(Settings { workers: 1, ..settings.clone() });
-    let mut loader = Loader::new(runtime, telemetry, Arc::clone(&settings));
+    let mut loader = Loader::new(runtime, telemetry, Arc::clone(&settings), None);
     let (only, diagnostics) = loader.load(&Loader::scan(&settings));
     Ok((only.map(|loaded| loaded.snapshot), diagnostics))
 }
@@ -166,6 +176,7 @@ fn worker_settings(settings: &Settings) -> worker::Settings {
         workers: settings.workers,
         timeouts: Timeouts::default(),
         connections: ConnectionLimits { total: settings.connections, per_address: settings.connections_per_client },
+        drain: settings.drain,
     }
 }
 

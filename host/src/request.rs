@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 /// What a filter may read and edit of a request, and what the host needs to carry it out.
@@ -31,10 +31,43 @@ pub struct RequestHead {
     pub peer: SocketAddr,
     /// The address it came in on.
     pub local: SocketAddr,
+    /// The listener it came in by.
+    pub arrival: Arrival,
     /// The client's protocol version.
     pub version: Version,
     /// When it came.
     pub received: SystemTime,
+}
+
+/// By which listener a request came in, and what the handshake said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Whose listener it is.
+    pub listener: ListenerName,
+    /// The port as declared, even where the operator listens on another one for it.
+    pub port: u16,
+    /// The server name that the client sent, when the connection is encrypted.
+    pub server_name: Option<Arc<str>>,
+}
+
+/// Whose a listener is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ListenerName {
+    /// The command line's or the configuration file's.
+    #[default]
+    Mesh,
+    /// A Gateway document's.
+    Gateway,
+}
+
+impl ListenerName {
+    /// As filters see it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mesh => "mesh",
+            Self::Gateway => "gateway",
+        }
+    }
 }
 
 /// 128 bits, written as 32 hexadecimal digits.
@@ -86,6 +119,7 @@ impl Default for RequestHead {
             body: None,
             peer: unspecified,
             local: unspecified,
+            arrival: Arrival::default(),
             version: Version::HTTP_11,
             received: SystemTime::UNIX_EPOCH,
         }
@@ -103,7 +137,9 @@ impl RequestHead {
                 Some(Cow::Owned(since.as_millis().to_string()))
             }
             "proxy.hostname" => Some(Cow::Borrowed(hostname())),
-            "listener.port" => Some(Cow::Owned(self.local.port().to_string())),
+            "listener.name" => Some(Cow::Borrowed(self.arrival.listener.as_str())),
+            "listener.port" => Some(Cow::Owned(self.arrival.port.to_string())),
+            "tls.sni" => self.arrival.server_name.as_deref().map(Cow::Borrowed),
             "protocol" => Some(Cow::Borrowed(match self.version {
                 Version::HTTP_10 => "HTTP/1.0",
                 Version::HTTP_2 => "HTTP/2",
@@ -115,6 +151,22 @@ impl RequestHead {
             }
         }
     }
+}
+
+/// Whether filters leave a header alone: framing and hop-by-hop headers are the host's own (RFC 9110, section 7.6.1); `host` is edited as the authority.
+pub fn belongs_to_host(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "content-length"
+            | "host"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// The name of the machine or container; empty where the system does not tell.

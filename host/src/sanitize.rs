@@ -42,6 +42,11 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
         _ => http1_host(&parts.uri, &mut parts.headers)?,
     };
     let authority = host.to_str().map_err(|_| BadRequest("the host has an invalid character"))?.to_owned();
+    if let Some(session) = &connection.tls
+        && !session.serves(&authority)
+    {
+        return Err(RequestError::Misdirected);
+    }
     let upgrade = match &connection.gate {
         Some(gate) if gate.wants_upgrade() => parts.extensions.remove::<OnUpgrade>(),
         _ => None,
@@ -59,6 +64,7 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
         body: None,
         peer: connection.peer,
         local: connection.local,
+        arrival: connection.arrival.clone(),
         version: parts.version,
         received: std::time::SystemTime::now(),
     });

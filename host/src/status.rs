@@ -5,12 +5,13 @@ mod endpoints;
 use crate::admin::endpoints::EndpointStatus;
 use crate::admin::view::{
     AdminView, ChannelStatus, ConfigStatus, DocumentStatus, ExplainAnswer, ExplainRequest, FilterState, FilterStatus,
-    PortStatus, Readiness, ServiceStatus,
+    ListenerStatus, PortStatus, Readiness, ServiceStatus,
 };
 use crate::chain::Link;
 use crate::drain::Drain;
 use crate::exchange::Exchange;
 use crate::explain;
+use crate::gateway;
 use crate::manifest::{self, Document};
 use crate::reload::{Status, rfc3339};
 use crate::snapshot::Snapshot;
@@ -44,6 +45,7 @@ impl AdminView for View {
             origin: path.display().to_string(),
             claims: Vec::new(),
             hooks: Vec::new(),
+            reads: Vec::new(),
             capabilities: Vec::new(),
             priority: 0,
             failure: String::new(),
@@ -67,6 +69,7 @@ impl AdminView for View {
             documents: snapshot.documents.iter().map(|document| document_status(document, &snapshot)).collect(),
             services,
             channels: self.exchange.channels.stats().into_iter().map(channel).collect(),
+            listeners: status.listeners.iter().map(listener_status).collect(),
             last_reload_success: status.last_success.map(rfc3339),
             last_reload_failure: status.last_failure.as_ref().map(crate::reload::Failure::view),
         }
@@ -91,6 +94,7 @@ fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
         origin: link.path.display().to_string(),
         claims: code.manifest.kinds.iter().map(|kind| format!("{}/{}", kind.group, kind.kind)).collect(),
         hooks: code.hooks.names().into_iter().map(str::to_owned).collect(),
+        reads: code.manifest.reads.clone(),
         capabilities: code.manifest.capabilities.clone(),
         priority: link.priority,
         failure: match link.filter.settings.failure {
@@ -117,10 +121,20 @@ fn service_status(service: &crate::upstream::registry::Service) -> ServiceStatus
     ServiceStatus { name: service.name.clone(), ports: service.ports.iter().map(port).collect() }
 }
 
+fn listener_status(open: &crate::listener::Open) -> ListenerStatus {
+    ListenerStatus {
+        name: open.served.name.as_str().to_owned(),
+        port: open.served.port.unwrap_or_else(|| open.address.port()),
+        address: open.address,
+        tls: open.served.tls.is_some(),
+    }
+}
+
 fn document_status(document: &Document, snapshot: &Snapshot) -> DocumentStatus {
     let claims = |link: &&Link| link.filter.code.manifest.kinds.iter().any(|kind| document.is(&kind.group, &kind.kind));
     let filter = snapshot.chain.links().iter().find(claims).map(|link| link.filter.name.to_string());
-    let own = manifest::endpoints::claims(document) || document.is("sluicegate.dev", "Filter");
+    let own =
+        manifest::endpoints::claims(document) || gateway::claims(document) || document.is("sluicegate.dev", "Filter");
     DocumentStatus {
         api_version: document.api_version.clone(),
         kind: document.kind.clone(),

@@ -4,13 +4,15 @@
 //! its filter instances. Nothing on the way of a request is shared between workers but immutable snapshots.
 
 use crate::admission::{Admission, ConnectionLimits};
-use crate::config::limits::ACCEPT_BACKOFF;
+use crate::config::limits::{self, ACCEPT_BACKOFF};
 use crate::connection::{self, Accepted, Handler, Timeouts};
 use crate::drain::{Drain, Drained};
-use crate::listener::{self, BindError};
+use crate::listener::{self, BindError, Change, Listener};
+use crate::request::Arrival;
 use crate::socket::Socket;
+use crate::tls::{self, Greeted};
+use crate::upstream::tunnel;
 use futures_util::FutureExt;
-use http::uri::Scheme;
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
@@ -19,10 +21,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 thread_local! {
     static INDEX: Cell<Option<usize>> = const { Cell::new(None) };
 }
+
+/// Listeners on their way to a worker, which takes them up at once; a full queue makes the reload wait.
+const OPENINGS: usize = 64;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
@@ -53,13 +60,16 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How many clients.
     pub connections: ConnectionLimits,
+    /// How long the connections of a listener that is closed may take.
+    pub drain: Duration,
 }
 
 impl Settings {
     /// These addresses, one worker for each processor, and the default limits.
     pub fn new(listen: Vec<SocketAddr>) -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { listen, workers, timeouts: Timeouts::default(), connections: ConnectionLimits::default() }
+        let (timeouts, connections) = (Timeouts::default(), ConnectionLimits::default());
+        Self { listen, workers, timeouts, connections, drain: limits::DRAIN }
     }
 }
 
@@ -81,6 +91,33 @@ pub struct Workers {
     pub addresses: Vec<SocketAddr>,
     drain: Drain,
     threads: Vec<JoinHandle<()>>,
+    doors: Doors,
+}
+
+/// A listener and the socket of one worker.
+type Opening = (Arc<Listener>, std::net::TcpListener);
+
+/// Opens and closes listeners of running workers; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Doors(Arc<[mpsc::Sender<Opening>]>);
+
+impl Doors {
+    /// Puts a change in force: what stays serves new connections as said, what is new is opened, and what is gone takes
+    /// no connection any more and drains those that it has. Blocks until every worker has room for its part.
+    pub fn apply(&self, change: Change) {
+        for (listener, served) in change.kept {
+            listener.serve(served);
+        }
+        for (listener, sockets) in change.opened {
+            for (queue, socket) in self.0.iter().zip(sockets) {
+                // A worker that has ended serves nobody: the proxy ends.
+                let _ = queue.blocking_send((Arc::clone(&listener), socket));
+            }
+        }
+        for listener in change.closed {
+            listener.drain.begin();
+        }
+    }
 }
 
 impl Workers {
@@ -89,18 +126,22 @@ impl Workers {
         let count = settings.workers.max(1);
         reserve(count);
         let mut addresses = Vec::new();
-        let mut shares: Vec<Vec<std::net::TcpListener>> = (0..count).map(|_| Vec::new()).collect();
+        let mut shares: Vec<Vec<Opening>> = (0..count).map(|_| Vec::new()).collect();
         for address in &settings.listen {
             let listeners = listener::bind(*address, count)?;
             addresses.extend(listeners.first().and_then(|first| first.local_addr().ok()));
-            shares.iter_mut().zip(listeners).for_each(|(share, listener)| share.push(listener));
+            let listener = Listener::mesh(drain.clone());
+            let openings = listeners.into_iter().map(|socket| (Arc::clone(&listener), socket));
+            shares.iter_mut().zip(openings).for_each(|(share, opening)| share.push(opening));
         }
+        let (senders, queues): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(OPENINGS)).unzip();
         let admission = Admission::new(settings.connections);
-        let mut workers = Self { addresses, drain: drain.clone(), threads: Vec::with_capacity(count) };
-        for (index, listeners) in shares.into_iter().enumerate() {
+        let (threads, doors) = (Vec::with_capacity(count), Doors(senders.into()));
+        let mut workers = Self { addresses, drain: drain.clone(), threads, doors };
+        for (index, (share, queue)) in shares.into_iter().zip(queues).enumerate() {
             let (handler, drain, admission) = (Arc::clone(handler), drain.clone(), Arc::clone(&admission));
-            let worker = Worker { handler, drain, admission, timeouts: settings.timeouts };
-            workers.threads.push(worker.spawn(index, listeners).inspect_err(|_| workers.drain.abort())?);
+            let worker = Worker { handler, drain, admission, timeouts: settings.timeouts, grace: settings.drain };
+            workers.threads.push(worker.spawn(index, share, queue).inspect_err(|_| workers.drain.abort())?);
         }
         Ok(workers)
     }
@@ -108,6 +149,11 @@ impl Workers {
     /// What ends these workers: [`Drain::abort`] on it is for a second signal.
     pub fn drain_handle(&self) -> Drain {
         self.drain.clone()
+    }
+
+    /// Opens and closes listeners.
+    pub fn doors(&self) -> Doors {
+        self.doors.clone()
     }
 
     /// Stops accepting, lets what is in flight finish, and aborts what has not after `grace`. Returns when all
@@ -126,27 +172,32 @@ struct Worker<H> {
     drain: Drain,
     admission: Arc<Admission>,
     timeouts: Timeouts,
+    /// For the connections of a listener that is closed.
+    grace: Duration,
 }
 
 impl<H: Handler> Worker<H> {
-    fn spawn(self, index: usize, listeners: Vec<std::net::TcpListener>) -> io::Result<JoinHandle<()>> {
+    fn spawn(self, index: usize, openings: Vec<Opening>, queue: mpsc::Receiver<Opening>) -> io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listeners = {
-            let _entered = runtime.enter();
-            listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?
-        };
         std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             INDEX.set(Some(index));
-            runtime.block_on(Arc::new(self).run(listeners));
+            runtime.block_on(Arc::new(self).run(openings, queue));
             // What is left was to be aborted, and dropping the runtime does that.
         })
     }
 
-    async fn run(self: Arc<Self>, listeners: Vec<TcpListener>) {
-        for listener in listeners {
-            tokio::spawn(Arc::clone(&self).accept(listener));
+    async fn run(self: Arc<Self>, openings: Vec<Opening>, mut queue: mpsc::Receiver<Opening>) {
+        for opening in openings {
+            self.open(opening);
         }
-        self.drain.signal().await;
+        let mut draining = self.drain.signal();
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut draining => break,
+                Some(opening) = queue.recv() => self.open(opening),
+            }
+        }
         tokio::select! {
             biased;
             () = self.drain.aborted() => {}
@@ -154,38 +205,66 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    fn open(self: &Arc<Self>, (listener, socket): Opening) {
+        match TcpListener::from_std(socket) {
+            Ok(socket) => drop(tokio::spawn(Arc::clone(self).accept(listener, socket))),
+            Err(error) => tracing::error!(%error, "a listener cannot be served by one of the workers"),
+        }
+    }
+
     /// Accepts until the drain begins, and then what the kernel has already completed: those clients have been told
-    /// that they are connected.
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    /// that they are connected. Connections end with their listener, the last of them after the grace.
+    async fn accept(self: Arc<Self>, listener: Arc<Listener>, socket: TcpListener) {
         // Held so that the drain is not over while there may be more to accept.
-        let _token = self.drain.track();
-        let mut draining = self.drain.signal();
+        let token = listener.drain.track();
+        let mut connections = JoinSet::new();
+        let mut draining = listener.drain.signal();
         loop {
             tokio::select! {
                 biased;
                 () = &mut draining => break,
-                accepted = listener.accept() => self.admit(accepted).await,
+                Some(_) = connections.join_next() => {}
+                accepted = socket.accept() => self.admit(&listener, accepted, &mut connections).await,
             }
         }
-        while let Some(Ok(accepted)) = listener.accept().now_or_never() {
-            self.admit(Ok(accepted)).await;
+        while let Some(Ok(accepted)) = socket.accept().now_or_never() {
+            self.admit(&listener, Ok(accepted), &mut connections).await;
+        }
+        drop((socket, token));
+        let grace = tokio::time::sleep(self.grace);
+        tokio::pin!(grace);
+        loop {
+            tokio::select! {
+                ended = connections.join_next() => if ended.is_none() { break },
+                // The end of the whole proxy has a grace of its own, and ends everything.
+                () = &mut grace, if !self.drain.is_draining() => break,
+            }
+        }
+        if !connections.is_empty() && !self.drain.is_draining() {
+            tracing::warn!(left = connections.len(), "connections of a closed listener were aborted");
+            listener.drain.abort();
         }
     }
 
-    async fn admit(self: &Arc<Self>, accepted: io::Result<(TcpStream, SocketAddr)>) {
+    async fn admit(
+        self: &Arc<Self>,
+        listener: &Arc<Listener>,
+        accepted: io::Result<(TcpStream, SocketAddr)>,
+        connections: &mut JoinSet<()>,
+    ) {
         match accepted {
             Ok((stream, peer)) => {
                 let permit = tokio::select! {
                     permit = self.admission.admit(peer.ip()) => permit,
-                    () = self.drain.signal(), if !self.drain.is_draining() => None,
+                    () = listener.drain.signal(), if !listener.drain.is_draining() => None,
                 };
                 let Some(permit) = permit else {
                     return tracing::debug!(%peer, "a connection was refused: its address has too many");
                 };
-                let token = self.drain.track();
-                let worker = Arc::clone(self);
-                tokio::spawn(async move {
-                    worker.serve(stream, peer).await;
+                let token = listener.drain.track();
+                let (worker, listener) = (Arc::clone(self), Arc::clone(listener));
+                connections.spawn(async move {
+                    worker.serve(&listener, stream, peer).await;
                     drop((permit, token));
                 });
             }
@@ -198,12 +277,49 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+    async fn serve(&self, listener: &Listener, stream: TcpStream, peer: SocketAddr) {
         // Responses are written whole; waiting for more to put into a segment would only delay them.
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
-        let accepted = Accepted { stream: Socket(stream), peer, local, scheme: Scheme::HTTP };
-        connection::serve(accepted, Arc::clone(&self.handler), self.timeouts, self.drain.clone()).await;
+        let served = listener.served();
+        let port = served.port.unwrap_or_else(|| local.port());
+        let arrival = Arrival { listener: served.name, port, server_name: None };
+        let accepted = Accepted { stream: Socket(stream), peer, local, arrival, tls: None };
+        let drain = listener.drain.clone();
+        match &served.tls {
+            None => connection::serve(accepted, Arc::clone(&self.handler), self.timeouts, drain).await,
+            // On the heap, so that plain connections need not hold its size.
+            Some(servers) => Box::pin(self.serve_tls(servers, accepted, drain)).await,
+        }
+    }
+
+    async fn serve_tls(&self, servers: &Arc<tls::Servers>, accepted: Accepted<Socket>, drain: Drain) {
+        let Accepted { stream, peer, local, mut arrival, .. } = accepted;
+        let handshake = tokio::time::timeout(self.timeouts.tls_handshake, tls::accept(stream, servers));
+        let (stream, session) = match handshake.await {
+            Ok(Ok(Greeted::Terminated(stream, session))) => (*stream, session),
+            Ok(Ok(Greeted::Passed { stream, sent, name })) => {
+                return self.pass(stream, &sent, &name, arrival.port).await;
+            }
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
+        };
+        arrival.server_name.clone_from(&session.name);
+        let accepted = Accepted { stream, peer, local, arrival, tls: Some(session) };
+        connection::serve(accepted, Arc::clone(&self.handler), self.timeouts, drain).await;
+    }
+
+    /// Passes a connection on as it is, to the service of the name that the client asks for.
+    async fn pass(&self, mut stream: Socket, sent: &[u8], name: &str, port: u16) {
+        let endpoints = self.handler.endpoints(name, port);
+        if endpoints.is_empty() {
+            tracing::debug!(name, "no service has the name of a connection that was to be passed on");
+            return tls::refuse_name(&mut stream).await;
+        }
+        match tunnel::tunnel(stream, sent, &endpoints).await {
+            Ok((sent, received)) => tracing::debug!(name, sent, received, "a connection that was passed on ended"),
+            Err(error) => tracing::debug!(name, %error, "a connection that was passed on ended with an error"),
+        }
     }
 }
 

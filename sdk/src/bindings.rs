@@ -41,6 +41,7 @@ pub mod configuration {
     });
 }
 hook!(request, "sluicegate:filter/request-hook", "__export_request");
+hook!(declared_request, "sluicegate:filter/declared-request-hook", "__export_declared_request");
 hook!(gather, "sluicegate:filter/gather-hook", "__export_gather");
 hook!(response, "sluicegate:filter/response-hook", "__export_response");
 hook!(event, "sluicegate:filter/event-hook", "__export_event");

@@ -5,6 +5,8 @@ use crate::configuration::{Configure, Diagnostics, Resource};
 use serde::de::DeserializeOwned;
 use std::cell::OnceCell;
 
+pub use crate::declared::Declared;
+
 /// The one configured filter of an instance. An instance runs one call at a time on one thread.
 #[derive(Debug)]
 pub struct Instance<T>(OnceCell<T>);
@@ -108,6 +110,7 @@ fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
 /// sluicegate_sdk::export!(
 ///     Shop,
 ///     hooks: [configuration, request],
+///     reads: ["accept"],
 ///     kinds: [("shop.example", "Shop", "shop.schema.json")],
 ///     capabilities: ["clock"],
 ///     priority: 10,
@@ -122,6 +125,9 @@ fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
 /// ([`Explain`](crate::Explain)). Without `configuration` the type is built by `Default`. Everything after `hooks` may
 /// be left out; what is there stands in this order.
 ///
+/// `reads` names the headers that the hook `request` reads on most requests. The host hands them over with the call, so
+/// that [`Request::header`](crate::Request::header) finds them without asking; the filter's code stays the same.
+///
 /// The rest goes into the filter's manifest: name and version are the crate's; `kinds` are the resource kinds that the
 /// filter implements, each with its group and a JSON schema of a document; `capabilities` are the imports it wants;
 /// filters with a higher `priority` come first in the chain (0 by default); `settings` is the JSON schema of its own
@@ -132,6 +138,7 @@ fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
 macro_rules! export {
     (
         $filter:ty, hooks: [$($hook:ident),+ $(,)?]
+        $(, reads: [$($header:literal),* $(,)?])?
         $(, kinds: [$(($group:literal, $kind:literal, $schema:literal)),* $(,)?])?
         $(, capabilities: [$($capability:literal),* $(,)?])?
         $(, priority: $priority:literal)?
@@ -145,12 +152,14 @@ macro_rules! export {
             struct Component;
             static INSTANCE: $crate::export::Instance<$filter> = $crate::export::Instance::new();
             $crate::__instance!($($hook)+);
+            $crate::__request_hook!($filter $(, $($header)*)?);
             $($crate::__hook!($hook, $filter);)+
 
             // JSON, put together by the compiler. Each list starts with a `null`, which the host skips, because a
             // repetition of `concat!` cannot leave out its first comma.
             const TEXT: &str = concat!(
                 "{\"name\":\"", env!("CARGO_PKG_NAME"), "\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"",
+                $(",\"reads\":[null", $(",\"", $header, "\"",)* "]",)?
                 $(",\"kinds\":[null", $(
                     ",{\"group\":\"", $group, "\",\"kind\":\"", $kind, "\",\"schema\":", include_str!($schema), "}",
                 )* "]",)?
@@ -183,6 +192,18 @@ macro_rules! __instance {
     () => { macro_rules! filter { () => { INSTANCE.filter() } } };
 }
 
+/// Which interface the hook `request` is exported as: a filter that reads headers gets them with the call.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __request_hook {
+    ($filter:ty $(,)?) => {
+        macro_rules! export_request { () => { $crate::__hook!(plain_request, $filter); } }
+    };
+    ($filter:ty, $($header:literal)+) => {
+        macro_rules! export_request { () => { $crate::__hook!(declared_request, $filter, $($header)+); } }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __hook {
@@ -200,6 +221,9 @@ macro_rules! __hook {
         };
     };
     (request, $filter:ty) => {
+        export_request!();
+    };
+    (plain_request, $filter:ty) => {
         const _: () = {
             use $crate::bindings::request::exports::sluicegate::filter::request_filter::Guest;
             impl Guest for Component {
@@ -208,6 +232,21 @@ macro_rules! __hook {
                 }
             }
             $crate::bindings::request::__export_request!(Component with_types_in $crate::bindings::request);
+        };
+    };
+    (declared_request, $filter:ty, $($header:literal)+) => {
+        const _: () = {
+            use $crate::bindings::declared_request::exports::sluicegate::filter::declared_request_filter::Guest;
+            impl Guest for Component {
+                fn on_request(request: &types::Request, declared: Vec<Option<Vec<u8>>>) -> types::RequestDecision {
+                    let declared = $crate::export::Declared::new(&[$($header),+], declared);
+                    let request = $crate::Request::from_host(request).with_declared(&declared);
+                    $crate::RequestFilter::on_request(filter!(), &request)
+                }
+            }
+            $crate::bindings::declared_request::__export_declared_request!(
+                Component with_types_in $crate::bindings::declared_request
+            );
         };
     };
     (gather, $filter:ty) => {

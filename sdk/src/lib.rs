@@ -35,6 +35,7 @@ extern crate self as sluicegate_sdk;
 pub mod bindings;
 mod configuration;
 mod decision;
+mod declared;
 mod event;
 #[doc(hidden)]
 pub mod export;

@@ -2,13 +2,18 @@
 
 use crate::bindings::imports::sluicegate::filter::types;
 use crate::decision::Header;
+use crate::declared::Declared;
 use crate::testing::TestRequest;
 
 /// A read-only view of the request as it stands at this point of the chain.
 ///
-/// Each read copies just what it returns, so ask for the headers you need rather than for all of them.
+/// Each read copies just what it returns, so ask for the headers you need rather than for all of them. Headers that most
+/// calls read are cheaper still when [`export!`](crate::export!) names them in `reads`.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a>(Source<'a>);
+pub struct Request<'a> {
+    source: Source<'a>,
+    declared: Option<&'a Declared>,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Source<'a> {
@@ -19,16 +24,23 @@ enum Source<'a> {
 impl<'a> Request<'a> {
     #[doc(hidden)]
     pub fn from_host(request: &'a types::Request) -> Self {
-        Self(Source::Host(request))
+        Self { source: Source::Host(request), declared: None }
+    }
+
+    /// The same view, with headers that came with the call.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_declared(self, declared: &'a Declared) -> Self {
+        Self { declared: Some(declared), ..self }
     }
 
     pub(crate) fn from_test(request: &'a TestRequest) -> Self {
-        Self(Source::Test(request))
+        Self { source: Source::Test(request), declared: None }
     }
 
     /// The method, such as `GET`.
     pub fn method(&self) -> String {
-        match self.0 {
+        match self.source {
             Source::Host(request) => request.method(),
             Source::Test(request) => request.method.clone(),
         }
@@ -36,7 +48,7 @@ impl<'a> Request<'a> {
 
     /// `http` or `https`.
     pub fn scheme(&self) -> String {
-        match self.0 {
+        match self.source {
             Source::Host(request) => request.scheme(),
             Source::Test(request) => request.scheme.clone(),
         }
@@ -44,7 +56,7 @@ impl<'a> Request<'a> {
 
     /// The authority as the client sent it, port included.
     pub fn authority(&self) -> String {
-        match self.0 {
+        match self.source {
             Source::Host(request) => request.authority(),
             Source::Test(request) => request.authority.clone(),
         }
@@ -52,7 +64,7 @@ impl<'a> Request<'a> {
 
     /// The path without the query.
     pub fn path(&self) -> String {
-        match self.0 {
+        match self.source {
             Source::Host(request) => request.path(),
             Source::Test(request) => request.path.clone(),
         }
@@ -60,7 +72,7 @@ impl<'a> Request<'a> {
 
     /// What follows the `?`, if there is one.
     pub fn query(&self) -> Option<String> {
-        match self.0 {
+        match self.source {
             Source::Host(request) => request.query(),
             Source::Test(request) => request.query.clone(),
         }
@@ -81,15 +93,19 @@ impl<'a> Request<'a> {
 
     /// The first value of a header as bytes.
     pub fn header_bytes(&self, name: &str) -> Option<Vec<u8>> {
-        match self.0 {
+        let host = || match self.source {
             Source::Host(request) => request.header(name),
             Source::Test(request) => request.headers.first(name),
+        };
+        match self.declared {
+            Some(declared) => declared.first(name, host),
+            None => host(),
         }
     }
 
     /// All values of a header, in order.
     pub fn header_values(&self, name: &str) -> Vec<Vec<u8>> {
-        match self.0 {
+        match self.source {
             Source::Host(request) => request.header_values(name),
             Source::Test(request) => request.headers.all(name),
         }
@@ -97,7 +113,7 @@ impl<'a> Request<'a> {
 
     /// All headers, in order, with names in lower case.
     pub fn headers(&self) -> Vec<Header> {
-        match self.0 {
+        match self.source {
             Source::Host(request) => request.headers(),
             Source::Test(request) => request.headers.list(),
         }
@@ -105,9 +121,10 @@ impl<'a> Request<'a> {
 
     /// What the host or an earlier filter knows of the request.
     ///
-    /// The host sets `request.id`, `peer.address`, `listener.port` and `protocol`.
+    /// The host sets `request.id`, `peer.address`, `protocol`, `listener.name` (`mesh`, or `gateway`), `listener.port` and, over
+    /// TLS, `tls.sni`.
     pub fn attribute(&self, name: &str) -> Option<String> {
-        match self.0 {
+        match self.source {
             Source::Host(request) => request.attribute(name),
             Source::Test(request) => request.attributes.get(name).cloned(),
         }
@@ -115,7 +132,7 @@ impl<'a> Request<'a> {
 
     /// The whole body, once [`inspect_body`](crate::inspect_body) has asked for it.
     pub fn body(&self) -> Option<Vec<u8>> {
-        match self.0 {
+        match self.source {
             Source::Host(request) => request.body(),
             Source::Test(request) => request.body.clone(),
         }

@@ -9,6 +9,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Longer than every deadline of the proxy that a test sets.
@@ -181,6 +182,14 @@ impl Client {
         Self { sender: Some(sender), protocol }
     }
 
+    /// Speaks HTTP over a stream that is connected.
+    pub(crate) async fn over<S>(stream: S, protocol: Protocol) -> Result<Self, String>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Ok(Self { sender: Some(Sender::over(stream, protocol).await?), protocol })
+    }
+
     /// Sends a request and waits for the whole answer.
     ///
     /// # Errors
@@ -210,6 +219,13 @@ impl Client {
 impl Sender {
     async fn connect(address: SocketAddr, protocol: Protocol) -> Result<Self, String> {
         let stream = TcpStream::connect(address).await.map_err(|error| format!("{address}: {error}"))?;
+        Self::over(stream, protocol).await
+    }
+
+    async fn over<S>(stream: S, protocol: Protocol) -> Result<Self, String>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let io = TokioIo::new(stream);
         // The task of a connection ends with it; the sender notices.
         match protocol {

@@ -21,12 +21,14 @@
 mod artifact;
 mod background;
 mod client;
+pub mod conformance;
 mod directory;
 mod load;
 pub mod malformed;
 mod options;
 mod proxy;
 mod raw;
+mod tls;
 mod upstream;
 mod wait;
 
@@ -37,5 +39,6 @@ pub use load::{Load, LoadReport};
 pub use options::Options;
 pub use proxy::Proxy;
 pub use raw::{RawUpstream, raw};
+pub use tls::{Authority, Pair, Tls, TlsClient};
 pub use upstream::{Behaviour, Recorded, Upstream};
 pub use wait::wait_until;

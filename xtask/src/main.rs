@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod child;
 mod command;
+mod conformance;
 mod demo;
 #[cfg(test)]
 mod documents;
@@ -34,6 +35,8 @@ enum Task {
     Build(build::Arguments),
     /// Builds, then runs every test: unit tests, black-box tests, documentation tests.
     Test(test::Arguments),
+    /// Holds the proxy to what the specifications of others say.
+    Conformance(conformance::Arguments),
     /// Checks formatting, lints and, where cargo-deny is installed, licences and advisories.
     Lint(lint::Arguments),
     /// Runs the shop: three services behind the proxy, and a list of requests to try.
@@ -58,6 +61,7 @@ fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Build(arguments) => build::run(&workspace, &arguments),
         Task::Test(arguments) => test::run(&workspace, &arguments),
+        Task::Conformance(arguments) => conformance::run(&workspace, &arguments),
         Task::Lint(arguments) => lint::run(&workspace, &arguments),
         Task::Demo(arguments) => demo::run(&workspace, &arguments),
         Task::Bench(arguments) => bench::run(&workspace, &arguments),

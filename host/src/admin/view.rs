@@ -5,7 +5,7 @@
 use super::endpoints::EndpointStatus;
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::manifest::Diagnostic;
-use crate::request::{RequestHead, RequestId};
+use crate::request::{Arrival, RequestHead, RequestId};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,9 @@ pub struct FilterStatus {
     pub claims: Vec<String>,
     /// Hooks that it exports.
     pub hooks: Vec<String>,
+    /// Request headers that it gets with every call.
+    #[serde(default)]
+    pub reads: Vec<String>,
     /// Capabilities that it imports and has.
     pub capabilities: Vec<String>,
     /// Its place in the chain: higher comes first.
@@ -137,6 +140,9 @@ pub struct ConfigStatus {
     pub services: Vec<ServiceStatus>,
     /// Channels and their subscriptions.
     pub channels: Vec<ChannelStatus>,
+    /// Listeners of Gateway documents and of `--listen-tls`.
+    #[serde(default)]
+    pub listeners: Vec<ListenerStatus>,
     /// When a change was last put in force, as RFC 3339 has it.
     pub last_reload_success: Option<String>,
     /// The last change that was refused, unless one after it was taken.
@@ -187,6 +193,19 @@ pub struct ChannelStatus {
     pub name: String,
     /// `NAMESPACE/NAME` of each.
     pub subscriptions: Vec<String>,
+}
+
+/// One listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// `gateway`, or `mesh` for the command line's.
+    pub name: String,
+    /// The port as declared.
+    pub port: u16,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
 }
 
 /// A request to be explained.
@@ -242,6 +261,7 @@ impl ExplainRequest {
             body: None,
             peer: NOWHERE,
             local: NOWHERE,
+            arrival: Arrival::default(),
             version: Version::HTTP_11,
             received: std::time::SystemTime::now(),
         })

@@ -6,6 +6,7 @@ use sluicegate::config::{AdminAddress, Settings};
 use sluicegate::drain::Drained;
 use sluicegate::manifest::Diagnostics;
 use sluicegate::proxy::{self, ExplainError, Proxy, StartError};
+use sluicegate::snapshot::Snapshot;
 use sluicegate::telemetry::Telemetry;
 use sluicegate::telemetry::log::LogLevels;
 use std::path::Path;
@@ -79,6 +80,11 @@ pub(crate) fn explain(settings: &Settings, request: ExplainRequest) -> anyhow::R
         ExplainError::Load(error) => shown(error),
         error @ ExplainError::Request(_) => error.into(),
     })
+}
+
+/// The configuration, to be asked what it would do.
+pub(crate) fn rehearse(settings: &Settings) -> anyhow::Result<Snapshot> {
+    proxy::rehearse(settings).map_err(shown)
 }
 
 /// Prints what was refused, with snippets; the error itself is the summary.

@@ -89,6 +89,7 @@ fn details(filter: &FilterStatus) -> String {
         ("failure", filter.failure.clone()),
         ("hooks", list(&filter.hooks)),
         ("claims", list(&filter.claims)),
+        ("reads", list(&filter.reads)),
         ("capabilities", list(&filter.capabilities)),
     ];
     describe(&rows) + &refusal(filter)
@@ -135,6 +136,7 @@ struct Contents {
     version: String,
     priority: i32,
     claims: Vec<String>,
+    reads: Vec<String>,
     capabilities: Vec<String>,
     imports: Vec<String>,
     exports: Vec<String>,
@@ -158,6 +160,7 @@ impl Contents {
             version: manifest.version,
             priority: manifest.priority,
             claims: manifest.kinds.into_iter().map(|claim| format!("{}.{}", claim.kind, claim.group)).collect(),
+            reads: manifest.reads,
             capabilities: manifest.capabilities,
             imports: inspection.imports,
             exports: inspection.exports,
@@ -171,6 +174,7 @@ impl Contents {
             ("file", format!("{} ({} bytes)", self.file, self.bytes)),
             ("priority", self.priority.to_string()),
             ("claims", list(&self.claims)),
+            ("reads", list(&self.reads)),
             ("capabilities", list(&self.capabilities)),
             ("imports", list(&self.imports)),
             ("exports", list(&self.exports)),
@@ -191,6 +195,7 @@ mod tests {
             origin: "filters/auth.wasm".into(),
             claims: Vec::new(),
             hooks: vec!["request".into(), "response".into()],
+            reads: vec!["accept".into(), "x-tenant".into()],
             capabilities: Vec::new(),
             priority: 10,
             failure: "closed".into(),
@@ -225,6 +230,7 @@ mod tests {
     fn details_say_none_where_there_is_nothing() {
         let text = details(&status());
         assert!(text.contains("hooks         request, response\n"), "{text}");
+        assert!(text.contains("reads         accept, x-tenant\n"), "{text}");
         assert!(text.contains("capabilities  none\n"), "{text}");
     }
 

@@ -12,3 +12,4 @@ pub(crate) mod filter;
 pub(crate) mod get;
 pub(crate) mod print;
 pub(crate) mod run;
+pub(crate) mod test;

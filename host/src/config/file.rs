@@ -20,6 +20,14 @@ pub type Text = Spanned<String>;
 pub struct File {
     /// Addresses that take requests.
     pub listen: Option<Vec<Text>>,
+    /// Addresses that take requests over TLS.
+    pub listen_tls: Option<Vec<Text>>,
+    /// The certificate for them, with its chain: a PEM file.
+    pub tls_certificate: Option<Text>,
+    /// The key of the certificate: a PEM file.
+    pub tls_key: Option<Text>,
+    /// Where the ports of Gateway documents are listened on, each `PORT=PORT` or `PORT=ADDR:PORT`.
+    pub gateway_ports: Option<Vec<Text>>,
     /// The admin endpoint.
     pub admin: Option<Admin>,
     /// Directories of manifests.

@@ -22,6 +22,8 @@ pub const FILTER_LAST_WORDS: usize = 2 << 10;
 pub const FILTER_RANDOM: usize = 4 << 10;
 /// Table elements of an instance; big language runtimes have some thousands.
 pub const FILTER_TABLE: usize = 20_000;
+/// Headers that a filter may declare to read: each is copied for every call, so a filter that looks at more asks for them.
+pub const FILTER_READS: usize = 16;
 /// The guest's stack: wasmtime's own default, a tenth of a worker thread's.
 pub const FILTER_STACK: usize = 512 << 10;
 /// How often running guests are asked whether their time is up. Finer ticks cost wake-ups when nothing runs.
@@ -113,6 +115,8 @@ pub const TRAILERS_SIZE: usize = 8 << 10;
 pub const READ_BUFFER: usize = 64 << 10;
 /// From the first byte of a head to its last, and from the opening of a connection to its first byte.
 pub const HEAD_READ: Duration = Duration::from_secs(10);
+/// A TLS handshake, from the opening of a connection: three round trips over the slowest link take a tenth of it.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 /// Silence within a request body.
 pub const BODY_IDLE: Duration = Duration::from_secs(15);
 /// A whole request body: 5 minutes are 64 MiB at 220 kB/s.

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod file;
+pub mod gateway_port;
 pub mod limits;
 pub mod problem;
 pub mod quantity;
@@ -12,6 +13,7 @@ pub mod resolve;
 pub mod upstream;
 
 pub use address::AdminAddress;
+pub use gateway_port::GatewayPort;
 pub use problem::{Origin, Problem, Problems};
-pub use resolve::{AccessLogFormat, Flags, Settings, Watch};
+pub use resolve::{AccessLogFormat, Flags, ListenTls, Settings, Watch};
 pub use upstream::Upstream;

@@ -2,8 +2,11 @@
 //!
 //! A flag replaces the file's value as a whole, lists included.
 
-use super::address::{AdminAddress, socket_address};
+mod listen;
+
+use super::address::AdminAddress;
 use super::file::{File, Text};
+use super::gateway_port::GatewayPort;
 use super::limits;
 use super::problem::{Mistake, Origin, Problems, did_you_mean};
 use super::quantity;
@@ -25,6 +28,14 @@ pub const DEFAULT_LOG: &str = "info";
 pub struct Flags {
     /// `--listen`.
     pub listen: Vec<String>,
+    /// `--listen-tls`.
+    pub listen_tls: Vec<String>,
+    /// `--tls-certificate`.
+    pub tls_certificate: Option<String>,
+    /// `--tls-key`.
+    pub tls_key: Option<String>,
+    /// `--gateway-port`.
+    pub gateway_ports: Vec<String>,
     /// `--admin`.
     pub admin: Option<String>,
     /// `--manifests`.
@@ -56,6 +67,10 @@ pub struct Flags {
 pub struct Settings {
     /// Addresses that take requests; at least one.
     pub listen: Vec<SocketAddr>,
+    /// Addresses that take requests over TLS, if there are any.
+    pub listen_tls: Option<ListenTls>,
+    /// Where the ports of Gateway documents are listened on; the others on the number they have.
+    pub gateway_ports: Vec<GatewayPort>,
     /// The admin endpoint.
     pub admin: AdminAddress,
     /// Whether the admin endpoint may be reached from other machines.
@@ -88,6 +103,17 @@ pub struct Settings {
     pub connections_per_client: usize,
     /// The largest request body in bytes; none leaves it to routes, as bodies stream.
     pub request_body: Option<u64>,
+}
+
+/// Addresses that take requests over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenTls {
+    /// The addresses; at least one.
+    pub addresses: Vec<SocketAddr>,
+    /// The certificate, with its chain: a PEM file.
+    pub certificate: PathBuf,
+    /// Its key: a PEM file.
+    pub key: PathBuf,
 }
 
 /// Whether and how requests are logged.
@@ -138,6 +164,11 @@ impl Settings {
         let (admin, admin_allow_remote) = merge.admin(flags.admin, admin.address, admin.allow_remote);
         let settings = Self {
             listen: merge.listen(flags.listen, file.listen),
+            listen_tls: merge.listen_tls(
+                (flags.listen_tls, flags.tls_certificate, flags.tls_key),
+                (file.listen_tls, file.tls_certificate, file.tls_key),
+            ),
+            gateway_ports: merge.gateway_ports(flags.gateway_ports, file.gateway_ports),
             admin,
             admin_allow_remote,
             manifests: merge.manifests(flags.manifests, file.manifests),
@@ -173,6 +204,14 @@ struct Written {
     origin: Origin,
 }
 
+/// What a path is to lead to.
+#[derive(Debug, Clone, Copy)]
+enum Expected {
+    File,
+    Directory,
+    FileOrDirectory,
+}
+
 /// Takes values from flags or the file, and notes those that cannot be used.
 struct Merge<'a> {
     path: &'a Path,
@@ -206,19 +245,6 @@ impl Merge<'_> {
         written.into_iter().filter_map(|one| self.problems.keep(&one.origin, parse(&one.text))).collect()
     }
 
-    fn listen(&mut self, flags: Vec<String>, file: Option<Vec<Text>>) -> Vec<SocketAddr> {
-        let mut addresses = Vec::new();
-        for written in self.pick_all(flags, "--listen", file) {
-            let Some(address) = self.problems.keep(&written.origin, socket_address(&written.text)) else { continue };
-            if addresses.contains(&address) && address.port() != 0 {
-                self.problems.add(written.origin, format!("{address} is there twice"), None);
-            } else {
-                addresses.push(address);
-            }
-        }
-        if addresses.is_empty() { vec![DEFAULT_LISTEN] } else { addresses }
-    }
-
     fn admin(&mut self, flag: Option<String>, file: Option<Text>, allow: Option<Text>) -> (AdminAddress, bool) {
         let default = AdminAddress::Tcp(DEFAULT_ADMIN);
         let allow_remote = self.written(allow, yes_or_no).unwrap_or(false);
@@ -237,25 +263,30 @@ impl Merge<'_> {
 
     fn directory(&mut self, flag: Option<String>, name: &'static str, file: Option<Text>) -> Option<PathBuf> {
         let written = self.pick(flag, name, file)?;
-        self.existing(written, Path::is_dir)
+        self.existing(written, Expected::Directory)
     }
 
     fn manifests(&mut self, flags: Vec<String>, file: Option<Vec<Text>>) -> Vec<PathBuf> {
         let written = self.pick_all(flags, "--manifests", file);
-        written.into_iter().filter_map(|one| self.existing(one, Path::exists)).collect()
+        written.into_iter().filter_map(|one| self.existing(one, Expected::FileOrDirectory)).collect()
     }
 
-    /// A directory that is there, or also a file. What the file writes is relative to the file.
-    fn existing(&mut self, written: Written, is_right: fn(&Path) -> bool) -> Option<PathBuf> {
+    /// What is there and is what was expected. What the file writes is relative to the file.
+    fn existing(&mut self, written: Written, expected: Expected) -> Option<PathBuf> {
         let base = self.path.parent().filter(|_| matches!(written.origin, Origin::File { .. }));
         let path = base.unwrap_or(Path::new("")).join(&written.text);
-        if is_right(&path) {
+        let (is_right, what) = match expected {
+            Expected::File => (path.is_file(), "file"),
+            Expected::Directory => (path.is_dir(), "directory"),
+            Expected::FileOrDirectory => (path.exists(), "directory"),
+        };
+        if is_right {
             return Some(path);
         }
         let message = if path.exists() {
-            format!("`{}` is not a directory", path.display())
+            format!("`{}` is not a {what}", path.display())
         } else {
-            format!("there is no directory `{}`", path.display())
+            format!("there is no {what} `{}`", path.display())
         };
         self.problems.add(written.origin, message, None);
         None

@@ -25,6 +25,8 @@ use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::drain::Drain;
 use crate::error::RequestError;
+use crate::request::Arrival;
+use crate::tls::Session;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -45,6 +47,13 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<ProxyBody>> + Send;
 
+    /// Where a connection goes that is passed on undecrypted, by the name that the client asks for and the listener's port:
+    /// addresses in the order to try them. None by default.
+    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
+        let _ = (name, port);
+        Vec::new()
+    }
+
     /// Answers what cannot be handled as a request. The connection is closed afterwards.
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody>;
 }
@@ -56,8 +65,12 @@ pub struct ConnectionInfo {
     pub peer: SocketAddr,
     /// The address it came in on.
     pub local: SocketAddr,
+    /// The listener it came in by.
+    pub arrival: Arrival,
     /// `http`, or `https` when the connection is encrypted.
     pub scheme: Scheme,
+    /// Which hosts may be asked for, when the connection is encrypted.
+    pub tls: Option<Session>,
     /// The gate, on HTTP/1.
     pub gate: Option<GateHandle>,
     /// For what outlives a request, such as an upgraded connection: it should be tracked and end with the drain.
@@ -77,8 +90,10 @@ pub struct Accepted<S> {
     pub peer: SocketAddr,
     /// The address it came in on.
     pub local: SocketAddr,
-    /// `http`, or `https` when the stream is encrypted.
-    pub scheme: Scheme,
+    /// The listener it came in by.
+    pub arrival: Arrival,
+    /// The handshake, when the stream is encrypted.
+    pub tls: Option<Session>,
 }
 
 /// How long to wait for a client, and for what. The defaults and their reasons are in [`limits`].
@@ -86,6 +101,8 @@ pub struct Accepted<S> {
 pub struct Timeouts {
     /// For a request's head, from its first byte; and for the first byte of a connection.
     pub head_read: Duration,
+    /// For a TLS handshake.
+    pub tls_handshake: Duration,
     /// Between two requests.
     pub keep_alive_idle: Duration,
     /// For the next byte of a body.
@@ -102,6 +119,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             head_read: limits::HEAD_READ,
+            tls_handshake: limits::TLS_HANDSHAKE,
             keep_alive_idle: limits::KEEP_ALIVE_IDLE,
             body_idle: limits::BODY_IDLE,
             body_total: limits::BODY_TOTAL,
@@ -118,14 +136,16 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Handler,
 {
-    let Accepted { mut stream, peer, local, scheme } = accepted;
+    let Accepted { mut stream, peer, local, arrival, tls } = accepted;
+    let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     let Some((protocol, bytes)) = opening::read(&mut stream, timeouts.head_read, &drain).await else {
         return;
     };
     let gate = (protocol == Protocol::Http1).then(GateHandle::default);
     let forwarded_for = HeaderValue::try_from(peer.ip().to_canonical().to_string());
     let forwarded_for = forwarded_for.unwrap_or(HeaderValue::from_static("unknown"));
-    let info = Arc::new(ConnectionInfo { peer, local, scheme, gate: gate.clone(), drain, timeouts, forwarded_for });
+    let info = ConnectionInfo { peer, local, arrival, scheme, tls, gate: gate.clone(), drain, timeouts, forwarded_for };
+    let info = Arc::new(info);
     let result = match gate {
         Some(gate) => http1::serve(GateIo::new(stream, bytes, gate.clone(), timeouts), gate, handler, &info).await,
         None => http2::serve(GateIo::raw(stream, bytes, timeouts), handler, &info).await,

@@ -57,7 +57,8 @@ mod tests {
 
     fn edit(parts: Vec<types::ValuePart>) -> Result<HeaderEdit, Failure> {
         let header = types::FormattedHeader { name: "x-by".into(), parts };
-        header_edits(vec![types::HeaderEdit::SetFormatted(header)]).map(|mut edits| edits.remove(0))
+        let mut edits = Vec::new();
+        header_edits(vec![types::HeaderEdit::SetFormatted(header)], &mut edits).map(|()| edits.remove(0))
     }
 
     fn applied(parts: Vec<types::ValuePart>, upstream: Option<SocketAddr>) -> Option<String> {
@@ -92,6 +93,6 @@ mod tests {
         assert!(edit(vec![types::ValuePart::Literal(b"a\r\nb: c".to_vec())]).is_err());
         assert!(edit(vec![types::ValuePart::ResponseHeader("a b".into())]).is_err());
         let own = types::FormattedHeader { name: "content-length".into(), parts: Vec::new() };
-        assert!(header_edits(vec![types::HeaderEdit::AppendFormatted(own)]).is_err());
+        assert!(header_edits(vec![types::HeaderEdit::AppendFormatted(own)], &mut Vec::new()).is_err());
     }
 }

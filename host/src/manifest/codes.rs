@@ -1,7 +1,7 @@
 //! Every diagnostic code of the host, in one table, so that codes stay unique and each has an explanation.
 //!
 //! The first two digits name the subject: 00 documents and YAML, 01 fields and settings, 02 router, 03 composer,
-//! 04 bridge, 05 endpoints, 06 filters and components. Filters have their own tables for 02 to 04. A code, once
+//! 04 bridge, 05 endpoints, 06 filters and components, 07 listeners and TLS. Filters have their own tables for 02 to 04. A code, once
 //! released, keeps its meaning.
 
 /// One code.
@@ -130,6 +130,32 @@ codes! {
         "The filter trapped or ran too long when it was given its documents. The change does not take effect.";
     FILTER_DUPLICATE = "SG0603", "two filters of one directory have the same name",
         "The first file in order of name counts.";
+    GATEWAY_PORT = "SG0701", "a port of a Gateway cannot be opened as it is written",
+        "Ports of one Gateway have different names, and an address is for plain connections or for TLS, not for both.";
+    GATEWAY_TLS = "SG0702", "fields of a Gateway's TLS do not go together",
+        "HTTPS needs a certificate from one source, and authorities where clients show one too; plain HTTP has none of it.";
+    GATEWAY_PROTOCOL = "SG0703", "a protocol of a Gateway is not served",
+        "The port is not opened. HTTP, HTTP2, GRPC, GRPC-WEB and HTTPS are served, and TLS that is passed on undecrypted.";
+    GATEWAY_HOST = "SG0704", "a host of a Gateway is not valid, or taken",
+        "A host is a DNS name, such a name after `*.`, or `*`. Among TLS servers of one port each host belongs to one.";
+    CERTIFICATE_MISSING = "SG0705", "a certificate or key is not there",
+        "Certificates are in a Secret of the Gateway's namespace, or in files whose paths are relative to the document's.";
+    CERTIFICATE_INVALID = "SG0706", "a certificate or key cannot be read",
+        "Both are PEM text: the certificate first, then its issuers; the key without a password.";
+    CERTIFICATE_KEY = "SG0707", "a key does not belong to its certificate",
+        "Often one of the two was renewed and the other was not.";
+    CERTIFICATE_EXPIRED = "SG0708", "a certificate is not valid at this time",
+        "The proxy shows it all the same, and clients refuse it.";
+    CERTIFICATE_NAME = "SG0709", "a certificate is not for a host that it is used for",
+        "Clients compare the names in the certificate with the one that they ask for.";
+    REFERENCE_GRANT = "SG0710", "a Gateway may not use a Secret of another namespace",
+        "A ReferenceGrant in the Secret's namespace allows it, from kind Gateway to kind Secret.";
+    TLS_VERSION = "SG0711", "a version of TLS is not spoken",
+        "TLS 1.2 and 1.3 are spoken; older versions are broken.";
+    TLS_CIPHER = "SG0712", "a cipher suite is unknown or given twice",
+        "Names are OpenSSL's. The six of TLS 1.2 that are still safe are known; those of TLS 1.3 cannot be chosen.";
+    LISTEN = "SG0713", "an address cannot be listened on",
+        "The change does not take effect; the system's own words are in the message.";
 }
 
 #[cfg(test)]

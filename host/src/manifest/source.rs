@@ -34,13 +34,16 @@ pub struct Source {
     pub text: String,
     /// Where each line starts.
     lines: Vec<usize>,
+    /// Whether its text is kept out of messages.
+    secret: bool,
 }
 
 impl Source {
     /// A file with this text.
     pub fn new(path: impl Into<Arc<Path>>, text: String) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { path: path.into(), text, lines }
+        let secret = may_hold_secrets(&text);
+        Self { path: path.into(), text, lines, secret }
     }
 
     /// The line and column of a byte. Offsets behind the end mean the end.
@@ -77,6 +80,15 @@ impl Source {
     }
 }
 
+/// Whether there may be a Secret with data in a text. It may be broken, so this goes by the words alone.
+fn may_hold_secrets(text: &str) -> bool {
+    let is_data = |(at, _): (usize, &str)| {
+        // Every document has `metadata`.
+        !text.get(..at).is_some_and(|before| before.ends_with(|last: char| last.is_ascii_alphanumeric()))
+    };
+    text.contains("Secret") && (text.contains("stringData") || text.match_indices("data").any(is_data))
+}
+
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Location {
@@ -94,7 +106,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// A place in a file that was read.
+    /// A place in a file that was read. Nothing of a file with a Secret in it is shown.
     pub fn new(source: &Arc<Source>, span: Span) -> Self {
         let Position { line, column } = source.position(span.start);
         Self {
@@ -102,7 +114,7 @@ impl Location {
             line,
             column,
             end: source.position(span.end),
-            excerpt: Some((Arc::clone(source), span)),
+            excerpt: (!source.secret).then(|| (Arc::clone(source), span)),
         }
     }
 
@@ -130,6 +142,19 @@ mod tests {
         assert_eq!(source.position(4), Position { line: 1, column: 4 });
         assert_eq!(source.position(10), Position { line: 2, column: 4 });
         assert_eq!(source.position(999), Position { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn a_file_with_a_secret_in_it_is_not_shown() {
+        let shown = |text: &str| {
+            let source = Arc::new(Source::new(Path::new("a.yaml"), text.into()));
+            Location::new(&source, Span::default()).excerpt.is_some()
+        };
+        assert!(!shown("kind: Secret\nmetadata: {name: a}\ndata: {tls.key: c2VjcmV0}\n"));
+        assert!(!shown(r#"{"kind":"Secret","metadata":{"name":"a"},"stringData":{"tls.key":"secret"}}"#));
+        assert!(!shown("kind: Secret\nmetadata: {name: a}\ndata: [\n"));
+        assert!(shown("kind: Gateway\nmetadata: {name: a}\nspec: {certificateRefs: [{kind: Secret, name: a}]}\n"));
+        assert!(shown("kind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n"));
     }
 
     #[test]

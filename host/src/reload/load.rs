@@ -6,6 +6,8 @@ use super::status::{Failure, Status};
 use crate::chain::{Chain, Link};
 use crate::config::Settings;
 use crate::event::{self, ChannelSpec};
+use crate::gateway::{self, Files, Memory, Plan};
+use crate::listener::{Change, Listeners};
 use crate::manifest::schema::Schema;
 use crate::manifest::{self, Diagnostic, Diagnostics, Document, Severity, codes, endpoints};
 use crate::snapshot::Snapshot;
@@ -41,6 +43,8 @@ pub struct Loaded {
     pub snapshot: Snapshot,
     /// The channels.
     pub channels: Vec<ChannelSpec>,
+    /// The listeners.
+    pub listeners: Change,
 }
 
 /// Remembers what is in force, to reuse it and to fall back on it.
@@ -56,6 +60,14 @@ pub struct Loader {
     documents: Option<Vec<Arc<Document>>>,
     /// Configured filters by what they were made of.
     configured: HashMap<String, Arc<Filter>>,
+    /// What listens beside `--listen`; none where nothing is to be served.
+    listeners: Option<Listeners>,
+    /// The plan of it that is in force.
+    plan: Plan,
+    /// Files that documents and settings name.
+    files: Files,
+    /// TLS that was set up before.
+    memory: Memory,
     generation: u64,
     /// When to look again although no file changes.
     pub(super) recheck: Option<Instant>,
@@ -64,8 +76,13 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Nothing loaded yet.
-    pub fn new(runtime: Arc<Runtime>, telemetry: Telemetry, settings: Arc<Settings>) -> Self {
+    /// Nothing loaded yet. Without `listeners` nothing is listened on.
+    pub fn new(
+        runtime: Arc<Runtime>,
+        telemetry: Telemetry,
+        settings: Arc<Settings>,
+        listeners: Option<Listeners>,
+    ) -> Self {
         let states = Arc::new(States::counted_in(telemetry.metrics.clone()));
         let figures = Arc::clone(&states) as Arc<dyn UpstreamFigures>;
         telemetry.metrics.show_upstreams(Arc::downgrade(&figures));
@@ -77,6 +94,10 @@ impl Loader {
             components: Vec::new(),
             documents: None,
             configured: HashMap::new(),
+            listeners,
+            plan: Plan::default(),
+            files: Files::default(),
+            memory: Memory::default(),
             generation: 0,
             recheck: None,
             status: Status::default(),
@@ -86,6 +107,11 @@ impl Loader {
     /// When to load again although no file changes.
     pub fn recheck(&self) -> Option<Instant> {
         self.recheck
+    }
+
+    /// Whether a file that documents or settings name has changed since the last load.
+    pub fn files_changed(&mut self) -> bool {
+        self.files.changed()
     }
 
     /// Reads the directories that the settings name.
@@ -104,12 +130,13 @@ impl Loader {
         let (documents, mut diagnostics) = manifest::load_from(&sources.manifests, &self.settings.namespace);
         let new = if diagnostics.has_errors() { None } else { Some(documents) };
         let loaded = match new {
-            Some(documents) => self.attempt(sources, documents, &mut diagnostics),
+            Some(documents) => self.attempt(sources, documents, None, &mut diagnostics),
             None => None,
         };
         let loaded = loaded.or_else(|| {
             let documents = self.documents.clone()?;
-            self.attempt(sources, documents, &mut Diagnostics::new())
+            let plan = Some(self.plan.clone());
+            self.attempt(sources, documents, plan, &mut Diagnostics::new())
         });
         let failed = diagnostics.has_errors();
         self.status.last_failure = failed.then(|| Failure { at: SystemTime::now(), diagnostics: diagnostics.clone() });
@@ -125,11 +152,15 @@ impl Loader {
         &mut self,
         sources: &Sources,
         documents: Vec<Arc<Document>>,
+        plan: Option<Plan>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Loaded> {
         let before = diagnostics.count(Severity::Error);
         let policies = policies(&documents, diagnostics);
         let registry = self.registry(&documents, diagnostics);
+        let plan = plan.unwrap_or_else(|| {
+            gateway::plan(&documents, &self.settings, &mut self.files, &mut self.memory, diagnostics)
+        });
         if diagnostics.count(Severity::Error) > before {
             return None;
         }
@@ -159,6 +190,8 @@ impl Loader {
             other.cmp(one).then_with(|| first.filter.name.cmp(&second.filter.name))
         });
         let chain = Chain::new(links.into_iter().map(|(_, link)| link).collect());
+        let listeners = self.listen(&plan, diagnostics)?;
+        self.plan = plan;
         self.generation += 1;
         let now = SystemTime::now();
         for component in &components {
@@ -173,7 +206,20 @@ impl Loader {
         self.configured = configured;
         self.documents = Some(documents.clone());
         let snapshot = Snapshot { generation: self.generation, chain, registry, documents, built: now };
-        Some(Loaded { snapshot, channels })
+        Some(Loaded { snapshot, channels, listeners })
+    }
+
+    /// Binds what a plan adds; none, and everything as it was, when an address is not to be had.
+    fn listen(&mut self, plan: &Plan, diagnostics: &mut Diagnostics) -> Option<Change> {
+        let Some(listeners) = &mut self.listeners else { return Some(Change::default()) };
+        let prepared = listeners.prepare(&plan.planned());
+        let change = prepared.map_err(|errors| {
+            for (number, error) in &errors {
+                plan.report(*number, error, diagnostics);
+            }
+        });
+        self.status.listeners = listeners.open().to_vec();
+        change.ok()
     }
 
     /// A configured filter: the one in force when nothing that it is made of has changed.
@@ -242,8 +288,7 @@ impl Loader {
         let mut claimed = Vec::new();
         let mut fits = true;
         for kind in &component.code.manifest.kinds {
-            let mine: Vec<&Arc<Document>> =
-                documents.iter().filter(|document| document.is(&kind.group, &kind.kind)).collect();
+            let mine = for_filters(documents, &kind.group, &kind.kind);
             if mine.is_empty() {
                 continue;
             }
@@ -267,6 +312,12 @@ impl Loader {
         endpoints::apply_policies(documents, &mut registry, diagnostics);
         registry
     }
+}
+
+/// The documents of a kind that filters may be given. Keys are none of their business.
+fn for_filters<'d>(documents: &'d [Arc<Document>], group: &str, kind: &str) -> Vec<&'d Arc<Document>> {
+    let may = |document: &&Arc<Document>| document.is(group, kind) && !gateway::is_secret(document);
+    documents.iter().filter(may).collect()
 }
 
 fn compiled(owner: &str, schema: &serde_json::Value, diagnostics: &mut Diagnostics) -> Option<Schema> {
@@ -323,7 +374,7 @@ fn report_unclaimed(documents: &[Arc<Document>], components: &[Component], diagn
         let claims = |component: &Component| {
             component.code.manifest.kinds.iter().any(|kind| document.is(&kind.group, &kind.kind))
         };
-        let own = document.is(OWN_GROUP, "Filter") || endpoints::claims(document);
+        let own = document.is(OWN_GROUP, "Filter") || endpoints::claims(document) || gateway::claims(document);
         if !own && !components.iter().any(claims) {
             let message = format!("nothing implements kind {} of {}", document.kind, document.api_version);
             let diagnostic = document.diagnostic(Severity::Warning, codes::UNCLAIMED, "/kind", message);
@@ -358,4 +409,19 @@ fn channels(names: &Names, documents: &[Arc<Document>], diagnostics: &mut Diagno
         }
         Vec::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_filter_is_given_a_secret() {
+        let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+        let path = std::path::Path::new("a.yaml");
+        let documents = manifest::parse(path, text.as_bytes(), "default", &mut Diagnostics::new());
+        let documents: Vec<_> = documents.into_iter().map(Arc::new).collect();
+        assert_eq!(for_filters(&documents, "", "ConfigMap").len(), 1);
+        assert!(for_filters(&documents, "", "Secret").is_empty());
+    }
 }

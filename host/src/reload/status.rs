@@ -1,6 +1,7 @@
 //! What an operator wants to know of reloads: what is in force since when, and what was refused and why.
 
 use crate::admin::view::{DiagnosticStatus, ReloadFailure};
+use crate::listener::Open;
 use crate::manifest::Diagnostics;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub struct Status {
     pub refused: BTreeMap<PathBuf, Failure>,
     /// By file: since when the filter in force is.
     pub since: BTreeMap<PathBuf, SystemTime>,
+    /// Listeners beside those of `--listen`.
+    pub listeners: Vec<Open>,
 }
 
 impl Failure {

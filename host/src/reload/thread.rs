@@ -2,9 +2,10 @@
 
 use super::load::{Loader, Sources};
 use super::status::Status;
-use crate::config::Settings;
+use crate::config::{Settings, Watch};
 use crate::exchange::Exchange;
 use crate::manifest::{Diagnostics, Severity};
+use crate::worker::Doors;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +35,7 @@ impl Drop for Reload {
 pub fn spawn(
     mut loader: Loader,
     settings: Arc<Settings>,
-    exchange: Arc<Exchange>,
+    (exchange, doors): (Arc<Exchange>, Doors),
     mut changed: impl FnMut(Duration) -> Option<Sources> + Send + 'static,
 ) -> std::io::Result<Reload> {
     let status = Arc::new(ArcSwap::from_pointee(loader.status.clone()));
@@ -48,10 +49,11 @@ pub fn spawn(
         while !stop.load(Ordering::Relaxed) {
             let due = loader.recheck().map(|at| at.saturating_duration_since(Instant::now()));
             let changed = changed(due.unwrap_or(PATIENCE).min(PATIENCE));
-            let recheck = loader.recheck().is_some_and(|at| at <= Instant::now());
+            let files = settings.watch != Watch::Off && loader.files_changed();
+            let recheck = files || loader.recheck().is_some_and(|at| at <= Instant::now());
             let sources = changed.or_else(|| recheck.then(|| Loader::scan(&settings)));
             if let Some(sources) = sources {
-                apply(&mut loader, &sources, &exchange);
+                apply(&mut loader, &sources, &exchange, &doors);
                 status.store(Arc::new(loader.status.clone()));
             }
         }
@@ -61,7 +63,7 @@ pub fn spawn(
 }
 
 /// Loads, and swaps the snapshot when there is one.
-fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange) {
+fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange, doors: &Doors) {
     let started = Instant::now();
     let (change, diagnostics) = loader.load(sources);
     log(&diagnostics);
@@ -69,6 +71,7 @@ fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange) {
         let generation = change.snapshot.generation;
         exchange.channels.apply(change.channels);
         exchange.snapshot.store(Arc::new(change.snapshot));
+        doors.apply(change.listeners);
         tracing::info!(generation, milliseconds = started.elapsed().as_millis(), "the configuration is in force");
     } else {
         tracing::error!("the change was refused; what was in force stays in force");

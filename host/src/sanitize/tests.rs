@@ -9,7 +9,9 @@ fn connection() -> ConnectionInfo {
     ConnectionInfo {
         peer: ([10, 0, 0, 1], 4000).into(),
         local: ([10, 0, 0, 2], 80).into(),
+        arrival: crate::request::Arrival::default(),
         scheme: Scheme::HTTP,
+        tls: None,
         gate: None,
         drain: Drain::default(),
         timeouts: Timeouts::default(),
@@ -146,4 +148,32 @@ proptest! {
             prop_assert_eq!(head.headers.contains_key("x-a"), !named);
         }
     }
+}
+
+#[test]
+fn filters_see_the_listener_and_the_name_of_the_handshake() {
+    let connection = ConnectionInfo {
+        arrival: crate::request::Arrival {
+            listener: crate::request::ListenerName::Gateway,
+            port: 443,
+            server_name: Some("shop.example".into()),
+        },
+        scheme: Scheme::HTTPS,
+        ..connection()
+    };
+    let request = Request::builder().uri("/").header("host", "shop.example").body(()).unwrap();
+    let head = super::request(request.into_parts().0, &connection).unwrap().head;
+    let attributes =
+        ["listener.name", "listener.port", "tls.sni"].map(|name| head.attribute(name).unwrap().into_owned());
+    assert_eq!(attributes, ["gateway", "443", "shop.example"]);
+    let mut headers = HeaderMap::new();
+    outgoing(&head, &HeaderValue::from_static("shop.example"), &connection, &mut headers);
+    assert_eq!(headers[X_FORWARDED_PROTO], "https");
+}
+
+#[test]
+fn a_plain_connection_has_no_name_of_a_handshake() {
+    let head = sanitized(Version::HTTP_11, "/", &[("host", "a")]).unwrap();
+    assert_eq!(head.attribute("listener.name").as_deref(), Some("mesh"));
+    assert_eq!(head.attribute("tls.sni"), None);
 }

@@ -5,7 +5,7 @@
 //! that is allowed and worth it ([`retry`]) and streams the response back ([`response`]), followed to its end ([`watch`]);
 //! after a 101, [`splice`] takes over. Which service a request is for was decided before. What is known of endpoints
 //! ([`state`]: activity, failures, health) outlives snapshots; [`outlier`] leaves those out that fail, and
-//! [`health`] those that say they are unwell.
+//! [`health`] those that say they are unwell. [`tunnel`] passes on connections that are not ours to read.
 
 mod attempt;
 mod balance;
@@ -29,6 +29,7 @@ mod slots;
 pub mod splice;
 pub mod state;
 mod target;
+pub mod tunnel;
 mod watch;
 
 pub use forward::{ForwardPolicy, Forwarded, Tries, forward, forward_noting};

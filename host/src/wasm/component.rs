@@ -5,7 +5,9 @@ use super::bindings::sluicegate::filter as imports;
 use super::engine::ContentHash;
 use super::host_api::State;
 use super::manifest::Manifest;
+use super::request_hook::RequestIndices;
 use super::wasi;
+use crate::config::limits::FILTER_READS;
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
@@ -68,6 +70,28 @@ pub enum Refusal {
     /// It exports none of the hooks.
     #[error("it exports no hook of {PACKAGE}*@{VERSION}: export at least one, such as request-filter")]
     NoHooks,
+    /// It has the hook `request` twice.
+    #[error("it exports both request-filter and declared-request-filter: export one of them")]
+    TwoRequestHooks,
+    /// It declares headers that nothing would get.
+    #[error("its manifest `reads` headers, but it does not export declared-request-filter, which would get them")]
+    ReadsWithoutHook,
+    /// It declares a header that it cannot read.
+    #[error("its manifest `reads` header {name:?}, {reason}")]
+    Reads {
+        /// The header's name as the manifest has it.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// It declares more headers than come with a call.
+    #[error(
+        "its manifest `reads` {found} headers, and at most {FILTER_READS} come with a call: let it ask for the others"
+    )]
+    TooManyReads {
+        /// How many.
+        found: usize,
+    },
     /// The compiler refuses it.
     #[error("it does not compile: {0}")]
     Compile(String),
@@ -146,7 +170,7 @@ impl std::fmt::Debug for Code {
 /// Where each hook is; a filter without one has none.
 pub struct Hooks {
     pub(super) configuration: Option<exports::configuration::GuestIndices>,
-    pub(super) request: Option<exports::request_filter::GuestIndices>,
+    pub(super) request: Option<RequestIndices>,
     pub(super) gather: Option<exports::gather_filter::GuestIndices>,
     pub(super) response: Option<exports::response_filter::GuestIndices>,
     pub(super) event: Option<exports::event_filter::GuestIndices>,
@@ -201,7 +225,12 @@ impl Code {
         let unfit = |error: wasmtime::Error| Refusal::Link(format!("{error:#}"));
         let pre = linker(engine, component, granted).and_then(|linker| linker.instantiate_pre(component));
         let pre = pre.map_err(unfit)?;
-        let hooks = hooks(&pre, &exports).map_err(unfit)?;
+        let there = |interface: &str| {
+            let name = format!("{PACKAGE}{interface}@");
+            exports.iter().any(|export| export.starts_with(&name))
+        };
+        let request = RequestIndices::find(&pre, there, &manifest.reads)?;
+        let hooks = hooks(&pre, there, request).map_err(unfit)?;
         Ok(Self { pre, engine: engine.clone(), manifest, hooks, hash, imports })
     }
 }
@@ -254,14 +283,14 @@ fn linker(engine: &Engine, component: &Component, granted: &[String]) -> wasmtim
     Ok(linker)
 }
 
-fn hooks(pre: &InstancePre<State>, exported: &[String]) -> wasmtime::Result<Hooks> {
-    let there = |interface: &str| {
-        let name = format!("{PACKAGE}{interface}@");
-        exported.iter().any(|export| export.starts_with(&name))
-    };
+fn hooks(
+    pre: &InstancePre<State>,
+    there: impl Fn(&str) -> bool,
+    request: Option<RequestIndices>,
+) -> wasmtime::Result<Hooks> {
     Ok(Hooks {
         configuration: there("configuration").then(|| exports::configuration::GuestIndices::new(pre)).transpose()?,
-        request: there("request-filter").then(|| exports::request_filter::GuestIndices::new(pre)).transpose()?,
+        request,
         gather: there("gather-filter").then(|| exports::gather_filter::GuestIndices::new(pre)).transpose()?,
         response: there("response-filter").then(|| exports::response_filter::GuestIndices::new(pre)).transpose()?,
         event: there("event-filter").then(|| exports::event_filter::GuestIndices::new(pre)).transpose()?,

@@ -3,7 +3,9 @@
 use super::bindings::exports::sluicegate::filter::{configuration, explain_filter};
 use super::component::Code;
 use super::failure::{Failure, FailureKind};
+use super::host_api::CURRENT;
 use super::instance::Instance;
+use super::time::Deadline;
 use super::types;
 use crate::config::limits;
 use crate::request::RequestHead;
@@ -12,9 +14,6 @@ use http::response;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use wasmtime::component::Resource;
-
-/// The request and the response of a call need no table: there is one of each.
-const CURRENT: u32 = 0;
 
 /// What happens to a request whose filter fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -75,6 +74,8 @@ pub struct Filter {
     /// How it is run.
     pub settings: FilterSettings,
     configuration: Configuration,
+    /// For one call.
+    deadline: Deadline,
     /// Its settings as the guest gets them.
     settings_text: String,
     /// Warm instances by worker; the lock is never contended.
@@ -99,7 +100,8 @@ impl Filter {
         // One more than workers, for the threads that are none: delivery, the admin listener, reload.
         let slots = (0..=workers).map(|_| Mutex::new(None)).collect();
         let settings_text = settings.settings.to_string();
-        Self { name, code, settings, configuration, settings_text, slots }
+        let deadline = Deadline::new(settings.deadline);
+        Self { name, code, settings, configuration, deadline, settings_text, slots }
     }
 
     /// Instantiates and configures for every worker, so that no request waits for it. The diagnostics are the same
@@ -124,8 +126,8 @@ impl Filter {
 
     /// Asks the filter about a request.
     pub fn on_request(&self, head: &mut Box<RequestHead>) -> Result<types::RequestDecision, Failure> {
-        self.with_request(head, |instance| match &instance.request {
-            Some(hook) => hook.call_on_request(&mut instance.store, Resource::new_borrow(CURRENT)),
+        self.with_request(head, |instance| match &mut instance.request {
+            Some(hook) => hook.call(&mut instance.store),
             None => Ok(proceed()),
         })
     }
@@ -241,7 +243,7 @@ impl Filter {
         instance: &mut Instance,
         call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
-        instance.begin(self.settings.deadline);
+        instance.begin(self.deadline);
         call(instance).map_err(|error| instance.failure(&error))
     }
 
@@ -255,7 +257,7 @@ impl Filter {
 
     fn instantiate(&self) -> Result<(Instance, Vec<configuration::Diagnostic>), Failure> {
         let mut instance = Instance::new(&self.code, Arc::clone(&self.name), self.settings.memory)?;
-        instance.begin(limits::CONFIGURE_DEADLINE);
+        instance.begin(Deadline::new(limits::CONFIGURE_DEADLINE));
         let Some(hook) = &instance.configuration else { return Ok((instance, Vec::new())) };
         let Configuration { environment, documents } = &self.configuration;
         let said = hook.call_configure(&mut instance.store, environment, &self.settings_text, documents);

@@ -10,6 +10,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::component::Resource;
 use wasmtime::{ResourceLimiter, Result};
 
+/// The request and the response of a call need no table: there is one of each.
+pub(super) const CURRENT: u32 = 0;
+
 /// The request of the call that runs.
 #[derive(Debug)]
 pub struct CurrentRequest;

@@ -4,10 +4,10 @@ use super::bindings::exports::sluicegate::filter as exports;
 use super::component::Code;
 use super::failure::{Failure, FailureKind};
 use super::host_api::State;
-use super::time::{CallTime, ticks};
+use super::request_hook::RequestHook;
+use super::time::{CallTime, Deadline};
 use crate::config::limits;
 use std::sync::Arc;
-use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::Instance as Component;
 
@@ -15,7 +15,7 @@ use wasmtime::component::Instance as Component;
 pub(super) struct Instance {
     pub(super) store: Store<State>,
     pub(super) configuration: Option<exports::configuration::Guest>,
-    pub(super) request: Option<exports::request_filter::Guest>,
+    pub(super) request: Option<RequestHook>,
     pub(super) gather: Option<exports::gather_filter::Guest>,
     pub(super) response: Option<exports::response_filter::Guest>,
     pub(super) event: Option<exports::event_filter::Guest>,
@@ -29,7 +29,7 @@ impl Instance {
         let mut store = Store::new(&code.engine, State::new(name, memory));
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.tick()));
-        store.set_epoch_deadline(ticks(limits::CONFIGURE_DEADLINE));
+        store.set_epoch_deadline(Deadline::new(limits::CONFIGURE_DEADLINE).ticks);
         let instance = code.pre.instantiate(&mut store);
         let built = instance.and_then(|instance| Self::load(code, store, &instance).map_err(|(error, ())| error));
         built.map_err(|error| Failure { kind: FailureKind::Instantiate, message: format!("{error:#}") })
@@ -57,10 +57,11 @@ impl Instance {
     }
 
     /// Readies the store for one call that may take this long.
-    pub(super) fn begin(&mut self, deadline: Duration) {
-        self.store.data_mut().time = CallTime::new(deadline);
-        self.store.set_epoch_deadline(ticks(deadline));
-        self.store.data_mut().log_budget = limits::FILTER_LOG;
+    pub(super) fn begin(&mut self, deadline: Deadline) {
+        self.store.set_epoch_deadline(deadline.ticks);
+        let state = self.store.data_mut();
+        state.time = CallTime::new(deadline.time);
+        state.log_budget = limits::FILTER_LOG;
     }
 
     /// What the engine's error means, with what the store knows of the call.

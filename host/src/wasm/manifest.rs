@@ -14,6 +14,9 @@ pub struct Manifest {
     pub name: String,
     /// The filter's own version.
     pub version: String,
+    /// The headers that it reads on most requests, which its hook gets with the call.
+    #[serde(default, deserialize_with = "without_nulls")]
+    pub reads: Vec<String>,
     /// The resource kinds that it implements.
     #[serde(default, deserialize_with = "without_nulls")]
     pub kinds: Vec<ClaimedKind>,
@@ -55,6 +58,7 @@ impl Manifest {
         Self {
             name: file_stem.into(),
             version: "0.0.0".into(),
+            reads: Vec::new(),
             kinds: Vec::new(),
             capabilities: Vec::new(),
             priority: 0,

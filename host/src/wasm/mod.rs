@@ -11,6 +11,7 @@ pub mod filter;
 pub mod host_api;
 pub mod instance;
 pub mod manifest;
+mod request_hook;
 mod time;
 mod wasi;
 

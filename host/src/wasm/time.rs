@@ -9,6 +9,21 @@ use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 use wasmtime::UpdateDeadline;
 
+/// How long a call may run, as the engine's clock counts it too: a division that no call has to make again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    pub(super) time: Duration,
+    /// One more than fit into the time, since the running tick is partly over.
+    pub(super) ticks: u64,
+}
+
+impl Deadline {
+    pub(super) fn new(time: Duration) -> Self {
+        let whole = time.as_nanos().div_ceil(limits::FILTER_TICK.as_nanos().max(1));
+        Self { time, ticks: u64::try_from(whole).unwrap_or(u64::MAX).saturating_add(1) }
+    }
+}
+
 /// The time of the call that runs.
 #[derive(Debug)]
 pub(super) struct CallTime {
@@ -38,12 +53,6 @@ fn processor_time() -> Duration {
     Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default())
 }
 
-/// A deadline in ticks: one more than fit, since the running tick is partly over.
-pub(super) fn ticks(deadline: Duration) -> u64 {
-    let whole = deadline.as_nanos().div_ceil(limits::FILTER_TICK.as_nanos().max(1));
-    u64::try_from(whole).unwrap_or(u64::MAX).saturating_add(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_deadline_covers_the_tick_that_runs() {
-        assert_eq!(ticks(limits::FILTER_TICK), 2);
-        assert_eq!(ticks(Duration::from_millis(1)), 2);
+        assert_eq!(Deadline::new(limits::FILTER_TICK).ticks, 2);
+        assert_eq!(Deadline::new(Duration::from_millis(1)).ticks, 2);
     }
 }

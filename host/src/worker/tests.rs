@@ -2,6 +2,8 @@ use super::*;
 use crate::body::ProxyBody;
 use crate::connection::ConnectionInfo;
 use crate::error::RequestError;
+use crate::listener::{Listeners, Planned, Served};
+use crate::request::ListenerName;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::collections::HashSet;
@@ -135,4 +137,83 @@ async fn what_outlives_the_grace_is_aborted() {
     std::thread::park_timeout(Duration::from_millis(50));
     assert_eq!(workers.drain(Duration::from_millis(50)).await, Drained::Aborted(1));
     assert_eq!(answer(&mut stream), "");
+}
+
+/// Opens a gateway's listener on running workers, and gives its address.
+async fn open(workers: &Workers, listeners: &mut Listeners, tls: Option<Arc<tls::Servers>>) -> SocketAddr {
+    let served = Served { name: ListenerName::Gateway, port: Some(443), tls };
+    let planned = Planned { address: ([127, 0, 0, 1], 0).into(), served };
+    apply(workers, listeners.prepare(&[planned]).unwrap()).await;
+    listeners.open()[0].address
+}
+
+async fn apply(workers: &Workers, change: Change) {
+    let doors = workers.doors();
+    tokio::task::spawn_blocking(move || doors.apply(change)).await.unwrap();
+}
+
+fn connect_to(address: SocketAddr) -> std::net::TcpStream {
+    let stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_comes_and_goes_while_others_stay() {
+    let drain = Drain::default();
+    let settings = Settings { workers: 2, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain).unwrap();
+    let mut listeners = Listeners::new(2, drain);
+    let address = open(&workers, &mut listeners, None).await;
+    let mut idle = connect_to(address);
+    write!(idle, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(idle.read(&mut [0; 512]).unwrap() > 0);
+    let mut busy = connect_to(address);
+    write!(busy, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut other = connect(&workers);
+    std::thread::park_timeout(Duration::from_millis(50));
+
+    apply(&workers, listeners.prepare(&[]).unwrap()).await;
+    let last = answer(&mut busy).to_ascii_lowercase();
+    assert!(last.starts_with("http/1.1 200") && last.contains("connection: close"), "{last}");
+    assert_eq!(answer(&mut idle), "");
+    assert!(std::net::TcpStream::connect(address).is_err());
+    send(&mut other, "/");
+    assert!(answer(&mut other).starts_with("HTTP/1.1 200"));
+    assert_eq!(workers.drain(Duration::from_secs(10)).await, Drained::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_listener_waits_for_its_connections_no_longer_than_the_grace() {
+    let drain = Drain::default();
+    let settings = Settings { workers: 1, drain: Duration::from_millis(50), ..Settings::new(Vec::new()) };
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain).unwrap();
+    let mut listeners = Listeners::new(1, drain);
+    let mut stream = connect_to(open(&workers, &mut listeners, None).await);
+    send(&mut stream, "/never");
+    std::thread::park_timeout(Duration::from_millis(50));
+    apply(&workers, listeners.prepare(&[]).unwrap()).await;
+    assert_eq!(answer(&mut stream), "");
+    assert_eq!(workers.drain(Duration::from_secs(10)).await, Drained::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_takes_too_long_is_cut() {
+    let pair = tls::testing::Authority::new("ca").issue(&["a.example"]);
+    let certified = tls::certificate::certified_key(pair.certificate.as_bytes(), pair.key.as_bytes()).unwrap();
+    let action = tls::Action::Terminate(tls::server::Terms::simple(certified).config().unwrap());
+    let servers = tls::Servers::new(vec![tls::Server { hosts: vec![tls::HostPattern::Any], action }]);
+    let drain = Drain::default();
+    let tls_handshake = Duration::from_millis(150);
+    let timeouts = Timeouts { tls_handshake, ..Timeouts::default() };
+    let settings = Settings { workers: 1, timeouts, ..Settings::new(Vec::new()) };
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain).unwrap();
+    let mut listeners = Listeners::new(1, drain);
+    let mut stream = connect_to(open(&workers, &mut listeners, Some(Arc::new(servers))).await);
+    let started = std::time::Instant::now();
+    // The beginning of a record that holds a ClientHello, and no more.
+    stream.write_all(&[22, 3, 1, 2, 0, 1, 0]).unwrap();
+    assert_eq!(answer(&mut stream), "");
+    assert!(started.elapsed() >= tls_handshake && started.elapsed() < Duration::from_secs(5));
+    workers.drain(Duration::from_secs(10)).await;
 }

@@ -34,6 +34,7 @@ impl AdminView for View {
             origin: "filters/auth.wasm".into(),
             claims: vec!["AuthorizationPolicy".into()],
             hooks: vec!["request".into()],
+            reads: Vec::new(),
             capabilities: vec!["log".into()],
             priority: 10,
             failure: "closed".into(),

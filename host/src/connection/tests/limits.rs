@@ -5,6 +5,7 @@ const SHORT: Duration = Duration::from_millis(150);
 fn short() -> Timeouts {
     Timeouts {
         head_read: SHORT,
+        tls_handshake: SHORT,
         keep_alive_idle: SHORT,
         body_idle: SHORT,
         body_total: SHORT * 4,

@@ -162,7 +162,8 @@ impl Scope<'_> {
 }
 
 impl Kind {
-    fn is_of(self, document: &Document) -> bool {
+    /// Whether a document is of this kind, in a version that the host reads.
+    pub fn is_of(self, document: &Document) -> bool {
         document.is(self.group, self.kind) && self.versions.contains(&document.version.as_str())
     }
 }

@@ -92,7 +92,8 @@ impl Schema {
 }
 
 impl Finding {
-    fn diagnostic(self) -> Diagnostic {
+    /// The same as a diagnostic without a place.
+    pub fn diagnostic(self) -> Diagnostic {
         let diagnostic = Diagnostic::error(self.code, self.message);
         match self.help {
             Some(help) => diagnostic.help(help),

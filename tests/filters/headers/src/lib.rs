@@ -19,7 +19,7 @@ impl RequestFilter for Headers {
     }
 }
 
-sluicegate_sdk::export!(Headers, hooks: [request]);
+sluicegate_sdk::export!(Headers, hooks: [request], reads: ["user-agent", "accept"]);
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,44 @@
+//! Runs conformance cases and prints a line for each.
+//!
+//! - `conformance cases DIRECTORY [WORDS]`: cases against the real proxy, those whose name holds the words
+//! - `conformance documents DIRECTORY LIST`: documents of other projects, and the list of what is known to differ
+//!
+//! Ends with 1 when anything differs from what is known to differ, and with 2 when something cannot be read.
+
+use sluicegate_tests::conformance::{Differences, Report, check_documents, read_directory, run};
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: conformance cases DIRECTORY [WORDS] | conformance documents DIRECTORY LIST";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let report = match arguments.as_slice() {
+        ["cases", directory] => cases(Path::new(directory), None),
+        ["cases", directory, only] => cases(Path::new(directory), Some(only)),
+        ["documents", directory, list] => documents(Path::new(directory), Path::new(list)),
+        _ => Err(USAGE.to_owned()),
+    };
+    match report {
+        Ok(report) => {
+            print!("{report}");
+            ExitCode::from(u8::from(report.has_drift()))
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn cases(directory: &Path, only: Option<&str>) -> Result<Report, String> {
+    let files = read_directory(directory)?;
+    let differences = Differences::read(&directory.join("differences.yaml"))?;
+    Ok(Report::new(&run(&files, only), &differences, only.is_none()))
+}
+
+fn documents(directory: &Path, list: &Path) -> Result<Report, String> {
+    let differences = Differences::read(list)?;
+    Ok(Report::new(&check_documents(directory)?, &differences, true))
+}

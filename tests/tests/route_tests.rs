@@ -1,0 +1,150 @@
+//! `sluice test`: what a configuration would do with requests is tested without a socket.
+
+use serde_json::Value;
+use sluicegate_tests::{Directory, sluice};
+use std::path::Path;
+use std::process::{Command, Output};
+
+const SHOP: &str = "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: shop
+spec:
+  hosts: [shop.example]
+  http:
+  - name: old
+    match: [{uri: {prefix: /old/}}]
+    redirect: {prefixRewrite: /new/, redirectCode: 308}
+  - match: [{uri: {prefix: /new/}}]
+    rewrite: {uri: /, authority: inner.example}
+    timeout: 2s
+    retries: {attempts: 3, retryOn: 5xx}
+    headers:
+      request: {set: {x-shop: '1'}, remove: [x-internal]}
+      response: {set: {x-frame-options: deny}, remove: [server]}
+    route: [{destination: {host: stock, port: {number: 80}}}]
+  - directResponse: {status: 410, body: {string: gone}}
+";
+
+/// Runs a file of tests beside the manifest above.
+fn tested(tests: &str, arguments: &[&str]) -> (Directory, Output) {
+    let directory = Directory::new();
+    directory.write("shop.yaml", SHOP);
+    directory.write("routes.yaml", tests);
+    let mut command = Command::new(sluice());
+    command.arg("test").arg(directory.file("routes.yaml")).args(arguments);
+    let output = command.output().expect("it runs");
+    (directory, output)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn every_part_of_a_decision_can_be_expected() {
+    let tests = "
+manifests: [shop.yaml]
+tests:
+- request: GET http://shop.example/new/teapot?size=2
+  headers: {x-internal: '1', x-user: [ada, bob]}
+  upstream: {status: 201, headers: {server: secret, etag: '\"1\"'}, body: made}
+  expect:
+    filter: router
+    route: rule 2
+    destination: stock.default.svc.cluster.local:80
+    authority: inner.example
+    path: /teapot?size=2
+    headers: {x-shop: '1', x-internal: null, x-user: [ada, bob]}
+    timeout: 2s
+    retries: 3
+    status: 201
+    response-headers: {x-frame-options: deny, server: null, etag: '\"1\"'}
+    body: made
+- request: http://shop.example/old/teapot
+  expect: {status: 308, location: 'http://shop.example/new/teapot', route: default/shop}
+- request: http://shop.example/
+  expect: {status: 410, body: gone}
+- request: http://elsewhere.example/
+  expect: {status: 404}
+";
+    let (_directory, output) = tested(tests, &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).ends_with("\n4 passed, 0 failed\n"), "{}", said(&output));
+}
+
+#[test]
+fn a_failure_is_a_finding_that_shows_both_sides() {
+    let tests = "
+manifests: [shop.yaml]
+tests:
+- name: new things come from the stock
+  request: GET http://shop.example/new/teapot
+  expect: {destination: 'stock:81', path: /new/teapot, headers: {x-shop: null}}
+- request: GET http://shop.example/
+  expect: {destination: stock}
+";
+    let (directory, output) = tested(tests, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let text = said(&output);
+    let place = format!("--> {}:4:3", directory.file("routes.yaml").display());
+    for part in [
+        "FAIL  new things come from the stock",
+        &place,
+        "- stock:81\n        + stock.default.svc.cluster.local:80",
+        "- /new/teapot\n        + /teapot",
+        "headers.x-shop\n        - absent\n        + 1",
+        "VirtualService default/shop, rule 2",
+        "none: it was answered 410",
+        "0 passed, 2 failed",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn machines_get_json() {
+    let tests = "
+manifests: [shop.yaml]
+tests:
+- {request: 'http://shop.example/', expect: {status: 200}}
+";
+    let (_directory, output) = tested(tests, &["-o", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!((&report["passed"], &report["failed"]), (&0.into(), &1.into()));
+    let mismatch = &report["tests"][0]["mismatches"][0];
+    assert_eq!(mismatch["what"], "status");
+    assert_eq!((&mismatch["expected"], &mismatch["found"]), (&"200".into(), &"410".into()));
+}
+
+#[test]
+fn a_mistake_in_the_tests_is_usage_and_has_its_place() {
+    let tests = "tests:\n- request: GET http://shop.example/\n  expect: {pth: /}\n";
+    let (directory, output) = tested(tests, &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let place = format!("{}:3:12", directory.file("routes.yaml").display());
+    assert!(said(&output).contains(&place), "{}", said(&output));
+    assert!(said(&output).contains("did you mean `path`?"), "{}", said(&output));
+    let missing = Command::new(sluice()).args(["test", "no-such-file.yaml"]).output().expect("it runs");
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+#[test]
+fn manifests_that_are_refused_are_a_finding() {
+    let tests = "tests:\n- {request: 'http://shop.example/', expect: {status: 200}}\n";
+    let directory = Directory::new();
+    directory.write("broken.yaml", SHOP.replace("hosts", "hots"));
+    let manifests = directory.file("broken.yaml").display().to_string();
+    let (_directory, output) = tested(tests, &["--manifests", &manifests]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("hots"), "{}", said(&output));
+}
+
+#[test]
+fn the_shop_is_tested() {
+    let routes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/shop/routes.yaml");
+    let output = Command::new(sluice()).arg("test").arg(routes).output().expect("it runs");
+    assert!(output.status.success(), "{}", said(&output));
+}

@@ -1,0 +1,56 @@
+//! `cargo xtask conformance`: what the specifications of others say, asked of the real proxy.
+
+use crate::build::{self, Components, Profile};
+use crate::command::{cargo, run as run_command, step};
+use crate::workspace::Workspace;
+use anyhow::Result;
+use std::path::PathBuf;
+use std::process::Command;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask conformance routing                     every case of routing in tests/conformance/routing
+  cargo xtask conformance routing cors                only cases with `cors` in their name
+  cargo xtask conformance routing --cases ../data     documents of Gateway API and Istio, from a directory of yours
+
+What is known to differ is listed with its reason, in tests/conformance. A run fails when anything else differs, and when
+something that is listed does not.";
+
+/// What to hold the proxy to.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Which cases.
+    suite: Suite,
+    /// Runs only the cases whose name holds this.
+    #[arg(conflicts_with = "cases")]
+    only: Option<String>,
+    /// Checks documents that other projects say must be taken or refused, instead of the repository's cases: a directory
+    /// with `gateway-api/examples/standard`, `gateway-api/hack/invalid-examples` and `istio`.
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
+}
+
+/// Cases that belong together.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Suite {
+    /// Istio's VirtualService, Gateway API's HTTPRoute and GRPCRoute.
+    Routing,
+}
+
+/// Runs the command.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    build::components(workspace, Profile::Development, Components::All)?;
+    // The same selection as for tests, so that nothing is compiled twice with other features.
+    step("building everything, with its tests");
+    run_command(cargo().args(["build", "--workspace", "--all-targets"]))?;
+    let lists = workspace.root.join("tests/conformance");
+    let mut conformance = Command::new(workspace.program(Profile::Development, "conformance"));
+    match (arguments.suite, &arguments.cases) {
+        (Suite::Routing, None) => conformance.arg("cases").arg(lists.join("routing")).args(&arguments.only),
+        (Suite::Routing, Some(documents)) => {
+            conformance.arg("documents").arg(documents).arg(lists.join("documents.yaml"))
+        }
+    };
+    run_command(&mut conformance)
+}
