@@ -1,5 +1,6 @@
 //! Sends the client elsewhere.
 
+use crate::attachment::MESH;
 use crate::code;
 use crate::config::{DerivePort, Redirect as Written};
 use crate::host;
@@ -125,11 +126,13 @@ pub fn to_https(view: &View<'_>) -> String {
     format!("https://{}{}{query}", host::without_port(view.authority()), view.path())
 }
 
-/// The port that the request came in on; where the host does not tell it, the one that the client wrote.
+/// The port of the Gateway that the request came in by. Elsewhere it is the one that the client wrote: callers of a service
+/// know its port, and not that of a proxy between.
 fn arrival_port(view: &View<'_>) -> Option<u16> {
     let authority = view.authority();
     let written = || authority.get(host::without_port(authority).len() + 1..)?.parse().ok();
-    view.listener_port().or_else(written)
+    let by_gateway = view.attribute("listener.name").is_some_and(|name| name != MESH);
+    if by_gateway { view.listener_port() } else { written() }
 }
 
 fn default_port(scheme: &str) -> Option<u16> {
