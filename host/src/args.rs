@@ -150,8 +150,12 @@ pub(crate) struct Sources {
 impl Sources {
     /// The flags as the configuration takes them, and the file.
     pub(crate) fn into_flags(self, manifests: Vec<String>) -> (Option<PathBuf>, Flags) {
+        // Without a configuration file nobody has said where the proxy will listen itself, so that no Gateway's port is
+        // taken. Only `run` listens, and says where.
+        let nowhere = self.config.is_none().then(|| "127.0.0.1:0".to_owned());
         let flags = Flags {
             manifests,
+            listen: nowhere.into_iter().collect(),
             filters: self.filters,
             stock_filters: self.stock_filters,
             upstreams: self.upstreams,
@@ -222,6 +226,11 @@ Examples:
       asks the instance at 127.0.0.1:9901
   sluice explain --manifests manifests -X POST http://shop/orders -H 'content-type: application/json' -d '{}'
       asks nobody: loads the manifests and decides as a running proxy would
+  sluice explain --manifests manifests --listener-port 8443 --sni shop.example https://shop.example/orders
+      comes in by the listener that a Gateway document declares for port 8443, with this name in its TLS handshake
+
+With Gateway documents, a request comes in by the port of its URL where they declare it, otherwise by their lowest port
+that serves its scheme.
 
 Nothing is sent anywhere. Exit codes: 0 explained, 1 refused, 2 usage, 3 no instance reached.")]
 pub(crate) struct Explain {
@@ -236,6 +245,15 @@ pub(crate) struct Explain {
     /// Body
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) data: Option<String>,
+    /// Port of the listener by which it comes in, as a Gateway document declares it
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) listener_port: Option<u16>,
+    /// Server name in its TLS handshake, the URL's host by default; makes it https
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sni: Option<String>,
+    /// It comes in by the proxy's own listener, whatever Gateway documents declare
+    #[arg(long)]
+    pub(crate) mesh: bool,
     #[command(flatten)]
     pub(crate) sources: Sources,
     /// Directory of manifests, or a file; may be given several times

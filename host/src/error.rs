@@ -68,6 +68,13 @@ pub enum RequestError {
         /// The subset's.
         subset: String,
     },
+    /// A route of a Gateway names a destination that is not known. What serves the world says that it is set up wrongly,
+    /// not that it is busy (Gateway API, HTTPBackendRef; Istio does the same).
+    #[error("{reason}")]
+    BadRoute {
+        /// What is not known.
+        reason: String,
+    },
     /// All endpoints of the destination are out: ejected for their failures, or found unwell.
     #[error("no endpoint of {destination} is healthy")]
     NoHealthyEndpoint {
@@ -149,7 +156,7 @@ impl RequestError {
             | Self::BadResponse { .. }
             | Self::Deadline { .. } => Side::Upstream,
             Self::Filter { .. } => Side::Filter,
-            Self::Overloaded | Self::NoRoute { .. } | Self::Publish { .. } => Side::Internal,
+            Self::Overloaded | Self::NoRoute { .. } | Self::BadRoute { .. } | Self::Publish { .. } => Side::Internal,
         }
     }
 
@@ -164,6 +171,7 @@ impl RequestError {
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::VersionNotSupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::NoRoute { .. } => StatusCode::NOT_FOUND,
+            Self::BadRoute { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BadResponse { .. } => StatusCode::BAD_GATEWAY,
             Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Overloaded
@@ -191,7 +199,7 @@ impl RequestError {
             Self::ClientGone => "client_gone",
             Self::Overloaded => "proxy_overloaded",
             Self::NoRoute { .. } => "no_route",
-            Self::NoEndpoint { .. } | Self::UnknownSubset { .. } => "destination_not_found",
+            Self::NoEndpoint { .. } | Self::UnknownSubset { .. } | Self::BadRoute { .. } => "destination_not_found",
             Self::NoHealthyEndpoint { .. } => "destination_unavailable",
             Self::UpstreamOverloaded { .. } => "connection_limit_reached",
             Self::ConnectFailed { .. } => "connection_refused",

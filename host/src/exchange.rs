@@ -7,7 +7,7 @@ use crate::connection::{ConnectionInfo, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
 use crate::mirror::{Mirror, Mirroring};
-use crate::request::RequestHead;
+use crate::request::{ListenerName, RequestHead};
 use crate::sanitize::{self, Sanitized};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{AccessRecord, Telemetry};
@@ -276,7 +276,11 @@ impl Run {
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
         let Forward { destination, timeout, retries, mirrors } = decided;
-        let cluster = self.snapshot.registry.resolve(&destination)?;
+        let listener = self.head.arrival.listener;
+        let cluster = self.snapshot.registry.resolve(&destination).map_err(|error| match listener {
+            ListenerName::Gateway => RequestError::BadRoute { reason: error.to_string() },
+            ListenerName::Mesh => error,
+        })?;
         let timeout = timeout.map(Duration::from_millis);
         let policy = ForwardPolicy { timeout, retries, source: Some(self.head.peer.ip()) };
         self.send(cluster, &policy, mirrors).await

@@ -1,5 +1,9 @@
 //! What would become of a request: the same chain as for live traffic, with its reasons, and nothing carried out.
 
+mod arrival;
+
+pub use arrival::arrive;
+
 use crate::admin::view::{ExplainAnswer, ExplainDestination, ExplainOutcome, ExplainRequest, ExplainStep};
 use crate::chain::{Course, Step};
 use crate::error::RequestError;
@@ -23,8 +27,8 @@ pub struct Traced {
 
 /// Explains a request against a snapshot. The error says what is wrong with the request.
 pub fn explain(snapshot: &Snapshot, request: ExplainRequest) -> Result<ExplainAnswer, String> {
-    let head = Box::new(request.to_head()?);
-    let understood = format!("{} {}://{}{}", head.method, head.scheme, head.authority, head.path_and_query);
+    let head = Box::new(arrive(&snapshot.gateway_ports, &request)?);
+    let understood = arrival::understood(&head);
     let Traced { head, course, outcome } = trace(snapshot, head, request.body.unwrap_or_default().into());
     let outcome = match outcome {
         Ok(step) => settled(snapshot, step, &head.authority),

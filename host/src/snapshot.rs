@@ -6,6 +6,15 @@ use crate::upstream::registry::Registry;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// A port of Gateway documents on which requests are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GatewayPort {
+    /// As declared, wherever it is listened on.
+    pub number: u16,
+    /// Whether TLS ends there.
+    pub tls: bool,
+}
+
 /// One state of the configuration. A new one replaces it by a single pointer swap and it ends with its last request.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -15,6 +24,8 @@ pub struct Snapshot {
     pub chain: Chain,
     /// The services.
     pub registry: Registry,
+    /// The ports of Gateway documents on which requests are taken, lowest first.
+    pub gateway_ports: Vec<GatewayPort>,
     /// The documents it was made of.
     pub documents: Vec<Arc<Document>>,
     /// When it was made.

@@ -1,7 +1,7 @@
 //! `sluice test`: what a configuration would do with requests is tested without a socket.
 
 use serde_json::Value;
-use sluicegate_tests::{Directory, sluice};
+use sluicegate_tests::{Authority, Directory, sluice};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -147,4 +147,92 @@ fn the_shop_is_tested() {
     let routes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/shop/routes.yaml");
     let output = Command::new(sluice()).arg("test").arg(routes).output().expect("it runs");
     assert!(output.status.success(), "{}", said(&output));
+}
+
+const EDGE: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec:
+  gatewayClassName: sluicegate
+  listeners:
+  - {name: plain, port: 80, protocol: HTTP}
+  - {name: inner, port: 8080, protocol: HTTP}
+  - name: shop
+    port: 443
+    protocol: HTTPS
+    hostname: shop.example
+    tls: {certificateRefs: [{name: shop}]}
+  - name: cart
+    port: 443
+    protocol: HTTPS
+    hostname: cart.example
+    tls: {certificateRefs: [{name: shop}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: moved}
+spec:
+  parentRefs: [{name: edge, sectionName: plain}]
+  hostnames: [shop.example]
+  rules: [{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  parentRefs: [{name: edge, port: 443}, {name: edge, port: 8080}]
+  hostnames: [shop.example]
+  rules: [{backendRefs: [{name: stock, port: 80}]}]
+";
+
+/// A directory with Gateways, and with routes for some of their listeners.
+fn edge() -> Directory {
+    let directory = Directory::new();
+    let secret = Authority::new().issue(&["shop.example", "cart.example"]).secret("shop", &[]);
+    directory.write("secret.yaml", secret);
+    directory.write("edge.yaml", EDGE);
+    directory
+}
+
+#[test]
+fn a_test_names_the_listener_of_a_gateway() {
+    let directory = edge();
+    let tests = "
+manifests: [edge.yaml, secret.yaml]
+tests:
+- {name: lowest, request: http://shop.example/, expect: {status: 302, location: 'https://shop.example/'}}
+- {name: of the scheme, request: https://shop.example/, expect: {destination: 'stock:80'}}
+- {name: of the url, request: 'http://shop.example:8080/', expect: {destination: 'stock:80'}}
+- {name: named, request: http://shop.example/, listener: 8080, expect: {destination: 'stock:80'}}
+- {name: another name, request: https://shop.example/, listener: {port: 443, sni: cart.example}, expect: {status: 421}}
+- {name: own, request: http://shop.example/, listener: {mesh: true}, expect: {status: 404}}
+";
+    directory.write("routes.yaml", tests);
+    let mut command = Command::new(sluice());
+    command.arg("test").arg(directory.file("routes.yaml")).args(["--upstream", "stock=127.0.0.1:9000"]);
+    let output = command.output().expect("it runs");
+    let said = said(&output);
+    assert!(said.contains("6 passed, 0 failed"), "{said}");
+}
+
+#[test]
+fn explain_names_the_listener_of_a_gateway() {
+    let directory = edge();
+    let explain = |arguments: &[&str]| {
+        let mut command = Command::new(sluice());
+        command.arg("explain").args(["--upstream", "stock=127.0.0.1:9000", "--manifests"]);
+        let output = command.arg(directory.path()).args(arguments).output().expect("it runs");
+        said(&output)
+    };
+    let plain = explain(&["http://shop.example/"]);
+    assert!(plain.contains("at port 80 of a Gateway") && plain.contains("302"), "{plain}");
+    let inner = explain(&["--listener-port", "8080", "http://shop.example/"]);
+    assert!(inner.contains("at port 8080 of a Gateway") && inner.contains("127.0.0.1:9000"), "{inner}");
+    let other = explain(&["--listener-port", "443", "--sni", "cart.example", "https://shop.example/"]);
+    assert!(other.contains("at port 443 of a Gateway for cart.example") && other.contains("421"), "{other}");
+    let own = explain(&["--mesh", "https://shop.example/"]);
+    assert!(!own.contains("of a Gateway"), "{own}");
+    let wrong = explain(&["--sni", "127.0.0.1", "https://shop.example/"]);
+    assert!(wrong.contains("`127.0.0.1` is not a server name"), "{wrong}");
 }

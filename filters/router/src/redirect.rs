@@ -1,13 +1,12 @@
 //! Sends the client elsewhere.
 
-use crate::attachment::MESH;
 use crate::code;
 use crate::config::{DerivePort, Redirect as Written};
 use crate::host;
 use crate::matcher::PathMatch;
 use crate::report::{Place, Report};
 use crate::rewrite::{PathChange, check_authority, replace_matched};
-use crate::view::View;
+use crate::view::{View, default_port};
 
 const DEFAULT_CODE: u16 = 301;
 /// The codes that have a `Location` and are known to keep or change the method as RFC 9110, section 15.4 says.
@@ -37,9 +36,9 @@ enum NewPath {
 enum NewPort {
     Kept,
     Given(u16),
-    Listener,
-    /// As the Gateway API has it: this one, or else that of a new scheme, or else the listener's. What the client wrote
-    /// behind the host never counts.
+    Addressed,
+    /// As the Gateway API has it: this one, or else that of a new scheme, or else the one that was spoken to. What the
+    /// client of a Gateway wrote behind the host never counts.
     Derived(Option<u16>),
 }
 
@@ -90,8 +89,8 @@ impl Redirect {
         let port = match self.port {
             NewPort::Kept => None,
             NewPort::Given(port) => Some(port),
-            NewPort::Listener => view.listener_port(),
-            NewPort::Derived(given) => given.or_else(|| self.scheme.is_none().then(|| arrival_port(view)).flatten()),
+            NewPort::Addressed => view.addressed_port(),
+            NewPort::Derived(given) => given.or_else(|| self.scheme.is_none().then(|| view.addressed_port()).flatten()),
         };
         let bare = matches!(self.port, NewPort::Derived(_));
         let port = port.filter(|&port| default_port(scheme) != Some(port));
@@ -124,23 +123,6 @@ impl Redirect {
 pub fn to_https(view: &View<'_>) -> String {
     let query = view.query().map_or_else(String::new, |query| format!("?{query}"));
     format!("https://{}{}{query}", host::without_port(view.authority()), view.path())
-}
-
-/// The port of the Gateway that the request came in by. Elsewhere it is the one that the client wrote: callers of a service
-/// know its port, and not that of a proxy between.
-fn arrival_port(view: &View<'_>) -> Option<u16> {
-    let authority = view.authority();
-    let written = || authority.get(host::without_port(authority).len() + 1..)?.parse().ok();
-    let by_gateway = view.attribute("listener.name").is_some_and(|name| name != MESH);
-    if by_gateway { view.listener_port() } else { written() }
-}
-
-fn default_port(scheme: &str) -> Option<u16> {
-    match scheme {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
-    }
 }
 
 /// The authority of the request. The client's own port survives, unless a new one takes its place or it is the old
@@ -199,7 +181,7 @@ fn check_path(path: Option<&str>, place: &Place, report: &mut Report<'_>) {
 fn new_port(written: &Written, place: &Place, report: &mut Report<'_>) -> Option<NewPort> {
     match (written.port, written.derive_port) {
         (None, None | Some(DerivePort::FromProtocolDefault)) => Some(NewPort::Kept),
-        (None, Some(DerivePort::FromRequestPort)) => Some(NewPort::Listener),
+        (None, Some(DerivePort::FromRequestPort)) => Some(NewPort::Addressed),
         (Some(number), _) => {
             let port = u16::try_from(number).ok().filter(|&port| port > 0);
             if port.is_none() {

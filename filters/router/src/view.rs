@@ -1,6 +1,8 @@
 //! The request as the rules see it. Every read is a call into the host, so each part is read once and only when a rule
 //! asks for it.
 
+use crate::attachment::MESH;
+use crate::host;
 use sluicegate_sdk::Request;
 use std::cell::{OnceCell, RefCell};
 
@@ -59,6 +61,17 @@ impl<'a> View<'a> {
         self.scheme.get_or_init(|| self.request.scheme())
     }
 
+    /// The port that the client takes itself to speak to. A Gateway's port is the one that the request came in on. In
+    /// the mesh that is the port of the service, and every listener of the proxy stands for all of them.
+    pub fn addressed_port(&self) -> Option<u16> {
+        let authority = self.authority();
+        let written = || authority.get(host::without_port(authority).len() + 1..)?.parse().ok();
+        match self.attribute("listener.name") {
+            Some(name) if name == MESH => written().or_else(|| default_port(self.scheme())),
+            _ => self.listener_port().or_else(written),
+        }
+    }
+
     /// The port that the request came in on, where the host tells it.
     pub fn listener_port(&self) -> Option<u16> {
         self.attribute("listener.port")?.parse().ok()
@@ -106,6 +119,15 @@ impl<'a> View<'a> {
             Some(query) => format!("{}?{query}", self.path()),
             None => self.path().to_owned(),
         }
+    }
+}
+
+/// The port that a URL of this scheme means when it names none.
+pub fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
     }
 }
 

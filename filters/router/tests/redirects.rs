@@ -56,6 +56,22 @@ fn the_port_follows_the_table() {
 }
 
 #[test]
+fn in_the_mesh_the_port_is_that_of_the_service_whatever_the_proxy_listens_on() {
+    for (redirect, authority, expected) in [
+        ("derivePort: FROM_REQUEST_PORT", "b", "301 http://b/foo?key=value"),
+        ("derivePort: FROM_REQUEST_PORT", "b:8080", "301 http://b:8080/foo?key=value"),
+        ("scheme: https, derivePort: FROM_REQUEST_PORT", "b", "301 https://b:80/foo?key=value"),
+    ] {
+        let spec = format!("hosts: [b]\nhttp: [{{match: [{{uri: {{prefix: /foo}}}}], redirect: {{{redirect}}}}}]");
+        let request = TestRequest::get("/foo?key=value").authority(authority);
+        let request = request.attribute("listener.name", "mesh").attribute("listener.port", "15001");
+        let answer = answered(&router(&document("b", &spec)), &request);
+        let location = header(&answer, "location").expect("there is a location");
+        assert_eq!(format!("{} {location}", answer.status), expected, "{redirect} {authority}");
+    }
+}
+
+#[test]
 fn only_the_matched_prefix_is_replaced() {
     let yaml = shop("- match: [{uri: {prefix: /foo}}]\n  redirect: {prefixRewrite: /}");
     let answer = answered(&router(&yaml), &support::get("/foo/baz"));

@@ -8,6 +8,7 @@ use crate::manifest::Diagnostic;
 use crate::request::{Arrival, RequestHead, RequestId};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use rustls::pki_types::DnsName;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -223,10 +224,59 @@ pub struct ExplainRequest {
     /// The body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// By which listener it comes in.
+    #[serde(default, skip_serializing_if = "ExplainListener::is_unnamed")]
+    pub listener: ExplainListener,
+}
+
+/// The listener by which an explained request comes in. What is left open is chosen as
+/// [`crate::explain::arrive`] says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainListener {
+    /// The port, as a Gateway document declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The server name of the TLS handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sni: Option<String>,
+    /// It is the proxy's own listener, whatever Gateway documents declare.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mesh: bool,
+}
+
+impl ExplainListener {
+    /// Whether a client could name the server so.
+    ///
+    /// # Errors
+    /// With what is wrong with the name, for people.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(name) = &self.sni else { return Ok(()) };
+        let checked = DnsName::try_from(name.as_str());
+        checked.map(drop).map_err(|_| format!("`{name}` is not a server name: TLS takes DNS names alone"))
+    }
+
+    /// Whether nothing is said of it.
+    pub fn is_unnamed(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 fn get() -> String {
     "GET".into()
+}
+
+impl Default for ExplainRequest {
+    /// A `GET` of nothing yet.
+    fn default() -> Self {
+        Self {
+            method: get(),
+            url: String::new(),
+            headers: Vec::new(),
+            body: None,
+            listener: ExplainListener::default(),
+        }
+    }
 }
 
 impl ExplainRequest {
@@ -238,6 +288,7 @@ impl ExplainRequest {
         let method = Method::from_bytes(self.method.as_bytes())
             .map_err(|_| format!("`{}` is not a method: it has characters other than a token's", self.method))?;
         let (scheme, mut authority, path_and_query) = self.target()?;
+        self.listener.check()?;
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let parsed =
@@ -265,6 +316,12 @@ impl ExplainRequest {
             version: Version::HTTP_11,
             received: std::time::SystemTime::now(),
         })
+    }
+
+    /// Host and port of the URL, which is where a client connects to whatever `host` says.
+    pub fn place(&self) -> Option<(String, Option<u16>)> {
+        let uri: Uri = self.url.parse().ok()?;
+        Some((uri.host()?.to_owned(), uri.port_u16()))
     }
 
     fn target(&self) -> Result<(Scheme, String, http::uri::PathAndQuery), String> {
@@ -377,7 +434,7 @@ mod tests {
     use super::*;
 
     fn request(url: &str) -> ExplainRequest {
-        ExplainRequest { method: "GET".into(), url: url.into(), headers: Vec::new(), body: None }
+        ExplainRequest { url: url.into(), ..ExplainRequest::default() }
     }
 
     #[test]
@@ -404,5 +461,8 @@ mod tests {
         assert!(odd.to_head().unwrap_err().contains("not a method"));
         let odd = ExplainRequest { headers: vec![("a b".into(), String::new())], ..request("http://shop/") };
         assert!(odd.to_head().unwrap_err().contains("not a header name"));
+        let listener = ExplainListener { sni: Some("10.0.0.1".into()), ..ExplainListener::default() };
+        let odd = ExplainRequest { listener, ..request("https://shop/") };
+        assert!(odd.to_head().unwrap_err().contains("not a server name"));
     }
 }

@@ -19,11 +19,16 @@ A file of tests:
   - name: orders go to the inventory
     request: GET http://order-service/orders?page=2
     headers: {x-user: ada}
+    listener: {port: 443, sni: a.b} # or 443, or {mesh: true}; see below
     expect:                         # whatever matters of:
       route: default/order-service  #   filter, route, destination, calls, channels,
       destination: inventory:80     #   authority, path, headers, timeout, retries,
       path: /orders?page=2          #   status, location, response-headers, body
       headers: {x-gone: null}
+
+A request comes in by the `listener` of the Gateway documents that it names; without it by the port of its URL where they
+declare it, otherwise by their lowest port that serves its scheme; `mesh` is the proxy's own listener. `sni` is the name in
+the TLS handshake, the URL's host by default, and makes the request https.
 
 No socket is opened: the filters decide as they would for a running proxy, and `upstream: {status: 200}` in a test
 is what the service is taken to answer. Exit codes: 0 all passed, 1 one failed or a manifest is refused, 2 usage or a

@@ -5,7 +5,7 @@ use super::print::harmless;
 use super::{composition, print};
 use crate::args::{Explain, Format};
 use sluicegate::admin::AdminClient;
-use sluicegate::admin::view::{ExplainAnswer, ExplainDestination, ExplainRequest, ExplainStep};
+use sluicegate::admin::view::{ExplainAnswer, ExplainDestination, ExplainListener, ExplainRequest, ExplainStep};
 use sluicegate::config::resolve::DEFAULT_ADMIN;
 use sluicegate::config::{AdminAddress, Settings};
 use std::fmt::{self, Write};
@@ -13,8 +13,9 @@ use std::fmt::{self, Write};
 /// Prints what would become of a request.
 pub(crate) fn explain(explain: Explain) -> Result<Verdict, Failure> {
     let asks_instance = explain.asks_instance();
-    let request =
-        ExplainRequest { method: explain.method, url: explain.url, headers: explain.headers, body: explain.data };
+    let listener = ExplainListener { port: explain.listener_port, sni: explain.sni, mesh: explain.mesh };
+    let Explain { method, url, headers, data: body, .. } = explain;
+    let request = ExplainRequest { method, url, headers, body, listener };
     // A request that cannot be is a matter of usage, whoever would explain it.
     request.to_head().map_err(Failure::Usage)?;
     let answer = if asks_instance {

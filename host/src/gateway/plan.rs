@@ -8,9 +8,10 @@ use crate::config::{ListenTls, Settings};
 use crate::listener::{BindError, Planned, Served};
 use crate::manifest::{Diagnostic, Diagnostics, Document, Location, codes};
 use crate::request::ListenerName;
+use crate::snapshot::GatewayPort;
 use crate::tls::{Action, HostIndex, HostPattern, Server, Servers};
 use rustls::ServerConfig;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -33,6 +34,17 @@ impl Plan {
     /// What listeners take.
     pub fn planned(&self) -> Vec<Planned> {
         self.0.iter().map(|entry| entry.planned.clone()).collect()
+    }
+
+    /// The ports of Gateway documents on which requests are taken, lowest first.
+    pub fn ports(&self) -> Vec<GatewayPort> {
+        let gateways = self.0.iter().map(|entry| &entry.planned.served);
+        let gateways = gateways.filter(|served| served.name == ListenerName::Gateway);
+        // Where all servers pass connections on undecrypted, no request is seen.
+        let sees = gateways.filter(|served| served.tls.as_ref().is_none_or(|servers| servers.end_tls()));
+        let port = |served: &Served| Some(GatewayPort { number: served.port?, tls: served.tls.is_some() });
+        let ports: BTreeSet<GatewayPort> = sees.filter_map(port).collect();
+        ports.into_iter().collect()
     }
 
     /// Says that an address, by its number, is not to be had.

@@ -191,6 +191,7 @@ impl Loader {
         });
         let chain = Chain::new(links.into_iter().map(|(_, link)| link).collect());
         let listeners = self.listen(&plan, diagnostics)?;
+        let gateway_ports = plan.ports();
         self.plan = plan;
         self.generation += 1;
         let now = SystemTime::now();
@@ -205,7 +206,7 @@ impl Loader {
         self.components = components;
         self.configured = configured;
         self.documents = Some(documents.clone());
-        let snapshot = Snapshot { generation: self.generation, chain, registry, documents, built: now };
+        let snapshot = Snapshot { generation: self.generation, chain, registry, gateway_ports, documents, built: now };
         Some(Loaded { snapshot, channels, listeners })
     }
 

@@ -156,6 +156,11 @@ impl Servers {
         Self { servers, index }
     }
 
+    /// Whether TLS ends at any, so that requests are seen.
+    pub fn end_tls(&self) -> bool {
+        self.servers.iter().any(|server| matches!(server.action, Action::Terminate(_)))
+    }
+
     /// The number of the server that a name belongs to.
     pub fn find(&self, host: Option<&str>) -> Option<usize> {
         self.index.find(host)

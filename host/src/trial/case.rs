@@ -25,10 +25,8 @@ pub struct Case {
     pub name: String,
     /// Where it begins.
     pub location: Location,
-    /// The request.
+    /// The request, and by which listener it comes in.
     pub request: ExplainRequest,
-    /// The port of the listener that the request comes in on; none leaves it unknown.
-    pub listener: Option<u16>,
     /// What the upstream answers; none leaves it open.
     pub upstream: Option<Reply>,
     /// What should become of it.

@@ -23,9 +23,24 @@ pub(super) struct Test {
     #[serde(default)]
     pub(super) headers: Map<String, Value>,
     pub(super) body: Option<String>,
-    pub(super) listener: Option<u16>,
+    pub(super) listener: Option<Listener>,
     pub(super) upstream: Option<Upstream>,
     pub(super) expect: Expect,
+}
+
+/// By which listener the request comes in.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Listener {
+    /// The one of this port.
+    Port(u16),
+    /// The one that this says.
+    Named {
+        port: Option<u16>,
+        sni: Option<String>,
+        #[serde(default)]
+        mesh: bool,
+    },
 }
 
 /// What the upstream answers.

@@ -5,7 +5,7 @@ use crate::body::ProxyBody;
 use crate::chain::{Course, Step, TraceStep};
 use crate::error::RequestError;
 use crate::exchange::split_authority;
-use crate::explain::{Traced, trace};
+use crate::explain::{Traced, arrive, trace};
 use crate::request::RequestHead;
 use crate::respond;
 use crate::snapshot::Snapshot;
@@ -65,8 +65,7 @@ pub struct Sent {
 /// # Errors
 /// With what is wrong with the request.
 pub fn run(snapshot: &Snapshot, case: &Case) -> Result<Outcome, String> {
-    let mut head = Box::new(case.request.to_head()?);
-    head.local.set_port(case.listener.unwrap_or(0));
+    let head = Box::new(arrive(&snapshot.gateway_ports, &case.request)?);
     let body = case.request.body.clone().unwrap_or_default();
     let Traced { mut head, mut course, outcome: settled } = trace(snapshot, head, body.into());
     let mut outcome = Outcome {

@@ -1,8 +1,8 @@
 //! From the text of a file to its tests, with everything that is wrong at its place.
 
 use super::case::{Case, Expectation, HeaderExpectation, Reply, Suite, Target};
-use super::file::{Expect, File, OneOrMany, Test, Upstream};
-use crate::admin::view::ExplainRequest;
+use super::file::{Expect, File, Listener, OneOrMany, Test, Upstream};
+use crate::admin::view::{ExplainListener, ExplainRequest};
 use crate::config::quantity;
 use crate::manifest::node::{Node, step};
 use crate::manifest::schema::Schema;
@@ -70,7 +70,6 @@ impl Reader<'_> {
             name: test.name.unwrap_or_else(|| test.request.clone()),
             location,
             request,
-            listener: test.listener,
             upstream: test.upstream.map(|upstream| self.reply(&format!("{at}/upstream"), upstream)),
             expect: self.expectation(&format!("{at}/expect"), test.expect),
         }
@@ -83,12 +82,16 @@ impl Reader<'_> {
         for (name, value) in &headers {
             self.header(&step(&format!("{at}/headers"), name), name, value);
         }
-        let line = ExplainRequest { method: method.into(), url: url.into(), headers: Vec::new(), body: None };
+        let line = ExplainRequest { method: method.into(), url: url.into(), ..ExplainRequest::default() };
         if let Err(mistake) = line.to_head() {
             let help = "write method and URL, such as `GET http://shop/orders?page=2`";
             self.refuse(&format!("{at}/request"), mistake, Some(help));
         }
-        ExplainRequest { headers, body: test.body.clone(), ..line }
+        let listener = test.listener.as_ref().map(listener).unwrap_or_default();
+        if let Err(mistake) = listener.check() {
+            self.refuse(&format!("{at}/listener/sni"), mistake, None);
+        }
+        ExplainRequest { headers, body: test.body.clone(), listener, ..line }
     }
 
     fn reply(&mut self, at: &str, upstream: Upstream) -> Reply {
@@ -177,6 +180,13 @@ impl Reader<'_> {
     }
 }
 
+fn listener(written: &Listener) -> ExplainListener {
+    match written {
+        Listener::Port(port) => ExplainListener { port: Some(*port), ..ExplainListener::default() },
+        Listener::Named { port, sni, mesh } => ExplainListener { port: *port, sni: sni.clone(), mesh: *mesh },
+    }
+}
+
 fn status(number: Option<u16>) -> Option<StatusCode> {
     number.and_then(|number| StatusCode::from_u16(number).ok())
 }
@@ -209,12 +219,14 @@ tests:
 - request: http://shop/orders
   headers: {x-user: [ada, bob]}
   expect: {destination: [a, 'b:80'], headers: {x-gone: null}, timeout: 5s}
-- {name: moved, request: POST http://shop/old, expect: {status: 301}}
+- {name: moved, request: POST http://shop/old, listener: 8080, expect: {status: 301}}
+- {request: https://shop/, listener: {port: 443, sni: a.shop}, expect: {status: 421}}
+- {request: http://shop/, listener: {mesh: true}, expect: {status: 200}}
 ";
         let mut diagnostics = Diagnostics::new();
         let suite = read(Path::new("ci/routes.yaml"), text.into(), &mut diagnostics).expect("it is a file of tests");
         assert_eq!(suite.manifests, [Path::new("ci/manifests")]);
-        let [first, second] = suite.cases.as_slice() else { panic!("two tests") };
+        let [first, second, third, fourth] = suite.cases.as_slice() else { panic!("four tests") };
         assert_eq!((first.name.as_str(), first.request.method.as_str()), ("http://shop/orders", "GET"));
         assert_eq!(first.request.headers.len(), 2);
         assert_eq!(first.location.to_string(), "ci/routes.yaml:4:3");
@@ -222,6 +234,11 @@ tests:
         assert_eq!(first.expect.headers[0].values, None);
         assert_eq!(first.expect.timeout, Some(std::time::Duration::from_secs(5)));
         assert_eq!((second.name.as_str(), second.request.method.as_str()), ("moved", "POST"));
+        let listeners = [first, second, third, fourth].map(|case| case.request.listener.clone());
+        let named = |port, sni: Option<&str>, mesh| ExplainListener { port, sni: sni.map(str::to_owned), mesh };
+        let meant =
+            [(None, None, false), (Some(8080), None, false), (Some(443), Some("a.shop"), false), (None, None, true)];
+        assert_eq!(listeners, meant.map(|(port, sni, mesh)| named(port, sni, mesh)));
     }
 
     #[test]
@@ -232,6 +249,8 @@ tests:
         assert!(lines[0].starts_with("routes.yaml:3:"), "{lines:?}");
         let lines = refused("tests:\n- request: GET /orders\n  expect: {destination: 'a:x', timeout: '5'}\n");
         assert_eq!(lines.len(), 3, "{lines:?}");
+        let ip = refused("tests:\n- request: https://shop/\n  listener: {sni: 10.0.0.1}\n  expect: {status: 200}\n");
+        assert!(ip[0].starts_with("routes.yaml:3:19:") && ip[0].contains("not a server name"), "{ip:?}");
         assert!(lines[0].starts_with("routes.yaml:2:12:") && lines[0].contains("has no scheme"), "{lines:?}");
     }
 

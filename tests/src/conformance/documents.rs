@@ -5,6 +5,7 @@
 //! the second kind has a key `_err` with a part of the message that Istio gives.
 
 use super::load;
+use super::referents;
 use super::run::{CaseResult, in_parallel};
 use crate::directory::Directory;
 use serde_json::Value;
@@ -91,7 +92,11 @@ fn documents(file: &str, text: &str, is_valid: bool) -> Vec<Subject> {
 fn check(subject: &Subject) -> CaseResult {
     let directory = Directory::new();
     directory.write("document.yaml", &subject.text);
-    let findings = match load::findings(&directory.file("document.yaml")) {
+    let secrets = referents::secrets(&subject.text);
+    if !secrets.is_empty() {
+        directory.write("secrets.yaml", secrets);
+    }
+    let findings = match load::findings(directory.path()) {
         Ok(findings) => findings,
         Err(error) => return CaseResult { name: subject.name.clone(), failures: vec![error], remark: String::new() },
     };

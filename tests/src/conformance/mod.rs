@@ -12,6 +12,7 @@ mod exchange;
 mod expect;
 mod file;
 mod load;
+mod referents;
 mod report;
 mod run;
 mod service;

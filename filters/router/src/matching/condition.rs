@@ -12,7 +12,7 @@ pub enum Condition {
     Scheme(Pattern),
     /// The authority as sent, port included.
     Authority(Pattern),
-    /// The port that the request came in on.
+    /// The port that the client takes itself to speak to.
     Port(u16),
     /// A header that must be there.
     Header(String, Pattern),
@@ -29,7 +29,7 @@ impl Condition {
             Self::Method(pattern) => pattern.matches(view.method().as_bytes()),
             Self::Scheme(pattern) => pattern.matches(view.scheme().as_bytes()),
             Self::Authority(pattern) => pattern.matches(view.authority().as_bytes()),
-            Self::Port(port) => view.listener_port() == Some(*port),
+            Self::Port(port) => view.addressed_port() == Some(*port),
             Self::Query(name, pattern) => {
                 view.query_parameter(name).is_some_and(|value| pattern.matches(value.as_bytes()))
             }
@@ -51,9 +51,9 @@ impl Condition {
             Self::Method(pattern) => subject("method", view.method(), pattern),
             Self::Scheme(pattern) => subject("scheme", view.scheme(), pattern),
             Self::Authority(pattern) => subject("authority", view.authority(), pattern),
-            Self::Port(port) => match view.listener_port() {
+            Self::Port(port) => match view.addressed_port() {
                 Some(actual) => format!("port {actual} is not {port}"),
-                None => format!("the port it came in on is not known to be {port}"),
+                None => format!("the port it was sent to is not known to be {port}"),
             },
             Self::Query(name, pattern) => match view.query_parameter(name) {
                 Some(value) => subject(&format!("query parameter {name}"), &quoted(value.as_bytes()), pattern),

@@ -122,7 +122,7 @@ fn answers_the_client_over_tcp_and_over_a_unix_socket() {
         assert_eq!(client.filters().unwrap(), running.view.filters());
         assert_eq!(client.endpoints().unwrap(), running.view.endpoints());
         assert_eq!(client.config().unwrap().generation, 7);
-        let request = ExplainRequest { method: "GET".into(), url: "http://shop/a".into(), headers: vec![], body: None };
+        let request = ExplainRequest { url: "http://shop/a".into(), ..ExplainRequest::default() };
         assert_eq!(client.explain(&request).unwrap().outcome.summary, "shop");
         let wrong = ExplainRequest { url: "nowhere".into(), ..request };
         let refused = client.explain(&wrong).unwrap_err();
@@ -198,7 +198,7 @@ fn a_name_that_could_be_a_web_pages_is_refused() {
 fn a_panic_in_an_explanation_does_not_end_the_endpoint() {
     let running = start(&tcp());
     let client = AdminClient::new(running.server.address().clone());
-    let request = ExplainRequest { method: "GET".into(), url: "http://panic/".into(), headers: vec![], body: None };
+    let request = ExplainRequest { url: "http://panic/".into(), ..ExplainRequest::default() };
     assert!(matches!(client.explain(&request), Err(ClientError::Refused { status: 500, .. })));
     assert!(get(&running, "/livez").starts_with("HTTP/1.1 200"));
 }

@@ -65,12 +65,13 @@ pub(super) fn add(documents: &[Arc<Document>], scope: &mut Scope<'_>) {
 fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
     let ports = spec.ports.as_deref().unwrap_or_default();
     if ports.is_empty() {
-        let message = "the entry has no port".to_owned();
-        scope.error(document, codes::ENTRY_FIELDS, "/spec/ports", message, Some("give at least one under `ports`"));
+        let message = "the entry has no port, so no request can be sent to its hosts".to_owned();
+        scope.warn(document, codes::ENTRY_FIELDS, "/spec", message, Some("give at least one under `ports`"));
+        return;
     }
     let pointers: Vec<String> = (0..ports.len()).map(|port| item("/spec/ports", port)).collect();
     scope.check_ports(document, &ports.iter().map(|port| port.service_port(&[])).collect::<Vec<_>>(), &pointers);
-    if ports.is_empty() || !fields_fit(document, spec, scope) {
+    if !fields_fit(document, spec, scope) {
         return;
     }
     let written = workloads(document, spec, scope);

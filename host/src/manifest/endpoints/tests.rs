@@ -192,6 +192,20 @@ fn a_name_that_does_not_resolve_is_left_out_with_a_warning() {
 }
 
 #[test]
+fn an_entry_without_ports_is_taken_and_serves_nothing() {
+    for spec in [
+        "{hosts: ['*x']}",
+        "{hosts: [a.b], workloadSelector: {}}",
+        "{hosts: [a.b], addresses: [1.1.1.1/32], ports: []}",
+    ] {
+        let (services, findings) = build_from(&entry(spec));
+        assert!(services.is_empty(), "{spec}: {services:?}");
+        assert_eq!(findings.len(), 1, "{spec}: {findings:?}");
+        assert!(findings[0].starts_with("a.yaml:4:1: warning[SG0507]: the entry has no port"), "{spec}: {findings:?}");
+    }
+}
+
+#[test]
 fn entries_whose_fields_do_not_go_together_are_refused() {
     let ports = "ports: [{number: 80, name: http}]";
     let table = [
@@ -202,7 +216,6 @@ fn entries_whose_fields_do_not_go_together_are_refused() {
         (format!("{{hosts: [a.b], resolution: STATIC, {ports}, endpoints: [{{address: b.c}}]}}"), "4:99: error[SG0501]: `b.c` is not an IP"),
         (format!("{{hosts: [a.b], resolution: STATIC, {ports}, endpoints: [{{address: 'unix:///x'}}]}}"), "4:99: error[SG0501]: `unix:///x` is a Unix"),
         (format!("{{hosts: [a.b], resolution: DNS, {ports}, workloadSelector: {{}}}}"), "4:74: error[SG0507]: `workloadSelector`"),
-        ("{hosts: [a.b], resolution: STATIC, endpoints: [{address: 10.0.0.1}]}".into(), "4:1: error[SG0507]: the entry has no port"),
         ("{hosts: [a.b], resolution: STATIC, ports: [{number: 80, name: a}, {number: 80, name: b}], endpoints: [{address: 10.0.0.1}]}".into(), "4:73: error[SG0510]: another port has the same number"),
     ];
     for (spec, expected) in table {

@@ -173,6 +173,16 @@ fn pool(written: &written::ConnectionPool, place: &mut Place<'_, '_>) -> Connect
     for (name, _) in ignored.into_iter().filter(|(_, given)| *given) {
         place.field(name).warn(codes::POLICY_WITHOUT_EFFECT, &format!("`{name}` has no effect"), help);
     }
+    if let Some(pings) = &http.http2_keep_alive {
+        let mut place = place.field("http2KeepAlive");
+        for (name, written) in [("interval", &pings.interval), ("timeout", &pings.timeout)] {
+            if written.is_some() && place.duration(name, written.as_ref(), Duration::from_millis(1)).is_none() {
+                return pool;
+            }
+        }
+        let help = "connections to services are not pinged; `tcp.tcpKeepalive` finds those that are dead";
+        place.warn(codes::POLICY_WITHOUT_EFFECT, "`http2KeepAlive` has no effect", help);
+    }
     pool
 }
 

@@ -215,6 +215,14 @@ fn what_is_wrong_is_said_at_its_place() {
             "13:14: warning[SG0525]: no service is called `shpo.default.svc.cluster.local`",
         ),
         ("{host: shop, trafficPolicy: {connectionPool: {http: {useClientProtocol: true}}}}", "13:79: warning[SG0524]"),
+        (
+            "{host: shop, trafficPolicy: {connectionPool: {http: {http2KeepAlive: {interval: 15s}}}}}",
+            "13:60: warning[SG0524]",
+        ),
+        (
+            "{host: shop, trafficPolicy: {connectionPool: {http: {http2KeepAlive: {timeout: soon}}}}}",
+            "13:86: error[SG0522]",
+        ),
     ];
     for (spec, expected) in table {
         let (_, findings) = with(&[rule("a", "default", spec)]);

@@ -175,6 +175,13 @@ pub(super) struct Http {
     pub(super) h2_upgrade_policy: Option<String>,
     pub(super) use_client_protocol: Option<bool>,
     pub(super) max_concurrent_streams: Option<u32>,
+    pub(super) http2_keep_alive: Option<Http2KeepAlive>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Http2KeepAlive {
+    pub(super) interval: Option<String>,
+    pub(super) timeout: Option<String>,
 }
 
 #[derive(Deserialize)]
