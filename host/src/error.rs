@@ -96,6 +96,14 @@ pub enum RequestError {
         /// The address.
         endpoint: String,
     },
+    /// The upstream ended the request's stream before a response.
+    #[error("{endpoint} reset the stream before a response: {reason}")]
+    StreamReset {
+        /// The address.
+        endpoint: String,
+        /// What the error code means.
+        reason: String,
+    },
     /// The upstream's response is not HTTP.
     #[error("{endpoint} sent a response that is not valid HTTP: {reason}")]
     BadResponse {
@@ -146,6 +154,7 @@ impl RequestError {
             | Self::UpstreamOverloaded { .. }
             | Self::ConnectFailed { .. }
             | Self::Reset { .. }
+            | Self::StreamReset { .. }
             | Self::BadResponse { .. }
             | Self::Deadline { .. } => Side::Upstream,
             Self::Filter { .. } => Side::Filter,
@@ -173,6 +182,7 @@ impl RequestError {
             | Self::UpstreamOverloaded { .. }
             | Self::ConnectFailed { .. }
             | Self::Reset { .. }
+            | Self::StreamReset { .. }
             | Self::Filter { .. }
             | Self::Publish { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -195,7 +205,7 @@ impl RequestError {
             Self::NoHealthyEndpoint { .. } => "destination_unavailable",
             Self::UpstreamOverloaded { .. } => "connection_limit_reached",
             Self::ConnectFailed { .. } => "connection_refused",
-            Self::Reset { .. } => "connection_terminated",
+            Self::Reset { .. } | Self::StreamReset { .. } => "connection_terminated",
             Self::BadResponse { .. } => "http_response_incomplete",
             Self::Deadline { .. } => "http_response_timeout",
             Self::Filter { .. } => "filter_failed",

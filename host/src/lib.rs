@@ -19,6 +19,7 @@ pub mod exchange;
 pub mod explain;
 pub mod gateway;
 pub mod gather;
+pub mod grpc;
 pub mod listener;
 pub mod manifest;
 pub mod mirror;

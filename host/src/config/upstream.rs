@@ -15,12 +15,14 @@ pub struct Upstream {
     pub name: Option<String>,
     /// The service's port; none takes any.
     pub port: Option<u16>,
+    /// Whether it is spoken to in HTTP/2 by prior knowledge rather than in HTTP/1.1.
+    pub http2: bool,
     /// Where requests go; at least one.
     pub addresses: Vec<SocketAddr>,
 }
 
 impl Upstream {
-    /// Reads `NAME[:PORT]=ADDRESS[:PORT]`; an `http://` before the address is ignored. Without a port the address has
+    /// Reads `NAME[:PORT]=ADDRESS[:PORT]`; an `http://` before the address is ignored, and `h2c://` means HTTP/2. Without a port the address has
     /// the service's, or 80. A host name as address is looked up, which blocks for as long as the system's resolver
     /// takes; its IPv4 addresses are taken, or else its IPv6 ones.
     ///
@@ -35,8 +37,9 @@ impl Upstream {
         if address.is_empty() {
             return Err(mistake(format!("`{text}` names no address")));
         }
+        let (http2, address) = parse_scheme(address)?;
         let addresses = parse_address(address, port.unwrap_or(HTTP_PORT))?;
-        Ok(Self { name, port, addresses })
+        Ok(Self { name, port, http2, addresses })
     }
 }
 
@@ -64,16 +67,21 @@ fn parse_service(text: &str) -> Result<(Option<String>, Option<u16>), Mistake> {
     Ok((Some(name), port))
 }
 
-fn parse_address(text: &str, default_port: u16) -> Result<Vec<SocketAddr>, Mistake> {
-    let rest = match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+/// Whether it is HTTP/2, and what follows the scheme.
+fn parse_scheme(text: &str) -> Result<(bool, &str), Mistake> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => Ok((false, rest)),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("h2c") => Ok((true, rest)),
         Some((scheme, _)) => {
-            let help = "upstreams are reached over plain HTTP; write ADDRESS:PORT";
-            return Err(Mistake::with_help(format!("`{scheme}` is not http"), help));
+            let help = "write ADDRESS:PORT, or h2c://ADDRESS:PORT for HTTP/2; TLS to upstreams is for a DestinationRule to say";
+            Err(Mistake::with_help(format!("`{scheme}` is not http or h2c"), help))
         }
-        None => text,
-    };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
+        None => Ok((false, text)),
+    }
+}
+
+fn parse_address(text: &str, default_port: u16) -> Result<Vec<SocketAddr>, Mistake> {
+    let rest = text.strip_suffix('/').unwrap_or(text);
     if rest.contains(['/', '?', '#', '@']) {
         let help = "an upstream is ADDRESS:PORT only; paths are rewritten by routes";
         return Err(Mistake::with_help(format!("`{text}` holds more than an address"), help));
@@ -150,6 +158,13 @@ mod tests {
     }
 
     #[test]
+    fn the_scheme_says_the_version_of_http() {
+        let http2 = |text: &str| Upstream::parse(text).unwrap().http2;
+        assert!(http2("a=h2c://127.0.0.1:9000") && http2("a=H2C://[::1]:9000/"));
+        assert!(!http2("a=http://127.0.0.1:9000") && !http2("a=127.0.0.1:9000"));
+    }
+
+    #[test]
     fn what_an_upstream_lacks_is_explained() {
         let table = [
             ("127.0.0.1:9000", "has no `=`"),
@@ -158,7 +173,7 @@ mod tests {
             ("a b=127.0.0.1:1", "is not a service name"),
             ("a:0=127.0.0.1:1", "`0` is not a port"),
             ("a=127.0.0.1:99999", "`99999` is not a port"),
-            ("a=https://127.0.0.1:1", "`https` is not http"),
+            ("a=https://127.0.0.1:1", "`https` is not http or h2c"),
             ("a=http://127.0.0.1:1/path", "holds more than an address"),
             ("a=nowhere.invalid:80", "could not be looked up"),
         ];

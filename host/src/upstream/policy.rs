@@ -103,6 +103,20 @@ pub struct ConnectionPool {
     pub max_requests_per_connection: Option<u32>,
     /// Retries at the same time.
     pub max_retries: Option<u32>,
+    /// Requests at the same time on one HTTP/2 connection.
+    pub max_streams: Option<u32>,
+    /// Whether endpoints are spoken to in HTTP/2 whatever their port says.
+    pub http2_upgrade: Http2Upgrade,
+}
+
+/// Which ports are spoken to in HTTP/2.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Http2Upgrade {
+    /// Those that say so.
+    #[default]
+    AsDeclared,
+    /// All.
+    Always,
 }
 
 impl ConnectionPool {

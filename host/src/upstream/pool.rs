@@ -3,7 +3,7 @@
 //! A worker is one thread, so its idle connections need no lock. A connection comes back only after an exchange that
 //! ended well on both sides; the most recently used one goes out first, which lets the others grow old and be closed.
 
-use super::connect::{Setup, connect};
+use super::connect::{ConnectError, Setup, connect};
 use super::slots::Home;
 use crate::body::ProxyBody;
 use crate::config::limits;
@@ -62,7 +62,7 @@ impl Lease {
     }
 
     /// A new connection, within `limit`.
-    pub(super) async fn open(address: SocketAddr, limit: Duration, setup: Setup) -> Result<Self, String> {
+    pub(super) async fn open(address: SocketAddr, limit: Duration, setup: Setup) -> Result<Self, ConnectError> {
         let sender = connect(address, limit, setup).await?;
         Ok(Self { sender, address, idle: None, timer: Timer::default(), home: None })
     }

@@ -1,11 +1,12 @@
 //! The endpoint of one try, and the way to a connection to it.
 
 use super::cluster::Cluster;
-use super::connect::{Setup, connect};
+use super::connect::{ConnectError, Setup, connect};
 use super::limit::Limit;
 use super::member::Member;
 use super::pool::Lease;
 use super::slots::{Entry, Handed, Slot};
+use super::streams::{Dial, NoStream, Stream};
 use crate::config::limits;
 use crate::error::RequestError;
 use crate::timer::Timer;
@@ -23,8 +24,8 @@ pub(super) struct Target<'a> {
 /// Why there is no connection.
 #[derive(Debug)]
 pub(super) enum OpenError {
-    /// The endpoint does not take one; for people to read.
-    Failed(String),
+    /// The endpoint does not take one.
+    Failed(ConnectError),
     /// None became free in time.
     TimedOut,
     /// Too many requests wait already.
@@ -96,6 +97,18 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// A stream on a connection that is there, or on one that is made, within `limit`.
+    pub(super) async fn open_stream(&self, limit: Duration) -> Result<Stream, OpenError> {
+        let pool = &self.cluster.policy().pool;
+        let connecting = pool.connect_timeout.unwrap_or(limits::UPSTREAM_CONNECT);
+        let dial = Dial { address: self.address(), limit: connecting, pool: pool.clone() };
+        let opened = self.member.state.streams.open(dial, Instant::now() + limit).await;
+        opened.map_err(|error| match error {
+            NoStream::Failed(error) => OpenError::Failed(error),
+            NoStream::TimedOut => OpenError::TimedOut,
+        })
+    }
+
     async fn make(&self, slot: Slot, limit: Duration) -> Result<Lease, OpenError> {
         let policy = self.cluster.shared_policy();
         let home = self.cluster.state().slots.home(policy);
@@ -109,7 +122,9 @@ impl OpenError {
     /// What the request fails with.
     pub(super) fn of(self, target: &Target<'_>, limit: Duration) -> RequestError {
         match self {
-            Self::Failed(reason) => RequestError::ConnectFailed { endpoint: target.address().to_string(), reason },
+            Self::Failed(error) => {
+                RequestError::ConnectFailed { endpoint: target.address().to_string(), reason: error.to_string() }
+            }
             Self::TimedOut => {
                 RequestError::Deadline { milliseconds: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
             }

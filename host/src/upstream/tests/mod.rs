@@ -3,6 +3,7 @@
 mod connections;
 mod failing;
 pub(crate) mod harness;
+mod http2;
 mod limits;
 mod retries;
 mod streaming;

@@ -4,7 +4,9 @@ use super::super::{Scope, codes, duration, item};
 use super::balancing;
 use super::written::{self, Parts, TrafficPolicy};
 use crate::manifest::document::Document;
-use crate::upstream::policy::{Balancing, ConnectionPool, Keepalive, OutlierDetection, Policy, RetryBudget, Warmup};
+use crate::upstream::policy::{
+    Balancing, ConnectionPool, Http2Upgrade, Keepalive, OutlierDetection, Policy, RetryBudget, Warmup,
+};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -163,15 +165,14 @@ fn pool(written: &written::ConnectionPool, place: &mut Place<'_, '_>) -> Connect
     pool.max_requests_per_connection = limit(http.max_requests_per_connection);
     pool.max_retries = limit(http.max_retries);
     pool.idle_timeout = place.duration("idleTimeout", http.idle_timeout.as_ref(), Duration::ZERO).or(pool.idle_timeout);
-    let help = "upstreams are spoken to in HTTP/1.1";
-    let upgrades = http.h2_upgrade_policy.as_deref() == Some("UPGRADE");
-    let ignored = [
-        ("h2UpgradePolicy", upgrades),
-        ("useClientProtocol", http.use_client_protocol == Some(true)),
-        ("maxConcurrentStreams", limit(http.max_concurrent_streams).is_some()),
-    ];
-    for (name, _) in ignored.into_iter().filter(|(_, given)| *given) {
-        place.field(name).warn(codes::POLICY_WITHOUT_EFFECT, &format!("`{name}` has no effect"), help);
+    pool.max_streams = limit(http.max_concurrent_streams);
+    if http.h2_upgrade_policy.as_deref() == Some("UPGRADE") {
+        pool.http2_upgrade = Http2Upgrade::Always;
+    }
+    if http.use_client_protocol == Some(true) {
+        let help = "upstreams are spoken to as their port and `h2UpgradePolicy` say, whatever the client speaks";
+        let message = "`useClientProtocol` has no effect";
+        place.field("useClientProtocol").warn(codes::POLICY_WITHOUT_EFFECT, message, help);
     }
     pool
 }

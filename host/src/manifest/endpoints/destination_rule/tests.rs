@@ -1,7 +1,9 @@
 //! Rules against a registry of three services.
 
 use super::super::tests::registry_of;
-use crate::upstream::policy::{Balancing, ConnectionPool, HashKey, HashTable, OutlierDetection, Policy, RetryBudget};
+use crate::upstream::policy::{
+    Balancing, ConnectionPool, HashKey, HashTable, Http2Upgrade, OutlierDetection, Policy, RetryBudget,
+};
 use crate::upstream::registry::Registry;
 use crate::wasm::types::Destination;
 use std::time::Duration;
@@ -39,7 +41,8 @@ fn every_field_comes_to_what_it_says() {
       loadBalancer: {consistentHash: {httpHeaderName: x-user, maglev: {tableSize: 101}}},
       connectionPool: {
         tcp: {maxConnections: 10, connectTimeout: 1.5s, maxConnectionDuration: 1h, idleTimeout: 5m, tcpKeepalive: {probes: 3, time: 60s}},
-        http: {http1MaxPendingRequests: 2, http2MaxRequests: 20, maxRequestsPerConnection: 100, maxRetries: 4, idleTimeout: 20s}},
+        http: {http1MaxPendingRequests: 2, http2MaxRequests: 20, maxRequestsPerConnection: 100, maxRetries: 4, idleTimeout: 20s,
+        maxConcurrentStreams: 50, h2UpgradePolicy: UPGRADE}},
       outlierDetection: {consecutive5xxErrors: 0, consecutiveGatewayErrors: 2, interval: 1s, baseEjectionTime: 2s, maxEjectionPercent: 50,
         minHealthPercent: 30, splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 7},
       retryBudget: {percent: 30, minRetryConcurrency: 5}}}";
@@ -61,6 +64,8 @@ fn every_field_comes_to_what_it_says() {
         max_requests: Some(20),
         max_requests_per_connection: Some(100),
         max_retries: Some(4),
+        max_streams: Some(50),
+        http2_upgrade: Http2Upgrade::Always,
     };
     assert_eq!(policy.pool, expected);
     let expected = OutlierDetection {
