@@ -90,6 +90,14 @@ pub enum RequestError {
         /// What the system said.
         reason: String,
     },
+    /// A connection was made, but TLS was not agreed on.
+    #[error("TLS with {endpoint} failed: {reason}")]
+    HandshakeFailed {
+        /// The address.
+        endpoint: String,
+        /// What was wrong.
+        reason: String,
+    },
     /// The upstream closed the connection before a response.
     #[error("{endpoint} closed the connection before a response")]
     Reset {
@@ -153,6 +161,7 @@ impl RequestError {
             | Self::NoHealthyEndpoint { .. }
             | Self::UpstreamOverloaded { .. }
             | Self::ConnectFailed { .. }
+            | Self::HandshakeFailed { .. }
             | Self::Reset { .. }
             | Self::StreamReset { .. }
             | Self::BadResponse { .. }
@@ -181,6 +190,7 @@ impl RequestError {
             | Self::NoHealthyEndpoint { .. }
             | Self::UpstreamOverloaded { .. }
             | Self::ConnectFailed { .. }
+            | Self::HandshakeFailed { .. }
             | Self::Reset { .. }
             | Self::StreamReset { .. }
             | Self::Filter { .. }
@@ -205,6 +215,7 @@ impl RequestError {
             Self::NoHealthyEndpoint { .. } => "destination_unavailable",
             Self::UpstreamOverloaded { .. } => "connection_limit_reached",
             Self::ConnectFailed { .. } => "connection_refused",
+            Self::HandshakeFailed { .. } => "tls_protocol_error",
             Self::Reset { .. } | Self::StreamReset { .. } => "connection_terminated",
             Self::BadResponse { .. } => "http_response_incomplete",
             Self::Deadline { .. } => "http_response_timeout",

@@ -15,7 +15,9 @@ const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 pub fn text(error: &RequestError) -> String {
     match error {
         RequestError::Filter { .. } => "a policy failed\n".to_owned(),
-        RequestError::ConnectFailed { .. } => "no connection to the service\n".to_owned(),
+        RequestError::ConnectFailed { .. } | RequestError::HandshakeFailed { .. } => {
+            "no connection to the service\n".to_owned()
+        }
         RequestError::Reset { .. } | RequestError::StreamReset { .. } => {
             "the service closed the connection\n".to_owned()
         }

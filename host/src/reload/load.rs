@@ -157,10 +157,11 @@ impl Loader {
     ) -> Option<Loaded> {
         let before = diagnostics.count(Severity::Error);
         let policies = policies(&documents, diagnostics);
-        let registry = self.registry(&documents, diagnostics);
+        // First, as it begins the list of files that are read.
         let plan = plan.unwrap_or_else(|| {
             gateway::plan(&documents, &self.settings, &mut self.files, &mut self.memory, diagnostics)
         });
+        let registry = self.registry(&documents, diagnostics);
         if diagnostics.count(Severity::Error) > before {
             return None;
         }
@@ -301,7 +302,7 @@ impl Loader {
         fits.then_some(claimed)
     }
 
-    fn registry(&self, documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> Registry {
+    fn registry(&mut self, documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> Registry {
         let names =
             Names { namespace: self.settings.namespace.clone(), cluster_domain: self.settings.cluster_domain.clone() };
         let mut registry = Registry::with_states(names, Arc::clone(&self.states));
@@ -309,7 +310,8 @@ impl Loader {
         for upstream in &self.settings.upstreams {
             registry.add_upstream(upstream);
         }
-        endpoints::apply_policies(documents, &mut registry, diagnostics);
+        let files = &mut self.files;
+        endpoints::apply_policies(documents, &mut registry, &mut |path| files.read(path), diagnostics);
         registry
     }
 }

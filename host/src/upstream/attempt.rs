@@ -64,7 +64,7 @@ impl Failure {
     /// What metrics call it.
     pub(super) fn result(&self) -> UpstreamResult {
         match self.error {
-            RequestError::ConnectFailed { .. } => UpstreamResult::ConnectFailure,
+            RequestError::ConnectFailed { .. } | RequestError::HandshakeFailed { .. } => UpstreamResult::ConnectFailure,
             RequestError::Reset { .. } | RequestError::StreamReset { .. } => UpstreamResult::Reset,
             RequestError::BadResponse { .. } => UpstreamResult::Invalid,
             RequestError::Deadline { .. } => UpstreamResult::Deadline,
@@ -79,6 +79,7 @@ impl Failure {
     pub(super) fn is_upstreams(&self) -> bool {
         match self.error {
             RequestError::ConnectFailed { .. }
+            | RequestError::HandshakeFailed { .. }
             | RequestError::Reset { .. }
             | RequestError::StreamReset { .. }
             | RequestError::BadResponse { .. } => true,

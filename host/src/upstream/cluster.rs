@@ -49,7 +49,7 @@ impl Cluster {
         let member =
             |endpoint: &Endpoint| Member { endpoint: endpoint.clone(), state: states.endpoint(&key, endpoint.address) };
         let members: Box<[Member]> = serving(endpoints).map(member).collect();
-        let (balancer, wire) = (Balancer::new(&policy, &members), Wire::of(protocol, &policy.pool));
+        let (balancer, wire) = (Balancer::new(&policy, &members), Wire::of(&key.service, protocol, &policy));
         let (state, metrics) = (states.cluster(&key), states.metrics(&key.service));
         let tracked = members.len() > 1 || !checks.is_empty() || *policy != Policy::default();
         Self(Arc::new(Inner { key, members, policy, checks, wire, balancer, state, metrics, tracked }))

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn in_http2_the_host_is_the_authority_and_only_te_is_left_of_the_connections_fields() {
-        let wire = Wire { protocol: crate::upstream::wire::Protocol::Http2 };
+        let wire = Wire { protocol: crate::upstream::wire::Protocol::Http2, tls: None };
         let request = Request::post("/orders?id=1").header(HOST, "shop:8080").header(CONNECTION, "close");
         let request = request.header("keep-alive", "5").header("te", "trailers").header("x-a", "1");
         let (parts, ()) = request.body(()).unwrap().into_parts();

@@ -4,9 +4,10 @@
 //! the next one makes another. Streams that are open go on to their end. When one connection carries all the streams
 //! that it may, another is made beside it.
 
-use super::connect::{ConnectError, Setup, connect_http2};
+use super::connect::{ConnectError, Driver, Setup, connect_http2};
 use super::policy::ConnectionPool;
 use super::state::now;
+use super::wire::{Tls, TlsId};
 use crate::body::ProxyBody;
 use crate::config::limits;
 use hyper::client::conn::http2::SendRequest;
@@ -21,9 +22,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// All HTTP/2 connections to one endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Streams(Mutex<HashMap<ThreadId, Shared>>);
+pub(super) struct Streams(Mutex<HashMap<Key, Shared>>);
 
-/// Those of one worker.
+/// The worker, and the TLS that is spoken.
+type Key = (ThreadId, Option<TlsId>);
+
+/// Those of one worker, with the same TLS.
 #[derive(Debug, Default)]
 struct Shared {
     connections: Vec<Connection>,
@@ -61,6 +65,7 @@ pub(super) struct Stream {
 #[derive(Debug, Clone)]
 pub(super) struct Dial {
     pub(super) address: SocketAddr,
+    pub(super) tls: Option<Arc<Tls>>,
     /// For the connection to be made.
     pub(super) limit: Duration,
     pub(super) pool: ConnectionPool,
@@ -84,17 +89,18 @@ enum Entry {
 /// Ends the wait of all when a connection is not made after all, such as when its worker ends.
 struct Dialling {
     streams: Arc<Streams>,
-    thread: ThreadId,
+    key: Key,
 }
 
 impl Streams {
     /// A stream of this worker's, on a connection that is there or is made.
     pub(super) async fn open(self: &Arc<Self>, dial: Dial, deadline: Instant) -> Result<Stream, NoStream> {
-        let receiver = match self.enter(&dial.pool) {
+        let key = (std::thread::current().id(), dial.tls.as_ref().map(|tls| tls.id));
+        let receiver = match self.enter(key, &dial.pool) {
             Entry::Now(stream) => return Ok(stream),
             Entry::Wait(receiver, false) => receiver,
             Entry::Wait(receiver, true) => {
-                let dialling = Dialling { streams: Arc::clone(self), thread: std::thread::current().id() };
+                let dialling = Dialling { streams: Arc::clone(self), key };
                 // Of its own, since others wait for it even when who began it goes away.
                 tokio::spawn(dialling.run(dial));
                 receiver
@@ -107,9 +113,9 @@ impl Streams {
         }
     }
 
-    fn enter(&self, pool: &ConnectionPool) -> Entry {
+    fn enter(&self, key: Key, pool: &ConnectionPool) -> Entry {
         let mut all = self.lock();
-        let shared = all.entry(std::thread::current().id()).or_default();
+        let shared = all.entry(key).or_default();
         if let Some(stream) = shared.take(pool) {
             return Entry::Now(stream);
         }
@@ -131,7 +137,7 @@ impl Streams {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ThreadId, Shared>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Shared>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -174,7 +180,7 @@ impl Dialling {
     async fn run(self, dial: Dial) {
         let idle = dial.pool.idle_timeout.unwrap_or(limits::UPSTREAM_IDLE);
         loop {
-            let setup = Setup { keepalive: dial.pool.keepalive, slot: None };
+            let setup = Setup { keepalive: dial.pool.keepalive, tls: dial.tls.clone(), slot: None };
             let usage = Arc::new(Usage { active: AtomicU32::new(0), rested: AtomicU64::new(now()) });
             let made = connect_http2(dial.address, dial.limit, setup).await.map(|(sender, driver)| {
                 tokio::spawn(drive(driver, dial.address, Arc::clone(&self.streams), Arc::clone(&usage), idle));
@@ -189,7 +195,7 @@ impl Dialling {
     /// Gives those who wait their streams; whether nobody waits any more.
     fn hand_out(&self, made: Result<Connection, ConnectError>, pool: &ConnectionPool) -> bool {
         let mut all = self.streams.lock();
-        let shared = all.entry(self.thread).or_default();
+        let shared = all.entry(self.key).or_default();
         let mut waiting = shared.waiting.take().unwrap_or_default();
         let failed = match made {
             Ok(connection) => {
@@ -220,19 +226,12 @@ impl Dialling {
 
 impl Drop for Dialling {
     fn drop(&mut self) {
-        self.streams.lock().entry(self.thread).or_default().waiting = None;
+        self.streams.lock().entry(self.key).or_default().waiting = None;
     }
 }
 
 /// Runs a connection to its end; one that nobody uses for long enough takes no new streams, and so ends.
-async fn drive(
-    driver: impl Future<Output = hyper::Result<()>>,
-    address: SocketAddr,
-    streams: Arc<Streams>,
-    usage: Arc<Usage>,
-    idle: Duration,
-) {
-    let mut driver = std::pin::pin!(driver);
+async fn drive(mut driver: Driver, address: SocketAddr, streams: Arc<Streams>, usage: Arc<Usage>, idle: Duration) {
     let rests = async {
         if idle.is_zero() {
             return std::future::pending().await;

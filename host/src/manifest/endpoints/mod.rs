@@ -20,6 +20,7 @@ use super::{codes, node};
 use crate::upstream::registry::{Registry, ServicePort};
 use resolve::Resolver;
 use serde::de::DeserializeOwned;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 /// A kind and the versions in which the host reads it.
@@ -52,20 +53,32 @@ pub fn claims(document: &Document) -> bool {
 
 /// Adds the services that the documents describe; documents of other kinds are left alone.
 pub fn build(documents: &[Arc<Document>], registry: &mut Registry, diagnostics: &mut Diagnostics) {
-    let mut scope = Scope { registry, diagnostics, resolver: Resolver::default() };
+    // Addresses are not in files.
+    let files: ReadFile<'_> = &mut |_| Err(std::io::ErrorKind::Unsupported.into());
+    let mut scope = Scope { documents, registry, diagnostics, files, resolver: Resolver::default() };
     kubernetes::add(documents, &mut scope);
     service_entry::add(documents, &mut scope);
 }
 
+/// Reads a file that a document names, such as a certificate.
+pub type ReadFile<'a> = &'a mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>;
+
 /// Says how the services are used, once all of them are known.
-pub fn apply_policies(documents: &[Arc<Document>], registry: &mut Registry, diagnostics: &mut Diagnostics) {
-    let mut scope = Scope { registry, diagnostics, resolver: Resolver::default() };
+pub fn apply_policies(
+    documents: &[Arc<Document>],
+    registry: &mut Registry,
+    files: ReadFile<'_>,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut scope = Scope { documents, registry, diagnostics, files, resolver: Resolver::default() };
     destination_rule::apply(documents, &mut scope);
     health_check::apply(documents, &mut scope);
 }
 
 /// What all families of kinds work with.
 struct Scope<'a> {
+    documents: &'a [Arc<Document>],
+    files: ReadFile<'a>,
     registry: &'a mut Registry,
     diagnostics: &'a mut Diagnostics,
     resolver: Resolver,

@@ -17,6 +17,7 @@ pub(super) async fn ask(
     wire: Option<&Wire>,
 ) -> Result<(), String> {
     let unreached = |reason| format!("no connection: {reason}");
+    let setup = || Setup { tls: wire.and_then(|wire| wire.tls.clone()), ..Setup::default() };
     let asking = async {
         // The limit is the whole question's.
         let Probe::Http { path, authority, expected } = &check.probe else {
@@ -25,7 +26,7 @@ pub(super) async fn ask(
         let authority = authority.as_deref().unwrap_or(service);
         let answer = match wire.filter(|wire| wire.is_multiplexed()) {
             Some(wire) => {
-                let made = connect_http2(address, check.timeout, Setup::default()).await;
+                let made = connect_http2(address, check.timeout, setup()).await;
                 let (mut sender, driver) = made.map_err(unreached)?;
                 let request = Request::get(format!("{}://{authority}{path}", wire.scheme()));
                 let asking = sender.send_request(question(request)?);
@@ -35,7 +36,7 @@ pub(super) async fn ask(
                 }
             }
             None => {
-                let made = connect(address, check.timeout, Setup::default()).await;
+                let made = connect(address, check.timeout, setup()).await;
                 let request = Request::get(path).header(HOST, authority).header(CONNECTION, "close");
                 made.map_err(unreached)?.send_request(question(request)?).await
             }

@@ -7,4 +7,5 @@ mod http2;
 mod limits;
 mod retries;
 mod streaming;
+mod tls;
 mod upgrades;

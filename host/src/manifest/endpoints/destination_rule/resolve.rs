@@ -1,13 +1,14 @@
 //! Turns a traffic policy as it is written into one that is used, and says what is wrong with it.
 
 use super::super::{Scope, codes, duration, item};
-use super::balancing;
 use super::written::{self, Parts, TrafficPolicy};
+use super::{balancing, tls};
 use crate::manifest::document::Document;
 use crate::upstream::policy::{
-    Balancing, ConnectionPool, Http2Upgrade, Keepalive, OutlierDetection, Policy, RetryBudget, Warmup,
+    Balancing, ConnectionPool, Http2Upgrade, Keepalive, OutlierDetection, Policy, RetryBudget, TlsSettings, Warmup,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The parts of a policy that are given.
@@ -17,6 +18,14 @@ pub(super) struct Resolved {
     pub(super) pool: Option<ConnectionPool>,
     pub(super) outlier: Option<OutlierDetection>,
     pub(super) retry_budget: Option<RetryBudget>,
+    pub(super) tls: Option<Encryption>,
+}
+
+/// Whether TLS is spoken.
+#[derive(Debug, Clone)]
+pub(super) enum Encryption {
+    Off,
+    On(Arc<TlsSettings>),
 }
 
 /// A traffic policy with those for single ports.
@@ -71,6 +80,7 @@ impl Resolved {
             pool: self.pool.clone().or_else(|| base.pool.clone()),
             outlier: self.outlier.clone().or_else(|| base.outlier.clone()),
             retry_budget: self.retry_budget.or(base.retry_budget),
+            tls: self.tls.clone().or_else(|| base.tls.clone()),
         }
     }
 
@@ -78,7 +88,11 @@ impl Resolved {
     pub(super) fn policy(&self) -> Policy {
         let (balancer, warmup) = self.balancing.clone().unwrap_or_default();
         let (pool, outlier) = (self.pool.clone().unwrap_or_default(), self.outlier.clone());
-        Policy { balancer, warmup, pool, outlier, retry_budget: self.retry_budget }
+        let tls = match &self.tls {
+            Some(Encryption::On(settings)) => Some(Arc::clone(settings)),
+            Some(Encryption::Off) | None => None,
+        };
+        Policy { balancer, warmup, pool, outlier, retry_budget: self.retry_budget, tls }
     }
 }
 
@@ -119,15 +133,18 @@ fn parts(written: &Parts, place: &mut Place<'_, '_>) -> Resolved {
             percent: written.percent.unwrap_or(20.0),
             minimum: written.min_retry_concurrency.unwrap_or(3),
         }),
+        tls: written
+            .tls
+            .as_ref()
+            .map(|written| tls::resolve(written, &mut place.field("tls")).map_or(Encryption::Off, Encryption::On)),
     }
 }
 
 /// What would change how bytes are sent cannot be left out silently.
 fn refuse_unsupported(written: &Parts, place: &mut Place<'_, '_>) {
-    let mode = written.tls.as_ref().and_then(|tls| tls.mode.as_deref());
-    if let Some(mode) = mode.filter(|mode| *mode != "DISABLE") {
-        let message = format!("TLS to upstreams (mode {mode}) is not supported");
-        place.field("tls").error(codes::POLICY_UNSUPPORTED, &message, "write `mode: DISABLE`, or remove `tls`");
+    if written.tls.as_ref().is_some_and(|tls| tls.ca_crl.is_some()) {
+        let message = "`caCrl` is not supported: revocation lists of servers are not looked at";
+        place.field("tls").field("caCrl").error(codes::POLICY_UNSUPPORTED, message, "remove it");
     }
     for (name, given) in [("tunnel", &written.tunnel), ("proxyProtocol", &written.proxy_protocol)] {
         if given.is_some() {

@@ -8,7 +8,7 @@ use crate::upstream::registry::Registry;
 use crate::wasm::types::Destination;
 use std::time::Duration;
 
-const SERVICES: &str = "\
+pub(super) const SERVICES: &str = "\
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: services}
@@ -20,7 +20,7 @@ spec:
 ";
 
 /// A rule on its own first line, so that places are `LINE:COLUMN` of the spec from line 14 on.
-fn rule(name: &str, namespace: &str, spec: &str) -> String {
+pub(super) fn rule(name: &str, namespace: &str, spec: &str) -> String {
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {spec}\n"
     )
@@ -30,7 +30,7 @@ fn with(rules: &[String]) -> (Registry, Vec<String>) {
     registry_of(&(SERVICES.to_owned() + &rules.concat()))
 }
 
-fn policy(registry: &Registry, host: &str, port: u16, subset: Option<&str>) -> Policy {
+pub(super) fn policy(registry: &Registry, host: &str, port: u16, subset: Option<&str>) -> Policy {
     let destination = Destination { host: host.into(), port: Some(port), subset: subset.map(str::to_owned) };
     registry.resolve(&destination).unwrap().policy().clone()
 }
@@ -211,7 +211,6 @@ fn what_is_wrong_is_said_at_its_place() {
             "{host: shop, trafficPolicy: {connectionPool: {tcp: {connectTimeout: soon}}}}",
             "13:75: error[SG0522]: `soon` is not a duration",
         ),
-        ("{host: shop, trafficPolicy: {tls: {mode: SIMPLE}}}", "13:36: error[SG0523]: TLS to upstreams (mode SIMPLE)"),
         ("{host: shop, trafficPolicy: {tunnel: {targetHost: a}}}", "13:36: error[SG0523]: `tunnel`"),
         ("{host: shop, subsets: [{name: V1}]}", "13:37: error[SG0522]: `V1` is not a name"),
         ("{host: shop, subsets: [{name: a}, {name: a}]}", "13:48: error[SG0521]: subset `a` is given before"),
