@@ -12,6 +12,7 @@ pub mod config;
 pub mod connection;
 pub mod decision;
 pub mod deliver;
+pub mod dns;
 pub mod drain;
 pub mod error;
 pub mod event;

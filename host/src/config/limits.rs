@@ -114,6 +114,27 @@ pub const SPLICE_BUFFER: usize = 16 << 10;
 /// Requests being served at once; more are answered 503.
 pub const IN_FLIGHT: usize = 10_000;
 
+// Names of upstreams.
+
+/// For the first answer to a name, at start or when a change brings one: well above a working resolver's.
+pub const DNS_FIRST_ANSWER: Duration = Duration::from_secs(1);
+/// For the first answers to all names of a load, so that a dead resolver cannot hold it up for long.
+pub const DNS_FIRST_ANSWERS: Duration = Duration::from_secs(3);
+/// For one try of one name server.
+pub const DNS_TRY: Duration = Duration::from_secs(2);
+/// For an answer, all tries and servers included.
+pub const DNS_ANSWER: Duration = Duration::from_secs(10);
+/// The least that an answer is used for: a time to live of zero would ask without a pause.
+pub const DNS_SHORTEST: Duration = Duration::from_secs(1);
+/// The most that an answer is used for, so that a service that moves is found within minutes.
+pub const DNS_LONGEST: Duration = Duration::from_mins(5);
+/// Between a failed look-up and the next.
+pub const DNS_AGAIN: Duration = Duration::from_secs(5);
+/// Names that are asked for at the same time.
+pub const DNS_LOOK_UPS: usize = 32;
+/// New names of one load.
+pub const DNS_NAMES: usize = 4_096;
+
 // Connections from clients. Values a client could wait for or send without end in plain HTTP; each bounds one of them.
 
 /// Header lines of a request: browsers send under 30, and the parser below has room for exactly these.

@@ -1,7 +1,7 @@
 //! Static endpoints as people write them: `NAME[:PORT]=ADDRESS[:PORT]`.
 
 use super::problem::Mistake;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 
 /// What plain HTTP uses where no port is given.
 const HTTP_PORT: u16 = 80;
@@ -17,17 +17,25 @@ pub struct Upstream {
     pub port: Option<u16>,
     /// Whether it is spoken to in HTTP/2 by prior knowledge rather than in HTTP/1.1.
     pub http2: bool,
-    /// Where requests go; at least one.
-    pub addresses: Vec<SocketAddr>,
+    /// Where requests go.
+    pub place: Place,
+}
+
+/// Where an upstream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// There.
+    Address(SocketAddr),
+    /// Wherever DNS says, at this port.
+    Host(String, u16),
 }
 
 impl Upstream {
     /// Reads `NAME[:PORT]=ADDRESS[:PORT]`; an `http://` before the address is ignored, and `h2c://` means HTTP/2. Without a port the address has
-    /// the service's, or 80. A host name as address is looked up, which blocks for as long as the system's resolver
-    /// takes; its IPv4 addresses are taken, or else its IPv6 ones.
+    /// the service's, or 80.
     ///
     /// # Errors
-    /// When a part is missing or is not what it should be, or a host name has no address.
+    /// When a part is missing or is not what it should be.
     pub fn parse(text: &str) -> Result<Self, Mistake> {
         let Some((service, address)) = text.split_once('=') else {
             return Err(mistake(format!("`{text}` has no `=` between the service and its address")));
@@ -38,8 +46,8 @@ impl Upstream {
             return Err(mistake(format!("`{text}` names no address")));
         }
         let (http2, address) = parse_scheme(address)?;
-        let addresses = parse_address(address, port.unwrap_or(HTTP_PORT))?;
-        Ok(Self { name, port, http2, addresses })
+        let place = parse_address(address, port.unwrap_or(HTTP_PORT))?;
+        Ok(Self { name, port, http2, place })
     }
 }
 
@@ -56,15 +64,19 @@ fn parse_service(text: &str) -> Result<(Option<String>, Option<u16>), Mistake> {
         return Ok((None, port));
     }
     let name = name.to_ascii_lowercase();
-    let label = |label: &str| {
-        let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
-    };
-    if name.len() > NAME_LENGTH || !name.split('.').all(label) {
+    if !is_name(&name) {
         let help = "write a DNS name such as `orders`, or `*` for every name without a service of its own";
         return Err(Mistake::with_help(format!("`{text}` is not a service name"), help));
     }
     Ok((Some(name), port))
+}
+
+fn is_name(name: &str) -> bool {
+    let label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.len() <= NAME_LENGTH && name.split('.').all(label)
 }
 
 /// Whether it is HTTP/2, and what follows the scheme.
@@ -80,7 +92,7 @@ fn parse_scheme(text: &str) -> Result<(bool, &str), Mistake> {
     }
 }
 
-fn parse_address(text: &str, default_port: u16) -> Result<Vec<SocketAddr>, Mistake> {
+fn parse_address(text: &str, default_port: u16) -> Result<Place, Mistake> {
     let rest = text.strip_suffix('/').unwrap_or(text);
     if rest.contains(['/', '?', '#', '@']) {
         let help = "an upstream is ADDRESS:PORT only; paths are rewritten by routes";
@@ -89,15 +101,15 @@ fn parse_address(text: &str, default_port: u16) -> Result<Vec<SocketAddr>, Mista
     // An IPv6 address stands alone or in brackets; everything else has at most one colon.
     let unbracketed = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rest);
     if let Ok(address) = unbracketed.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, default_port)]);
+        return Ok(Place::Address(SocketAddr::new(address, default_port)));
     }
     let (host, port) = match rest.rsplit_once(':') {
         Some((host, port)) => (host, parse_port(port)?),
         None => (rest, default_port),
     };
     match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-        Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
-        Err(_) => resolve(host, port),
+        Ok(address) => Ok(Place::Address(SocketAddr::new(address, port))),
+        Err(_) => parse_host(host, port),
     }
 }
 
@@ -105,18 +117,13 @@ fn parse_port(text: &str) -> Result<u16, Mistake> {
     text.parse().ok().filter(|port| *port > 0).ok_or_else(|| mistake(format!("`{text}` is not a port (1 to 65535)")))
 }
 
-fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Mistake> {
-    let unresolved = |reason: String| {
-        let help = "write an IP address, or a host name that the system can look up";
-        Mistake::with_help(format!("`{host}` is not an address and could not be looked up: {reason}"), help)
-    };
-    let found = (host, port).to_socket_addrs().map_err(|error| unresolved(error.to_string()))?;
-    let mut found: Vec<SocketAddr> = found.collect();
-    if found.iter().any(SocketAddr::is_ipv4) {
-        found.retain(SocketAddr::is_ipv4);
+fn parse_host(host: &str, port: u16) -> Result<Place, Mistake> {
+    let host = host.to_ascii_lowercase();
+    if is_name(&host) {
+        return Ok(Place::Host(host, port));
     }
-    found.dedup();
-    if found.is_empty() { Err(unresolved("it has no address".into())) } else { Ok(found) }
+    let help = "write an IP address or a host name, such as 127.0.0.1:9000 or orders.example.com:80";
+    Err(Mistake::with_help(format!("`{host}` is neither an address nor a host name"), help))
 }
 
 #[cfg(test)]
@@ -126,13 +133,12 @@ mod tests {
     fn parsed(text: &str) -> String {
         match Upstream::parse(text) {
             Ok(upstream) => {
-                let addresses: Vec<_> = upstream.addresses.iter().map(ToString::to_string).collect();
+                let place = match &upstream.place {
+                    Place::Address(address) => address.to_string(),
+                    Place::Host(host, port) => format!("{host} at {port}"),
+                };
                 let name = upstream.name.as_deref().unwrap_or("any");
-                format!(
-                    "{name}:{} -> {}",
-                    upstream.port.map_or("any".into(), |port| port.to_string()),
-                    addresses.join(" ")
-                )
+                format!("{name}:{} -> {}", upstream.port.map_or("any".into(), |port| port.to_string()), place)
             }
             Err(mistake) => mistake.message,
         }
@@ -150,7 +156,7 @@ mod tests {
             ("a:81=[::1]", "a:81 -> [::1]:81"),
             ("a=::1", "a:any -> [::1]:80"),
             ("a=http://127.0.0.1:9000/", "a:any -> 127.0.0.1:9000"),
-            ("a=localhost:9000", "a:any -> 127.0.0.1:9000"),
+            ("a=localhost:9000", "a:any -> localhost at 9000"),
         ];
         for (text, expected) in table {
             assert_eq!(parsed(text), expected, "{text}");
@@ -175,7 +181,7 @@ mod tests {
             ("a=127.0.0.1:99999", "`99999` is not a port"),
             ("a=https://127.0.0.1:1", "`https` is not http or h2c"),
             ("a=http://127.0.0.1:1/path", "holds more than an address"),
-            ("a=nowhere.invalid:80", "could not be looked up"),
+            ("a=no where:80", "is neither an address nor a host name"),
         ];
         for (text, expected) in table {
             assert!(parsed(text).contains(expected), "{text}: {}", parsed(text));

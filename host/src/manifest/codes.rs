@@ -104,7 +104,7 @@ codes! {
     ENTRY_HOST = "SG0508", "a ServiceEntry's host cannot be served",
         "A host is a full DNS name; wildcards have no address of their own.";
     UNRESOLVED = "SG0509", "a host name could not be resolved",
-        "The endpoint is left out until the next reload. Check the name and the resolver.";
+        "The endpoint is left out until the name has an address; it is asked for again every few seconds. Check the name and the resolver (--dns).";
     DUPLICATE_PORT = "SG0510", "a port's name or number is given twice",
         "Ports are told apart by both, so both are unique within a service.";
     POLICY_EMPTY = "SG0520", "a traffic policy says nothing",

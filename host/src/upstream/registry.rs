@@ -12,10 +12,11 @@ pub use names::Names;
 
 use super::policy::{HealthCheck, ServicePolicy};
 use super::state::{ClusterKey, States};
-use crate::config::Upstream;
+use crate::config::{Place, Upstream};
 use crate::error::RequestError;
 use crate::wasm::types::Destination;
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// All services of a snapshot.
@@ -90,9 +91,14 @@ impl Registry {
         service.build(&self.states);
     }
 
-    /// Adds what `--upstream` says. Several for one name add endpoints.
-    pub fn add_upstream(&mut self, upstream: &Upstream) {
-        let endpoints = upstream.addresses.iter().map(|address| Endpoint::new(*address)).collect();
+    /// Adds what `--upstream` says, with the addresses behind its host name. Several for one name add endpoints.
+    pub fn add_upstream(&mut self, upstream: &Upstream, found: &[IpAddr]) {
+        let endpoints = match &upstream.place {
+            Place::Address(address) => vec![Endpoint::new(*address)],
+            Place::Host(_, port) => {
+                found.iter().map(|address| Endpoint::new(SocketAddr::new(*address, *port))).collect()
+            }
+        };
         let protocol = if upstream.http2 { Protocol::Http2 } else { Protocol::Http1 };
         let port = ServicePort { number: upstream.port, name: None, protocol, endpoints };
         let Some(name) = &upstream.name else {

@@ -132,9 +132,10 @@ impl Streams {
     }
 
     fn forget(&self, usage: &Arc<Usage>) {
-        for shared in self.lock().values_mut() {
+        self.lock().retain(|_, shared| {
             shared.connections.retain(|connection| !Arc::ptr_eq(&connection.usage, usage));
-        }
+            !shared.connections.is_empty() || shared.waiting.is_some()
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Shared>> {
