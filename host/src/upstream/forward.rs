@@ -33,6 +33,9 @@ pub struct ForwardPolicy {
     pub timeout: Option<Duration>,
     /// When to try again.
     pub retries: Option<RetryPolicy>,
+    /// Whether both sides may speak in any order, as in gRPC: nothing waits for the request's body, and `timeout` runs
+    /// from the request's head.
+    pub conversation: bool,
     /// Who asks, for a policy that ties clients to endpoints.
     pub source: Option<IpAddr>,
 }
@@ -96,9 +99,12 @@ pub async fn forward_noting(
     policy: &ForwardPolicy,
     tries: &mut Tries,
 ) -> Result<Forwarded, RequestError> {
-    let body = if body.is_known() { body } else { Box::pin(begin(body)).await? };
-    let request = framing::frame(parts, body)?;
+    let body = if body.is_known() || policy.conversation { body } else { Box::pin(begin(body)).await? };
     let clock = Clock::start(policy);
+    let request = match cluster.wire() {
+        Some(wire) if wire.is_multiplexed() => framing::frame_http2(parts, body, wire)?,
+        _ => framing::frame(parts, body)?,
+    };
     let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
     let admitted = admit(cluster)?;
     let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
@@ -299,7 +305,12 @@ impl Clock {
         let now = Instant::now();
         // Only a timeout of centuries overflows.
         let deadline = now.checked_add(total).unwrap_or(now + limits::UPSTREAM_TOTAL);
-        Self { total, per_try, started: now, deadline }
+        let upload = match (policy.conversation, policy.timeout) {
+            (false, _) => Some(limits::BODY_TOTAL),
+            (true, None) => Some(limits::GRPC_TOTAL),
+            (true, Some(_)) => None,
+        };
+        Self { total, per_try, started: now, deadline, upload }
     }
 }
 
