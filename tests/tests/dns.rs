@@ -1,4 +1,5 @@
 //! Host names of upstreams follow DNS while the proxy runs.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use sluicegate_tests::{Behaviour, Options, Proxy, Upstream, wait_until};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

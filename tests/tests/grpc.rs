@@ -1,6 +1,7 @@
 //! gRPC goes through: HTTP/2 on both sides, messages as they come, statuses where clients look for them.
 //!
 //! Client and service are hyper's HTTP/2 and the five bytes before each message, so that nothing is made good on the way.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};

@@ -31,6 +31,7 @@ fn server(script: &Script) -> SocketAddr {
     address
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "stands beside `None`, a failure")]
 fn script(addresses: &[[u8; 4]]) -> Option<Vec<Ipv4Addr>> {
     Some(addresses.iter().copied().map(Ipv4Addr::from).collect())
 }

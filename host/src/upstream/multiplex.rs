@@ -55,7 +55,7 @@ pub(super) async fn attempt(
         let unlucky = end == End::Lost && !first && repeatable;
         match unsent.or(spare) {
             Some(again) if (end == End::Unseen || unlucky) && sendings < limits::UPSTREAM_H2_SENDINGS => {
-                request = again
+                request = again;
             }
             again => return Err(end.failure(target.address(), again)),
         }

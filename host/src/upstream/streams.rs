@@ -210,13 +210,14 @@ impl Dialling {
         while let Some(waiting) = first_come.next() {
             let answer = match &failed {
                 Some(error) => Err(error.clone()),
-                None => match shared.take(pool) {
-                    Some(stream) => Ok(stream),
-                    None => {
+                None => {
+                    if let Some(stream) = shared.take(pool) {
+                        Ok(stream)
+                    } else {
                         shared.waiting = Some(std::iter::once(waiting).chain(first_come).collect());
                         return false;
                     }
-                },
+                }
             };
             // One who has gone away drops its stream.
             drop(waiting.send(answer));

@@ -53,7 +53,7 @@ pub fn claims(document: &Document) -> bool {
 pub fn build(documents: &[Arc<Document>], registry: &mut Registry, names: &dyn LookUp, diagnostics: &mut Diagnostics) {
     // Addresses are not in files.
     let files: ReadFile<'_> = &mut |_| Err(std::io::ErrorKind::Unsupported.into());
-    let mut scope = Scope { documents, registry, diagnostics, files, names };
+    let mut scope = Scope { documents, files, registry, diagnostics, names };
     kubernetes::add(documents, &mut scope);
     service_entry::add(documents, &mut scope);
 }

@@ -24,22 +24,19 @@ pub(super) async fn ask(
             return connect(address, check.timeout, Setup::default()).await.map(drop).map_err(unreached);
         };
         let authority = authority.as_deref().unwrap_or(service);
-        let answer = match wire.filter(|wire| wire.is_multiplexed()) {
-            Some(wire) => {
-                let made = connect_http2(address, check.timeout, setup()).await;
-                let (mut sender, driver) = made.map_err(unreached)?;
-                let request = Request::get(format!("{}://{authority}{path}", wire.scheme()));
-                let asking = sender.send_request(question(request)?);
-                tokio::select! {
-                    answer = asking => answer,
-                    Err(error) = driver => Err(error),
-                }
+        let answer = if let Some(wire) = wire.filter(|wire| wire.is_multiplexed()) {
+            let made = connect_http2(address, check.timeout, setup()).await;
+            let (mut sender, driver) = made.map_err(unreached)?;
+            let request = Request::get(format!("{}://{authority}{path}", wire.scheme()));
+            let asking = sender.send_request(question(request)?);
+            tokio::select! {
+                answer = asking => answer,
+                Err(error) = driver => Err(error),
             }
-            None => {
-                let made = connect(address, check.timeout, setup()).await;
-                let request = Request::get(path).header(HOST, authority).header(CONNECTION, "close");
-                made.map_err(unreached)?.send_request(question(request)?).await
-            }
+        } else {
+            let made = connect(address, check.timeout, setup()).await;
+            let request = Request::get(path).header(HOST, authority).header(CONNECTION, "close");
+            made.map_err(unreached)?.send_request(question(request)?).await
         };
         let status = answer.map_err(|error| format!("no answer: {error}"))?.status();
         let well = expected.iter().any(|(first, last)| (*first..=*last).contains(&status.as_u16()));

@@ -12,11 +12,12 @@ fn found(secrets: &str, tls: &str) -> (bool, Vec<String>) {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
+    text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 fn secret(name: &str, fields: &[(&str, &str)]) -> String {
-    let fields: String = fields.iter().map(|(name, text)| format!("  {name}: |\n{}", indented(text))).collect();
+    let fields: Vec<_> = fields.iter().map(|(name, text)| format!("  {name}: |\n{}", indented(text))).collect();
+    let fields = fields.concat();
     format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData:\n{fields}")
 }
 
