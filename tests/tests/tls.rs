@@ -235,6 +235,58 @@ fn clients_without_a_good_certificate_are_kept_out_where_one_is_required() {
 }
 
 #[test]
+fn a_gateway_of_the_gateway_api_asks_clients_for_certificates_on_some_ports() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (known, unknown) = (authority.issue(&["client.example"]), stranger.issue(&["client.example"]));
+    let validation = "validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: clients}]}";
+    let listener = |name: &str, port: u16| {
+        format!("  - {{name: {name}, port: {port}, protocol: HTTPS, tls: {{certificateRefs: [{{name: shop}}]}}}}\n")
+    };
+    let edge = format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: edge}}
+spec:
+  gatewayClassName: sluicegate
+  tls: {{frontend: {{default: {{{validation}}}, perPort: [{{port: 8443, tls: {{}}}}]}}}}
+  listeners:
+{}{}---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: all}}
+spec:
+  parentRefs: [{{name: edge}}]
+  rules: [{{backendRefs: [{{name: shop, port: 80}}]}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: clients}}
+data:
+  ca.crt: |
+    {}
+",
+        listener("closed", 443),
+        listener("open", 8443),
+        authority.certificate().trim_end().replace('\n', "\n    "),
+    );
+    let upstream = Upstream::start();
+    let options = options().argument("--gateway-port").argument("8443=127.0.0.1:0").manifest("gateway.yaml", edge);
+    let options = options.manifest("shop.yaml", authority.issue(&["shop.example"]).secret("shop", &[]));
+    let proxy = Proxy::start(options.upstream("shop", upstream.address()));
+    let status = |tls: &Tls, declared: u16| {
+        let client = tls.connect(port(&proxy, declared));
+        let answer = client.and_then(|mut client| client.send(Request::get("https://shop.example/")));
+        answer.map(|answer| answer.status).ok()
+    };
+    let shop = Tls::to("shop.example", &authority);
+    assert_eq!(status(&shop.clone().showing(&known), 443), Some(200));
+    assert_eq!(status(&shop.clone().showing(&unknown), 443), None);
+    assert_eq!(status(&shop, 443), None);
+    assert_eq!(status(&shop, 8443), Some(200));
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[test]
 fn listeners_come_and_go_and_leave_the_connections_of_others_alone() {
     let authority = Authority::new();
     let pair = authority.issue(&["shop.example"]);
