@@ -29,7 +29,7 @@ pub struct Traced {
 pub fn explain(snapshot: &Snapshot, request: ExplainRequest) -> Result<ExplainAnswer, String> {
     let head = Box::new(arrive(&snapshot.gateway_ports, &request)?);
     let understood = arrival::understood(&head);
-    let Traced { head, course, outcome } = trace(snapshot, head, request.body.unwrap_or_default().into());
+    let Traced { head, course, outcome } = trace(snapshot, head, &request.body.unwrap_or_default().into());
     let outcome = match outcome {
         Ok(step) => settled(snapshot, step, &head.authority),
         Err(error) => failed(&error),
@@ -39,7 +39,7 @@ pub fn explain(snapshot: &Snapshot, request: ExplainRequest) -> Result<ExplainAn
 }
 
 /// Takes a request through the chain until a filter settles it; a body that a filter asks for is `body`.
-pub fn trace(snapshot: &Snapshot, mut head: Box<RequestHead>, body: Bytes) -> Traced {
+pub fn trace(snapshot: &Snapshot, mut head: Box<RequestHead>, body: &Bytes) -> Traced {
     let mut course = Course::traced();
     let outcome = loop {
         match snapshot.chain.decide(&mut head, &mut course) {

@@ -2,8 +2,9 @@
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 
-use sluicegate_tests::{Authority, Options, Pair, Proxy, Request, Tls, Upstream, wait_until};
+use sluicegate_tests::{Authority, Directory, Options, Pair, Proxy, Request, Tls, Upstream, sluice, wait_until};
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 /// Long enough for a change on a busy machine.
@@ -391,4 +392,21 @@ fn what_is_not_tls_gets_no_answer_in_plain() {
     let proxy = Proxy::start(options.manifest("shop.yaml", pair.secret("shop", &[])));
     let answer = sluicegate_tests::raw(port(&proxy, 443), "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
     assert!(!String::from_utf8_lossy(&answer).contains("HTTP/"), "{answer:?}");
+}
+
+#[test]
+fn a_mistake_in_a_gateway_is_said_once_although_proxy_and_router_both_read_it() {
+    let directory = Directory::new();
+    let listeners = "[{name: a, port: 80, protocol: HTTP, hostnme: a.b}, {name: b, port: 81, protocol: TCP}]";
+    let text = format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: edge}}\nspec: {{gatewayClassName: s, listeners: {listeners}}}\n"
+    );
+    for (text, expected) in [(text.clone(), "SG0110"), (text.replace(", hostnme: a.b", ""), "SG0703")] {
+        directory.write("gateway.yaml", text);
+        let output = Command::new(sluice()).arg("check").arg(directory.path()).args(["-o", "json"]).output();
+        let findings = serde_json::from_slice(&output.expect("it runs").stdout).expect("findings");
+        let serde_json::Value::Array(findings) = findings else { panic!("no list: {findings}") };
+        let codes: Vec<&str> = findings.iter().filter_map(|finding| finding["code"].as_str()).collect();
+        assert_eq!(codes, [expected], "{findings:?}");
+    }
 }

@@ -40,7 +40,7 @@ struct Tested {
 }
 
 /// Runs the files of tests one after the other.
-pub(crate) fn test(test: Test) -> Result<Verdict, Failure> {
+pub(crate) fn test(test: &Test) -> Result<Verdict, Failure> {
     let suites = read(&test.files)?;
     let given = test.names_manifests();
     let mut loaded: Option<(Vec<PathBuf>, Snapshot)> = None;
@@ -49,7 +49,7 @@ pub(crate) fn test(test: Test) -> Result<Verdict, Failure> {
         // Files that name the same manifests share what was loaded of them.
         let snapshot = match loaded.take().filter(|(manifests, _)| given || *manifests == suite.manifests) {
             Some((_, snapshot)) => snapshot,
-            None => load(&test, &suite)?,
+            None => load(test, &suite)?,
         };
         for case in &suite.cases {
             report.add(run(&snapshot, case)?);

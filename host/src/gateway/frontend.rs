@@ -60,6 +60,9 @@ pub(super) struct Demands {
     ports: Vec<(u16, Demand)>,
 }
 
+/// What is asked is wrong, which has been reported.
+pub(super) struct Refused;
+
 enum Demand {
     /// Anyone is let in.
     Nothing,
@@ -88,13 +91,13 @@ impl Demands {
         Self { ports: ports.collect(), default }
     }
 
-    /// What is asked of clients of a port, where anything is; none where that could not be read.
-    pub(super) fn of(&self, port: u16) -> Option<Option<ClientDemand>> {
+    /// What is asked of clients of a port; none lets anyone in.
+    pub(super) fn of(&self, port: u16) -> Result<Option<ClientDemand>, Refused> {
         let own = self.ports.iter().find(|(number, _)| *number == port).map(|(_, demand)| demand);
         match own.unwrap_or(&self.default) {
-            Demand::Nothing => Some(None),
-            Demand::Certificate(demand) => Some(Some(ClientDemand::clone(demand))),
-            Demand::Refused => None,
+            Demand::Nothing => Ok(None),
+            Demand::Certificate(demand) => Ok(Some(ClientDemand::clone(demand))),
+            Demand::Refused => Err(Refused),
         }
     }
 }

@@ -162,7 +162,7 @@ impl<'d> Reading<'d, '_> {
         }
         let pairs: Vec<Option<Pair>> =
             references.iter().enumerate().map(|(index, reference)| self.pair(index, reference, scope)).collect();
-        let clients = self.demands.of(self.listener.port)?;
+        let clients = self.demands.of(self.listener.port).ok()?;
         let material = Material::simple(pairs.into_iter().collect::<Option<_>>()?);
         Material { clients, ..material }.config(hosts, scope)
     }

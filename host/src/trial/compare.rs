@@ -154,7 +154,7 @@ impl Comparison<'_> {
 
 /// Whether a name is, or has as a part between boundaries of words, what was expected.
 fn names_part(name: &str, part: &str) -> bool {
-    let boundary = |character: Option<char>| !character.is_some_and(|character| character.is_alphanumeric());
+    let boundary = |character: Option<char>| !character.is_some_and(char::is_alphanumeric);
     name.match_indices(part).any(|(at, _)| {
         let before = name.get(..at).and_then(|text| text.chars().next_back());
         let after = name.get(at + part.len()..).and_then(|text| text.chars().next());

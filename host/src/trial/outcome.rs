@@ -67,7 +67,7 @@ pub struct Sent {
 pub fn run(snapshot: &Snapshot, case: &Case) -> Result<Outcome, String> {
     let head = Box::new(arrive(&snapshot.gateway_ports, &case.request)?);
     let body = case.request.body.clone().unwrap_or_default();
-    let Traced { mut head, mut course, outcome: settled } = trace(snapshot, head, body.into());
+    let Traced { mut head, mut course, outcome: settled } = trace(snapshot, head, &body.into());
     let mut outcome = Outcome {
         filter: snapshot.chain.decided_by(&course).map(ToString::to_string),
         route: course.trace().iter().find_map(chosen),

@@ -150,13 +150,11 @@ impl Reader<'_> {
     fn headers(&mut self, at: &str, headers: &Map<String, Value>) -> Vec<HeaderExpectation> {
         let one = |(name, value): (&String, &Value)| {
             let values = (!value.is_null()).then(|| values(value).collect());
-            match HeaderName::from_bytes(name.as_bytes()) {
-                Ok(name) => Some(HeaderExpectation { name, values }),
-                Err(_) => {
-                    self.refuse(&step(at, name), format!("`{name}` is not a header name"), None);
-                    None
-                }
-            }
+            let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
+                self.refuse(&step(at, name), format!("`{name}` is not a header name"), None);
+                return None;
+            };
+            Some(HeaderExpectation { name, values })
         };
         headers.iter().filter_map(one).collect()
     }

@@ -92,11 +92,11 @@ mod tests {
     fn a_verdict_holds_when_the_findings_are_of_its_severity() {
         let error = json!({ "severity": "error", "message": "no Weight", "code": "SG0201", "location": { "line": 3 } });
         let warning = json!({ "severity": "warning", "message": "hm", "code": "SG0202" });
-        assert!(judge(&load(Verdict::Refused, Some("weight")), &[error.clone()]).is_empty());
-        assert_eq!(judge(&load(Verdict::Refused, Some("host")), &[error.clone()]).len(), 1);
-        assert_eq!(judge(&load(Verdict::Refused, None), &[warning.clone()]).len(), 1);
+        assert!(judge(&load(Verdict::Refused, Some("weight")), std::slice::from_ref(&error)).is_empty());
+        assert_eq!(judge(&load(Verdict::Refused, Some("host")), std::slice::from_ref(&error)).len(), 1);
+        assert_eq!(judge(&load(Verdict::Refused, None), std::slice::from_ref(&warning)).len(), 1);
         assert_eq!(judge(&load(Verdict::Accepted, None), &[error]).len(), 1);
-        assert!(judge(&load(Verdict::Accepted, None), &[warning.clone()]).is_empty());
+        assert!(judge(&load(Verdict::Accepted, None), std::slice::from_ref(&warning)).is_empty());
         assert!(judge(&load(Verdict::Warned, None), &[warning]).is_empty());
         assert_eq!(judge(&load(Verdict::Warned, None), &[]).len(), 1);
     }
