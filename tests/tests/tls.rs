@@ -2,8 +2,9 @@
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 
-use sluicegate_tests::{Authority, Options, Pair, Proxy, Request, Tls, Upstream, wait_until};
+use sluicegate_tests::{Authority, Directory, Options, Pair, Proxy, Request, Tls, Upstream, sluice, wait_until};
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 /// Long enough for a change on a busy machine.
@@ -116,17 +117,11 @@ fn a_request_for_another_server_than_the_handshake_named_is_misdirected() {
         listener("fourth", ", hostname: fourth-example.wildcard.org"),
     ];
     let head = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge}\nspec:\n  gatewayClassName: sluicegate\n  listeners:\n";
-    let mut options = options().manifest("gateway.yaml", head.to_owned() + &listeners.concat());
-    options = options.manifest("shop.yaml", pair.secret("shop", &[]));
-    let names = "[example.org, second-example.org, '*.wildcard.org']";
-    options = options.manifest(
-        "route.yaml",
-        format!(
-            "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: shop}}\nspec:\n  parentRefs: [{{name: edge}}]\n  hostnames: {names}\n  rules: [{{backendRefs: [{{name: shop, port: 80}}]}}]\n"
-        ),
-    );
+    let route = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: all}\nspec:\n  parentRefs: [{name: edge}]\n  hostnames: [example.org, second-example.org, '*.wildcard.org']\n  rules: [{backendRefs: [{name: shop, port: 80}]}]\n";
+    let options = options().manifest("gateway.yaml", head.to_owned() + &listeners.concat() + route);
     let upstream = Upstream::start();
-    let proxy = Proxy::start(options.upstream("shop", upstream.address()));
+    let options = options.manifest("shop.yaml", pair.secret("shop", &[])).upstream("shop", upstream.address());
+    let proxy = Proxy::start(options);
     let table: [(&str, &[(&str, u16)]); 5] = [
         ("example.org", &[("example.org", 200), ("second-example.org", 421), ("unknown-example.org", 404)]),
         ("second-example.org", &[("second-example.org", 200), ("example.org", 421), ("unknown-example.org", 421)]),
@@ -239,6 +234,58 @@ fn clients_without_a_good_certificate_are_kept_out_where_one_is_required() {
 }
 
 #[test]
+fn a_gateway_of_the_gateway_api_asks_clients_for_certificates_on_some_ports() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (known, unknown) = (authority.issue(&["client.example"]), stranger.issue(&["client.example"]));
+    let validation = "validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: clients}]}";
+    let listener = |name: &str, port: u16| {
+        format!("  - {{name: {name}, port: {port}, protocol: HTTPS, tls: {{certificateRefs: [{{name: shop}}]}}}}\n")
+    };
+    let edge = format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: edge}}
+spec:
+  gatewayClassName: sluicegate
+  tls: {{frontend: {{default: {{{validation}}}, perPort: [{{port: 8443, tls: {{}}}}]}}}}
+  listeners:
+{}{}---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: all}}
+spec:
+  parentRefs: [{{name: edge}}]
+  rules: [{{backendRefs: [{{name: shop, port: 80}}]}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: clients}}
+data:
+  ca.crt: |
+    {}
+",
+        listener("closed", 443),
+        listener("open", 8443),
+        authority.certificate().trim_end().replace('\n', "\n    "),
+    );
+    let upstream = Upstream::start();
+    let options = options().argument("--gateway-port").argument("8443=127.0.0.1:0").manifest("gateway.yaml", edge);
+    let options = options.manifest("shop.yaml", authority.issue(&["shop.example"]).secret("shop", &[]));
+    let proxy = Proxy::start(options.upstream("shop", upstream.address()));
+    let status = |tls: &Tls, declared: u16| {
+        let client = tls.connect(port(&proxy, declared));
+        let answer = client.and_then(|mut client| client.send(Request::get("https://shop.example/")));
+        answer.map(|answer| answer.status).ok()
+    };
+    let shop = Tls::to("shop.example", &authority);
+    assert_eq!(status(&shop.clone().showing(&known), 443), Some(200));
+    assert_eq!(status(&shop.clone().showing(&unknown), 443), None);
+    assert_eq!(status(&shop, 443), None);
+    assert_eq!(status(&shop, 8443), Some(200));
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[test]
 fn listeners_come_and_go_and_leave_the_connections_of_others_alone() {
     let authority = Authority::new();
     let pair = authority.issue(&["shop.example"]);
@@ -345,4 +392,21 @@ fn what_is_not_tls_gets_no_answer_in_plain() {
     let proxy = Proxy::start(options.manifest("shop.yaml", pair.secret("shop", &[])));
     let answer = sluicegate_tests::raw(port(&proxy, 443), "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
     assert!(!String::from_utf8_lossy(&answer).contains("HTTP/"), "{answer:?}");
+}
+
+#[test]
+fn a_mistake_in_a_gateway_is_said_once_although_proxy_and_router_both_read_it() {
+    let directory = Directory::new();
+    let listeners = "[{name: a, port: 80, protocol: HTTP, hostnme: a.b}, {name: b, port: 81, protocol: TCP}]";
+    let text = format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: edge}}\nspec: {{gatewayClassName: s, listeners: {listeners}}}\n"
+    );
+    for (text, expected) in [(text.clone(), "SG0110"), (text.replace(", hostnme: a.b", ""), "SG0703")] {
+        directory.write("gateway.yaml", text);
+        let output = Command::new(sluice()).arg("check").arg(directory.path()).args(["-o", "json"]).output();
+        let findings = serde_json::from_slice(&output.expect("it runs").stdout).expect("findings");
+        let serde_json::Value::Array(findings) = findings else { panic!("no list: {findings}") };
+        let codes: Vec<&str> = findings.iter().filter_map(|finding| finding["code"].as_str()).collect();
+        assert_eq!(codes, [expected], "{findings:?}");
+    }
 }

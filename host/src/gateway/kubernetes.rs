@@ -1,9 +1,10 @@
 //! `Gateway` (gateway.networking.k8s.io): listeners, and the grants by which they may use Secrets of other namespaces.
 
+use super::frontend::{Demands, Frontend};
 use super::material::{Material, Pair};
 use super::scope::{HostSchema, Scope, compile};
 use super::secret::{self, Reference};
-use super::{Declared, GATEWAY, REFERENCE_GRANT};
+use super::{Declared, GATEWAY, REFERENCE_GRANT, SECRET};
 use crate::manifest::{Document, codes, node};
 use crate::tls::{Action, HostPattern};
 use rustls::ServerConfig;
@@ -22,6 +23,15 @@ struct Gateway {
 #[derive(Deserialize)]
 struct Spec {
     listeners: Vec<Listener>,
+    #[serde(default)]
+    tls: GatewayTls,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GatewayTls {
+    frontend: Frontend,
+    backend: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +68,11 @@ struct CertificateReference {
 /// Reads all Gateways.
 pub(super) fn read<'d>(scope: &mut Scope<'d>, declared: &mut Vec<Declared<'d>>) {
     for (document, gateway) in scope.read::<Gateway>(GATEWAY, &SCHEMA) {
+        let demands = Demands::read(document, &gateway.spec.tls.frontend, scope);
+        if gateway.spec.tls.backend.is_some() {
+            let message = "no certificate is shown to services for this kind of Gateway";
+            scope.warn(document, codes::GATEWAY_TLS, "/spec/tls/backend", message, Some("remove it"));
+        }
         let mut names = HashSet::new();
         let mut places = HashSet::new();
         for (index, listener) in gateway.spec.listeners.iter().enumerate() {
@@ -70,7 +85,7 @@ pub(super) fn read<'d>(scope: &mut Scope<'d>, declared: &mut Vec<Declared<'d>>) 
                 let message = "another listener has the same port, protocol and hostname".to_owned();
                 scope.error(document, codes::GATEWAY_PORT, &at, message, Some("give one of them another hostname"));
             }
-            declared.extend(Reading { document, at, listener }.listener(scope));
+            declared.extend(Reading { document, at, listener, demands: &demands }.listener(scope));
         }
     }
 }
@@ -80,6 +95,7 @@ struct Reading<'d, 'l> {
     document: &'d Document,
     at: String,
     listener: &'l Listener,
+    demands: &'l Demands,
 }
 
 impl<'d> Reading<'d, '_> {
@@ -134,8 +150,8 @@ impl<'d> Reading<'d, '_> {
             return self.refuse(codes::GATEWAY_TLS, "tls/mode", message, Some("write `mode: Terminate`"), scope);
         }
         if tls.frontend_validation.is_some() {
-            let message = "client certificates are not checked for this kind of Gateway".to_owned();
-            let help = "use a Gateway of networking.istio.io with `mode: MUTUAL`";
+            let message = "client certificates are no matter of a single listener".to_owned();
+            let help = "write it as `tls.frontend` of the Gateway, where it is for the whole port";
             return self.refuse(codes::GATEWAY_TLS, "tls/frontendValidation", message, Some(help), scope);
         }
         let references = tls.certificate_refs.as_deref().unwrap_or_default();
@@ -146,7 +162,9 @@ impl<'d> Reading<'d, '_> {
         }
         let pairs: Vec<Option<Pair>> =
             references.iter().enumerate().map(|(index, reference)| self.pair(index, reference, scope)).collect();
-        Material::simple(pairs.into_iter().collect::<Option<_>>()?).config(hosts, scope)
+        let clients = self.demands.of(self.listener.port).ok()?;
+        let material = Material::simple(pairs.into_iter().collect::<Option<_>>()?);
+        Material { clients, ..material }.config(hosts, scope)
     }
 
     fn pair(&self, index: usize, reference: &CertificateReference, scope: &mut Scope<'d>) -> Option<Pair> {
@@ -159,7 +177,7 @@ impl<'d> Reading<'d, '_> {
         }
         let own = self.document.namespace.as_str();
         let namespace = reference.namespace.as_deref().unwrap_or(own);
-        if namespace != own && !is_granted(own, namespace, &reference.name, scope) {
+        if namespace != own && !is_granted(own, namespace, SECRET.kind, &reference.name, scope) {
             let message = format!("namespace `{namespace}` does not let Gateways of `{own}` use its Secret");
             let help = format!("add a ReferenceGrant to namespace `{namespace}`");
             return self.refuse(codes::REFERENCE_GRANT, &at, message, Some(&help), scope);
@@ -180,9 +198,9 @@ impl<'d> Reading<'d, '_> {
     }
 }
 
-/// Whether a namespace lets Gateways of another one use its Secret. Grants say nothing but what they say: an entry that
+/// Whether a namespace lets Gateways of another one use something of the core group. Grants say nothing but what they say: an entry that
 /// cannot be read grants nothing.
-fn is_granted(from: &str, to: &str, name: &str, scope: &Scope<'_>) -> bool {
+pub(super) fn is_granted(from: &str, to: &str, kind: &str, name: &str, scope: &Scope<'_>) -> bool {
     let grants = scope.documents.iter().filter(|document| REFERENCE_GRANT.is_of(document) && document.namespace == to);
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let entries = |document: &Document, list: &str| {
@@ -194,7 +212,7 @@ fn is_granted(from: &str, to: &str, name: &str, scope: &Scope<'_>) -> bool {
     };
     let is_to = |entry: &Value| {
         let all = entry.get("name").is_none_or(Value::is_null);
-        text(entry, "group").is_empty() && text(entry, "kind") == "Secret" && (all || text(entry, "name") == name)
+        text(entry, "group").is_empty() && text(entry, "kind") == kind && (all || text(entry, "name") == name)
     };
     grants.into_iter().any(|grant| entries(grant, "from").iter().any(is_from) && entries(grant, "to").iter().any(is_to))
 }

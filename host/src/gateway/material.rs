@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// PEM text and where it stands.
+#[derive(Clone)]
 pub(super) struct Text {
     pub(super) bytes: Vec<u8>,
     /// What it is, for messages, such as `tls.crt`.
@@ -27,6 +28,7 @@ pub(super) struct Pair {
 }
 
 /// What a server asks of clients.
+#[derive(Clone)]
 pub(super) struct ClientDemand {
     pub(super) required: bool,
     pub(super) authorities: Text,

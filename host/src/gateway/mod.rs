@@ -1,10 +1,11 @@
 //! Gateway documents: which ports are listened on, and how TLS ends there.
 //!
 //! `Gateway` comes in two kinds, Istio's and that of the Gateway API; both become [`Declared`] servers, and those become
-//! a [`Plan`] of addresses. `Secret` documents and files hold certificates. Which routes belong to which server is not
+//! a [`Plan`] of addresses. `Secret` and `ConfigMap` documents and files hold certificates. Which routes belong to which server is not
 //! decided here: a filter does that, by the attributes `listener.name`, `listener.port` and `tls.sni`.
 
 mod files;
+mod frontend;
 mod istio;
 mod kubernetes;
 mod material;
@@ -27,10 +28,11 @@ const ISTIO_GATEWAY: Kind =
 const GATEWAY: Kind = Kind { group: "gateway.networking.k8s.io", versions: &["v1", "v1beta1"], kind: "Gateway" };
 const REFERENCE_GRANT: Kind =
     Kind { group: "gateway.networking.k8s.io", versions: &["v1", "v1beta1", "v1alpha2"], kind: "ReferenceGrant" };
+const CONFIG_MAP: Kind = Kind { group: "", versions: &["v1"], kind: "ConfigMap" };
 const SECRET: Kind = Kind { group: "", versions: &["v1"], kind: "Secret" };
 
 /// The kinds that this module reads.
-pub const KINDS: &[Kind] = &[ISTIO_GATEWAY, GATEWAY, REFERENCE_GRANT, SECRET];
+pub const KINDS: &[Kind] = &[ISTIO_GATEWAY, GATEWAY, REFERENCE_GRANT, CONFIG_MAP, SECRET];
 
 /// Whether the host reads a document's kind here.
 pub fn claims(document: &Document) -> bool {

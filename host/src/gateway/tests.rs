@@ -306,7 +306,7 @@ fn a_listener_of_the_gateway_api_is_checked_as_its_rules_say() {
         ),
         (
             "[{name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c}], frontendValidation: {}}}]",
-            "error[SG0702]: client certificates are not checked",
+            "error[SG0702]: client certificates are no matter of a single listener",
         ),
         ("[{name: a, port: 80, protocol: HTTP, hostname: 10.0.0.1}]", "error[SG0704]: `10.0.0.1` is not a hostname"),
         (
@@ -322,6 +322,45 @@ fn a_listener_of_the_gateway_api_is_checked_as_its_rules_say() {
     for (listeners, expected) in table {
         let (_, findings) = plan_of(&(kubernetes(listeners) + &secret("c", &pair)));
         assert!(findings.iter().any(|finding| finding.contains(expected)), "{expected}: {findings:#?}");
+    }
+}
+
+#[test]
+fn authorities_for_clients_are_checked_once_and_close_the_listener_when_they_are_wrong() {
+    let authority = Authority::new("ca");
+    let certificate = authority.certificate().replace('\n', "\n    ");
+    let given = |field: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: ca}}\ndata:\n  {field}: |\n    {certificate}\n---\n"
+        )
+    };
+    let tls = "tls: {certificateRefs: [{name: c}]}";
+    let listeners = format!(
+        "[{{name: a, port: 443, protocol: HTTPS, hostname: shop.example, {tls}}}, {{name: b, port: 443, protocol: HTTPS, {tls}}}]"
+    );
+    let text = kubernetes(&listeners) + &secret("c", &authority.issue(&["shop.example"]));
+    let checked = |frontend: &str, given: &str| {
+        let tls = format!("gatewayClassName: s\n  tls: {{frontend: {frontend}}}");
+        plan_of(&(text.replace("gatewayClassName: s", &tls) + given))
+    };
+    let demand = "{default: {validation: {caCertificateRefs: [{name: ca}]}}}";
+    assert_eq!(checked(demand, &given("ca.crt")), (vec!["443 at 127.0.0.1:443 tls".to_owned()], vec![]));
+    let table = [
+        (demand.to_owned(), String::new(), "SG0705]: there is no ConfigMap `ca` in namespace `default`"),
+        (demand.to_owned(), given("ca.pem"), "SG0705]: the ConfigMap `ca` has no `ca.crt`"),
+        (demand.replace("name: ca", "name: ca, namespace: b"), String::new(), "SG0710]: namespace `b` does not let"),
+        (demand.replace("name: ca", "name: ca, kind: Service"), String::new(), "SG0705]: authorities come from"),
+        (
+            demand.replace("[{name: ca}]", "[{name: ca}], mode: AllowInsecureFallback"),
+            given("ca.crt"),
+            "SG0702]: clients are not",
+        ),
+    ];
+    for (frontend, given, expected) in table {
+        let (plan, findings) = checked(&frontend, &given);
+        assert!(plan.is_empty(), "{frontend}: {plan:?}");
+        assert_eq!(findings.len(), 1, "{frontend}: {findings:?}");
+        assert!(findings[0].contains(&format!("error[{expected}")), "{frontend}: {findings:?}");
     }
 }
 

@@ -92,9 +92,9 @@ fn documents(file: &str, text: &str, is_valid: bool) -> Vec<Subject> {
 fn check(subject: &Subject) -> CaseResult {
     let directory = Directory::new();
     directory.write("document.yaml", &subject.text);
-    let secrets = referents::secrets(&subject.text);
-    if !secrets.is_empty() {
-        directory.write("secrets.yaml", secrets);
+    let referents = referents::documents(&subject.text);
+    if !referents.is_empty() {
+        directory.write("referents.yaml", referents);
     }
     let findings = match load::findings(directory.path()) {
         Ok(findings) => findings,

@@ -1,5 +1,7 @@
 //! `ServiceEntry` (networking.istio.io): services by host name with endpoints written down or found by DNS.
 
+mod rules;
+
 use super::{HostSchema, SERVICE_ENTRY, Scope, codes, compile, item};
 use crate::manifest::document::Document;
 use crate::upstream::registry::{Endpoint, Labels, Protocol, ServicePort};
@@ -19,6 +21,7 @@ struct ServiceEntry {
 #[serde(rename_all = "camelCase")]
 struct Spec {
     hosts: Vec<String>,
+    addresses: Option<Vec<String>>,
     ports: Option<Vec<Port>>,
     #[serde(default)]
     resolution: Resolution,
@@ -65,6 +68,9 @@ pub(super) fn add(documents: &[Arc<Document>], scope: &mut Scope<'_>) {
 
 fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
     let ports = spec.ports.as_deref().unwrap_or_default();
+    if !rules::hold(document, spec, scope) {
+        return;
+    }
     if ports.is_empty() {
         let message = "the entry has no port, so no request can be sent to its hosts".to_owned();
         scope.warn(document, codes::ENTRY_FIELDS, "/spec", message, Some("give at least one under `ports`"));
@@ -154,11 +160,6 @@ fn fields_fit(document: &Document, spec: &Spec, scope: &mut Scope<'_>) -> bool {
             codes::ENTRY_FIELDS,
             "resolution STATIC needs at least one endpoint",
             "list IP addresses under `endpoints`, or write `resolution: DNS`",
-        ),
-        Resolution::DnsRoundRobin if endpoints.len() > 1 => (
-            codes::ENTRY_FIELDS,
-            "resolution DNS_ROUND_ROBIN takes one endpoint at most",
-            "write `resolution: DNS` to use all of them",
         ),
         _ => return true,
     };

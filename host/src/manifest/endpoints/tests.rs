@@ -215,6 +215,32 @@ fn an_entry_without_ports_is_taken_and_serves_nothing() {
 }
 
 #[test]
+fn what_istio_refuses_of_an_entry_is_refused_whether_it_has_ports_or_not() {
+    let table = [
+        ("{hosts: ['*']}", "4:16: error[SG0508]: `*` is no host"),
+        ("{hosts: [a.b], workloadSelector: {labels: {v: '*'}}}", "4:53: error[SG0507]: a wildcard selects nothing"),
+        (
+            "{hosts: [a.b], workloadSelector: {}, endpoints: [{address: 1.2.3.4}]}",
+            "4:22: error[SG0507]: `workloadSelector` and",
+        ),
+        ("{hosts: [a.b], addresses: [1.2.3.4/16], resolution: DNS}", "4:34: error[SG0507]: `1.2.3.4/16` is a range"),
+        (
+            "{hosts: [a.b], resolution: NONE, endpoints: [{address: 1.2.3.4}]}",
+            "4:34: error[SG0507]: resolution NONE takes",
+        ),
+        (
+            "{hosts: [a.b], resolution: DNS_ROUND_ROBIN, endpoints: [{address: a.b}, {address: b.c}]}",
+            "4:34: error[SG0507]: resolution DNS_R",
+        ),
+    ];
+    for (spec, expected) in table {
+        let (_, findings) = build_from(&entry(spec));
+        assert_eq!(findings.len(), 1, "{spec}: {findings:?}");
+        assert!(findings[0].starts_with(&format!("a.yaml:{expected}")), "{spec}: {findings:?}");
+    }
+}
+
+#[test]
 fn entries_whose_fields_do_not_go_together_are_refused() {
     let ports = "ports: [{number: 80, name: http}]";
     let table = [
