@@ -91,6 +91,9 @@ pub(crate) struct Run {
     /// Log levels by module, info by default
     #[arg(long, value_name = "LEVELS")]
     log: Option<String>,
+    /// Name server to ask for the addresses of upstreams [default: the system's]
+    #[arg(long, value_name = "ADDR:PORT")]
+    dns: Option<String>,
     /// How changes of the directories are noticed, auto by default
     #[arg(long, value_name = "MODE", value_parser = names::<Watch>())]
     watch: Option<String>,
@@ -116,6 +119,7 @@ impl Run {
             workers: self.workers,
             access_log: self.access_log,
             log: self.log,
+            dns: self.dns,
             watch: self.watch,
             drain: self.drain_timeout,
             ..sources
@@ -409,7 +413,7 @@ mod tests {
     #[test]
     fn flags_of_run_reach_the_configuration() {
         let line = "sluice run --config c.yaml --manifests a --manifests b --filters f --stock-filters s --listen l \
-                    --admin unix:p --upstream u=1 --workers 2 --access-log off --log debug --watch poll \
+                    --admin unix:p --upstream u=1 --workers 2 --access-log off --log debug --watch poll --dns 127.0.0.1:5353 \
                     --drain-timeout 1s --namespace n --cluster-domain d --listen-tls t --tls-certificate tc --tls-key tk \
                     --gateway-port 80=81";
         let Command::Run(run) = parse(line) else { panic!("not run") };
@@ -428,6 +432,7 @@ mod tests {
             (flags.access_log, "off"),
             (flags.log, "debug"),
             (flags.watch, "poll"),
+            (flags.dns, "127.0.0.1:5353"),
             (flags.drain, "1s"),
             (flags.namespace, "n"),
             (flags.cluster_domain, "d"),

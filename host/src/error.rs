@@ -97,11 +97,27 @@ pub enum RequestError {
         /// What the system said.
         reason: String,
     },
+    /// A connection was made, but TLS was not agreed on.
+    #[error("TLS with {endpoint} failed: {reason}")]
+    HandshakeFailed {
+        /// The address.
+        endpoint: String,
+        /// What was wrong.
+        reason: String,
+    },
     /// The upstream closed the connection before a response.
     #[error("{endpoint} closed the connection before a response")]
     Reset {
         /// The address.
         endpoint: String,
+    },
+    /// The upstream ended the request's stream before a response.
+    #[error("{endpoint} reset the stream before a response: {reason}")]
+    StreamReset {
+        /// The address.
+        endpoint: String,
+        /// What the error code means.
+        reason: String,
     },
     /// The upstream's response is not HTTP.
     #[error("{endpoint} sent a response that is not valid HTTP: {reason}")]
@@ -152,7 +168,9 @@ impl RequestError {
             | Self::NoHealthyEndpoint { .. }
             | Self::UpstreamOverloaded { .. }
             | Self::ConnectFailed { .. }
+            | Self::HandshakeFailed { .. }
             | Self::Reset { .. }
+            | Self::StreamReset { .. }
             | Self::BadResponse { .. }
             | Self::Deadline { .. } => Side::Upstream,
             Self::Filter { .. } => Side::Filter,
@@ -180,7 +198,9 @@ impl RequestError {
             | Self::NoHealthyEndpoint { .. }
             | Self::UpstreamOverloaded { .. }
             | Self::ConnectFailed { .. }
+            | Self::HandshakeFailed { .. }
             | Self::Reset { .. }
+            | Self::StreamReset { .. }
             | Self::Filter { .. }
             | Self::Publish { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -203,7 +223,8 @@ impl RequestError {
             Self::NoHealthyEndpoint { .. } => "destination_unavailable",
             Self::UpstreamOverloaded { .. } => "connection_limit_reached",
             Self::ConnectFailed { .. } => "connection_refused",
-            Self::Reset { .. } => "connection_terminated",
+            Self::HandshakeFailed { .. } => "tls_protocol_error",
+            Self::Reset { .. } | Self::StreamReset { .. } => "connection_terminated",
             Self::BadResponse { .. } => "http_response_incomplete",
             Self::Deadline { .. } => "http_response_timeout",
             Self::Filter { .. } => "filter_failed",

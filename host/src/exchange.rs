@@ -6,6 +6,7 @@ use crate::config::limits;
 use crate::connection::{ConnectionInfo, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
+use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
 use crate::request::{ListenerName, RequestHead};
 use crate::sanitize::{self, Sanitized};
@@ -15,7 +16,7 @@ use crate::upstream::forward::of_body;
 use crate::upstream::registry::Cluster;
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting, tunnel};
-use crate::wasm::types::Plan;
+use crate::wasm::types::{Plan, RetryPolicy};
 use crate::{gather, respond};
 use arc_swap::ArcSwap;
 use http::header::{HOST, UPGRADE, USER_AGENT};
@@ -53,6 +54,8 @@ struct Run {
     received: Received,
     body: ProxyBody,
     upgrade: Option<OnUpgrade>,
+    /// When it is a gRPC call.
+    call: Option<Call>,
     course: Course,
     outcome: Outcome,
 }
@@ -137,9 +140,13 @@ impl Handler for Exchange {
             time: head.received,
         };
         let snapshot = self.snapshot.load_full();
-        let body = connection.body(incoming, self.request_body);
+        let call = Call::of(&head.method, &head.headers);
+        let body = match call {
+            Some(_) => connection.call_body(incoming, self.request_body),
+            None => connection.body(incoming, self.request_body),
+        };
         let (course, outcome) = (Course::default(), Outcome::default());
-        let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, course, outcome };
+        let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, call, course, outcome };
         Box::new(run).answer().await
     }
 
@@ -203,7 +210,7 @@ impl Run {
             step = match step {
                 Step::Respond(response) => {
                     self.wait().await?;
-                    return Ok(response);
+                    return Ok(if self.call.is_some() { grpc::refusal(response) } else { response });
                 }
                 Step::Forward(decided) => {
                     self.wait().await?;
@@ -266,10 +273,7 @@ impl Run {
     async fn pass_through(&mut self) -> Result<Response<ProxyBody>, RequestError> {
         let (host, port) = split_authority(&self.head.authority);
         match self.snapshot.registry.find(host, port) {
-            Some(cluster) => {
-                let policy = ForwardPolicy { source: Some(self.head.peer.ip()), ..ForwardPolicy::default() };
-                self.send(cluster, &policy, Vec::new()).await
-            }
+            Some(cluster) => self.send(cluster, &self.policy(None, None), Vec::new()).await,
             None => Err(RequestError::NoRoute { authority: self.head.authority.clone() }),
         }
     }
@@ -281,9 +285,13 @@ impl Run {
             ListenerName::Gateway => RequestError::BadRoute { reason: error.to_string() },
             ListenerName::Mesh => error,
         })?;
-        let timeout = timeout.map(Duration::from_millis);
-        let policy = ForwardPolicy { timeout, retries, source: Some(self.head.peer.ip()) };
-        self.send(cluster, &policy, mirrors).await
+        self.send(cluster, &self.policy(timeout.map(Duration::from_millis), retries), mirrors).await
+    }
+
+    /// How to send the request, with what its route says.
+    fn policy(&self, timeout: Option<Duration>, retries: Option<RetryPolicy>) -> ForwardPolicy {
+        let timeout = self.call.map_or(timeout, |call| call.limit(timeout));
+        ForwardPolicy { timeout, retries, conversation: self.call.is_some(), source: Some(self.head.peer.ip()) }
     }
 
     async fn send(
@@ -313,7 +321,11 @@ impl Run {
         }
         let version = response.version();
         sanitize::response(response.headers_mut(), version);
-        Ok(response)
+        let limit = policy.timeout.filter(|_| policy.conversation);
+        Ok(match limit.and_then(|limit| self.received.started.checked_add(limit).map(Into::into)) {
+            Some(deadline) => response.map(|body| grpc::until(deadline, body)),
+            None => response,
+        })
     }
 
     /// Sends the copies on their way; what is left to send is the body that comes back.
@@ -364,7 +376,7 @@ impl Run {
     }
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
-        let response = respond::error(&error);
+        let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
         tracing::debug!(id = %self.head.id, %error, "a request failed");
         self.outcome.error = Some(error);
         response

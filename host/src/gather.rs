@@ -134,6 +134,7 @@ pub fn of_error(error: &RequestError) -> CallError {
         RequestError::Deadline { .. } => CallError::Deadline,
         RequestError::NoEndpoint { .. } | RequestError::UnknownSubset { .. } => CallError::NoEndpoint,
         RequestError::ConnectFailed { .. }
+        | RequestError::HandshakeFailed { .. }
         | RequestError::NoHealthyEndpoint { .. }
         | RequestError::UpstreamOverloaded { .. } => CallError::Refused,
         _ => CallError::Reset,

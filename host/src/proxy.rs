@@ -19,7 +19,7 @@ use crate::upstream::health;
 use crate::wasm::Runtime;
 use crate::watch::{Mode, Target, Trees, Watch};
 use crate::worker::{self, Workers};
-use crate::{admission::ConnectionLimits, explain};
+use crate::{admission::ConnectionLimits, dns, explain};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,8 @@ impl Proxy {
         let (watch, trees) = watch(&settings)?;
         let drain = Drain::default();
         let listeners = Listeners::new(settings.workers, drain.clone());
-        let mut loader = Loader::new(runtime, telemetry.clone(), Arc::clone(&settings), Some(listeners));
+        let names = dns::Names::start(settings.dns, telemetry.metrics.dns().clone())?;
+        let mut loader = Loader::new(runtime, telemetry.clone(), Arc::clone(&settings), names, Some(listeners));
         let (first, diagnostics) = loader.load(&sources(&settings, &trees));
         reload::log(&diagnostics);
         let Some(Loaded { snapshot, channels: specs, listeners }) = first.filter(|_| !diagnostics.has_errors()) else {
@@ -165,7 +166,8 @@ fn load_once(settings: &Settings) -> Result<(Option<Snapshot>, Diagnostics), Sta
     let access = AccessLog::off();
     let telemetry = Telemetry { metrics: Metrics::new(&access), access };
     let settings = Arc::new(Settings { workers: 1, ..settings.clone() });
-    let mut loader = Loader::new(runtime, telemetry, Arc::clone(&settings), None);
+    let names = dns::Names::start(settings.dns, telemetry.metrics.dns().clone())?;
+    let mut loader = Loader::new(runtime, telemetry, Arc::clone(&settings), names, None);
     let (only, diagnostics) = loader.load(&Loader::scan(&settings));
     Ok((only.map(|loaded| loaded.snapshot), diagnostics))
 }

@@ -11,17 +11,25 @@ const COME_AGAIN: HeaderValue = HeaderValue::from_static("1");
 /// clients and other proxies know.
 const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 
-/// The response for an error: its status, and its reason in a line of text. What a filter or an upstream said of
-/// itself stays in the log.
-pub fn error(error: &RequestError) -> Response<ProxyBody> {
-    let text = match error {
+/// What a client is told of an error, in a line of text. What a filter or an upstream said of itself stays in the log.
+pub fn text(error: &RequestError) -> String {
+    match error {
         RequestError::Filter { .. } => "a policy failed\n".to_owned(),
-        RequestError::ConnectFailed { .. } => "no connection to the service\n".to_owned(),
-        RequestError::Reset { .. } => "the service closed the connection\n".to_owned(),
+        RequestError::ConnectFailed { .. } | RequestError::HandshakeFailed { .. } => {
+            "no connection to the service\n".to_owned()
+        }
+        RequestError::Reset { .. } | RequestError::StreamReset { .. } => {
+            "the service closed the connection\n".to_owned()
+        }
         RequestError::BadResponse { .. } => "the service's response is not valid\n".to_owned(),
         RequestError::NoRoute { .. } => String::new(),
         other => format!("{other}\n"),
-    };
+    }
+}
+
+/// The response for an error: its status, and its reason.
+pub fn error(error: &RequestError) -> Response<ProxyBody> {
+    let text = text(error);
     let mut response = Response::new(ProxyBody::full(text.clone()));
     *response.status_mut() = error.status();
     if !text.is_empty() {

@@ -21,7 +21,7 @@ pub struct Snapshot {
     /// Counts the swaps; the first is 1.
     pub generation: u64,
     /// The filters.
-    pub chain: Chain,
+    pub chain: Arc<Chain>,
     /// The services.
     pub registry: Registry,
     /// The ports of Gateway documents on which requests are taken, lowest first.

@@ -49,7 +49,9 @@ impl AsyncWrite for Socket {
             }
             _ => TOGETHER.with_borrow_mut(|together| {
                 together.clear();
-                slices.iter().for_each(|slice| together.extend_from_slice(slice));
+                for slice in slices {
+                    together.extend_from_slice(slice);
+                }
                 stream.poll_write(context, together)
             }),
         }

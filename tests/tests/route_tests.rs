@@ -1,4 +1,5 @@
 //! `sluice test`: what a configuration would do with requests is tested without a socket.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 

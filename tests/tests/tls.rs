@@ -117,11 +117,17 @@ fn a_request_for_another_server_than_the_handshake_named_is_misdirected() {
         listener("fourth", ", hostname: fourth-example.wildcard.org"),
     ];
     let head = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge}\nspec:\n  gatewayClassName: sluicegate\n  listeners:\n";
-    let route = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: all}\nspec:\n  parentRefs: [{name: edge}]\n  hostnames: [example.org, second-example.org, '*.wildcard.org']\n  rules: [{backendRefs: [{name: shop, port: 80}]}]\n";
-    let options = options().manifest("gateway.yaml", head.to_owned() + &listeners.concat() + route);
+    let mut options = options().manifest("gateway.yaml", head.to_owned() + &listeners.concat());
+    options = options.manifest("shop.yaml", pair.secret("shop", &[]));
+    let names = "[example.org, second-example.org, '*.wildcard.org']";
+    options = options.manifest(
+        "route.yaml",
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: shop}}\nspec:\n  parentRefs: [{{name: edge}}]\n  hostnames: {names}\n  rules: [{{backendRefs: [{{name: shop, port: 80}}]}}]\n"
+        ),
+    );
     let upstream = Upstream::start();
-    let options = options.manifest("shop.yaml", pair.secret("shop", &[])).upstream("shop", upstream.address());
-    let proxy = Proxy::start(options);
+    let proxy = Proxy::start(options.upstream("shop", upstream.address()));
     let table: [(&str, &[(&str, u16)]); 5] = [
         ("example.org", &[("example.org", 200), ("second-example.org", 421), ("unknown-example.org", 404)]),
         ("second-example.org", &[("second-example.org", 200), ("example.org", 421), ("unknown-example.org", 421)]),

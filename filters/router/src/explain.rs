@@ -15,13 +15,10 @@ use sluicegate_sdk::{Candidate, Explanation};
 /// Explains what the table does with a request.
 pub fn explain(table: &Table, view: &View<'_>) -> Explanation {
     match table.owner(view) {
-        Owner::Nobody => {
-            others(table, format!("no VirtualService has the host {:?}; the request goes on", view.authority()))
+        Owner::Nobody => others(table, format!("no resource has the host {:?}; the request goes on", view.authority())),
+        Owner::Unserved(port) => {
+            others(table, format!("no resource has the host {:?} on the Gateway's port {port}: 404", view.authority()))
         }
-        Owner::Unserved(port) => others(
-            table,
-            format!("no VirtualService has the host {:?} on the Gateway's port {port}: 404", view.authority()),
-        ),
         Owner::Misdirected(port) => others(
             table,
             format!(

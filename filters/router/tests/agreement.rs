@@ -1,6 +1,7 @@
 //! The compiled matcher finds what trying one rule after the other finds.
 //!
 //! 20,000 cases by default; `SLUICEGATE_CASES=1000000` asks for more.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -42,8 +43,11 @@ impl Path {
     }
 }
 
+/// A kind of pattern and what it is called.
+type Kind = (fn(String) -> Pattern, &'static str);
+
 fn path() -> impl Strategy<Value = Path> {
-    let kinds: [(fn(String) -> Pattern, &str); 5] = [
+    let kinds: [Kind; 5] = [
         (Pattern::Exact, "exact"),
         (Pattern::Prefix, "prefix"),
         (Pattern::Segments, "segments"),
@@ -90,9 +94,12 @@ fn block(drawn: &Drawn) -> Block {
     let mut conditions = Vec::new();
     conditions.extend(drawn.post.then(|| Condition::Method(exact("POST"))));
     conditions.extend(drawn.parameter.then(|| Condition::Query("q".to_owned(), Pattern::Present)));
-    conditions.extend(drawn.header.map(|(with, value)| match with {
-        true => Condition::Header("h".to_owned(), exact(value)),
-        false => Condition::WithoutHeader("h".to_owned(), exact(value)),
+    conditions.extend(drawn.header.map(|(with, value)| {
+        if with {
+            Condition::Header("h".to_owned(), exact(value))
+        } else {
+            Condition::WithoutHeader("h".to_owned(), exact(value))
+        }
     }));
     Block {
         impossible: drawn.impossible.then(|| "of no account".to_owned()),

@@ -102,7 +102,7 @@ fn an_explanation_names_the_rule_and_why_it_was_chosen_or_not() {
     assert!(!lost.candidates[0].chosen);
 
     let nobody = explain("/", "elsewhere");
-    assert_eq!(nobody.summary, "no VirtualService has the host \"elsewhere\"; the request goes on");
+    assert_eq!(nobody.summary, "no resource has the host \"elsewhere\"; the request goes on");
     assert_eq!(nobody.candidates.len(), 2);
     assert_eq!(nobody.candidates[1].reason, "its hosts are product-service.default.svc.cluster.local");
 }

@@ -304,3 +304,13 @@ fn a_redirect_to_https_of_a_host_stays_with_its_host() {
         open() + &route_to("r", "{name: edge}", "a.example", &redirecting("/", "scheme: https, statusCode: 301"));
     assert_eq!(location(&router(&yaml), &get("a.example", "/x?y")), (301, "https://a.example/x?y".to_owned()));
 }
+
+#[test]
+fn a_redirect_of_a_service_s_caller_keeps_the_port_that_the_caller_knows() {
+    let yaml = route_to("r", "{name: shop, group: '', kind: Service}", "", &redirecting("/", "hostname: b.example"));
+    let router = router(&yaml);
+    for (authority, expected) in [("shop", "http://b.example/a"), ("shop:8080", "http://b.example:8080/a")] {
+        let request = TestRequest::get("/a").authority(authority).attribute("listener.name", "mesh");
+        assert_eq!(location(&router, &request.attribute("listener.port", "15001")).1, expected, "{authority}");
+    }
+}

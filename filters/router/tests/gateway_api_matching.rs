@@ -7,8 +7,8 @@ use support::gateway::{asked, at, get, listener, open, route, route_to, rule};
 use support::{outcome, router};
 
 /// Checks `request -> outcome` lines against routes behind an open listener.
-fn check(routes: &str, table: &[(&str, &str)]) {
-    let router = router(&(open() + routes));
+fn check(attached: &str, table: &[(&str, &str)]) {
+    let router = router(&(open() + attached));
     for (request, expected) in table {
         assert_eq!(outcome(&router, &asked(request)), *expected, "{request}");
     }

@@ -257,56 +257,36 @@ fn calls_of_grpc_are_checked() {
 #[test]
 fn listeners_are_checked() {
     let tls = "tls: {certificateRefs: [{name: c}]}";
+    let namespaces = |namespaces: &str| listener("a", 80, &format!(", allowedRoutes: {{namespaces: {namespaces}}}"));
     for (listeners, expected) in [
-        (listener("a", 80, "") + &listener("a", 81, ""), vec!["SG0245 /spec/listeners/1/name"]),
-        (listener("a", 80, "") + &listener("b", 80, ""), vec!["SG0205 /spec/listeners/1"]),
-        (
-            listener("a", 80, ", hostname: a.b") + &listener("b", 80, ", hostname: A.b"),
-            vec!["SG0205 /spec/listeners/1"],
-        ),
         (listener("a", 80, ", hostname: a.b") + &listener("b", 80, ""), vec![]),
-        (listener("bad>", 80, ""), vec!["SG0245 /spec/listeners/0/name"]),
-        ("- {name: a, protocol: HTTP, port: 123456789}".into(), vec!["SG0245 /spec/listeners/0/port"]),
-        ("- {name: a, protocol: TCP, port: 80, hostname: a.b}".into(), vec!["SG0205 /spec/listeners/0/hostname"]),
-        ("- {name: a, protocol: UDP, port: 80, hostname: a.b}".into(), vec!["SG0205 /spec/listeners/0/hostname"]),
-        (format!("- {{name: a, protocol: TCP, port: 80, {tls}}}"), vec!["SG0205 /spec/listeners/0/tls"]),
-        (format!("- {{name: a, protocol: HTTP, port: 80, {tls}}}"), vec!["SG0205 /spec/listeners/0/tls"]),
-        ("- {name: a, protocol: HTTPS, port: 443}".into(), vec!["SG0245 /spec/listeners/0"]),
-        ("- {name: a, protocol: HTTPS, port: 443, tls: {}}".into(), vec!["SG0245 /spec/listeners/0/tls"]),
-        (
-            "- {name: a, protocol: HTTPS, port: 443, tls: {mode: Passthrough}}".into(),
-            vec!["SG0205 /spec/listeners/0/tls/mode"],
-        ),
+        (listener("bad>", 80, ""), vec!["SG0245 /name"]),
+        ("- {name: a, protocol: TCP, port: 80, hostname: a.b}".into(), vec!["SG0205 /hostname"]),
+        ("- {name: a, protocol: UDP, port: 80, hostname: a.b}".into(), vec!["SG0205 /hostname"]),
         ("- {name: a, protocol: TLS, port: 443, tls: {mode: Passthrough}}".into(), vec![]),
-        ("- {name: a, protocol: SPDY, port: 443}".into(), vec!["SG0245 /spec/listeners/0/protocol"]),
+        ("- {name: a, protocol: SPDY, port: 443}".into(), vec!["SG0245 /protocol"]),
         ("- {name: a, protocol: example.com/own, port: 443}".into(), vec![]),
         (
-            format!("- {{name: a, protocol: HTTP, port: 443}}\n- {{name: b, protocol: HTTPS, port: 443, {tls}}}"),
-            vec!["SG0205 /spec/listeners/1/protocol"],
+            format!("- {{name: a, protocol: HTTPS, port: 443, {tls}}}\n- {{name: b, protocol: TLS, port: 443, {tls}}}"),
+            vec![],
         ),
-        (listener("a", 80, ", hostname: '*'"), vec!["SG0201 /spec/listeners/0/hostname"]),
-        (listener("a", 80, ", hostname: 10.0.0.1"), vec!["SG0201 /spec/listeners/0/hostname"]),
+        (namespaces("{from: Selector}"), vec!["SG0245 /allowedRoutes/namespaces"]),
+        (namespaces("{from: Some}"), vec!["SG0245 /allowedRoutes/namespaces/from"]),
         (
-            listener("a", 80, ", allowedRoutes: {namespaces: {from: Selector}}"),
-            vec!["SG0245 /spec/listeners/0/allowedRoutes/namespaces"],
-        ),
-        (
-            listener("a", 80, ", allowedRoutes: {namespaces: {from: Some}}"),
-            vec!["SG0245 /spec/listeners/0/allowedRoutes/namespaces/from"],
+            namespaces("{from: Selector, selector: {matchExpressions: [{key: a, operator: In}]}}"),
+            vec!["SG0245 /allowedRoutes/namespaces/selector/matchExpressions/0"],
         ),
         (
-            listener(
-                "a",
-                80,
-                ", allowedRoutes: {namespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: In}]}}}",
-            ),
-            vec!["SG0245 /spec/listeners/0/allowedRoutes/namespaces/selector/matchExpressions/0"],
+            namespaces("{from: Selector, selector: {matchExpressions: [{key: a, operator: Is}]}}"),
+            vec!["SG0245 /allowedRoutes/namespaces/selector/matchExpressions/0/operator"],
         ),
     ] {
+        let found = errors(&edge(&listeners)).into_iter().map(|line| line.replace("/spec/listeners/0", ""));
         let expected: Vec<String> = expected.into_iter().map(|line| format!("error {line}")).collect();
-        assert_eq!(errors(&edge(&listeners)), expected, "{listeners}");
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{listeners}");
     }
-    assert_eq!(errors(&resource("Gateway", "default", "edge", "gatewayClassName: any")), ["error SG0245 /spec"]);
+    let both = format!("- {{name: a, protocol: HTTP, port: 443}}\n- {{name: b, protocol: HTTPS, port: 443, {tls}}}");
+    assert_eq!(errors(&edge(&both)), ["error SG0205 /spec/listeners/1/protocol"]);
 }
 
 #[test]
@@ -465,7 +445,7 @@ fn the_schemas_find_wrong_values_where_they_stand() {
         ("HTTPRoute", "rules: [{backendRefs: [{name: a, port: 800080}]}]", "/spec/rules/0/backendRefs/0/port"),
         ("HTTPRoute", "hostnames: a.b", "/spec/hostnames"),
         ("GRPCRoute", "rules: [{filters: [{type: URLRewrite}]}]", "/spec/rules/0/filters/0/type"),
-        ("Gateway", "listeners: []", "/spec"),
+        ("Gateway", "listeners: [{name: a, protocol: HTTP, port: many}]", "/spec/listeners/0/port"),
         ("ReferenceGrant", "from: []", "/spec"),
     ] {
         assert_eq!(schema_objections(&resource(kind, "default", "r", spec)), [expected], "{kind} {spec}");

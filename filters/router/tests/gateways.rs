@@ -207,10 +207,7 @@ fn it_is_explained_why_a_gateway_serves_no_rule() {
     let redirecting = http(80, "'*.example.com'") + "    tls: {httpsRedirect: true}\n";
     let router = router(&(gateway("default", &redirecting) + &rules("all", "a.example.com", "edge")));
     let summary = |request: &TestRequest| router.explain(&request.request()).summary;
-    assert_eq!(
-        summary(&at("b.example", 80)),
-        "no VirtualService has the host \"b.example\" on the Gateway's port 80: 404"
-    );
+    assert_eq!(summary(&at("b.example", 80)), "no resource has the host \"b.example\" on the Gateway's port 80: 404");
     assert_eq!(
         summary(&at("a.example.com", 80)),
         "the Gateway sends plain requests to https: 301 to https://a.example.com/a?b=c"

@@ -1,4 +1,5 @@
 //! What a large configuration costs: to load, and for each request.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 mod support;
 

@@ -48,6 +48,8 @@ pub struct File {
     pub access_log: Option<Text>,
     /// Log levels, by module: `info,sluicegate::chain=debug`.
     pub log: Option<Text>,
+    /// The name server to ask instead of the system's.
+    pub dns: Option<Text>,
     /// `auto`, `native`, `poll` or `off`.
     pub watch: Option<Text>,
     /// Limits that operators change.

@@ -55,6 +55,26 @@ pub const UPSTREAM_FRESH: Duration = Duration::from_secs(1);
 pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
 /// What is read at once from an upstream, in bytes: the largest response head, and what a slow client can pin.
 pub const UPSTREAM_BUFFER: usize = 64 << 10;
+/// Requests at a time on one HTTP/2 connection to an upstream, unless a policy says otherwise: what servers commonly allow,
+/// and RFC 9113, section 6.5.2, recommends as the least. More go on another connection.
+pub const UPSTREAM_H2_STREAMS: u32 = 100;
+/// HTTP/2 connections of one worker to one endpoint: beyond, streams wait for their turn on those.
+pub const UPSTREAM_H2_CONNECTIONS: usize = 8;
+/// HTTP/2 flow control window of a stream from an upstream, in bytes: what one slow client can pin.
+pub const UPSTREAM_H2_STREAM_WINDOW: u32 = 256 << 10;
+/// HTTP/2 flow control window of a connection from an upstream, in bytes: room for a few streams at their full speed.
+pub const UPSTREAM_H2_CONNECTION_WINDOW: u32 = 4 << 20;
+/// HTTP/2 header list of a response, in bytes; the same as [`UPSTREAM_BUFFER`].
+pub const UPSTREAM_H2_HEADER_LIST_SIZE: u32 = 64 << 10;
+/// Streams that were given up and whose late frames are still expected: as many as a client may cancel at once.
+pub const UPSTREAM_H2_RESET_STREAMS: usize = 1_000;
+/// For the next byte of a response body on HTTP/2, where pings tell a live connection from a dead one: streams of events
+/// may be silent for minutes.
+pub const UPSTREAM_H2_BODY_IDLE: Duration = Duration::from_mins(5);
+/// How often at most an HTTP/2 connection is looked at for whether it is used.
+pub const UPSTREAM_H2_LOOK: Duration = Duration::from_millis(100);
+/// How often a request is sent that its endpoint says it has not looked at, before it counts as failed.
+pub const UPSTREAM_H2_SENDINGS: u32 = 3;
 /// Retries of one request, whatever a route asks for: each multiplies the load on a service in trouble.
 pub const RETRIES: u32 = 10;
 /// Clusters whose turn a worker remembers, so that reloads do not add up; forgetting only starts the round anew.
@@ -96,6 +116,27 @@ pub const SPLICE_BUFFER: usize = 16 << 10;
 /// Requests being served at once; more are answered 503.
 pub const IN_FLIGHT: usize = 10_000;
 
+// Names of upstreams.
+
+/// For the first answer to a name, at start or when a change brings one: well above a working resolver's.
+pub const DNS_FIRST_ANSWER: Duration = Duration::from_secs(1);
+/// For the first answers to all names of a load, so that a dead resolver cannot hold it up for long.
+pub const DNS_FIRST_ANSWERS: Duration = Duration::from_secs(3);
+/// For one try of one name server.
+pub const DNS_TRY: Duration = Duration::from_secs(2);
+/// For an answer, all tries and servers included.
+pub const DNS_ANSWER: Duration = Duration::from_secs(10);
+/// The least that an answer is used for: a time to live of zero would ask without a pause.
+pub const DNS_SHORTEST: Duration = Duration::from_secs(1);
+/// The most that an answer is used for, so that a service that moves is found within minutes.
+pub const DNS_LONGEST: Duration = Duration::from_mins(5);
+/// Between a failed look-up and the next.
+pub const DNS_AGAIN: Duration = Duration::from_secs(5);
+/// Names that are asked for at the same time.
+pub const DNS_LOOK_UPS: usize = 32;
+/// New names of one load.
+pub const DNS_NAMES: usize = 4_096;
+
 // Connections from clients. Values a client could wait for or send without end in plain HTTP; each bounds one of them.
 
 /// Header lines of a request: browsers send under 30, and the parser below has room for exactly these.
@@ -117,6 +158,11 @@ pub const READ_BUFFER: usize = 64 << 10;
 pub const HEAD_READ: Duration = Duration::from_secs(10);
 /// A TLS handshake, from the opening of a connection: three round trips over the slowest link take a tenth of it.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+/// Silence within the messages of a gRPC call, either way: subscriptions wait for something to happen, and pings tell
+/// whether anybody is there.
+pub const GRPC_IDLE: Duration = Duration::from_mins(5);
+/// All messages of a gRPC call: streams that run for longer are begun anew by every client that is made for them.
+pub const GRPC_TOTAL: Duration = Duration::from_hours(24);
 /// Silence within a request body.
 pub const BODY_IDLE: Duration = Duration::from_secs(15);
 /// A whole request body: 5 minutes are 64 MiB at 220 kB/s.

@@ -16,4 +16,4 @@ pub use address::AdminAddress;
 pub use gateway_port::GatewayPort;
 pub use problem::{Origin, Problem, Problems};
 pub use resolve::{AccessLogFormat, Flags, ListenTls, Settings, Watch};
-pub use upstream::Upstream;
+pub use upstream::{Place, Upstream};

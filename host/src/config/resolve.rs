@@ -56,6 +56,8 @@ pub struct Flags {
     pub access_log: Option<String>,
     /// `--log`.
     pub log: Option<String>,
+    /// `--dns`.
+    pub dns: Option<String>,
     /// `--watch`.
     pub watch: Option<String>,
     /// `--drain-timeout`.
@@ -93,6 +95,8 @@ pub struct Settings {
     pub access_log: AccessLogFormat,
     /// Log levels, by module; valid.
     pub log: String,
+    /// The name server to ask instead of the system's.
+    pub dns: Option<SocketAddr>,
     /// How changes of the directories are noticed.
     pub watch: Watch,
     /// For requests in flight when the proxy ends.
@@ -186,6 +190,7 @@ impl Settings {
                 .one(flags.access_log, "--access-log", file.access_log, choice)
                 .unwrap_or(AccessLogFormat::Json),
             log: merge.one(flags.log, "--log", file.log, levels).unwrap_or(DEFAULT_LOG.into()),
+            dns: merge.one(flags.dns, "--dns", file.dns, super::address::socket_address),
             watch: merge.one(flags.watch, "--watch", file.watch, choice).unwrap_or(Watch::Auto),
             drain: merge.one(flags.drain, "--drain-timeout", bounds.drain, quantity::duration).unwrap_or(limits::DRAIN),
             connections: merge.written(bounds.connections, quantity::count).unwrap_or(limits::CONNECTIONS),

@@ -2,6 +2,7 @@
 
 use super::{ConnectionInfo, Timeouts};
 use crate::body::{BodyError, ProxyBody};
+use crate::config::limits;
 use crate::timer::Timer;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -18,6 +19,15 @@ impl ConnectionInfo {
             return ProxyBody::request(incoming, limit);
         }
         ProxyBody::stream(TimedBody::new(incoming, self.timeouts)).limited(limit)
+    }
+
+    /// The same for a call whose messages come when they will.
+    pub fn call_body(&self, incoming: Incoming, limit: Option<u64>) -> ProxyBody {
+        if self.gate.is_some() || incoming.is_end_stream() {
+            return ProxyBody::request(incoming, limit);
+        }
+        let timeouts = Timeouts { body_idle: limits::GRPC_IDLE, body_total: limits::GRPC_TOTAL, ..self.timeouts };
+        ProxyBody::stream(TimedBody::new(incoming, timeouts)).limited(limit)
     }
 }
 

@@ -5,9 +5,8 @@
 use super::SECRET;
 use super::material::{Pair, Text};
 use super::scope::{HostSchema, Scope, compile};
+use crate::manifest::secret::value;
 use crate::manifest::{Document, Location, codes, nearest, node};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::sync::LazyLock;
 
@@ -130,15 +129,4 @@ fn required(secret: &Document, names: &[&str], reference: &Reference<'_>, scope:
     };
     let user = Some(reference.document.location_of(&reference.pointer));
     Some(Text { bytes, what: format!("`{name}` of {}", secret.label()), place, user })
-}
-
-/// A field's pointer, and its text decoded; `stringData` beats `data`, as it does in a cluster.
-fn value(secret: &Document, name: &str) -> Option<(String, Result<Vec<u8>, base64::DecodeError>)> {
-    let text = |field: &str| secret.value.get(field)?.get(name)?.as_str().filter(|text| !text.is_empty());
-    let pointer = |field: &str| node::step(&format!("/{field}"), name);
-    if let Some(plain) = text("stringData") {
-        return Some((pointer("stringData"), Ok(plain.as_bytes().to_vec())));
-    }
-    let encoded: String = text("data")?.split_ascii_whitespace().collect();
-    Some((pointer("data"), STANDARD.decode(encoded)))
 }

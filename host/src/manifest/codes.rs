@@ -104,7 +104,7 @@ codes! {
     ENTRY_HOST = "SG0508", "a ServiceEntry's host cannot be served",
         "A host is a full DNS name; wildcards have no address of their own.";
     UNRESOLVED = "SG0509", "a host name could not be resolved",
-        "The endpoint is left out until the next reload. Check the name and the resolver.";
+        "The endpoint is left out until the name has an address; it is asked for again every few seconds. Check the name and the resolver (--dns).";
     DUPLICATE_PORT = "SG0510", "a port's name or number is given twice",
         "Ports are told apart by both, so both are unique within a service.";
     POLICY_EMPTY = "SG0520", "a traffic policy says nothing",
@@ -123,6 +123,8 @@ codes! {
         "Of several rules for one host the first trafficPolicy counts, and of subsets with one name the first one.";
     SUBSET_WITHOUT_ENDPOINTS = "SG0527", "a subset has no endpoints",
         "No endpoint has all labels of the subset, so requests to it are answered 503. Labels are those of a ServiceEntry's endpoint or of an EndpointSlice.";
+    TLS_UNVERIFIED = "SG0528", "a DestinationRule does not verify the server",
+        "insecureSkipVerify takes whoever answers for the upstream. The connection is safe from listeners only.";
     FILTER_REFUSED = "SG0601", "a filter's component is refused",
         "The component does not fit the contract, wants what it was not granted, or is no component. The filter's \
          earlier version, where there is one, goes on serving.";

@@ -14,6 +14,7 @@ mod load;
 pub mod node;
 mod scalar;
 pub mod schema;
+pub mod secret;
 pub mod source;
 pub mod yaml;
 

@@ -4,7 +4,8 @@ use super::filters::Component;
 use super::policy::{FilterPolicy, POLICY_SCHEMA};
 use super::status::{Failure, Status};
 use crate::chain::{Chain, Link};
-use crate::config::Settings;
+use crate::config::{Place, Settings};
+use crate::dns;
 use crate::event::{self, ChannelSpec};
 use crate::gateway::{self, Files, Memory, Plan};
 use crate::listener::{Change, Listeners};
@@ -66,6 +67,10 @@ pub struct Loader {
     plan: Plan,
     /// Files that documents and settings name.
     files: Files,
+    /// Addresses of host names.
+    names: dns::Names,
+    /// Which of their changes are in force.
+    names_seen: u64,
     /// TLS that was set up before.
     memory: Memory,
     generation: u64,
@@ -81,6 +86,7 @@ impl Loader {
         runtime: Arc<Runtime>,
         telemetry: Telemetry,
         settings: Arc<Settings>,
+        names: dns::Names,
         listeners: Option<Listeners>,
     ) -> Self {
         let states = Arc::new(States::counted_in(telemetry.metrics.clone()));
@@ -97,6 +103,8 @@ impl Loader {
             listeners,
             plan: Plan::default(),
             files: Files::default(),
+            names,
+            names_seen: 0,
             memory: Memory::default(),
             generation: 0,
             recheck: None,
@@ -127,6 +135,8 @@ impl Loader {
     /// Builds a snapshot. Bad manifests leave the documents in force, and bad components the components in force; there
     /// is no snapshot when even so nothing fits together. The diagnostics say all of it.
     pub fn load(&mut self, sources: &Sources) -> (Option<Loaded>, Diagnostics) {
+        self.names.begin();
+        self.names_seen = self.names.changes();
         let (documents, mut diagnostics) = manifest::load_from(&sources.manifests, &self.settings.namespace);
         let new = if diagnostics.has_errors() { None } else { Some(documents) };
         let loaded = match new {
@@ -138,6 +148,7 @@ impl Loader {
             let plan = Some(self.plan.clone());
             self.attempt(sources, documents, plan, &mut Diagnostics::new())
         });
+        self.names.settle();
         let failed = diagnostics.has_errors();
         self.status.last_failure = failed.then(|| Failure { at: SystemTime::now(), diagnostics: diagnostics.clone() });
         self.telemetry.metrics.config_reloaded(if failed { ReloadResult::Failure } else { ReloadResult::Success });
@@ -157,10 +168,13 @@ impl Loader {
     ) -> Option<Loaded> {
         let before = diagnostics.count(Severity::Error);
         let policies = policies(&documents, diagnostics);
-        let registry = self.registry(&documents, diagnostics);
+        // First, as it begins the list of files that are read.
         let plan = plan.unwrap_or_else(|| {
             gateway::plan(&documents, &self.settings, &mut self.files, &mut self.memory, diagnostics)
         });
+        let mut files = std::mem::take(&mut self.files);
+        let registry = self.registry(&documents, &mut files, diagnostics);
+        self.files = files;
         if diagnostics.count(Severity::Error) > before {
             return None;
         }
@@ -206,6 +220,7 @@ impl Loader {
         self.components = components;
         self.configured = configured;
         self.documents = Some(documents.clone());
+        let chain = Arc::new(chain);
         let snapshot = Snapshot { generation: self.generation, chain, registry, gateway_ports, documents, built: now };
         Some(Loaded { snapshot, channels, listeners })
     }
@@ -302,16 +317,46 @@ impl Loader {
         fits.then_some(claimed)
     }
 
-    fn registry(&self, documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> Registry {
+    fn registry(&self, documents: &[Arc<Document>], files: &mut Files, diagnostics: &mut Diagnostics) -> Registry {
         let names =
             Names { namespace: self.settings.namespace.clone(), cluster_domain: self.settings.cluster_domain.clone() };
         let mut registry = Registry::with_states(names, Arc::clone(&self.states));
-        endpoints::build(documents, &mut registry, diagnostics);
+        endpoints::build(documents, &mut registry, &self.names, diagnostics);
         for upstream in &self.settings.upstreams {
-            registry.add_upstream(upstream);
+            let found = match &upstream.place {
+                Place::Address(_) => Vec::new(),
+                Place::Host(host, _) => self.names.look_up(host).unwrap_or_else(|reason| {
+                    let message = format!("`{host}` of an upstream could not be resolved: {reason}");
+                    let help = "its requests are answered 503 until the name has an address";
+                    diagnostics.push(Diagnostic::new(Severity::Warning, codes::UNRESOLVED, message).help(help));
+                    Vec::new()
+                }),
+            };
+            registry.add_upstream(upstream, &found);
         }
-        endpoints::apply_policies(documents, &mut registry, diagnostics);
+        endpoints::apply_policies(documents, &mut registry, &mut |path| files.read(path), diagnostics);
         registry
+    }
+
+    /// Whether a host name has other addresses than it had when the registry in force was built.
+    pub fn names_changed(&self) -> bool {
+        self.names.changes() != self.names_seen
+    }
+
+    /// What is in force, with the addresses that host names have now; none when that cannot be built, such as while a
+    /// file that it names is being replaced.
+    pub fn renew(&mut self, current: &Snapshot) -> Option<Snapshot> {
+        self.names_seen = self.names.changes();
+        let documents = self.documents.clone()?;
+        // What is read here must not hide a change of files from those who wait for one.
+        let (mut files, mut diagnostics) = (Files::default(), Diagnostics::new());
+        let registry = self.registry(&documents, &mut files, &mut diagnostics);
+        if diagnostics.has_errors() {
+            return None;
+        }
+        self.generation += 1;
+        let (chain, gateway_ports) = (Arc::clone(&current.chain), current.gateway_ports.clone());
+        Some(Snapshot { generation: self.generation, chain, registry, gateway_ports, documents, built: current.built })
     }
 }
 

@@ -55,6 +55,10 @@ pub fn spawn(
             if let Some(sources) = sources {
                 apply(&mut loader, &sources, &exchange, &doors);
                 status.store(Arc::new(loader.status.clone()));
+            } else if loader.names_changed()
+                && let Some(snapshot) = loader.renew(&exchange.snapshot.load())
+            {
+                exchange.snapshot.store(Arc::new(snapshot));
             }
         }
     };

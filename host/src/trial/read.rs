@@ -150,11 +150,11 @@ impl Reader<'_> {
     fn headers(&mut self, at: &str, headers: &Map<String, Value>) -> Vec<HeaderExpectation> {
         let one = |(name, value): (&String, &Value)| {
             let values = (!value.is_null()).then(|| values(value).collect());
-            let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
+            let parsed = HeaderName::from_bytes(name.as_bytes());
+            if parsed.is_err() {
                 self.refuse(&step(at, name), format!("`{name}` is not a header name"), None);
-                return None;
-            };
-            Some(HeaderExpectation { name, values })
+            }
+            Some(HeaderExpectation { name: parsed.ok()?, values })
         };
         headers.iter().filter_map(one).collect()
     }

@@ -1,9 +1,11 @@
 //! One try: a connection, the request on it, the response's head back.
 
 use super::pool::Lease;
-use super::response;
 use super::retry::Fault;
+use super::streams::Stream;
 use super::target::{OpenError, Target};
+use super::wire::Wire;
+use super::{multiplex, response};
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
@@ -31,10 +33,12 @@ pub(super) struct Clock {
     pub(super) started: Instant,
     /// When `total` is over for a request that was complete from the start.
     pub(super) deadline: Instant,
+    /// For the request's upload, after which the time for a response begins; none begins it at once.
+    pub(super) upload: Option<Duration>,
 }
 
 /// When a try has to be given up.
-enum Late {
+pub(super) enum Late {
     /// At this moment: the request was complete from the start.
     At(Instant),
     /// Some time after the request is complete.
@@ -60,8 +64,8 @@ impl Failure {
     /// What metrics call it.
     pub(super) fn result(&self) -> UpstreamResult {
         match self.error {
-            RequestError::ConnectFailed { .. } => UpstreamResult::ConnectFailure,
-            RequestError::Reset { .. } => UpstreamResult::Reset,
+            RequestError::ConnectFailed { .. } | RequestError::HandshakeFailed { .. } => UpstreamResult::ConnectFailure,
+            RequestError::Reset { .. } | RequestError::StreamReset { .. } => UpstreamResult::Reset,
             RequestError::BadResponse { .. } => UpstreamResult::Invalid,
             RequestError::Deadline { .. } => UpstreamResult::Deadline,
             RequestError::UpstreamOverloaded { .. } => UpstreamResult::Overflow,
@@ -74,7 +78,11 @@ impl Failure {
     /// passed before anything could be sent.
     pub(super) fn is_upstreams(&self) -> bool {
         match self.error {
-            RequestError::ConnectFailed { .. } | RequestError::Reset { .. } | RequestError::BadResponse { .. } => true,
+            RequestError::ConnectFailed { .. }
+            | RequestError::HandshakeFailed { .. }
+            | RequestError::Reset { .. }
+            | RequestError::StreamReset { .. }
+            | RequestError::BadResponse { .. } => true,
             RequestError::Deadline { .. } => self.unsent.is_none(),
             _ => false,
         }
@@ -88,6 +96,9 @@ pub(super) async fn attempt(
     mut request: Request<ProxyBody>,
     clock: Clock,
 ) -> Result<Answered, Failure> {
+    if target.cluster.wire().is_some_and(Wire::is_multiplexed) {
+        return Box::pin(multiplex::attempt(target, request, clock)).await;
+    }
     let upgrades = request.headers().contains_key(http::header::UPGRADE);
     let mut late = clock.late(watch_upload(&mut request));
     loop {
@@ -126,13 +137,13 @@ pub(super) async fn attempt(
 impl Clock {
     /// When a try that begins now has to be given up. The time runs from the end of the request's upload, so that a
     /// large body on a slow line is not the upstream's fault; the upload itself is limited as well.
-    fn late(self, uploaded: Option<oneshot::Receiver<()>>) -> Late {
+    pub(super) fn late(self, uploaded: Option<oneshot::Receiver<()>>) -> Late {
         let limit = self.per_try.min(self.total);
-        match uploaded {
+        match uploaded.zip(self.upload) {
             None if self.per_try >= self.total => Late::At(self.deadline),
             None => Late::At(self.deadline.min(Instant::now() + limit)),
-            Some(uploaded) => Late::AfterUpload(Box::pin(async move {
-                if timeout(limits::BODY_TOTAL, uploaded).await.is_ok() {
+            Some((uploaded, longest)) => Late::AfterUpload(Box::pin(async move {
+                if timeout(longest, uploaded).await.is_ok() {
                     sleep(limit).await;
                 }
             })),
@@ -144,7 +155,7 @@ impl Clock {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    fn passed(&self) -> Failure {
+    pub(super) fn passed(&self) -> Failure {
         let whole = self.remaining().is_zero() || self.per_try >= self.total;
         let limit = if whole { self.total } else { self.per_try };
         let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
@@ -155,7 +166,7 @@ impl Clock {
 
 impl Late {
     /// Whether the moment has passed; if not, the task is woken when it does, or earlier.
-    fn passed(&mut self, context: &mut Context<'_>, timer: &mut Timer) -> bool {
+    pub(super) fn passed(&mut self, context: &mut Context<'_>, timer: &mut Timer) -> bool {
         match self {
             Self::At(moment) => timer.passed(context, *moment),
             Self::AfterUpload(late) => late.as_mut().poll(context).is_ready(),
@@ -165,20 +176,32 @@ impl Late {
 
 async fn open(target: Target<'_>, clock: Clock, request: &mut Request<ProxyBody>) -> Result<Lease, Failure> {
     let limit = clock.per_try.min(clock.remaining());
-    target.open(limit).await.map_err(|error| {
-        let fault = match error {
-            OpenError::Failed(_) => Fault::Connect,
-            OpenError::TimedOut => Fault::TimedOut,
-            // More of the same would not help a service that has too much to do.
-            OpenError::Overflow => Fault::Final,
-        };
-        let unsent = std::mem::replace(request, Request::new(ProxyBody::empty()));
-        Failure { error: error.of(&target, limit), fault, unsent: Some(Box::new(unsent)) }
-    })
+    target.open(limit).await.map_err(|error| unopened(error, target, limit, request))
+}
+
+/// A stream for the request; when there is none, the failure hands the request back.
+pub(super) async fn open_stream(
+    target: Target<'_>,
+    clock: Clock,
+    request: &mut Request<ProxyBody>,
+) -> Result<Stream, Failure> {
+    let limit = clock.per_try.min(clock.remaining());
+    target.open_stream(limit).await.map_err(|error| unopened(error, target, limit, request))
+}
+
+fn unopened(error: OpenError, target: Target<'_>, limit: Duration, request: &mut Request<ProxyBody>) -> Failure {
+    let fault = match error {
+        OpenError::Failed(_) => Fault::Connect,
+        OpenError::TimedOut => Fault::TimedOut,
+        // More of the same would not help a service that has too much to do.
+        OpenError::Overflow => Fault::Final,
+    };
+    let unsent = std::mem::replace(request, Request::new(ProxyBody::empty()));
+    Failure { error: error.of(&target, limit), fault, unsent: Some(Box::new(unsent)) }
 }
 
 /// Tells when a body that streams has been sent, or never will be. One that is known is sent at once.
-fn watch_upload(request: &mut Request<ProxyBody>) -> Option<oneshot::Receiver<()>> {
+pub(super) fn watch_upload(request: &mut Request<ProxyBody>) -> Option<oneshot::Receiver<()>> {
     if request.body().is_known() {
         return None;
     }

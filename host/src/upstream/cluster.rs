@@ -6,6 +6,7 @@ use super::limit::ClusterState;
 use super::member::Member;
 use super::policy::{HealthCheck, Policy};
 use super::state::{ClusterKey, States};
+use super::wire::{Protocol, Wire};
 use crate::telemetry::metrics::UpstreamMetrics;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ struct Inner {
     members: Box<[Member]>,
     policy: Arc<Policy>,
     checks: Vec<Arc<HealthCheck>>,
+    /// None speaks plain HTTP/1.1.
+    wire: Option<Wire>,
     balancer: Balancer,
     state: Arc<ClusterState>,
     metrics: Option<Arc<UpstreamMetrics>>,
@@ -31,7 +34,7 @@ impl Cluster {
     /// A single address that no manifest describes.
     pub fn of(name: &str, address: SocketAddr) -> Self {
         let key = ClusterKey { service: name.into(), port: None, subset: None };
-        Self::new(&States::default(), key, &[Endpoint::new(address)], Arc::default(), Vec::new())
+        Self::new(&States::default(), key, &[Endpoint::new(address)], Protocol::Http1, Arc::default(), Vec::new())
     }
 
     /// Those of the endpoints that serve, used as the policy says.
@@ -39,16 +42,17 @@ impl Cluster {
         states: &States,
         key: ClusterKey,
         endpoints: &[Endpoint],
+        protocol: Protocol,
         policy: Arc<Policy>,
         checks: Vec<Arc<HealthCheck>>,
     ) -> Self {
         let member =
             |endpoint: &Endpoint| Member { endpoint: endpoint.clone(), state: states.endpoint(&key, endpoint.address) };
         let members: Box<[Member]> = serving(endpoints).map(member).collect();
-        let balancer = Balancer::new(&policy, &members);
+        let (balancer, wire) = (Balancer::new(&policy, &members), Wire::of(&key.service, protocol, &policy));
         let (state, metrics) = (states.cluster(&key), states.metrics(&key.service));
         let tracked = members.len() > 1 || !checks.is_empty() || *policy != Policy::default();
-        Self(Arc::new(Inner { key, members, policy, checks, balancer, state, metrics, tracked }))
+        Self(Arc::new(Inner { key, members, policy, checks, wire, balancer, state, metrics, tracked }))
     }
 
     /// The service's full name.
@@ -74,6 +78,11 @@ impl Cluster {
     /// The same, to be kept.
     pub(super) fn shared_policy(&self) -> &Arc<Policy> {
         &self.0.policy
+    }
+
+    /// How it is spoken to; none means plain HTTP/1.1.
+    pub fn wire(&self) -> Option<&Wire> {
+        self.0.wire.as_ref()
     }
 
     /// How its endpoints are asked whether they are well.

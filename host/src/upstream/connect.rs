@@ -2,55 +2,163 @@
 
 use super::policy::Keepalive;
 use super::slots::Slot;
+use super::wire::Tls;
 use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::socket::Socket;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// What a connection is made with.
 #[derive(Debug, Default)]
 pub(super) struct Setup {
     /// Probes by the system.
     pub(super) keepalive: Option<Keepalive>,
+    /// TLS, if it is to be spoken.
+    pub(super) tls: Option<Arc<Tls>>,
     /// The right to it; it ends with the connection.
     pub(super) slot: Option<Slot>,
 }
 
-/// A new connection, within `limit`. The error is for people to read.
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ConnectError {
+    /// The endpoint was silent.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    /// TLS was not agreed on; for people to read.
+    #[error("{0}")]
+    Handshake(Arc<str>),
+    /// The system says why.
+    #[error("{0}")]
+    System(Arc<str>),
+    /// Whoever was to make it for all that wait has ended.
+    #[error("the connection was given up")]
+    GivenUp,
+}
+
+impl ConnectError {
+    fn of(error: &impl ToString) -> Self {
+        Self::System(error.to_string().into())
+    }
+}
+
+/// A new HTTP/1.1 connection, within `limit`.
 ///
 /// A task of its own drives the connection; it ends with the connection or, between two exchanges, with the sender.
 pub(super) async fn connect(
     address: SocketAddr,
     limit: Duration,
     setup: Setup,
-) -> Result<SendRequest<ProxyBody>, String> {
-    let stream = match timeout(limit, TcpStream::connect(address)).await {
-        Err(_) => return Err(format!("no answer within {limit:?}")),
-        Ok(Err(error)) => return Err(error.to_string()),
-        Ok(Ok(stream)) => stream,
-    };
-    // A head and a body are two writes, and the second must not wait for the first's acknowledgement.
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    if let Some(keepalive) = setup.keepalive {
-        SockRef::from(&stream).set_tcp_keepalive(&probes(keepalive)).map_err(|error| error.to_string())?;
+) -> Result<http1::SendRequest<ProxyBody>, ConnectError> {
+    match &setup.tls {
+        None => http1_on(open(address, limit, &setup).await?, address, setup.slot).await,
+        Some(tls) => {
+            let stream = Box::pin(secure(address, limit, &setup, tls)).await?;
+            http1_on(stream, address, setup.slot).await
+        }
     }
+}
+
+async fn http1_on<S>(
+    stream: S,
+    address: SocketAddr,
+    slot: Option<Slot>,
+) -> Result<http1::SendRequest<ProxyBody>, ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mut builder = http1::Builder::new();
     builder.max_buf_size(limits::UPSTREAM_BUFFER);
     let (sender, connection) =
-        builder.handshake(TokioIo::new(Socket(stream))).await.map_err(|error| error.to_string())?;
+        builder.handshake(TokioIo::new(stream)).await.map_err(|error| ConnectError::of(&error))?;
     tokio::spawn(async move {
-        let _slot = setup.slot;
+        let _slot = slot;
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%address, %error, "a connection to an upstream ended with an error");
         }
     });
     Ok(sender)
+}
+
+/// What drives an HTTP/2 connection: nothing happens on it unless this is polled.
+pub(super) type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
+/// A new HTTP/2 connection, within `limit`.
+pub(super) async fn connect_http2(
+    address: SocketAddr,
+    limit: Duration,
+    setup: Setup,
+) -> Result<(http2::SendRequest<ProxyBody>, Driver), ConnectError> {
+    let Some(tls) = &setup.tls else { return http2_on(open(address, limit, &setup).await?).await };
+    let stream = secure(address, limit, &setup, tls).await?;
+    if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return Err(ConnectError::Handshake("the server does not speak HTTP/2".into()));
+    }
+    http2_on(stream).await
+}
+
+async fn http2_on<S>(stream: S) -> Result<(http2::SendRequest<ProxyBody>, Driver), ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let made = http2_builder().handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = made.map_err(|error| ConnectError::of(&error))?;
+    Ok((sender, Box::pin(connection)))
+}
+
+async fn open(address: SocketAddr, limit: Duration, setup: &Setup) -> Result<Socket, ConnectError> {
+    let stream = match timeout(limit, TcpStream::connect(address)).await {
+        Err(_) => return Err(ConnectError::TimedOut(limit)),
+        Ok(Err(error)) => return Err(ConnectError::of(&error)),
+        Ok(Ok(stream)) => stream,
+    };
+    // A head and a body are two writes, and the second must not wait for the first's acknowledgement.
+    stream.set_nodelay(true).map_err(|error| ConnectError::of(&error))?;
+    if let Some(keepalive) = setup.keepalive {
+        SockRef::from(&stream).set_tcp_keepalive(&probes(keepalive)).map_err(|error| ConnectError::of(&error))?;
+    }
+    Ok(Socket(stream))
+}
+
+/// The same with TLS; the limit is for both.
+async fn secure(
+    address: SocketAddr,
+    limit: Duration,
+    setup: &Setup,
+    tls: &Tls,
+) -> Result<TlsStream<Socket>, ConnectError> {
+    let deadline = Instant::now() + limit;
+    let unnamed = || ConnectError::Handshake("the service's name is none that TLS can ask for; give `sni`".into());
+    let name = tls.server_name.clone().ok_or_else(unnamed)?;
+    let stream = open(address, limit, setup).await?;
+    match timeout_at(deadline, TlsConnector::from(Arc::clone(&tls.config)).connect(name, stream)).await {
+        Err(_) => Err(ConnectError::TimedOut(limit)),
+        Ok(made) => made.map_err(|error| ConnectError::Handshake(error.to_string().into())),
+    }
+}
+
+fn http2_builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(limits::UPSTREAM_H2_STREAM_WINDOW)
+        .initial_connection_window_size(limits::UPSTREAM_H2_CONNECTION_WINDOW)
+        .max_header_list_size(limits::UPSTREAM_H2_HEADER_LIST_SIZE)
+        .max_concurrent_reset_streams(limits::UPSTREAM_H2_RESET_STREAMS)
+        .keep_alive_interval(limits::H2_PING_INTERVAL)
+        .keep_alive_timeout(limits::H2_PING_TIMEOUT);
+    builder
 }
 
 fn probes(keepalive: Keepalive) -> TcpKeepalive {

@@ -36,7 +36,7 @@ impl UpstreamFigures for States {
 mod tests {
     use super::*;
     use crate::telemetry::{AccessLog, Metrics};
-    use crate::upstream::registry::{Endpoint, Names, Registry, ServicePort};
+    use crate::upstream::registry::{Endpoint, Names, Protocol, Registry, ServicePort};
     use crate::upstream::state::Health;
     use crate::upstream::tests::harness::port;
     use std::sync::Arc;
@@ -48,7 +48,10 @@ mod tests {
         metrics.show_upstreams(Arc::downgrade(&figures));
         let mut registry = Registry::with_states(Names::default(), states);
         let endpoints = vec![Endpoint::new(port(1)), Endpoint::new(port(2))];
-        registry.add("shop".into(), vec![ServicePort { number: Some(80), name: None, endpoints }]);
+        registry.add(
+            "shop".into(),
+            vec![ServicePort { number: Some(80), name: None, protocol: Protocol::Http1, endpoints }],
+        );
         let cluster = registry.find("shop", None).unwrap();
         let _active = cluster.members()[0].state.enter();
         cluster.members()[1].state.set_health(Health::Unhealthy);

@@ -33,6 +33,9 @@ pub struct ForwardPolicy {
     pub timeout: Option<Duration>,
     /// When to try again.
     pub retries: Option<RetryPolicy>,
+    /// Whether both sides may speak in any order, as in gRPC: nothing waits for the request's body, and `timeout` runs
+    /// from the request's head.
+    pub conversation: bool,
     /// Who asks, for a policy that ties clients to endpoints.
     pub source: Option<IpAddr>,
 }
@@ -96,19 +99,22 @@ pub async fn forward_noting(
     policy: &ForwardPolicy,
     tries: &mut Tries,
 ) -> Result<Forwarded, RequestError> {
-    let body = if body.is_known() { body } else { Box::pin(begin(body)).await? };
-    let request = framing::frame(parts, body)?;
+    let body = if body.is_known() || policy.conversation { body } else { Box::pin(begin(body)).await? };
     let clock = Clock::start(policy);
+    let request = match cluster.wire() {
+        Some(wire) if wire.is_multiplexed() => framing::frame_http2(parts, body, wire)?,
+        _ => framing::frame(parts, body)?,
+    };
     let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
     let admitted = admit(cluster)?;
     let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
-    let mut tried = match retries {
+    let mut last = match retries {
         // In a box, so that requests without retries do not carry the room for both.
         Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries, tries)).await?,
         None => Try::at(first(cluster, affinity.key)?, request, clock, tries).await,
     };
-    tried.admitted = admitted;
-    let mut forwarded = tried.finish(tries.count)?;
+    last.admitted = admitted;
+    let mut forwarded = last.finish(tries.count)?;
     if let Some(cookie) = affinity.cookie {
         forwarded.response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -129,29 +135,29 @@ async fn try_again<'a>(
     let mut target = first(cluster, key)?;
     for attempts in 1..=policy.attempts.min(limits::RETRIES) {
         let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
-        let mut tried = Try::at(target, request, clock, tries).await;
-        tried.retry = retrying.take();
-        let fires = retry::fires(policy, outcome(&tried.result));
-        let unsent = tried.result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
+        let mut last = Try::at(target, request, clock, tries).await;
+        last.retry = retrying.take();
+        let fires = retry::fires(policy, outcome(&last.result));
+        let unsent = last.result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
         let wait = retry::backoff(policy.backoff, attempts);
         let Some(again) = unsent.or(spare).filter(|_| fires && wait < clock.remaining()) else {
-            return Ok(tried);
+            return Ok(last);
         };
         addresses.push(target.address());
         let (Ok(next), Ok(counted)) = (Target::pick(cluster, key, avoided(policy, &addresses)), may_retry(cluster))
         else {
-            return Ok(tried);
+            return Ok(last);
         };
         (retrying, request) = (counted, again);
         // Closes what is left of the failed try before the next one begins.
-        drop(tried);
+        drop(last);
         sleep(wait).await;
         // Who was in before the wait may be out after it.
         target = Target::pick(cluster, key, avoided(policy, &addresses)).unwrap_or(next);
     }
-    let mut tried = Try::at(target, request, clock, tries).await;
-    tried.retry = retrying;
-    Ok(tried)
+    let mut last = Try::at(target, request, clock, tries).await;
+    last.retry = retrying;
+    Ok(last)
 }
 
 /// One try, over or with its response on the way.
@@ -299,7 +305,12 @@ impl Clock {
         let now = Instant::now();
         // Only a timeout of centuries overflows.
         let deadline = now.checked_add(total).unwrap_or(now + limits::UPSTREAM_TOTAL);
-        Self { total, per_try, started: now, deadline }
+        let upload = match (policy.conversation, policy.timeout) {
+            (false, _) => Some(limits::BODY_TOTAL),
+            (true, None) => Some(limits::GRPC_TOTAL),
+            (true, Some(_)) => None,
+        };
+        Self { total, per_try, started: now, deadline, upload }
     }
 }
 

@@ -1,12 +1,17 @@
-//! Makes a request into what goes over the wire to an upstream: HTTP/1.1, origin form, the proxy's own framing.
+//! Makes a request into what goes over the wire to an upstream: HTTP/1.1 in origin form or HTTP/2, with the proxy's own
+//! framing.
 
+use super::wire::Wire;
 use crate::body::ProxyBody;
 use crate::error::RequestError;
-use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, Uri, Version};
 use http_body::Body;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// The request as it is sent. Whatever its headers said of the body's length, the body itself knows better.
 pub(super) fn frame(mut parts: Parts, body: ProxyBody) -> Result<Request<ProxyBody>, RequestError> {
@@ -35,6 +40,28 @@ pub(super) fn frame(mut parts: Parts, body: ProxyBody) -> Result<Request<ProxyBo
         }
     }
     Ok(Request::from_parts(parts, body))
+}
+
+/// The same in HTTP/2 (RFC 9113, section 8.2.2 and 8.3.1): the host becomes `:authority`, and fields of one connection
+/// are left out but for `te: trailers`.
+pub(super) fn frame_http2(parts: Parts, body: ProxyBody, wire: &Wire) -> Result<Request<ProxyBody>, RequestError> {
+    if is_upgrade(&parts) {
+        return Err(RequestError::NotImplemented("the service is spoken to in HTTP/2, which has no upgrades"));
+    }
+    let mut request = frame(parts, body)?;
+    let headers = request.headers_mut();
+    for name in [CONNECTION, TRANSFER_ENCODING, KEEP_ALIVE, PROXY_CONNECTION] {
+        headers.remove(name);
+    }
+    let host = headers.remove(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let host = host.ok_or(RequestError::BadRequest("the host is not one that HTTP/2 can carry"))?;
+    let mut target = std::mem::take(request.uri_mut()).into_parts();
+    (target.scheme, target.authority) = (Some(wire.scheme()), Some(host));
+    target.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+    let invalid = |_| RequestError::BadRequest("the target is not one that HTTP/2 can carry");
+    *request.uri_mut() = Uri::from_parts(target).map_err(invalid)?;
+    *request.version_mut() = Version::HTTP_2;
+    Ok(request)
 }
 
 /// Whether the request asks for another protocol. Only what the proxy understands comes this far.
@@ -85,6 +112,25 @@ mod tests {
         let request = framed(Request::get("http://shop/orders?id=1"), ProxyBody::empty());
         assert_eq!(request.uri().to_string(), "/orders?id=1");
         assert_eq!(framed(Request::options("*"), ProxyBody::empty()).uri().to_string(), "*");
+    }
+
+    #[test]
+    fn in_http2_the_host_is_the_authority_and_only_te_is_left_of_the_connections_fields() {
+        let wire = Wire { protocol: crate::upstream::wire::Protocol::Http2, tls: None };
+        let request = Request::post("/orders?id=1").header(HOST, "shop:8080").header(CONNECTION, "close");
+        let request = request.header("keep-alive", "5").header("te", "trailers").header("x-a", "1");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let framed = frame_http2(parts, streaming(), &wire).unwrap();
+        assert_eq!(framed.uri().to_string(), "http://shop:8080/orders?id=1");
+        let mut names: Vec<_> = framed.headers().keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["te", "x-a"]);
+        let refused = |builder: http::request::Builder| {
+            let (parts, ()) = builder.body(()).unwrap().into_parts();
+            frame_http2(parts, ProxyBody::empty(), &wire).unwrap_err().status().as_u16()
+        };
+        assert_eq!(refused(Request::get("/").header(HOST, "shop").header(UPGRADE, "websocket")), 501);
+        assert_eq!(refused(Request::get("/")), 400);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod tests;
 use super::cluster::Cluster;
 use super::policy::HealthCheck;
 use super::state::{ClusterKey, EndpointState, Health};
+use super::wire::Wire;
 use crate::config::limits;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -31,6 +32,7 @@ type Key = (ClusterKey, SocketAddr);
 /// An endpoint that is asked.
 struct Patient {
     check: Arc<HealthCheck>,
+    wire: Option<Wire>,
     state: Arc<EndpointState>,
     due: Instant,
     asked: bool,
@@ -54,7 +56,7 @@ pub async fn run(checked: impl Checked) {
                 break;
             }
             patient.asked = true;
-            running.push(ask(key.clone(), Arc::clone(&patient.check)));
+            running.push(ask(key.clone(), Arc::clone(&patient.check), patient.wire.clone()));
         }
         let due = patients.values().filter(|patient| !patient.asked).map(|patient| patient.due).min();
         // One that is due but has to wait for others is looked at when one of them is done.
@@ -71,8 +73,8 @@ pub async fn run(checked: impl Checked) {
     }
 }
 
-async fn ask(key: Key, check: Arc<HealthCheck>) -> (Key, Arc<HealthCheck>, Result<(), String>) {
-    let answer = probe::ask(key.1, &key.0.service, &check).await;
+async fn ask(key: Key, check: Arc<HealthCheck>, wire: Option<Wire>) -> (Key, Arc<HealthCheck>, Result<(), String>) {
+    let answer = probe::ask(key.1, &key.0.service, &check, wire.as_ref()).await;
     (key, check, answer)
 }
 
@@ -84,9 +86,12 @@ fn admit(patients: &mut HashMap<Key, Patient>, clusters: &[Cluster]) {
         for member in cluster.members() {
             let key = (cluster.key().clone(), member.endpoint.address);
             let known = before.remove(&key).filter(|known| Arc::ptr_eq(&known.state, &member.state));
+            let wire = cluster.wire().cloned();
             let patient = match known {
-                Some(known) if known.check == *check => Patient { check: Arc::clone(check), asked: false, ..known },
-                _ => Patient::new(check, &member.state),
+                Some(known) if known.check == *check => {
+                    Patient { check: Arc::clone(check), wire, asked: false, ..known }
+                }
+                _ => Patient::new(check, wire, &member.state),
             };
             patients.insert(key, patient);
         }
@@ -97,9 +102,9 @@ fn admit(patients: &mut HashMap<Key, Patient>, clusters: &[Cluster]) {
 }
 
 impl Patient {
-    fn new(check: &Arc<HealthCheck>, state: &Arc<EndpointState>) -> Self {
+    fn new(check: &Arc<HealthCheck>, wire: Option<Wire>, state: &Arc<EndpointState>) -> Self {
         let (check, state) = (Arc::clone(check), Arc::clone(state));
-        Self { check, state, due: Instant::now(), asked: false, good: 0, bad: 0 }
+        Self { check, wire, state, due: Instant::now(), asked: false, good: 0, bad: 0 }
     }
 
     fn judge(&mut self, key: &Key, answer: Result<(), String>) {

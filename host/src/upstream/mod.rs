@@ -3,7 +3,8 @@
 //! [`forward`](forward()) picks an endpoint ([`balance`]), takes a connection to it ([`target`]: from the [`pool`] or,
 //! where a [`policy`] rules them, from the [`slots`] of the [`cluster`]), makes the try ([`attempt`]), repeats it when
 //! that is allowed and worth it ([`retry`]) and streams the response back ([`response`]), followed to its end ([`watch`]);
-//! after a 101, [`splice`] takes over. Which service a request is for was decided before. What is known of endpoints
+//! after a 101, [`splice`] takes over. Endpoints that speak HTTP/2 ([`wire`]) get it on shared connections ([`streams`],
+//! [`multiplex`]). Which service a request is for was decided before. What is known of endpoints
 //! ([`state`]: activity, failures, health) outlives snapshots; [`outlier`] leaves those out that fail, and
 //! [`health`] those that say they are unwell. [`tunnel`] passes on connections that are not ours to read.
 
@@ -18,6 +19,7 @@ mod framing;
 pub mod health;
 pub mod limit;
 pub mod member;
+mod multiplex;
 mod outlier;
 pub mod policy;
 mod pool;
@@ -28,9 +30,11 @@ pub mod retry;
 mod slots;
 pub mod splice;
 pub mod state;
+mod streams;
 mod target;
 pub mod tunnel;
 mod watch;
+pub mod wire;
 
 pub use forward::{ForwardPolicy, Forwarded, Tries, forward, forward_noting};
 

@@ -1,7 +1,10 @@
 //! How requests to a service are spread, limited and kept from endpoints that fail: what `DestinationRule` and
 //! `HealthCheck` documents come to. Immutable; a snapshot shares one with every cluster that it is for.
 
+use crate::tls::client::{ClientError, ClientTerms};
 use http::HeaderName;
+use rustls::ClientConfig;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +23,48 @@ pub struct Policy {
     /// How many retries there may be for the requests that are active; takes the place of
     /// [`ConnectionPool::max_retries`].
     pub retry_budget: Option<RetryBudget>,
+    /// How TLS is spoken to endpoints; none speaks without.
+    pub tls: Option<Arc<TlsSettings>>,
+}
+
+/// How TLS is spoken to endpoints, whichever service they are of.
+#[derive(Debug)]
+pub struct TlsSettings {
+    /// Of all that they are made of.
+    pub(super) digest: [u8; 32],
+    pub(super) config: Arc<ClientConfig>,
+    /// The name to ask servers for; none asks for the service.
+    pub(super) server_name: Option<String>,
+}
+
+impl PartialEq for TlsSettings {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl TlsSettings {
+    /// Checks the terms. Their own server name and protocols do not matter: the name given is asked for, or that of the
+    /// service, and the protocol is the service's.
+    ///
+    /// # Errors
+    /// When authorities, certificate, key or name cannot be used.
+    pub fn new(terms: &ClientTerms, server_name: Option<String>) -> Result<Self, ClientError> {
+        // Only to have one: names that are given are checked, and those of services are looked at when they are known.
+        let checked = server_name.clone().unwrap_or_else(|| "service".to_owned());
+        let connector = ClientTerms { server_name: checked, ..terms.clone() }.connector()?;
+        let mut digest = Sha256::new();
+        let mut add = |bytes: Option<&[u8]>| {
+            digest.update(bytes.map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes());
+            digest.update(bytes.unwrap_or_default());
+        };
+        add(server_name.as_deref().map(str::as_bytes));
+        add(Some(format!("{:?} {}", terms.names, terms.insecure).as_bytes()));
+        add(terms.authorities.as_deref());
+        add(terms.own.as_ref().map(|own| own.chain.as_slice()));
+        add(terms.own.as_ref().map(|own| own.key.as_slice()));
+        Ok(Self { digest: digest.finalize().into(), config: connector.config, server_name })
+    }
 }
 
 /// Which endpoint is next.
@@ -103,6 +148,20 @@ pub struct ConnectionPool {
     pub max_requests_per_connection: Option<u32>,
     /// Retries at the same time.
     pub max_retries: Option<u32>,
+    /// Requests at the same time on one HTTP/2 connection.
+    pub max_streams: Option<u32>,
+    /// Whether endpoints are spoken to in HTTP/2 whatever their port says.
+    pub http2_upgrade: Http2Upgrade,
+}
+
+/// Which ports are spoken to in HTTP/2.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Http2Upgrade {
+    /// Those that say so.
+    #[default]
+    AsDeclared,
+    /// All.
+    Always,
 }
 
 impl ConnectionPool {

@@ -7,14 +7,16 @@ mod tests;
 pub use super::cluster::Cluster;
 pub use super::endpoint::{Endpoint, Labels, Readiness};
 pub use super::member::Member;
+pub use super::wire::Protocol;
 pub use names::Names;
 
 use super::policy::{HealthCheck, ServicePolicy};
 use super::state::{ClusterKey, States};
-use crate::config::Upstream;
+use crate::config::{Place, Upstream};
 use crate::error::RequestError;
 use crate::wasm::types::Destination;
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// All services of a snapshot.
@@ -53,6 +55,8 @@ pub struct ServicePort {
     pub number: Option<u16>,
     /// The port's name, where it has one.
     pub name: Option<String>,
+    /// How its endpoints are spoken to.
+    pub protocol: Protocol,
     /// Where requests go; may be empty.
     pub endpoints: Vec<Endpoint>,
 }
@@ -87,10 +91,16 @@ impl Registry {
         service.build(&self.states);
     }
 
-    /// Adds what `--upstream` says. Several for one name add endpoints.
-    pub fn add_upstream(&mut self, upstream: &Upstream) {
-        let endpoints = upstream.addresses.iter().map(|address| Endpoint::new(*address)).collect();
-        let port = ServicePort { number: upstream.port, name: None, endpoints };
+    /// Adds what `--upstream` says, with the addresses behind its host name. Several for one name add endpoints.
+    pub fn add_upstream(&mut self, upstream: &Upstream, found: &[IpAddr]) {
+        let endpoints = match &upstream.place {
+            Place::Address(address) => vec![Endpoint::new(*address)],
+            Place::Host(_, port) => {
+                found.iter().map(|address| Endpoint::new(SocketAddr::new(*address, *port))).collect()
+            }
+        };
+        let protocol = if upstream.http2 { Protocol::Http2 } else { Protocol::Http1 };
+        let port = ServicePort { number: upstream.port, name: None, protocol, endpoints };
         let Some(name) = &upstream.name else {
             let service = self.fallback.get_or_insert_with(|| Service::new("*".into()));
             service.add(port);
@@ -206,12 +216,13 @@ impl Service {
             subset: subset.map(Arc::from),
         };
         let policy = Arc::clone(self.policy.base.of(port.number));
-        let all = Cluster::new(states, key(None), &port.endpoints, policy, checks.clone());
+        let all = Cluster::new(states, key(None), &port.endpoints, port.protocol, policy, checks.clone());
         let subsets = self.policy.subsets.iter().map(|subset| {
             let matching = port.endpoints.iter().filter(|endpoint| endpoint.matches(&subset.labels));
             let endpoints: Vec<Endpoint> = matching.cloned().collect();
             let policy = Arc::clone(subset.policies.of(port.number));
-            let cluster = Cluster::new(states, key(Some(&subset.name)), &endpoints, policy, checks.clone());
+            let cluster =
+                Cluster::new(states, key(Some(&subset.name)), &endpoints, port.protocol, policy, checks.clone());
             (Arc::from(subset.name.as_str()), cluster)
         });
         Clusters { all, subsets: subsets.collect() }

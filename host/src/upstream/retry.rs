@@ -28,8 +28,10 @@ pub enum Fault {
     Connect,
     /// A new connection ended before any of the request was sent.
     ResetBeforeRequest,
-    /// The connection ended, or its bytes were not HTTP, before a response.
+    /// The connection or the stream ended, or its bytes were not HTTP, before a response.
     Reset,
+    /// The endpoint refused the stream unseen (`REFUSED_STREAM`; RFC 9113, section 8.7).
+    Refused,
     /// The time for one try passed.
     TimedOut,
     /// For reasons that another try cannot change: the client's body, or the time for all tries.
@@ -57,7 +59,7 @@ fn fires_on_response(condition: RetryCondition, status: StatusCode, headers: &He
             let found = headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
             found == Some(wanted)
         }
-        // About the lack of a response. A stream is only refused in HTTP/2, which no upstream is spoken to in.
+        // About the lack of a response.
         RetryCondition::ConnectFailure
         | RetryCondition::RefusedStream
         | RetryCondition::Reset
@@ -72,9 +74,9 @@ fn fires_on_fault(condition: RetryCondition, fault: Fault) -> bool {
         RetryCondition::ResetBeforeRequest => matches!(fault, Fault::Connect | Fault::ResetBeforeRequest),
         // No answer at all counts as each of these, since the client would get a 503 or 504.
         RetryCondition::Reset | RetryCondition::ServerError | RetryCondition::GatewayError => fault != Fault::Final,
+        RetryCondition::RefusedStream => fault == Fault::Refused,
         // About responses.
-        RetryCondition::RefusedStream
-        | RetryCondition::Conflict
+        RetryCondition::Conflict
         | RetryCondition::Status(_)
         | RetryCondition::GrpcStatus(_)
         | RetryCondition::RateLimited => false,
@@ -145,20 +147,20 @@ mod tests {
 
     #[test]
     fn a_failure_fires_the_conditions_that_name_it() {
-        use Fault::{Connect, Final, Reset, ResetBeforeRequest, TimedOut};
+        use Fault::{Connect, Final, Refused, Reset, ResetBeforeRequest, TimedOut};
         let table: [(On, &[Fault]); 9] = [
             (On::ConnectFailure, &[Connect]),
             (On::ResetBeforeRequest, &[Connect, ResetBeforeRequest]),
-            (On::Reset, &[Connect, ResetBeforeRequest, Reset, TimedOut]),
-            (On::ServerError, &[Connect, ResetBeforeRequest, Reset, TimedOut]),
-            (On::GatewayError, &[Connect, ResetBeforeRequest, Reset, TimedOut]),
-            (On::RefusedStream, &[]),
+            (On::Reset, &[Connect, ResetBeforeRequest, Reset, Refused, TimedOut]),
+            (On::ServerError, &[Connect, ResetBeforeRequest, Reset, Refused, TimedOut]),
+            (On::GatewayError, &[Connect, ResetBeforeRequest, Reset, Refused, TimedOut]),
+            (On::RefusedStream, &[Refused]),
             (On::Conflict, &[]),
             (On::Status(503), &[]),
             (On::GrpcStatus(14), &[]),
         ];
         for (condition, expected) in table {
-            for fault in [Connect, ResetBeforeRequest, Reset, TimedOut, Final] {
+            for fault in [Connect, ResetBeforeRequest, Reset, Refused, TimedOut, Final] {
                 let fired = fires(&policy(condition), TryOutcome::Failed(fault));
                 assert_eq!(fired, expected.contains(&fault), "{condition:?} on {fault:?}");
             }

@@ -5,6 +5,7 @@
 
 use super::policy::{ConnectionPool, Policy};
 use super::pool::Lease;
+use super::wire::Tls;
 use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::timer::Timer;
@@ -34,7 +35,7 @@ struct Inner {
 #[derive(Debug)]
 struct Idle {
     sender: SendRequest<ProxyBody>,
-    address: SocketAddr,
+    way: Way,
     timer: Timer,
     since: Instant,
     history: History,
@@ -43,8 +44,15 @@ struct Idle {
 
 #[derive(Debug)]
 struct Waiting {
-    address: SocketAddr,
+    way: Way,
     sender: oneshot::Sender<Handed>,
+}
+
+/// Where a connection leads, and the TLS that is spoken on it: what else differs is another connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) address: SocketAddr,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 /// What one who waits gets.
@@ -85,27 +93,27 @@ struct History {
 
 impl Slots {
     /// An idle connection of this thread's.
-    pub(super) fn reuse(self: &Arc<Self>, address: SocketAddr, policy: &Arc<Policy>) -> Option<Lease> {
+    pub(super) fn reuse(self: &Arc<Self>, way: &Way, policy: &Arc<Policy>) -> Option<Lease> {
         let here = std::thread::current().id();
         self.lock()
-            .take(&policy.pool, |idle| idle.address == address && idle.thread == here)
+            .take(&policy.pool, |idle| idle.way == *way && idle.thread == here)
             .map(|idle| self.lease(idle, policy))
     }
 
-    /// A slot, any idle connection to the address, or a place in the queue.
-    pub(super) fn enter(self: &Arc<Self>, address: SocketAddr, policy: &Arc<Policy>) -> Entry {
+    /// A slot, any idle connection of that way, or a place in the queue.
+    pub(super) fn enter(self: &Arc<Self>, way: Way, policy: &Arc<Policy>) -> Entry {
         let mut inner = self.lock();
         if policy.pool.max_connections.is_none_or(|most| inner.open < most) {
             inner.open += 1;
             return Entry::Now(Handed::Slot(Slot(Arc::downgrade(self))));
         }
-        if let Some(idle) = inner.take(&policy.pool, |idle| idle.address == address) {
+        if let Some(idle) = inner.take(&policy.pool, |idle| idle.way == way) {
             return Entry::Now(Handed::Connection(self.lease(idle, policy)));
         }
         // One to another endpoint makes room; its slot comes here once it has ended.
         drop(inner.take(&policy.pool, |_| true));
         let (sender, receiver) = oneshot::channel();
-        inner.waiting.push_back(Waiting { address, sender });
+        inner.waiting.push_back(Waiting { way, sender });
         Entry::Wait(receiver)
     }
 
@@ -122,8 +130,8 @@ impl Slots {
 
     fn lease(self: &Arc<Self>, idle: Idle, policy: &Arc<Policy>) -> Lease {
         let home = Home { slots: Arc::clone(self), policy: Arc::clone(policy), history: idle.history };
-        let Idle { sender, address, timer, since, .. } = idle;
-        Lease { sender, address, idle: Some(since.elapsed()), timer, home: Some(home) }
+        let Idle { sender, way: Way { address, tls }, timer, since, .. } = idle;
+        Lease { sender, address, tls, idle: Some(since.elapsed()), timer, home: Some(home) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -163,17 +171,18 @@ impl Idle {
 impl Home {
     /// Keeps a connection for the next exchange, or gives it to one who waits for it.
     pub(super) fn take_in(self, lease: Lease) {
-        let Lease { sender, address, timer, .. } = lease;
+        let Lease { sender, address, tls, timer, .. } = lease;
+        let way = Way { address, tls };
         let Self { slots, policy, mut history } = self;
         history.served = history.served.saturating_add(1);
         if history.is_over(&policy.pool) {
             return;
         }
         let (since, thread) = (Instant::now(), std::thread::current().id());
-        let idle = Idle { sender, address, timer, since, history, thread };
+        let idle = Idle { sender, way: way.clone(), timer, since, history, thread };
         let mut inner = slots.lock();
         inner.waiting.retain(|waiting| !waiting.sender.is_closed());
-        if let Some(place) = inner.waiting.iter().position(|waiting| waiting.address == address) {
+        if let Some(place) = inner.waiting.iter().position(|waiting| waiting.way == way) {
             let waiting = inner.waiting.remove(place);
             drop(inner);
             if let Some(waiting) = waiting {

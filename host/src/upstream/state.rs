@@ -3,6 +3,7 @@
 
 use super::limit::ClusterState;
 use super::record::Record;
+use super::streams::Streams;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::UpstreamMetrics;
 use std::collections::HashMap;
@@ -51,6 +52,8 @@ pub struct EndpointState {
     since: AtomicU64,
     /// Why it was out last. Written when it goes out, read by operators.
     reason: Mutex<String>,
+    /// The HTTP/2 connections to it.
+    pub(super) streams: Arc<Streams>,
 }
 
 /// What health checks say of an endpoint.
@@ -81,6 +84,7 @@ impl EndpointState {
             health: AtomicU8::new(Health::Unchecked as u8),
             since: AtomicU64::new(now()),
             reason: Mutex::default(),
+            streams: Arc::default(),
         }
     }
 

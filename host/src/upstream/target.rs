@@ -1,15 +1,18 @@
 //! The endpoint of one try, and the way to a connection to it.
 
 use super::cluster::Cluster;
-use super::connect::{Setup, connect};
+use super::connect::{ConnectError, Setup, connect};
 use super::limit::Limit;
 use super::member::Member;
 use super::pool::Lease;
-use super::slots::{Entry, Handed, Slot};
+use super::slots::{Entry, Handed, Slot, Way};
+use super::streams::{Dial, NoStream, Stream};
+use super::wire::Tls;
 use crate::config::limits;
 use crate::error::RequestError;
 use crate::timer::Timer;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -23,8 +26,8 @@ pub(super) struct Target<'a> {
 /// Why there is no connection.
 #[derive(Debug)]
 pub(super) enum OpenError {
-    /// The endpoint does not take one; for people to read.
-    Failed(String),
+    /// The endpoint does not take one.
+    Failed(ConnectError),
     /// None became free in time.
     TimedOut,
     /// Too many requests wait already.
@@ -63,9 +66,20 @@ impl<'a> Target<'a> {
     /// An idle connection that can be used at once.
     pub(super) fn reuse(&self, now: Instant) -> Option<Lease> {
         if self.cluster.policy().pool.rules_connections() {
-            return self.cluster.state().slots.reuse(self.address(), self.cluster.shared_policy());
+            return self.cluster.state().slots.reuse(&self.way(), self.cluster.shared_policy());
         }
-        Lease::reuse(self.address(), now)
+        match self.tls() {
+            None => Lease::reuse(self.address(), now),
+            Some(tls) => Lease::reuse_secure(self.address(), tls, now),
+        }
+    }
+
+    fn tls(&self) -> Option<&'a Arc<Tls>> {
+        self.cluster.wire()?.tls.as_ref()
+    }
+
+    fn way(&self) -> Way {
+        Way { address: self.address(), tls: self.tls().cloned() }
     }
 
     /// A connection that is made, or one that others are done with, within `limit`.
@@ -73,7 +87,7 @@ impl<'a> Target<'a> {
         let pool = &self.cluster.policy().pool;
         let connecting = limit.min(pool.connect_timeout.unwrap_or(limits::UPSTREAM_CONNECT));
         if !pool.rules_connections() {
-            let setup = Setup { keepalive: pool.keepalive, slot: None };
+            let setup = Setup { keepalive: pool.keepalive, tls: self.tls().cloned(), slot: None };
             return Lease::open(self.address(), connecting, setup).await.map_err(OpenError::Failed);
         }
         let state = self.cluster.state();
@@ -83,7 +97,7 @@ impl<'a> Target<'a> {
         };
         let deadline = Instant::now() + limit;
         let policy = self.cluster.shared_policy();
-        let handed = match state.slots.enter(self.address(), policy) {
+        let handed = match state.slots.enter(self.way(), policy) {
             Entry::Now(handed) => handed,
             Entry::Wait(receiver) => match timeout_at(deadline, receiver).await {
                 Ok(Ok(handed)) => handed,
@@ -96,12 +110,25 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// A stream on a connection that is there, or on one that is made, within `limit`.
+    pub(super) async fn open_stream(&self, limit: Duration) -> Result<Stream, OpenError> {
+        let pool = &self.cluster.policy().pool;
+        let connecting = pool.connect_timeout.unwrap_or(limits::UPSTREAM_CONNECT);
+        let dial = Dial { address: self.address(), tls: self.tls().cloned(), limit: connecting, pool: pool.clone() };
+        let opened = self.member.state.streams.open(dial, Instant::now() + limit).await;
+        opened.map_err(|error| match error {
+            NoStream::Failed(error) => OpenError::Failed(error),
+            NoStream::TimedOut => OpenError::TimedOut,
+        })
+    }
+
     async fn make(&self, slot: Slot, limit: Duration) -> Result<Lease, OpenError> {
         let policy = self.cluster.shared_policy();
         let home = self.cluster.state().slots.home(policy);
-        let setup = Setup { keepalive: policy.pool.keepalive, slot: Some(slot) };
-        let sender = connect(self.address(), limit, setup).await.map_err(OpenError::Failed)?;
-        Ok(Lease { sender, address: self.address(), idle: None, timer: Timer::default(), home: Some(home) })
+        let Way { address, tls } = self.way();
+        let setup = Setup { keepalive: policy.pool.keepalive, tls: tls.clone(), slot: Some(slot) };
+        let sender = connect(address, limit, setup).await.map_err(OpenError::Failed)?;
+        Ok(Lease { sender, address, tls, idle: None, timer: Timer::default(), home: Some(home) })
     }
 }
 
@@ -109,7 +136,12 @@ impl OpenError {
     /// What the request fails with.
     pub(super) fn of(self, target: &Target<'_>, limit: Duration) -> RequestError {
         match self {
-            Self::Failed(reason) => RequestError::ConnectFailed { endpoint: target.address().to_string(), reason },
+            Self::Failed(ConnectError::Handshake(reason)) => {
+                RequestError::HandshakeFailed { endpoint: target.address().to_string(), reason: reason.to_string() }
+            }
+            Self::Failed(error) => {
+                RequestError::ConnectFailed { endpoint: target.address().to_string(), reason: error.to_string() }
+            }
             Self::TimedOut => {
                 RequestError::Deadline { milliseconds: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
             }

@@ -61,7 +61,7 @@ mod tests {
     fn a_service_is_found_by_its_name_and_preferably_the_port() {
         let mut registry = Registry::new(Names::default());
         for upstream in ["a.example:443=10.0.0.1:1", "a.example:80=10.0.0.1:2", "b.example:8443=10.0.0.2:3"] {
-            registry.add_upstream(&Upstream::parse(upstream).unwrap());
+            registry.add_upstream(&Upstream::parse(upstream).unwrap(), &[]);
         }
         assert_eq!(endpoints(&registry, "a.example", 443), [([10, 0, 0, 1], 1).into()]);
         assert_eq!(endpoints(&registry, "b.example", 443), [([10, 0, 0, 2], 3).into()]);

@@ -66,15 +66,20 @@ impl Failure {
         if let Some(Denied(what)) = error.downcast_ref::<Denied>() {
             return Self { kind: FailureKind::Denied, message: format!("{what} is not granted{said}") };
         }
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => Self { kind: FailureKind::Deadline, message: format!("it ran too long{said}") },
-            Some(_) if memory_refused.is_some() => {
-                let wanted = memory_refused.unwrap_or_default();
-                let message = format!("it wanted {} MiB of memory{said}", wanted >> 20);
+        match (error.downcast_ref::<Trap>(), memory_refused) {
+            (Some(Trap::Interrupt), _) => {
+                Self { kind: FailureKind::Deadline, message: format!("it ran too long{said}") }
+            }
+            // With or without a trap: the engine's own words are about what the guest's allocator could not do.
+            (_, Some(wanted)) => {
+                let message = format!(
+                    "it wanted {} MiB of memory, more than it may have: `memory` in its Filter document grants more{said}",
+                    wanted >> 20
+                );
                 Self { kind: FailureKind::Memory, message }
             }
-            Some(trap) => Self { kind: FailureKind::Trap, message: format!("{trap}{said}") },
-            None => Self { kind: FailureKind::Trap, message: format!("{:#}{said}", error.root_cause()) },
+            (Some(trap), None) => Self { kind: FailureKind::Trap, message: format!("{trap}{said}") },
+            (None, None) => Self { kind: FailureKind::Trap, message: format!("{:#}{said}", error.root_cause()) },
         }
     }
 }

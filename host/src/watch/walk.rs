@@ -10,7 +10,7 @@ use std::time::SystemTime;
 /// Directories inside directories: deeper than anyone sorts manifests, and an end to loops of links.
 const MAX_DEPTH: usize = 16;
 /// Files of one tree: far above any real directory, far below what would make every look slow.
-const MAX_FILES: usize = 10_000;
+const MAX_FILES: usize = 100_000;
 
 /// What tells one state of a file from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -45,7 +45,7 @@ pub fn resolve(
     place: &Place,
     report: &mut Report<'_>,
 ) -> Vec<Target> {
-    super::listener_check::limit(written.len(), MOST, "backends", place, report);
+    super::shape::limit(written.len(), MOST, "backends", place, report);
     let mut targets = Vec::new();
     for (index, backend) in written.iter().enumerate() {
         let place = place.index(index);

@@ -1,7 +1,7 @@
 //! The filter CORS.
 
 use super::config::Cors as Written;
-use super::listener_check::limit;
+use super::shape::limit;
 use crate::code;
 use crate::cors::{Cors, Policy};
 use crate::header::is_token;

@@ -1,8 +1,8 @@
 //! Filters of rules and backends.
 
 use super::config::{Filter, HeaderModifier, HeaderValue, Redirect as WrittenRedirect, Rewrite as WrittenRewrite};
-use super::listener_check::{check_hostname, limit};
 use super::route::Context;
+use super::shape::{check_hostname, limit};
 use super::{cors, mirror, path};
 use crate::code;
 use crate::cors::Cors;

@@ -144,7 +144,7 @@ fn check_grpc_names(service: Option<&str>, method: Option<&str>, place: &Place, 
 }
 
 fn headers(written: &[Comparison], place: &Place, report: &mut Report<'_>) -> Vec<Condition> {
-    super::listener_check::limit(written.len(), MOST_COMPARISONS, "headers", place, report);
+    super::shape::limit(written.len(), MOST_COMPARISONS, "headers", place, report);
     check_names(written, place, report);
     let mut seen = BTreeSet::new();
     let mut conditions = Vec::new();
@@ -163,7 +163,7 @@ fn headers(written: &[Comparison], place: &Place, report: &mut Report<'_>) -> Ve
 }
 
 fn query(written: &[Comparison], place: &Place, report: &mut Report<'_>) -> Vec<Condition> {
-    super::listener_check::limit(written.len(), MOST_COMPARISONS, "query parameters", place, report);
+    super::shape::limit(written.len(), MOST_COMPARISONS, "query parameters", place, report);
     check_names(written, place, report);
     let mut conditions = Vec::new();
     for (index, parameter) in written.iter().enumerate() {

@@ -6,7 +6,7 @@
 //!
 //! | subject | where |
 //! |---|---|
-//! | rules go by precedence | [`matches`] ranks each block, [`attachment`] the host that it stands under |
+//! | rules go by precedence | [`mod@matches`] ranks each block, [`attachment`] the host that it stands under |
 //! | routes attach to listeners | [`parent`] reads what a route asks for, [`gateway`] what a listener allows, [`attachment`] brings both together |
 //! | a host belongs to one listener of a port | [`isolation`] |
 //! | filters | [`filter`] |
@@ -27,6 +27,7 @@ pub mod namespace;
 pub mod parent;
 pub mod path;
 pub mod route;
+pub mod shape;
 pub mod timing;
 
 pub use attachment::Parents;

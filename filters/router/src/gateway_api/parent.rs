@@ -35,7 +35,7 @@ pub enum Parent {
 /// Resolves the `parentRefs` of a route.
 pub fn resolve(written: &[ParentRef], naming: Naming<'_>, report: &mut Report<'_>) -> Vec<Parent> {
     let place = Place::spec().key("parentRefs");
-    super::listener_check::limit(written.len(), MOST, "parents", &place, report);
+    super::shape::limit(written.len(), MOST, "parents", &place, report);
     check_distinct(written, naming, &place, report);
     let one = |(index, parent)| resolve_one(index, parent, naming, &place.index(index), report);
     written.iter().enumerate().map(one).collect()

@@ -6,7 +6,7 @@
 use super::{ENDPOINT_SLICE, HostSchema, SERVICE, Scope, codes, compile, item};
 use crate::manifest::document::Document;
 use crate::manifest::nearest;
-use crate::upstream::registry::{Endpoint, Labels, Readiness, ServicePort};
+use crate::upstream::registry::{Endpoint, Labels, Protocol, Readiness, ServicePort};
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -41,6 +41,7 @@ struct Port {
     port: u16,
     target_port: Option<TargetPort>,
     protocol: Option<String>,
+    app_protocol: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -188,7 +189,12 @@ fn add_service(document: &Document, spec: &ServiceSpec, backends: &[&Backend<'_>
         }
         let mut seen = HashSet::new();
         endpoints.retain(|endpoint| seen.insert(endpoint.address));
-        ports.push(ServicePort { number: Some(port.port), name: port.name.clone(), endpoints });
+        ports.push(ServicePort {
+            number: Some(port.port),
+            name: port.name.clone(),
+            protocol: port.wire_protocol(),
+            endpoints,
+        });
         pointers.push(pointer);
     }
     scope.check_ports(document, &ports, &pointers);
@@ -238,6 +244,12 @@ fn endpoints(
 }
 
 impl Port {
+    /// The version of HTTP: what `appProtocol` says counts before what the name does.
+    fn wire_protocol(&self) -> Protocol {
+        let application = self.app_protocol.as_deref().and_then(Protocol::of_application);
+        application.or_else(|| Protocol::of_port_name(self.name.as_deref()?)).unwrap_or_default()
+    }
+
     /// The number that this port has in a slice. Names come first, as they do in a cluster; files written by hand often
     /// name the target instead, or nothing at all.
     fn number_in(&self, ports: &[SlicePort]) -> Option<u16> {

@@ -1,14 +1,13 @@
 //! The kinds that the host itself implements: `Service` with `EndpointSlice`, and `ServiceEntry` say which services
 //! there are and where; `DestinationRule` and `HealthCheck` how they are used. The result is the registry of upstreams.
 //!
-//! Host names are looked up while loading, on the thread that loads, and once: following DNS as it changes is not done
-//! here.
+//! Host names become the addresses that are known for them when the registry is built; whoever knows more later builds
+//! it anew.
 
 mod destination_rule;
 mod duration;
 mod health_check;
 mod kubernetes;
-mod resolve;
 mod service_entry;
 #[cfg(test)]
 mod tests;
@@ -18,8 +17,8 @@ use super::document::Document;
 use super::schema::Schema;
 use super::{codes, node};
 use crate::upstream::registry::{Registry, ServicePort};
-use resolve::Resolver;
 use serde::de::DeserializeOwned;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 /// A kind and the versions in which the host reads it.
@@ -51,24 +50,54 @@ pub fn claims(document: &Document) -> bool {
 }
 
 /// Adds the services that the documents describe; documents of other kinds are left alone.
-pub fn build(documents: &[Arc<Document>], registry: &mut Registry, diagnostics: &mut Diagnostics) {
-    let mut scope = Scope { registry, diagnostics, resolver: Resolver::default() };
+pub fn build(documents: &[Arc<Document>], registry: &mut Registry, names: &dyn LookUp, diagnostics: &mut Diagnostics) {
+    // Addresses are not in files.
+    let files: ReadFile<'_> = &mut |_| Err(std::io::ErrorKind::Unsupported.into());
+    let mut scope = Scope { documents, files, registry, diagnostics, names };
     kubernetes::add(documents, &mut scope);
     service_entry::add(documents, &mut scope);
 }
 
+/// Who knows the addresses of host names.
+pub trait LookUp {
+    /// The addresses of a name.
+    ///
+    /// # Errors
+    /// Why there are none, for people to read.
+    fn look_up(&self, name: &str) -> Result<Vec<std::net::IpAddr>, String>;
+}
+
+/// Policies name no addresses.
+struct Nowhere;
+
+impl LookUp for Nowhere {
+    fn look_up(&self, _: &str) -> Result<Vec<std::net::IpAddr>, String> {
+        Err("nobody looks it up".into())
+    }
+}
+
+/// Reads a file that a document names, such as a certificate.
+pub type ReadFile<'a> = &'a mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>;
+
 /// Says how the services are used, once all of them are known.
-pub fn apply_policies(documents: &[Arc<Document>], registry: &mut Registry, diagnostics: &mut Diagnostics) {
-    let mut scope = Scope { registry, diagnostics, resolver: Resolver::default() };
+pub fn apply_policies(
+    documents: &[Arc<Document>],
+    registry: &mut Registry,
+    files: ReadFile<'_>,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut scope = Scope { documents, registry, diagnostics, files, names: &Nowhere };
     destination_rule::apply(documents, &mut scope);
     health_check::apply(documents, &mut scope);
 }
 
 /// What all families of kinds work with.
 struct Scope<'a> {
+    documents: &'a [Arc<Document>],
+    files: ReadFile<'a>,
     registry: &'a mut Registry,
     diagnostics: &'a mut Diagnostics,
-    resolver: Resolver,
+    names: &'a dyn LookUp,
 }
 
 impl Scope<'_> {
@@ -138,9 +167,9 @@ impl Scope<'_> {
             self.error(document, codes::ENDPOINT_ADDRESS, pointer, message, Some(help));
             return Vec::new();
         }
-        self.resolver.look_up(address).unwrap_or_else(|reason| {
+        self.names.look_up(&address.to_ascii_lowercase()).unwrap_or_else(|reason| {
             let message = format!("`{address}` could not be resolved: {reason}");
-            let help = "the endpoint is left out until the next reload";
+            let help = "the endpoint is left out until the name has an address";
             self.warn(document, codes::UNRESOLVED, pointer, message, Some(help));
             Vec::new()
         })

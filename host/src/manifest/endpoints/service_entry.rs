@@ -4,7 +4,7 @@ mod rules;
 
 use super::{HostSchema, SERVICE_ENTRY, Scope, codes, compile, item};
 use crate::manifest::document::Document;
-use crate::upstream::registry::{Endpoint, Labels, ServicePort};
+use crate::upstream::registry::{Endpoint, Labels, Protocol, ServicePort};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -36,6 +36,7 @@ struct Spec {
 struct Port {
     number: u16,
     name: String,
+    protocol: Option<String>,
     target_port: Option<u16>,
 }
 
@@ -179,6 +180,8 @@ impl Port {
                 ..Endpoint::new(SocketAddr::new(*address, number))
             }));
         }
-        ServicePort { number: Some(self.number), name: Some(self.name.clone()), endpoints }
+        let written = self.protocol.as_deref().and_then(Protocol::of_application);
+        let protocol = written.or_else(|| Protocol::of_port_name(&self.name)).unwrap_or_default();
+        ServicePort { number: Some(self.number), name: Some(self.name.clone()), protocol, endpoints }
     }
 }

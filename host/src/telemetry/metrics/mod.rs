@@ -4,6 +4,7 @@
 //! Whoever counts on the hot path holds a handle ([`FilterMetrics`], [`UpstreamMetrics`], ...) that was made when a
 //! snapshot was loaded; the series vanish with the last copy of the handle, so old filter versions leave no trace.
 
+mod dns;
 mod endpoint;
 mod event;
 mod family;
@@ -14,6 +15,7 @@ mod process;
 mod request;
 mod upstream;
 
+pub use dns::DnsMetrics;
 pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
@@ -56,6 +58,7 @@ struct Families {
     channels: Live<ChannelKey, ChannelMetrics>,
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
     mirrors: MirrorMetrics,
+    dns: DnsMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
 }
@@ -71,6 +74,7 @@ impl Metrics {
             channels: Live::default(),
             subscriptions: Live::default(),
             mirrors: MirrorMetrics::register(&mut registry),
+            dns: DnsMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
         });
@@ -127,6 +131,11 @@ impl Metrics {
     pub fn subscription(&self, channel: &str, subscription: &str) -> Arc<SubscriptionMetrics> {
         let key = SubscriptionKey { channel: channel.to_owned(), subscription: subscription.to_owned() };
         self.families.subscriptions.handle(key)
+    }
+
+    /// Where look-ups of host names are counted.
+    pub fn dns(&self) -> &DnsMetrics {
+        &self.families.dns
     }
 
     /// The counters of copies of requests.

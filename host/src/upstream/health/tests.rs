@@ -1,7 +1,7 @@
 //! Against real servers on loopback.
 
 use super::super::policy::Probe;
-use super::super::registry::{Endpoint, Names, Registry, ServicePort};
+use super::super::registry::{Endpoint, Names, Protocol, Registry, ServicePort};
 use super::super::tests::harness::{OK, UNAVAILABLE, Upstream, closed_port};
 use super::*;
 use std::sync::Mutex;
@@ -45,7 +45,7 @@ fn http(path: &str) -> HealthCheck {
 fn checked(addresses: &[SocketAddr], check: HealthCheck) -> Cluster {
     let mut registry = Registry::new(Names::default());
     let endpoints = addresses.iter().map(|address| Endpoint::new(*address)).collect();
-    registry.add("shop".into(), vec![ServicePort { number: None, name: None, endpoints }]);
+    registry.add("shop".into(), vec![ServicePort { number: None, name: None, protocol: Protocol::Http1, endpoints }]);
     registry.set_checks("shop", vec![Arc::new(check)]);
     registry.find("shop", None).unwrap()
 }

@@ -5,7 +5,7 @@ use crate::config::Upstream;
 fn several_flags_for_one_name_add_endpoints() {
     let mut registry = Registry::new(Names::default());
     for text in ["a:80=127.0.0.1:1", "a:80=127.0.0.1:2", "a:81=127.0.0.1:3", "*=127.0.0.1:4", "*=127.0.0.1:5"] {
-        registry.add_upstream(&Upstream::parse(text).unwrap());
+        registry.add_upstream(&Upstream::parse(text).unwrap(), &[]);
     }
     let ports = |host: &str, port| {
         let cluster = registry.find(host, port)?;

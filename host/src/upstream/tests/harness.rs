@@ -2,7 +2,7 @@
 
 use crate::body::ProxyBody;
 use crate::upstream::policy::{Policy, PortPolicies, ServicePolicy};
-use crate::upstream::registry::{Cluster, Endpoint, Names, Registry, ServicePort};
+use crate::upstream::registry::{Cluster, Endpoint, Names, Protocol, Registry, ServicePort};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward};
 use crate::wasm::types::{RetryCondition, RetryPolicy};
@@ -203,8 +203,12 @@ pub(crate) fn cluster_with(addresses: impl IntoIterator<Item = SocketAddr>, poli
 }
 
 pub(crate) fn cluster_of(endpoints: Vec<Endpoint>, policy: Policy) -> Cluster {
+    cluster_speaking(Protocol::Http1, endpoints, policy)
+}
+
+pub(crate) fn cluster_speaking(protocol: Protocol, endpoints: Vec<Endpoint>, policy: Policy) -> Cluster {
     let mut registry = Registry::new(Names::default());
-    registry.add("shop".to_owned(), vec![ServicePort { number: None, name: None, endpoints }]);
+    registry.add("shop".to_owned(), vec![ServicePort { number: None, name: None, protocol, endpoints }]);
     let base = PortPolicies { all: Arc::new(policy), ..PortPolicies::default() };
     registry.set_policy("shop", ServicePolicy { base, subsets: Vec::new() });
     registry.find("shop", None).unwrap()
@@ -214,7 +218,8 @@ pub(crate) fn registry<const N: usize>(services: [(&str, Vec<SocketAddr>); N]) -
     let mut registry = Registry::new(Names::default());
     for (name, addresses) in services {
         let endpoints = addresses.into_iter().map(Endpoint::new).collect();
-        registry.add(name.to_owned(), vec![ServicePort { number: None, name: None, endpoints }]);
+        registry
+            .add(name.to_owned(), vec![ServicePort { number: None, name: None, protocol: Protocol::Http1, endpoints }]);
     }
     registry
 }

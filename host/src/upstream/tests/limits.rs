@@ -6,7 +6,7 @@ use crate::error::RequestError;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::limit::Limit;
 use crate::upstream::policy::{ConnectionPool, Policy, RetryBudget};
-use crate::upstream::registry::{Cluster, Endpoint, Names, Registry, ServicePort};
+use crate::upstream::registry::{Cluster, Endpoint, Names, Protocol, Registry, ServicePort};
 use crate::upstream::state::States;
 use crate::upstream::{ForwardPolicy, Forwarded, forward};
 use crate::wasm::types::RetryCondition as On;
@@ -279,8 +279,14 @@ async fn tries_are_counted_by_how_they_end() {
     let states = Arc::new(States::counted_in(metrics.clone()));
     let mut registry = Registry::with_states(Names::default(), states);
     let upstream = slow(100).await;
-    let service =
-        |address: SocketAddr| vec![ServicePort { number: None, name: None, endpoints: vec![Endpoint::new(address)] }];
+    let service = |address: SocketAddr| {
+        vec![ServicePort {
+            number: None,
+            name: None,
+            protocol: Protocol::Http1,
+            endpoints: vec![Endpoint::new(address)],
+        }]
+    };
     registry.add("well".into(), service(upstream.address));
     registry.add("gone".into(), service(closed_port().await));
     let (well, gone) = (registry.find("well", None).unwrap(), registry.find("gone", None).unwrap());

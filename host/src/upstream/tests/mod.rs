@@ -3,7 +3,9 @@
 mod connections;
 mod failing;
 pub(crate) mod harness;
+mod http2;
 mod limits;
 mod retries;
 mod streaming;
+mod tls;
 mod upgrades;

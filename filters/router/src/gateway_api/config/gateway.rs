@@ -1,32 +1,22 @@
-//! `Gateway` and `ReferenceGrant`.
+//! `Gateway`, as far as routes attach to it, and `ReferenceGrant`. The proxy itself reads the rest of a Gateway, and
+//! refuses fields that it does not have.
 
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The `spec` of a Gateway.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Gateway {
-    /// Who is to serve it: accepted without effect.
-    pub gateway_class_name: String,
     /// What it listens on.
     pub listeners: Vec<Listener>,
     /// The addresses that it asks for: accepted without effect.
     pub addresses: Vec<Address>,
-    /// Accepted without effect.
-    pub infrastructure: Option<Value>,
-    /// Which ListenerSets may add listeners: accepted without effect.
-    pub allowed_listeners: Option<Value>,
-    /// TLS of the whole Gateway; the proxy itself reads it.
-    pub tls: Option<Value>,
-    /// Accepted without effect.
-    pub default_scope: Option<String>,
 }
 
 /// One listener.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Listener {
     /// Its name, unique in the Gateway.
     pub name: String,
@@ -36,29 +26,13 @@ pub struct Listener {
     pub port: i64,
     /// HTTP, HTTPS, TLS, TCP or UDP.
     pub protocol: String,
-    /// How TLS ends.
-    pub tls: Option<ListenerTls>,
     /// Who may attach.
     pub allowed_routes: Option<AllowedRoutes>,
 }
 
-/// TLS of a listener, as far as it can be wrong.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ListenerTls {
-    /// Terminate when absent.
-    pub mode: Option<String>,
-    /// Certificates.
-    pub certificate_refs: Vec<Value>,
-    /// Options of some implementation.
-    pub options: BTreeMap<String, String>,
-    /// Whether clients must have a certificate: the proxy itself reads it.
-    pub frontend_validation: Option<Value>,
-}
-
 /// Who may attach to a listener.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct AllowedRoutes {
     /// From which namespaces; the Gateway's own when absent.
     pub namespaces: Option<RouteNamespaces>,
@@ -68,7 +42,7 @@ pub struct AllowedRoutes {
 
 /// Namespaces whose routes may attach.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RouteNamespaces {
     /// All, Selector or Same; Same when absent.
     pub from: Option<String>,
@@ -78,7 +52,7 @@ pub struct RouteNamespaces {
 
 /// Labels that must be there.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Selector {
     /// With these values.
     pub match_labels: BTreeMap<String, String>,
@@ -88,7 +62,7 @@ pub struct Selector {
 
 /// What one label must be.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Expression {
     /// The label.
     pub key: String,
@@ -100,7 +74,7 @@ pub struct Expression {
 
 /// A kind of route.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RouteKind {
     /// The Gateway API's when absent.
     pub group: Option<String>,
@@ -110,7 +84,7 @@ pub struct RouteKind {
 
 /// An address that a Gateway asks for.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Address {
     /// IPAddress when absent.
     #[serde(rename = "type")]

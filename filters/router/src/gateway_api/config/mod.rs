@@ -12,7 +12,7 @@ pub use filter::{
     Cors, ExtensionRef, Filter, Fraction, HeaderModifier, HeaderValue, Mirror, PathModifier, Redirect, Rewrite,
 };
 pub use gateway::{
-    Address, AllowedRoutes, Expression, Gateway, GrantFrom, GrantTo, Listener, ListenerTls, ReferenceGrant, RouteKind,
+    Address, AllowedRoutes, Expression, Gateway, GrantFrom, GrantTo, Listener, ReferenceGrant, RouteKind,
     RouteNamespaces, Selector,
 };
 pub use grpc::{GrpcMatch, GrpcMethod, GrpcRoute, GrpcRule};

@@ -8,6 +8,9 @@ mod resolve;
 mod select;
 #[cfg(test)]
 mod tests;
+mod tls;
+#[cfg(test)]
+mod tls_tests;
 mod written;
 
 use super::{DESTINATION_RULE, HostSchema, Scope, codes, compile, item};

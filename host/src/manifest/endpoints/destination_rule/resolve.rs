@@ -1,11 +1,14 @@
 //! Turns a traffic policy as it is written into one that is used, and says what is wrong with it.
 
 use super::super::{Scope, codes, duration, item};
-use super::balancing;
 use super::written::{self, Parts, TrafficPolicy};
+use super::{balancing, tls};
 use crate::manifest::document::Document;
-use crate::upstream::policy::{Balancing, ConnectionPool, Keepalive, OutlierDetection, Policy, RetryBudget, Warmup};
+use crate::upstream::policy::{
+    Balancing, ConnectionPool, Http2Upgrade, Keepalive, OutlierDetection, Policy, RetryBudget, TlsSettings, Warmup,
+};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The parts of a policy that are given.
@@ -15,6 +18,14 @@ pub(super) struct Resolved {
     pub(super) pool: Option<ConnectionPool>,
     pub(super) outlier: Option<OutlierDetection>,
     pub(super) retry_budget: Option<RetryBudget>,
+    pub(super) tls: Option<Encryption>,
+}
+
+/// Whether TLS is spoken.
+#[derive(Debug, Clone)]
+pub(super) enum Encryption {
+    Off,
+    On(Arc<TlsSettings>),
 }
 
 /// A traffic policy with those for single ports.
@@ -69,6 +80,7 @@ impl Resolved {
             pool: self.pool.clone().or_else(|| base.pool.clone()),
             outlier: self.outlier.clone().or_else(|| base.outlier.clone()),
             retry_budget: self.retry_budget.or(base.retry_budget),
+            tls: self.tls.clone().or_else(|| base.tls.clone()),
         }
     }
 
@@ -76,7 +88,11 @@ impl Resolved {
     pub(super) fn policy(&self) -> Policy {
         let (balancer, warmup) = self.balancing.clone().unwrap_or_default();
         let (pool, outlier) = (self.pool.clone().unwrap_or_default(), self.outlier.clone());
-        Policy { balancer, warmup, pool, outlier, retry_budget: self.retry_budget }
+        let tls = match &self.tls {
+            Some(Encryption::On(settings)) => Some(Arc::clone(settings)),
+            Some(Encryption::Off) | None => None,
+        };
+        Policy { balancer, warmup, pool, outlier, retry_budget: self.retry_budget, tls }
     }
 }
 
@@ -117,15 +133,18 @@ fn parts(written: &Parts, place: &mut Place<'_, '_>) -> Resolved {
             percent: written.percent.unwrap_or(20.0),
             minimum: written.min_retry_concurrency.unwrap_or(3),
         }),
+        tls: written
+            .tls
+            .as_ref()
+            .map(|written| tls::resolve(written, &mut place.field("tls")).map_or(Encryption::Off, Encryption::On)),
     }
 }
 
 /// What would change how bytes are sent cannot be left out silently.
 fn refuse_unsupported(written: &Parts, place: &mut Place<'_, '_>) {
-    let mode = written.tls.as_ref().and_then(|tls| tls.mode.as_deref());
-    if let Some(mode) = mode.filter(|mode| *mode != "DISABLE") {
-        let message = format!("TLS to upstreams (mode {mode}) is not supported");
-        place.field("tls").error(codes::POLICY_UNSUPPORTED, &message, "write `mode: DISABLE`, or remove `tls`");
+    if written.tls.as_ref().is_some_and(|tls| tls.ca_crl.is_some()) {
+        let message = "`caCrl` is not supported: revocation lists of servers are not looked at";
+        place.field("tls").field("caCrl").error(codes::POLICY_UNSUPPORTED, message, "remove it");
     }
     for (name, given) in [("tunnel", &written.tunnel), ("proxyProtocol", &written.proxy_protocol)] {
         if given.is_some() {
@@ -163,15 +182,14 @@ fn pool(written: &written::ConnectionPool, place: &mut Place<'_, '_>) -> Connect
     pool.max_requests_per_connection = limit(http.max_requests_per_connection);
     pool.max_retries = limit(http.max_retries);
     pool.idle_timeout = place.duration("idleTimeout", http.idle_timeout.as_ref(), Duration::ZERO).or(pool.idle_timeout);
-    let help = "upstreams are spoken to in HTTP/1.1";
-    let upgrades = http.h2_upgrade_policy.as_deref() == Some("UPGRADE");
-    let ignored = [
-        ("h2UpgradePolicy", upgrades),
-        ("useClientProtocol", http.use_client_protocol == Some(true)),
-        ("maxConcurrentStreams", limit(http.max_concurrent_streams).is_some()),
-    ];
-    for (name, _) in ignored.into_iter().filter(|(_, given)| *given) {
-        place.field(name).warn(codes::POLICY_WITHOUT_EFFECT, &format!("`{name}` has no effect"), help);
+    pool.max_streams = limit(http.max_concurrent_streams);
+    if http.h2_upgrade_policy.as_deref() == Some("UPGRADE") {
+        pool.http2_upgrade = Http2Upgrade::Always;
+    }
+    if http.use_client_protocol == Some(true) {
+        let help = "upstreams are spoken to as their port and `h2UpgradePolicy` say, whatever the client speaks";
+        let message = "`useClientProtocol` has no effect";
+        place.field("useClientProtocol").warn(codes::POLICY_WITHOUT_EFFECT, message, help);
     }
     if let Some(pings) = &http.http2_keep_alive {
         let mut place = place.field("http2KeepAlive");

@@ -1,12 +1,14 @@
 //! Rules against a registry of three services.
 
 use super::super::tests::registry_of;
-use crate::upstream::policy::{Balancing, ConnectionPool, HashKey, HashTable, OutlierDetection, Policy, RetryBudget};
+use crate::upstream::policy::{
+    Balancing, ConnectionPool, HashKey, HashTable, Http2Upgrade, OutlierDetection, Policy, RetryBudget,
+};
 use crate::upstream::registry::Registry;
 use crate::wasm::types::Destination;
 use std::time::Duration;
 
-const SERVICES: &str = "\
+pub(super) const SERVICES: &str = "\
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: services}
@@ -18,7 +20,7 @@ spec:
 ";
 
 /// A rule on its own first line, so that places are `LINE:COLUMN` of the spec from line 14 on.
-fn rule(name: &str, namespace: &str, spec: &str) -> String {
+pub(super) fn rule(name: &str, namespace: &str, spec: &str) -> String {
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {spec}\n"
     )
@@ -28,7 +30,7 @@ fn with(rules: &[String]) -> (Registry, Vec<String>) {
     registry_of(&(SERVICES.to_owned() + &rules.concat()))
 }
 
-fn policy(registry: &Registry, host: &str, port: u16, subset: Option<&str>) -> Policy {
+pub(super) fn policy(registry: &Registry, host: &str, port: u16, subset: Option<&str>) -> Policy {
     let destination = Destination { host: host.into(), port: Some(port), subset: subset.map(str::to_owned) };
     registry.resolve(&destination).unwrap().policy().clone()
 }
@@ -39,7 +41,8 @@ fn every_field_comes_to_what_it_says() {
       loadBalancer: {consistentHash: {httpHeaderName: x-user, maglev: {tableSize: 101}}},
       connectionPool: {
         tcp: {maxConnections: 10, connectTimeout: 1.5s, maxConnectionDuration: 1h, idleTimeout: 5m, tcpKeepalive: {probes: 3, time: 60s}},
-        http: {http1MaxPendingRequests: 2, http2MaxRequests: 20, maxRequestsPerConnection: 100, maxRetries: 4, idleTimeout: 20s}},
+        http: {http1MaxPendingRequests: 2, http2MaxRequests: 20, maxRequestsPerConnection: 100, maxRetries: 4, idleTimeout: 20s,
+        maxConcurrentStreams: 50, h2UpgradePolicy: UPGRADE}},
       outlierDetection: {consecutive5xxErrors: 0, consecutiveGatewayErrors: 2, interval: 1s, baseEjectionTime: 2s, maxEjectionPercent: 50,
         minHealthPercent: 30, splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailures: 7},
       retryBudget: {percent: 30, minRetryConcurrency: 5}}}";
@@ -61,6 +64,8 @@ fn every_field_comes_to_what_it_says() {
         max_requests: Some(20),
         max_requests_per_connection: Some(100),
         max_retries: Some(4),
+        max_streams: Some(50),
+        http2_upgrade: Http2Upgrade::Always,
     };
     assert_eq!(policy.pool, expected);
     let expected = OutlierDetection {
@@ -206,7 +211,6 @@ fn what_is_wrong_is_said_at_its_place() {
             "{host: shop, trafficPolicy: {connectionPool: {tcp: {connectTimeout: soon}}}}",
             "13:75: error[SG0522]: `soon` is not a duration",
         ),
-        ("{host: shop, trafficPolicy: {tls: {mode: SIMPLE}}}", "13:36: error[SG0523]: TLS to upstreams (mode SIMPLE)"),
         ("{host: shop, trafficPolicy: {tunnel: {targetHost: a}}}", "13:36: error[SG0523]: `tunnel`"),
         ("{host: shop, subsets: [{name: V1}]}", "13:37: error[SG0522]: `V1` is not a name"),
         ("{host: shop, subsets: [{name: a}, {name: a}]}", "13:48: error[SG0521]: subset `a` is given before"),

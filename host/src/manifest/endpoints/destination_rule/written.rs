@@ -199,8 +199,17 @@ pub(super) struct OutlierDetection {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Tls {
     pub(super) mode: Option<String>,
+    pub(super) client_certificate: Option<String>,
+    pub(super) private_key: Option<String>,
+    pub(super) ca_certificates: Option<String>,
+    pub(super) ca_crl: Option<String>,
+    pub(super) credential_name: Option<String>,
+    pub(super) subject_alt_names: Option<Vec<String>>,
+    pub(super) sni: Option<String>,
+    pub(super) insecure_skip_verify: Option<bool>,
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,163 @@
+//! One try over HTTP/2, where requests share a connection.
+
+use super::attempt::{Answered, Clock, Failure, copy, of_body};
+use super::response;
+use super::retry::Fault;
+use super::streams::Stream;
+use super::target::Target;
+use crate::body::{BodyError, ProxyBody};
+use crate::config::limits;
+use crate::error::RequestError;
+use crate::timer::Timer;
+use bytes::Bytes;
+use h2::Reason;
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+/// Sends the request to the endpoint on a stream of its own. What the endpoint says that it has not looked at is sent
+/// again on another connection, which does not count as a try.
+pub(super) async fn attempt(
+    target: Target<'_>,
+    mut request: Request<ProxyBody>,
+    clock: Clock,
+) -> Result<Answered, Failure> {
+    let failed = follow_upload(&mut request);
+    let mut late = clock.late(super::attempt::watch_upload(&mut request));
+    let mut timer = Timer::default();
+    let mut sendings = 0;
+    loop {
+        sendings += 1;
+        let mut stream = super::attempt::open_stream(target, clock, &mut request).await?;
+        let spare = copy(&request);
+        let (first, repeatable) = (stream.first, request.method().is_idempotent());
+        let mut sending = pin!(stream.sender.try_send_request(request));
+        let sent = poll_fn(|context| match sending.as_mut().poll(context) {
+            Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| Some(Box::new(error)))),
+            Poll::Pending if late.passed(context, &mut timer) => Poll::Ready(Err(None)),
+            Poll::Pending => Poll::Pending,
+        });
+        let mut error = match sent.await {
+            Ok(received) => return Ok(answered(received, stream)),
+            Err(None) => return Err(clock.passed()),
+            Err(Some(error)) => error,
+        };
+        if let Some(error) = failed.as_ref().and_then(|failed| failed.get()) {
+            return Err(Failure { error: error.clone(), fault: Fault::Final, unsent: None });
+        }
+        let unsent = error.take_message();
+        let end = End::of(&error.into_error(), unsent.is_some());
+        // A close that crosses the request on its way: what is idempotent may be repeated (RFC 9110, section 9.2.2).
+        let unlucky = end == End::Lost && !first && repeatable;
+        match unsent.or(spare) {
+            Some(again) if (end == End::Unseen || unlucky) && sendings < limits::UPSTREAM_H2_SENDINGS => {
+                request = again;
+            }
+            again => return Err(end.failure(target.address(), again)),
+        }
+    }
+}
+
+fn answered(response: http::Response<hyper::body::Incoming>, stream: Stream) -> Answered {
+    Answered { response: response.map(|incoming| response::body_of_stream(incoming, stream)), upgrade: None }
+}
+
+/// How a stream ended that brought no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The connection was closing, and the request was not looked at (RFC 9113, sections 6.8 and 8.7).
+    Unseen,
+    /// The endpoint refused the stream, and did not look at it either.
+    Refused,
+    /// The endpoint reset the stream.
+    Reset(Reason),
+    /// The connection ended.
+    Lost,
+    /// What came was no HTTP/2.
+    Invalid(Reason),
+}
+
+impl End {
+    fn of(error: &hyper::Error, unsent: bool) -> Self {
+        let Some(cause) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>()) else {
+            return if unsent { Self::Unseen } else { Self::Lost };
+        };
+        match cause.reason() {
+            Some(Reason::REFUSED_STREAM) if cause.is_remote() => Self::Refused,
+            Some(_) if unsent || (cause.is_go_away() && cause.is_remote()) => Self::Unseen,
+            Some(reason) if cause.is_remote() => Self::Reset(reason),
+            Some(reason) => Self::Invalid(reason),
+            None if unsent => Self::Unseen,
+            None => Self::Lost,
+        }
+    }
+
+    /// `again` is the request, when it may be sent once more: only what nobody has looked at is handed back.
+    fn failure(self, endpoint: SocketAddr, again: Option<Request<ProxyBody>>) -> Failure {
+        let endpoint = endpoint.to_string();
+        let again = again.map(Box::new);
+        match self {
+            Self::Unseen => {
+                Failure { error: RequestError::Reset { endpoint }, fault: Fault::ResetBeforeRequest, unsent: again }
+            }
+            Self::Refused => {
+                let reason = Reason::REFUSED_STREAM.description().to_owned();
+                Failure { error: RequestError::StreamReset { endpoint, reason }, fault: Fault::Refused, unsent: again }
+            }
+            Self::Reset(reason) => {
+                let reason = reason.description().to_owned();
+                Failure { error: RequestError::StreamReset { endpoint, reason }, fault: Fault::Reset, unsent: None }
+            }
+            Self::Lost => Failure { error: RequestError::Reset { endpoint }, fault: Fault::Reset, unsent: None },
+            Self::Invalid(reason) => {
+                let reason = reason.description().to_owned();
+                Failure { error: RequestError::BadResponse { endpoint, reason }, fault: Fault::Reset, unsent: None }
+            }
+        }
+    }
+}
+
+/// Keeps why a body that streams broke: HTTP/2 only tells that its stream was reset.
+fn follow_upload(request: &mut Request<ProxyBody>) -> Option<Arc<OnceLock<RequestError>>> {
+    if request.body().is_known() {
+        return None;
+    }
+    let failed = Arc::new(OnceLock::new());
+    let body = std::mem::replace(request.body_mut(), ProxyBody::empty());
+    *request.body_mut() = ProxyBody::stream(Followed { body, failed: Arc::clone(&failed) });
+    Some(failed)
+}
+
+struct Followed {
+    body: ProxyBody,
+    failed: Arc<OnceLock<RequestError>>,
+}
+
+impl Body for Followed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Err(error)) = &frame {
+            // A body breaks once.
+            let _ = self.failed.set(of_body(error));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
