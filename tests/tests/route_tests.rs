@@ -1,5 +1,4 @@
 //! `sluice test`: what a configuration would do with requests is tested without a socket.
-#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 #![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 
 use serde_json::Value;
