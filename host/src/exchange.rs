@@ -67,7 +67,6 @@ struct Received {
     target: PathAndQuery,
     user_agent: Option<HeaderValue>,
     started: Instant,
-    time: SystemTime,
 }
 
 /// What became of it.
@@ -137,7 +136,6 @@ impl Handler for Exchange {
             target: head.path_and_query.clone(),
             user_agent: head.headers.get(USER_AGENT).cloned(),
             started: Instant::now(),
-            time: head.received,
         };
         let snapshot = self.snapshot.load_full();
         let call = Call::of(&head.method, &head.headers);
@@ -391,7 +389,7 @@ impl Drop for Run {
         let head_only = head.method == Method::HEAD;
         self.exchange.telemetry.finish(&AccessRecord {
             id: head.id,
-            time: received.time,
+            time: head.received,
             peer: head.peer,
             method: &head.method,
             scheme: head.scheme.as_str(),

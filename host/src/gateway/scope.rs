@@ -3,19 +3,12 @@
 use super::files::Files;
 use super::plan::Memory;
 use crate::manifest::endpoints::Kind;
-use crate::manifest::schema::Schema;
-use crate::manifest::{Diagnostic, Diagnostics, Document, Severity, codes};
+use crate::manifest::{Diagnostics, Document, Severity};
 use serde::de::DeserializeOwned;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-/// A schema of the host's own, compiled at first use.
-pub(super) type HostSchema = LazyLock<Result<Schema, Box<Diagnostic>>>;
-
-pub(super) fn compile(owner: &str, text: &str) -> Result<Schema, Box<Diagnostic>> {
-    // The text is a part of the program; the tests compile it.
-    Schema::compile(owner, serde_json::from_str(text).unwrap_or_default())
-}
+pub(super) use crate::manifest::endpoints::{HostSchema, compile};
 
 /// All documents, and where findings go.
 pub(super) struct Scope<'a> {
@@ -29,20 +22,7 @@ pub(super) struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// All documents of a kind that fit its schema, in the form that is read.
     pub(super) fn read<T: DeserializeOwned>(&mut self, kind: Kind, schema: &HostSchema) -> Vec<(&'a Document, T)> {
-        let mut read = Vec::new();
-        let documents: &'a [Arc<Document>] = self.documents;
-        for document in documents.iter().filter(|document| kind.is_of(document)) {
-            match &**schema {
-                Ok(schema) if !schema.check(document, self.diagnostics) => continue,
-                Ok(_) => {}
-                Err(error) => self.diagnostics.push(Diagnostic::clone(error)),
-            }
-            match serde_json::from_value(document.value.clone()) {
-                Ok(value) => read.push((&**document, value)),
-                Err(error) => self.error(document, codes::WRONG_TYPE, "/spec", error.to_string(), None),
-            }
-        }
-        read
+        kind.read(self.documents, schema, self.diagnostics)
     }
 
     pub(super) fn error(
@@ -77,9 +57,6 @@ impl<'a> Scope<'a> {
         help: Option<&str>,
     ) {
         let diagnostic = document.diagnostic(severity, code, pointer, message);
-        self.diagnostics.push(match help {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic,
-        });
+        self.diagnostics.push(diagnostic.with_help(help));
     }
 }

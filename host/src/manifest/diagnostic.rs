@@ -111,6 +111,15 @@ impl Diagnostic {
         self
     }
 
+    /// Says what to do, where there is something to say.
+    #[must_use]
+    pub fn with_help(self, help: Option<impl Into<String>>) -> Self {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
+    }
+
     /// Adds what belongs to it.
     #[must_use]
     pub fn related(mut self, message: impl Into<String>, location: Option<Location>) -> Self {

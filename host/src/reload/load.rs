@@ -409,10 +409,7 @@ fn translate(
         Some(document) => document.diagnostic(severity, &said.code, &said.pointer, said.message),
         None => Diagnostic::new(severity, &said.code, said.message).at(manifest::Location::file(&component.path)),
     };
-    match said.help {
-        Some(help) => diagnostic.help(help),
-        None => diagnostic,
-    }
+    diagnostic.with_help(said.help)
 }
 
 fn report_unclaimed(documents: &[Arc<Document>], components: &[Component], diagnostics: &mut Diagnostics) {

@@ -108,19 +108,7 @@ impl Scope<'_> {
         kind: Kind,
         schema: &Result<Schema, Box<super::Diagnostic>>,
     ) -> Vec<(&'d Document, T)> {
-        let mut read = Vec::new();
-        for document in documents.iter().filter(|document| kind.is_of(document)) {
-            match schema {
-                Ok(schema) if !schema.check(document, self.diagnostics) => continue,
-                Ok(_) => {}
-                Err(error) => self.diagnostics.push(super::Diagnostic::clone(error)),
-            }
-            match serde_json::from_value(document.value.clone()) {
-                Ok(value) => read.push((&**document, value)),
-                Err(error) => self.error(document, codes::WRONG_TYPE, "/spec", error.to_string(), None),
-            }
-        }
-        read
+        kind.read(documents, schema, self.diagnostics)
     }
 
     fn error(&mut self, document: &Document, code: &str, pointer: &str, message: String, help: Option<&str>) {
@@ -141,10 +129,7 @@ impl Scope<'_> {
         help: Option<&str>,
     ) {
         let diagnostic = document.diagnostic(severity, code, pointer, message);
-        self.diagnostics.push(match help {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic,
-        });
+        self.diagnostics.push(diagnostic.with_help(help));
     }
 
     /// The addresses of an endpoint: an IP address, or a host name where those are allowed.
@@ -191,6 +176,31 @@ impl Scope<'_> {
 }
 
 impl Kind {
+    /// All documents of this kind that fit its schema, in the form that is read; what does not fit is reported.
+    pub fn read<'d, T: DeserializeOwned>(
+        self,
+        documents: &'d [Arc<Document>],
+        schema: &Result<Schema, Box<super::Diagnostic>>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<(&'d Document, T)> {
+        let mut read = Vec::new();
+        for document in documents.iter().filter(|document| self.is_of(document)) {
+            match schema {
+                Ok(schema) if !schema.check(document, diagnostics) => continue,
+                Ok(_) => {}
+                Err(error) => diagnostics.push(super::Diagnostic::clone(error)),
+            }
+            match serde_json::from_value(document.value.clone()) {
+                Ok(value) => read.push((&**document, value)),
+                Err(error) => {
+                    let wrong = document.diagnostic(Severity::Error, codes::WRONG_TYPE, "/spec", error.to_string());
+                    diagnostics.push(wrong);
+                }
+            }
+        }
+        read
+    }
+
     /// Whether a document is of this kind, in a version that the host reads.
     pub fn is_of(self, document: &Document) -> bool {
         document.is(self.group, self.kind) && self.versions.contains(&document.version.as_str())
@@ -198,9 +208,10 @@ impl Kind {
 }
 
 /// A schema of the host's own, compiled at first use.
-type HostSchema = LazyLock<Result<Schema, Box<super::Diagnostic>>>;
+pub type HostSchema = LazyLock<Result<Schema, Box<super::Diagnostic>>>;
 
-fn compile(owner: &str, text: &str) -> Result<Schema, Box<super::Diagnostic>> {
+/// Compiles a schema of the host's own.
+pub fn compile(owner: &str, text: &str) -> Result<Schema, Box<super::Diagnostic>> {
     // The text is a part of the program; the tests compile it.
     Schema::compile(owner, serde_json::from_str(text).unwrap_or_default())
 }
