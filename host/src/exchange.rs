@@ -216,7 +216,8 @@ impl Run {
                 }
                 Step::End => return self.pass_through().await,
                 Step::Publish(publications, answer) => {
-                    self.exchange.channels.publish_all(publications).map_err(|error| of_publish(&error))?;
+                    let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
+                    published.map_err(|error| of_publish(&error))?;
                     return Ok(answer);
                 }
                 Step::InspectBody(max) => {
@@ -424,13 +425,11 @@ pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
 }
 
 fn of_publish(error: &PublishError) -> RequestError {
-    let channel = match error {
-        PublishError::UnknownChannel { channel }
-        | PublishError::Invalid { channel, .. }
-        | PublishError::Full { channel, .. }
-        | PublishError::Draining { channel } => channel.clone(),
-    };
-    RequestError::Publish { channel, reason: error.to_string() }
+    let (channel, reason) = (error.channel().to_owned(), error.to_string());
+    match error {
+        PublishError::NoSpace { .. } => RequestError::StorageFull { channel, reason },
+        _ => RequestError::Publish { channel, reason },
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::config::{AdminAddress, Settings, Watch as WatchSetting};
 use crate::connection::Timeouts;
 use crate::deliver::{EventChain, Upstreams};
 use crate::drain::{Drain, Drained};
-use crate::event::Channels;
+use crate::event::{Channels, Stores};
 use crate::exchange::Exchange;
 use crate::listener::Listeners;
 use crate::manifest::{self, Diagnostics};
@@ -69,7 +69,7 @@ impl Proxy {
         let Some(Loaded { snapshot, channels: specs, listeners }) = first.filter(|_| !diagnostics.has_errors()) else {
             return Err(StartError::Refused(Box::new(diagnostics)));
         };
-        let (channels, dispatcher) = Channels::new();
+        let (channels, dispatcher) = Channels::new(Stores::default());
         channels.apply(specs);
         let exchange = Exchange::new(snapshot, Arc::clone(&channels), telemetry.clone(), settings.request_body);
         let exchange = Arc::new(exchange);

@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// `knativeerrordata` holds at most 1,024 characters of base64, which 768 bytes become.
@@ -53,18 +53,31 @@ struct Failure {
 enum End {
     Delivered,
     Failed(Failure),
-    /// The subscription is gone.
+    /// The subscription is gone, or what is left is the next process's.
     Abandoned,
 }
 
 impl<T: Transport> Courier<T> {
-    /// Delivers an event, or gives it to the dead letter sink, or drops it. Counts what became of it.
-    pub(super) async fn deliver(&self, event: &Event) {
+    /// Delivers an event, or gives it to the dead letter sink, or drops it. Counts what became of it, and says whether it
+    /// is done with.
+    pub(super) async fn deliver(&self, event: &Event) -> bool {
+        let counters = &self.subscription.counters;
+        let counter = match self.settle(event).await {
+            Some(counter) => counter,
+            None if self.subscription.durable => return false,
+            None => &counters.dropped,
+        };
+        count(counter);
+        true
+    }
+
+    /// What became of an event; none when its delivery was abandoned.
+    async fn settle(&self, event: &Event) -> Option<&AtomicU64> {
         let spec = self.subscription.spec.load_full();
         let counters = &self.subscription.counters;
         let failure = match self.persist(&spec, event, Leg::Whole).await {
-            End::Delivered => return count(&counters.delivered),
-            End::Abandoned => return count(&counters.dropped),
+            End::Delivered => return Some(&counters.delivered),
+            End::Abandoned => return None,
             End::Failed(failure) => failure,
         };
         let Some(sink) = spec.dead_letter_sink.as_deref() else {
@@ -73,18 +86,18 @@ impl<T: Transport> Courier<T> {
                 &failure,
                 "the event was dropped: it cannot be delivered and there is no dead letter sink",
             );
-            return count(&counters.dropped);
+            return Some(&counters.dropped);
         };
         let mut letter = event.clone();
         set_extension(&mut letter, "knativeerrordest", failure.uri.clone());
         set_extension(&mut letter, "knativeerrorcode", failure.code.to_string());
         set_extension(&mut letter, "knativeerrordata", BASE64_STANDARD.encode(&failure.data));
         match self.persist(&spec, &letter, Leg::DeadLetter(sink)).await {
-            End::Delivered => count(&counters.dead_lettered),
-            End::Abandoned => count(&counters.dropped),
+            End::Delivered => Some(&counters.dead_lettered),
+            End::Abandoned => None,
             End::Failed(failure) => {
                 self.warn(event, &failure, "the event was dropped: the dead letter sink does not take it");
-                count(&counters.dropped);
+                Some(&counters.dropped)
             }
         }
     }
@@ -117,7 +130,9 @@ impl<T: Transport> Courier<T> {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.subscription.gone.cancelled() => {
-                    self.warn(event, &failure, "the event was dropped: it failed, and its subscription is gone");
+                    if !self.subscription.durable {
+                        self.warn(event, &failure, "the event was dropped: it failed, and its subscription is gone");
+                    }
                     return End::Abandoned;
                 }
             }
@@ -176,7 +191,7 @@ impl<T: Transport> Courier<T> {
             max_body: REPLY_SIZE,
         };
         let outcome = if let Some(channel) = self.channels.at(uri) {
-            Ok(answer(self.channels.relay(channel, event.clone())))
+            Ok(answer(self.channels.relay(channel, event.clone()).await))
         } else {
             let sent = tokio::time::timeout(spec.timeout, self.transport.send(post)).await;
             sent.unwrap_or(Err(CallError::Deadline))
@@ -235,7 +250,8 @@ fn answer(published: Result<(), PublishError>) -> CallResponse {
             let status = match error {
                 PublishError::UnknownChannel { .. } => 404,
                 PublishError::Invalid { .. } => 400,
-                PublishError::Full { .. } | PublishError::Draining { .. } => 503,
+                PublishError::NoSpace { .. } => 507,
+                PublishError::Full { .. } | PublishError::Draining { .. } | PublishError::Unavailable { .. } => 503,
             };
             (status, error.to_string())
         }
@@ -254,6 +270,6 @@ fn describe(error: CallError) -> &'static str {
     }
 }
 
-fn count(counter: &std::sync::atomic::AtomicU64) {
+fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -4,6 +4,8 @@
 //! kept here once more so that another filter in its place cannot make the host deliver to nonsense.
 
 use super::backoff::{Backoff, LONGEST_WAIT, Policy};
+use super::store::StoreChoice;
+use super::tuning::{self, Ordering};
 use crate::upstream::registry::Names;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
@@ -34,6 +36,8 @@ pub struct ChannelSpec {
     pub name: String,
     /// The host of its address. What is delivered there goes into the channel without leaving the process.
     pub address: String,
+    /// Where its events are kept, where a document says so.
+    pub store: Option<StoreChoice>,
     /// In the order of the documents.
     pub subscriptions: Vec<SubscriptionSpec>,
 }
@@ -57,6 +61,10 @@ pub struct SubscriptionSpec {
     pub timeout: Duration,
     /// The content mode that is asked for: `binary` or `json`.
     pub format: Option<String>,
+    /// Deliveries at a time, those that wait for their next try included; at least one.
+    pub concurrency: usize,
+    /// Which events wait for one another.
+    pub ordering: Ordering,
 }
 
 /// A field of a document that cannot be used.
@@ -81,7 +89,11 @@ pub fn resolve(names: &Names, documents: &[Document<'_>]) -> Result<Vec<ChannelS
         let Some(spec) = read::<ChannelFields>(document, &mut problems) else { continue };
         let name = full_name(document.namespace, document.name);
         let address = channel_address(names, document.namespace, document.name);
-        let channel = ChannelSpec { name: name.clone(), address, subscriptions: Vec::new() };
+        let store = tuning::store(document.value).unwrap_or_else(|(field, reason)| {
+            problems.push(error(document, field, reason));
+            None
+        });
+        let channel = ChannelSpec { name: name.clone(), address, store, subscriptions: Vec::new() };
         channels.insert(name, (channel, spec.delivery));
     }
     for document in documents.iter().filter(|document| document.kind == "Subscription") {
@@ -96,7 +108,7 @@ pub fn resolve(names: &Names, documents: &[Document<'_>]) -> Result<Vec<ChannelS
     if problems.is_empty() { Ok(channels.into_values().map(|(channel, _)| channel).collect()) } else { Err(problems) }
 }
 
-type FieldError = (&'static str, String);
+pub(super) type FieldError = (&'static str, String);
 
 fn subscription(
     names: &Names,
@@ -125,6 +137,8 @@ fn subscription(
         backoff: delivery.backoff()?,
         timeout: delivery.timeout()?,
         format: delivery.format,
+        concurrency: tuning::concurrency(document.value)?,
+        ordering: tuning::ordering(document.value)?,
     })
 }
 
