@@ -52,6 +52,8 @@ pub struct File {
     pub dns: Option<Text>,
     /// `auto`, `native`, `poll` or `off`.
     pub watch: Option<Text>,
+    /// Where events are kept.
+    pub events: Option<Events>,
     /// Limits that operators change.
     pub limits: Option<Limits>,
 }
@@ -64,6 +66,20 @@ pub struct Admin {
     pub address: Option<Text>,
     /// Whether an address that other machines reach is meant: the endpoint asks for no password.
     pub allow_remote: Option<Text>,
+}
+
+/// Where events are kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Events {
+    /// The store of channels that ask for none in particular: `memory` or `file`.
+    pub store: Option<Text>,
+    /// The directory of channels in files.
+    pub directory: Option<Text>,
+    /// What the files of one channel may take.
+    pub size: Option<Text>,
+    /// For how long events are kept in files that nobody takes.
+    pub age: Option<Text>,
 }
 
 /// Limits that operators change; all others are constants in [`super::limits`].

@@ -2,9 +2,11 @@
 //!
 //! A flag replaces the file's value as a whole, lists included.
 
+mod events;
 mod listen;
 
 use super::address::AdminAddress;
+use super::events::StoreSettings;
 use super::file::{File, Text};
 use super::gateway_port::GatewayPort;
 use super::limits;
@@ -60,6 +62,10 @@ pub struct Flags {
     pub dns: Option<String>,
     /// `--watch`.
     pub watch: Option<String>,
+    /// `--event-store`.
+    pub event_store: Option<String>,
+    /// `--event-directory`.
+    pub event_directory: Option<String>,
     /// `--drain-timeout`.
     pub drain: Option<String>,
 }
@@ -99,6 +105,8 @@ pub struct Settings {
     pub dns: Option<SocketAddr>,
     /// How changes of the directories are noticed.
     pub watch: Watch,
+    /// Where events are kept.
+    pub events: StoreSettings,
     /// For requests in flight when the proxy ends.
     pub drain: Duration,
     /// Connections in total.
@@ -192,6 +200,7 @@ impl Settings {
             log: merge.one(flags.log, "--log", file.log, levels).unwrap_or(DEFAULT_LOG.into()),
             dns: merge.one(flags.dns, "--dns", file.dns, super::address::socket_address),
             watch: merge.one(flags.watch, "--watch", file.watch, choice).unwrap_or(Watch::Auto),
+            events: merge.events((flags.event_store, flags.event_directory), file.events.unwrap_or_default()),
             drain: merge.one(flags.drain, "--drain-timeout", bounds.drain, quantity::duration).unwrap_or(limits::DRAIN),
             connections: merge.written(bounds.connections, quantity::count).unwrap_or(limits::CONNECTIONS),
             connections_per_client: merge

@@ -3,8 +3,9 @@
 use super::check::{check, stamp};
 use super::dispatch::Dispatcher;
 use super::resource::{ChannelSpec, SubscriptionSpec};
-use super::store::{Log, Reserved, StoreChoice, StoreError, Stores};
+use super::store::{Log, Reserved, StoreError, Stores};
 use super::subscription::{ChannelStats, Subscription};
+use crate::config::StoreChoice;
 use crate::wasm::bindings::sluicegate::filter::types::{Event, Publication};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -359,6 +360,7 @@ impl Channel {
     fn stats(&self, name: &str) -> ChannelStats {
         ChannelStats {
             channel: name.to_owned(),
+            store: self.store,
             received: self.totals.received.load(Ordering::Relaxed),
             refused: self.totals.refused.load(Ordering::Relaxed),
             unsubscribed: self.totals.unsubscribed.load(Ordering::Relaxed),

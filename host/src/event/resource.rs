@@ -4,8 +4,8 @@
 //! kept here once more so that another filter in its place cannot make the host deliver to nonsense.
 
 use super::backoff::{Backoff, LONGEST_WAIT, Policy};
-use super::store::StoreChoice;
 use super::tuning::{self, Ordering};
+use crate::config::StoreChoice;
 use crate::upstream::registry::Names;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;

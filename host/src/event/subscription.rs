@@ -2,6 +2,7 @@
 
 use super::resource::SubscriptionSpec;
 use super::store::Cursor;
+use crate::config::StoreChoice;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,9 +89,11 @@ pub(super) struct Counters {
 pub struct ChannelStats {
     /// `NAMESPACE/NAME`.
     pub channel: String,
+    /// Where its events are kept.
+    pub store: StoreChoice,
     /// Events that the channel took.
     pub received: u64,
-    /// Events that it refused because a queue was full.
+    /// Times that it refused events: it was full, or its store could not be used.
     pub refused: u64,
     /// Events that it took while it had no subscription, and dropped.
     pub unsubscribed: u64,

@@ -1,7 +1,7 @@
 //! What annotations of this proxy say of channels and subscriptions, beyond what their specifications have.
 
 use super::resource::FieldError;
-use super::store::StoreChoice;
+use crate::config::StoreChoice;
 use clap::ValueEnum;
 use serde_json::Value;
 

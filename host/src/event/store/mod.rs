@@ -13,24 +13,13 @@ mod file;
 pub(super) mod memory;
 mod stores;
 
-pub use file::FileSettings;
-pub use stores::{StoreSettings, Stores};
+pub use stores::Stores;
 
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-
-/// Which store keeps the events of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]
-pub enum StoreChoice {
-    /// The process. Events are lost with it.
-    #[default]
-    Memory,
-    /// Files of this machine.
-    File,
-}
 
 /// Makes the logs of channels.
 pub(super) trait Store: Debug + Send + Sync {

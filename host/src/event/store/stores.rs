@@ -1,32 +1,12 @@
 //! The stores that this process has, and the choice between them.
 
-use super::file::{FileSettings, FileStore};
+use super::file::FileStore;
 use super::memory::MemoryStore;
-use super::{Cursor, Log, Reserved, Store, StoreChoice, StoreError};
+use super::{Cursor, Log, Reserved, Store, StoreError};
+use crate::config::{StoreChoice, StoreSettings};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use std::io;
 use std::sync::Arc;
-
-/// Which stores there are, and which one is meant where nothing else is said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StoreSettings {
-    /// For channels that ask for none in particular.
-    pub default: StoreChoice,
-    /// Files, where the configuration has a directory for them.
-    pub file: Option<FileSettings>,
-}
-
-impl StoreSettings {
-    /// Why a channel cannot be in the store that it asks for, if so.
-    pub fn missing(&self, asked: Option<StoreChoice>) -> Option<&'static str> {
-        match asked.unwrap_or(self.default) {
-            StoreChoice::File if self.file.is_none() => {
-                Some("events are to be kept in files, and the proxy has no directory for them: give --event-directory")
-            }
-            _ => None,
-        }
-    }
-}
 
 /// The stores of this process. It outlives every snapshot.
 #[derive(Debug, Default)]
@@ -41,13 +21,13 @@ impl Stores {
     ///
     /// # Errors
     /// When the directory of files is not to be had.
-    pub fn start(settings: StoreSettings) -> io::Result<Self> {
-        let file = settings.file.map(|file| {
-            let directory = file.directory.clone();
+    pub fn start(settings: &StoreSettings) -> io::Result<Self> {
+        let file = settings.file.as_ref().map(|file| {
+            let directory = &file.directory;
             let of_directory = |error: io::Error| {
                 io::Error::new(error.kind(), format!("the directory of events {}: {error}", directory.display()))
             };
-            FileStore::start(file).map_err(of_directory)
+            FileStore::start(file.clone()).map_err(of_directory)
         });
         Ok(Self { default: settings.default, memory: MemoryStore, file: file.transpose()? })
     }

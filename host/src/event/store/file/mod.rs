@@ -33,14 +33,14 @@ mod tests;
 mod writer;
 
 use super::{Log, Store, StoreError};
+use crate::config::FileSettings;
 use futures_util::future::{BoxFuture, FutureExt};
 use log::FileLog;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use writer::Writer;
 
 /// What a file has at most, unless a channel may hold less than a few of them: large enough to be few, small enough for
@@ -51,17 +51,6 @@ const SEGMENT: u64 = 64 << 20;
 const SEGMENTS: u64 = 8;
 /// File systems take names of 255 bytes; what is written here gets a digest and an extension.
 const LONGEST_NAME: usize = 200;
-
-/// How events are kept in files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileSettings {
-    /// The directory of all channels.
-    pub directory: PathBuf,
-    /// What the events of one channel may take, in bytes: then it takes no more.
-    pub bytes: u64,
-    /// For how long an event is kept that nobody takes; none keeps it until somebody does.
-    pub age: Option<Duration>,
-}
 
 /// Channels in files.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use crate::wasm::bindings::sluicegate::filter::types::Event;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const CHANNEL: &str = "shop/orders";
@@ -308,4 +309,46 @@ fn names_become_names_of_files_that_differ() {
     assert_eq!((file_name("A"), file_name("%41")), ("%41".into(), "%2541".into()));
     let long = |last: &str| file_name(&format!("{}{last}", "a".repeat(300)));
     assert!(long("1").len() < 250 && long("1") != long("2"));
+}
+
+/// Run alone: `cargo test -p sluicegate --lib acknowledged_events_a_second -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement, which other tests would disturb"]
+async fn acknowledged_events_a_second_beside_bare_appends_with_as_many_waits_for_the_disk() {
+    const PUBLISHERS: u32 = 256;
+    const TIME: Duration = Duration::from_secs(3);
+    let files = Files { bytes: 4 << 30, ..Files::new() };
+    let large = |id: u32| Arc::new(Event { data: Some(vec![7; 256]), ..event(&id.to_string()) });
+    let bare = {
+        let mut file = fs::File::create(files.directory.path().join("bare")).unwrap();
+        let frame = usize::try_from(frame::size(&codec::encode(&large(1)).unwrap())).unwrap();
+        let batch = vec![7; frame * PUBLISHERS as usize];
+        let (begin, mut written) = (Instant::now(), 0);
+        while begin.elapsed() < TIME {
+            file.write_all(&batch).unwrap();
+            file.sync_data().unwrap();
+            written += PUBLISHERS;
+        }
+        f64::from(written) / begin.elapsed().as_secs_f64()
+    };
+    let (_store, log) = files.start();
+    log.subscribe("shop/stock").unwrap();
+    let begin = Instant::now();
+    let publisher = |id: u32| {
+        let (log, event) = (Arc::clone(&log), large(id));
+        tokio::spawn(async move {
+            let mut published = 0;
+            while begin.elapsed() < TIME {
+                log.reserve(vec![Arc::clone(&event)]).unwrap().commit().await.unwrap();
+                published += 1;
+            }
+            published
+        })
+    };
+    let mut published = 0;
+    for task in (0..PUBLISHERS).map(publisher).collect::<Vec<_>>() {
+        published += task.await.unwrap();
+    }
+    let stored = f64::from(published) / begin.elapsed().as_secs_f64();
+    println!("{stored:.0} events a second, {:.2} of {bare:.0} by bare appends", stored / bare);
 }
