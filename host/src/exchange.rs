@@ -3,7 +3,7 @@
 use crate::body::{BodyEnd, BodyError, ProxyBody};
 use crate::chain::{Course, Forward, Step};
 use crate::config::limits;
-use crate::connection::{ConnectionInfo, Handler};
+use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
 use crate::grpc::{self, Call};
@@ -150,6 +150,11 @@ impl Handler for Exchange {
 
     fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
         tunnel::endpoints(&self.snapshot.load().registry, name, port)
+    }
+
+    fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
+        tracing::info!(peer = %connection.peer, frames = flood.name(), "a connection was ended because of a flood of frames");
+        self.telemetry.metrics.floods().ended(flood.name());
     }
 
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {

@@ -7,6 +7,7 @@
 mod body;
 mod characters;
 mod chunked;
+mod flood;
 pub mod gate;
 mod handle;
 mod head;
@@ -17,6 +18,7 @@ mod opening;
 pub(crate) mod target;
 mod track;
 
+pub use flood::Flood;
 pub use gate::Violation;
 pub use handle::GateHandle;
 pub use io::GateIo;
@@ -52,6 +54,11 @@ pub trait Handler: Send + Sync + 'static {
     fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
         let _ = (name, port);
         Vec::new()
+    }
+
+    /// A connection has been ended because of a flood of frames.
+    fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
+        let _ = (connection, flood);
     }
 
     /// Answers what cannot be handled as a request. The connection is closed afterwards.

@@ -9,6 +9,7 @@ mod endpoint;
 mod event;
 mod family;
 mod filter;
+mod flood;
 mod histogram;
 mod mirror;
 mod process;
@@ -19,6 +20,7 @@ pub use dns::DnsMetrics;
 pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
+pub use flood::FloodMetrics;
 pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
@@ -59,6 +61,7 @@ struct Families {
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
     mirrors: MirrorMetrics,
     dns: DnsMetrics,
+    floods: FloodMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
 }
@@ -75,6 +78,7 @@ impl Metrics {
             subscriptions: Live::default(),
             mirrors: MirrorMetrics::register(&mut registry),
             dns: DnsMetrics::register(&mut registry),
+            floods: FloodMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
         });
@@ -136,6 +140,11 @@ impl Metrics {
     /// Where look-ups of host names are counted.
     pub fn dns(&self) -> &DnsMetrics {
         &self.families.dns
+    }
+
+    /// Where connections are counted that were ended because of a flood.
+    pub fn floods(&self) -> &FloodMetrics {
+        &self.families.floods
     }
 
     /// The counters of copies of requests.
