@@ -77,7 +77,7 @@ async fn call(check: Check, service: SocketAddr, host: &'static str, path: &str)
     let body = response.into_body().collect().await?.to_bytes();
     match check {
         Check::Parsed => {
-            drop(serde_json::from_slice::<IgnoredAny>(&body).with_context(|| format!("{host} broke JSON"))?)
+            serde_json::from_slice::<IgnoredAny>(&body).with_context(|| format!("{host} sends no JSON"))?;
         }
         Check::Spliced => ensure!(body.starts_with(b"{") && body.ends_with(b"}"), "{host} sends no object"),
     }
