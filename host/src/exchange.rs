@@ -13,7 +13,7 @@ use crate::sanitize::{self, Sanitized};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
-use crate::upstream::registry::Cluster;
+use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting, tunnel};
 use crate::wasm::types::{Plan, RetryPolicy};
@@ -24,7 +24,6 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -148,7 +147,7 @@ impl Handler for Exchange {
         Box::new(run).answer().await
     }
 
-    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
+    fn endpoints(&self, name: &str, port: u16) -> Vec<Endpoint> {
         tunnel::endpoints(&self.snapshot.load().registry, name, port)
     }
 

@@ -27,6 +27,7 @@ use crate::drain::Drain;
 use crate::error::RequestError;
 use crate::request::Arrival;
 use crate::tls::Session;
+use crate::upstream::registry::Endpoint;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -48,8 +49,8 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Response<ProxyBody>> + Send;
 
     /// Where a connection goes that is passed on undecrypted, by the name that the client asks for and the listener's port:
-    /// addresses in the order to try them. None by default.
-    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
+    /// endpoints in the order to try them. None by default.
+    fn endpoints(&self, name: &str, port: u16) -> Vec<Endpoint> {
         let _ = (name, port);
         Vec::new()
     }

@@ -4,6 +4,7 @@
 //! the next one makes another. Streams that are open go on to their end. When one connection carries all the streams
 //! that it may, another is made beside it.
 
+use super::alternatives::Alternatives;
 use super::connect::{ConnectError, Driver, Setup, connect_http2};
 use super::policy::ConnectionPool;
 use super::state::now;
@@ -38,6 +39,8 @@ struct Shared {
 #[derive(Debug)]
 struct Connection {
     sender: SendRequest<ProxyBody>,
+    /// Where it leads.
+    address: SocketAddr,
     usage: Arc<Usage>,
     opened: Instant,
     served: u32,
@@ -56,6 +59,8 @@ struct Usage {
 pub(super) struct Stream {
     /// Sends the request.
     pub(super) sender: SendRequest<ProxyBody>,
+    /// Where its connection leads.
+    pub(super) address: SocketAddr,
     /// Whether it is the connection's first.
     pub(super) first: bool,
     usage: Arc<Usage>,
@@ -65,6 +70,8 @@ pub(super) struct Stream {
 #[derive(Debug, Clone)]
 pub(super) struct Dial {
     pub(super) address: SocketAddr,
+    /// Where else the endpoint may be reached.
+    pub(super) alternatives: Option<Arc<Alternatives>>,
     pub(super) tls: Option<Arc<Tls>>,
     /// For the connection to be made.
     pub(super) limit: Duration,
@@ -166,7 +173,7 @@ impl Connection {
         let first = self.served == 0;
         self.served = self.served.saturating_add(1);
         self.usage.active.fetch_add(1, Ordering::Relaxed);
-        Stream { sender: self.sender.clone(), first, usage: Arc::clone(&self.usage) }
+        Stream { sender: self.sender.clone(), address: self.address, first, usage: Arc::clone(&self.usage) }
     }
 }
 
@@ -181,11 +188,12 @@ impl Dialling {
     async fn run(self, dial: Dial) {
         let idle = dial.pool.idle_timeout.unwrap_or(limits::UPSTREAM_IDLE);
         loop {
-            let setup = Setup { keepalive: dial.pool.keepalive, tls: dial.tls.clone(), slot: None };
+            let (alternatives, keepalive) = (dial.alternatives.clone(), dial.pool.keepalive);
+            let setup = Setup { alternatives, keepalive, tls: dial.tls.clone(), slot: None };
             let usage = Arc::new(Usage { active: AtomicU32::new(0), rested: AtomicU64::new(now()) });
-            let made = connect_http2(dial.address, dial.limit, setup).await.map(|(sender, driver)| {
-                tokio::spawn(drive(driver, dial.address, Arc::clone(&self.streams), Arc::clone(&usage), idle));
-                Connection { sender, usage, opened: Instant::now(), served: 0 }
+            let made = connect_http2(dial.address, dial.limit, setup).await.map(|(sender, driver, address)| {
+                tokio::spawn(drive(driver, address, Arc::clone(&self.streams), Arc::clone(&usage), idle));
+                Connection { sender, address, usage, opened: Instant::now(), served: 0 }
             });
             if self.hand_out(made, &dial.pool) {
                 return;

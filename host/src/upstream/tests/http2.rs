@@ -3,6 +3,7 @@
 use super::harness::{cluster_speaking, get, head, retrying, text};
 use crate::body::{BodyError, ProxyBody};
 use crate::error::RequestError;
+use crate::upstream::alternatives::Alternatives;
 use crate::upstream::policy::{ConnectionPool, Policy};
 use crate::upstream::registry::{Cluster, Endpoint, Protocol};
 use crate::upstream::{ForwardPolicy, forward};
@@ -265,4 +266,18 @@ async fn bodies_and_trailers_go_both_ways_as_they_come() {
     sender.send(Ok(Frame::trailers(trailers.clone()))).unwrap();
     drop(sender);
     assert_eq!(response.frame().await.unwrap().unwrap().into_trailers().unwrap(), trailers);
+}
+
+#[tokio::test]
+async fn an_endpoint_is_reached_at_its_other_address() {
+    let (address, connections) = answering(Duration::ZERO).await;
+    let refusing = TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let endpoint = Endpoint { alternatives: Alternatives::new([address]), ..Endpoint::new(refusing) };
+    let cluster = cluster_speaking(Protocol::Http2, vec![endpoint], Policy::default());
+    for _ in 0..2 {
+        let forwarded = forward(&cluster, get("/"), ProxyBody::empty(), &ForwardPolicy::default()).await.unwrap();
+        assert_eq!(forwarded.endpoint, address);
+        assert_eq!(text(forwarded).await, "ok");
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
