@@ -120,6 +120,16 @@ impl Slots {
         Entry::Wait(receiver)
     }
 
+    /// The right to one more connection, of those that nobody gives back; `beyond` gives it whatever the limit is.
+    pub(super) fn count(self: &Arc<Self>, most: Option<u32>, beyond: bool) -> Option<Slot> {
+        let mut inner = self.lock();
+        if !beyond && most.is_some_and(|most| inner.open >= most) {
+            return None;
+        }
+        inner.open += 1;
+        Some(Slot(Arc::downgrade(self)))
+    }
+
     /// How many connections are open or being made.
     pub(super) fn open(&self) -> u32 {
         self.lock().open

@@ -127,11 +127,18 @@ impl<'a> Target<'a> {
             tls: self.tls().cloned(),
             limit: connecting,
             pool: pool.clone(),
+            slots: pool.rules_connections().then(|| Arc::clone(&self.cluster.state().slots)),
         };
-        let opened = self.member.state.streams.open(dial, Instant::now() + limit).await;
+        let state = self.cluster.state();
+        let wait = || state.pending.enter(pool.max_pending);
+        let opened = self.member.state.streams.open(dial, Instant::now() + limit, wait).await;
         opened.map_err(|error| match error {
             NoStream::Failed(error) => OpenError::Failed(error),
             NoStream::TimedOut => OpenError::TimedOut,
+            NoStream::Overflow => {
+                state.overflowed(Limit::Pending);
+                OpenError::Overflow
+            }
         })
     }
 
