@@ -2,6 +2,10 @@
 //!
 //! Nothing here does I/O or waits. The caller carries a [`Step`] out and comes back if the chain has to go on.
 
+mod passage;
+
+pub use passage::{Passage, Passing};
+
 use crate::body::ProxyBody;
 use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;

@@ -1,19 +1,21 @@
+use hyper::upgrade::OnUpgrade;
 //! The life of one request: sanitise, ask the chain, carry its decision out, run the answer back, record it.
 
 use crate::body::{BodyEnd, BodyError, ProxyBody};
-use crate::chain::{Course, Forward, Step};
+use crate::chain::{Course, Forward, Passage, Passing, Step};
 use crate::config::limits;
 use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
-use crate::request::{ListenerName, RequestHead};
+use crate::request::RequestHead;
 use crate::sanitize::{self, Sanitized};
 use crate::snapshot::Snapshot;
+use crate::telemetry::metrics::HandshakeResult;
 use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
-use crate::upstream::registry::Cluster;
+use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting, tunnel};
 use crate::wasm::types::{Plan, RetryPolicy};
@@ -23,8 +25,6 @@ use http::header::{HOST, UPGRADE, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -148,8 +148,25 @@ impl Handler for Exchange {
         Box::new(run).answer().await
     }
 
-    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
-        tunnel::endpoints(&self.snapshot.load().registry, name, port)
+    fn endpoints(&self, passing: &Passing<'_>) -> Vec<Endpoint> {
+        let snapshot = self.snapshot.load_full();
+        let found = match snapshot.chain.pass(passing) {
+            Ok(Passage::ByName) => return tunnel::endpoints(&snapshot.registry, passing.name, passing.port),
+            Ok(Passage::To(destination)) => snapshot.registry.resolve(&destination),
+            Ok(Passage::Refused) => return Vec::new(),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(cluster) => tunnel::endpoints_of(&cluster),
+            Err(error) => {
+                tracing::debug!(name = passing.name, %error, "a connection is not passed on");
+                Vec::new()
+            }
+        }
+    }
+
+    fn handshaken(&self, result: HandshakeResult) {
+        self.telemetry.metrics.tls().handshake(result);
     }
 
     fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
@@ -283,10 +300,8 @@ impl Run {
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
         let Forward { destination, timeout, retries, mirrors } = decided;
-        let listener = self.head.arrival.listener;
-        let cluster = self.snapshot.registry.resolve(&destination).map_err(|error| match listener {
-            ListenerName::Gateway => RequestError::BadRoute { reason: error.to_string() },
-            ListenerName::Mesh => error,
+        let cluster = self.snapshot.registry.resolve(&destination).map_err(|error| {
+            if self.head.blames_routes() { RequestError::BadRoute { reason: error.to_string() } } else { error }
         })?;
         self.send(cluster, &self.policy(timeout.map(Duration::from_millis), retries), mirrors).await
     }

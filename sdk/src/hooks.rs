@@ -1,5 +1,6 @@
 //! One trait for each hook. The host calls just the hooks that a filter exports.
 
+use crate::bindings::connection::exports::sluicegate::filter::connection_filter as connection;
 use crate::bindings::explain::exports::sluicegate::filter::explain_filter as explain;
 use crate::decision::{RequestDecision, ResponseDecision};
 use crate::event::{Delivery, DeliveryDecision, Event, EventDecision};
@@ -7,6 +8,7 @@ use crate::gather::{CallError, CallResponse, Outcome};
 use crate::request::Request;
 use crate::response::Response;
 
+pub use connection::{Connection, ConnectionDecision};
 pub use explain::{Candidate, Explanation};
 
 /// Decides on a request (hook `request`).
@@ -38,6 +40,12 @@ pub trait EventFilter {
         delivery: Delivery,
         outcome: Result<CallResponse, CallError>,
     ) -> DeliveryDecision;
+}
+
+/// Decides on connections whose TLS goes on undecrypted (hook `connection`).
+pub trait ConnectionFilter {
+    /// Where it goes.
+    fn on_connection(&self, connection: &Connection) -> ConnectionDecision;
 }
 
 /// Explains a decision without taking it (hook `explain`).

@@ -37,6 +37,13 @@ pub const FILTER_MEMORY_MAX: usize = 256 << 20;
 
 /// For a connection to an upstream: on one network it takes milliseconds, and one lost packet costs a second.
 pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(2);
+/// Between two attempts to reach an endpoint that has several addresses (RFC 8305, section 5).
+pub const CONNECT_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// Addresses of one endpoint: those that are tried within [`UPSTREAM_CONNECT`].
+pub const CONNECT_ADDRESSES: usize = 8;
+/// How long the address that was reached is tried first, before the preferred family gets its turn again (RFC 6555,
+/// section 4.2).
+pub const CONNECT_MEMORY: Duration = Duration::from_mins(10);
 /// For one try's response head, from the last byte of the request, when the route sets no timeout: what a person waits
 /// for. What takes longer by nature, such as a long poll, has a route with a timeout.
 pub const UPSTREAM_FIRST_BYTE: Duration = Duration::from_secs(15);

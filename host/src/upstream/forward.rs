@@ -197,8 +197,7 @@ impl<'a> Try<'a> {
 
     /// The response, followed to its end where that is wanted.
     fn finish(self, attempts: u32) -> Result<Forwarded, RequestError> {
-        let Answered { mut response, upgrade } = self.result?;
-        let endpoint = self.target.address();
+        let Answered { mut response, upgrade, address: endpoint } = self.result?;
         let verdict = Verdict::of(response.status());
         let counted = self.active.map(|active| (active, self.admitted, self.retry));
         let watch = counted.map(|counted| Watch::new(self.target, verdict, counted));

@@ -41,6 +41,8 @@ pub enum Phase {
     Event,
     /// `on-delivered`.
     Delivered,
+    /// `on-connection`.
+    Connection,
     /// `explain`.
     Explain,
     /// `configure`.
@@ -48,13 +50,14 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Request, "request"),
         (Self::Body, "body"),
         (Self::Response, "response"),
         (Self::Gathered, "gathered"),
         (Self::Event, "event"),
         (Self::Delivered, "delivered"),
+        (Self::Connection, "connection"),
         (Self::Explain, "explain"),
         (Self::Configure, "configure"),
     ];

@@ -14,6 +14,7 @@ mod histogram;
 mod mirror;
 mod process;
 mod request;
+mod tls;
 mod upstream;
 
 pub use dns::DnsMetrics;
@@ -24,6 +25,7 @@ pub use flood::FloodMetrics;
 pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
+pub use tls::{CertificateFigures, HandshakeResult, TlsMetrics};
 pub use upstream::{UpstreamMetrics, UpstreamResult};
 
 use super::AccessLog;
@@ -62,6 +64,7 @@ struct Families {
     mirrors: MirrorMetrics,
     dns: DnsMetrics,
     floods: FloodMetrics,
+    tls: TlsMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
 }
@@ -79,6 +82,7 @@ impl Metrics {
             mirrors: MirrorMetrics::register(&mut registry),
             dns: DnsMetrics::register(&mut registry),
             floods: FloodMetrics::register(&mut registry),
+            tls: TlsMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
         });
@@ -147,6 +151,11 @@ impl Metrics {
         &self.families.floods
     }
 
+    /// What is counted of TLS.
+    pub fn tls(&self) -> &TlsMetrics {
+        &self.families.tls
+    }
+
     /// The counters of copies of requests.
     pub fn mirrors(&self) -> &MirrorMetrics {
         &self.families.mirrors
@@ -176,6 +185,7 @@ impl Collector for Families {
         if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {
             endpoint::encode(figures.as_ref(), &mut encoder)?;
         }
+        self.tls.encode(&mut encoder)?;
         event::encode_channels(&self.channels, &mut encoder)?;
         event::encode_subscriptions(&self.subscriptions, &mut encoder)
     }
@@ -218,6 +228,31 @@ mod tests {
     fn lines(metrics: &Metrics, name: &str) -> Vec<String> {
         let text = metrics.encode().unwrap();
         text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn tells_of_handshakes_and_of_the_certificates_that_are_in_force() {
+        let metrics = metrics();
+        metrics.tls().handshake(HandshakeResult::Completed("1.3"));
+        metrics.tls().handshake(HandshakeResult::Failed);
+        let name = "sluicegate_tls_handshakes_total";
+        let mut counts = lines(&metrics, name);
+        counts.sort();
+        let expected = [
+            format!(r#"{name}{{result="completed",version="1.3"}} 1"#),
+            format!(r#"{name}{{result="failed",version=""}} 1"#),
+        ];
+        assert_eq!(counts, expected);
+        let certificate = |name: &str, expires| CertificateFigures {
+            source: "Secret default/shop".to_owned(),
+            name: name.to_owned(),
+            expires: std::time::UNIX_EPOCH + Duration::from_secs(expires),
+        };
+        metrics.tls().show_certificates(vec![certificate("a.example", 5)]);
+        metrics.tls().show_certificates(vec![certificate("b.example", 7), certificate("b.example", 9)]);
+        let name = "sluicegate_tls_certificate_expiry_timestamp_seconds";
+        let expected = [format!(r#"{name}{{source="Secret default/shop",name="b.example"}} 7"#)];
+        assert_eq!(lines(&metrics, name), expected);
     }
 
     #[test]
