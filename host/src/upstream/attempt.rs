@@ -51,6 +51,12 @@ pub(super) struct Answered {
     pub(super) upgrade: Option<OnUpgrade>,
 }
 
+impl Answered {
+    pub(super) fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+}
+
 /// A try without a response.
 pub(super) struct Failure {
     pub(super) error: RequestError,

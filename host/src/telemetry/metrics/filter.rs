@@ -58,6 +58,11 @@ impl Phase {
         (Self::Explain, "explain"),
         (Self::Configure, "configure"),
     ];
+
+    /// As metrics and spans have it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(phase, _)| *phase == self).map_or("", |(_, name)| name)
+    }
 }
 
 /// How a call ended.
@@ -107,6 +112,16 @@ impl CallResult {
         (Self::Bypassed, "bypassed"),
         (Self::Ok, "ok"),
     ];
+
+    /// As metrics and spans have it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(result, _)| *result == self).map_or("", |(_, name)| name)
+    }
+
+    /// Whether there was no decision to carry out.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Trap | Self::Deadline | Self::Memory | Self::Invalid)
+    }
 }
 
 /// The labels of a version.

@@ -13,6 +13,7 @@ mod histogram;
 mod mirror;
 mod process;
 mod request;
+mod trace;
 mod upstream;
 
 pub use dns::DnsMetrics;
@@ -26,6 +27,7 @@ pub use upstream::{UpstreamMetrics, UpstreamResult};
 
 use super::AccessLog;
 use super::record::AccessRecord;
+use super::trace::Counts;
 use event::{ChannelKey, SubscriptionKey};
 use family::Live;
 use filter::FilterKey;
@@ -61,6 +63,7 @@ struct Families {
     dns: DnsMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
+    traces: OnceLock<Arc<Counts>>,
 }
 
 impl Metrics {
@@ -77,6 +80,7 @@ impl Metrics {
             dns: DnsMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
+            traces: OnceLock::new(),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
         Self { families, registry: Arc::new(registry) }
@@ -97,6 +101,12 @@ impl Metrics {
     pub fn show_upstreams(&self, figures: Weak<dyn UpstreamFigures>) {
         // A second call would mean two configurations in one process, which there never are.
         let _ = self.families.figures.set(figures);
+    }
+
+    /// Shows what became of spans. Only the first counts are shown.
+    pub fn show_traces(&self, counts: Arc<Counts>) {
+        // A second call would mean two exporters in one process, which there never are.
+        let _ = self.families.traces.set(counts);
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -166,6 +176,9 @@ impl Collector for Families {
         upstream::encode(&self.upstreams, &mut encoder)?;
         if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {
             endpoint::encode(figures.as_ref(), &mut encoder)?;
+        }
+        if let Some(counts) = self.traces.get() {
+            trace::encode(counts, &mut encoder)?;
         }
         event::encode_channels(&self.channels, &mut encoder)?;
         event::encode_subscriptions(&self.subscriptions, &mut encoder)
