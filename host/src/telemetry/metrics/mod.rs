@@ -15,6 +15,7 @@ mod mirror;
 mod process;
 mod request;
 mod tls;
+mod trace;
 mod upstream;
 
 pub use dns::DnsMetrics;
@@ -30,6 +31,7 @@ pub use upstream::{UpstreamMetrics, UpstreamResult};
 
 use super::AccessLog;
 use super::record::AccessRecord;
+use super::trace::Counts;
 use event::{ChannelKey, SubscriptionKey};
 use family::Live;
 use filter::FilterKey;
@@ -67,6 +69,7 @@ struct Families {
     tls: TlsMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
+    traces: OnceLock<Arc<Counts>>,
 }
 
 impl Metrics {
@@ -85,6 +88,7 @@ impl Metrics {
             tls: TlsMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
+            traces: OnceLock::new(),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
         Self { families, registry: Arc::new(registry) }
@@ -105,6 +109,12 @@ impl Metrics {
     pub fn show_upstreams(&self, figures: Weak<dyn UpstreamFigures>) {
         // A second call would mean two configurations in one process, which there never are.
         let _ = self.families.figures.set(figures);
+    }
+
+    /// Shows what became of spans. Only the first counts are shown.
+    pub fn show_traces(&self, counts: Arc<Counts>) {
+        // A second call would mean two exporters in one process, which there never are.
+        let _ = self.families.traces.set(counts);
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -186,6 +196,9 @@ impl Collector for Families {
             endpoint::encode(figures.as_ref(), &mut encoder)?;
         }
         self.tls.encode(&mut encoder)?;
+        if let Some(counts) = self.traces.get() {
+            trace::encode(counts, &mut encoder)?;
+        }
         event::encode_channels(&self.channels, &mut encoder)?;
         event::encode_subscriptions(&self.subscriptions, &mut encoder)
     }
