@@ -31,6 +31,7 @@ mod raw;
 mod tls;
 mod upstream;
 mod wait;
+mod websocket;
 
 pub use artifact::{sluice, stock_filter, test_filter};
 pub use client::{Answer, Client, Protocol, Request};

@@ -20,6 +20,7 @@ mod track;
 pub use gate::Violation;
 pub use handle::GateHandle;
 pub use io::GateIo;
+pub use track::Held;
 
 use crate::body::ProxyBody;
 use crate::chain::Passing;

@@ -7,6 +7,7 @@ use super::limit::{Counted, Limit};
 use super::record::Verdict;
 use super::retry::{self, TryOutcome};
 use super::state::Active;
+use super::streams::Stream;
 use super::target::Target;
 use super::watch::Watch;
 use super::{framing, outlier};
@@ -75,6 +76,8 @@ impl Tries {
 pub struct Upgrade {
     pub(super) connection: OnUpgrade,
     pub(super) watch: Option<Watch>,
+    /// The stream that it is, in HTTP/2.
+    pub(super) stream: Option<Stream>,
 }
 
 /// Sends the request. Its headers are final but for framing, which is the upstream connection's own.
@@ -197,14 +200,14 @@ impl<'a> Try<'a> {
 
     /// The response, followed to its end where that is wanted.
     fn finish(self, attempts: u32) -> Result<Forwarded, RequestError> {
-        let Answered { mut response, upgrade, address: endpoint } = self.result?;
+        let Answered { mut response, upgrade, stream, address: endpoint } = self.result?;
         let verdict = Verdict::of(response.status());
         let counted = self.active.map(|active| (active, self.admitted, self.retry));
         let watch = counted.map(|counted| Watch::new(self.target, verdict, counted));
         let upgrade = match (upgrade, watch) {
             (Some(connection), watch) => {
                 watch.as_ref().inspect(|watch| watch.ended());
-                Some(Upgrade { connection, watch })
+                Some(Upgrade { connection, watch, stream })
             }
             (None, Some(watch)) => {
                 response = response.map(|body| watch.follow(body));
