@@ -3,7 +3,7 @@
 use crate::body::{BodyEnd, BodyError, ProxyBody};
 use crate::chain::{Course, Forward, Passage, Passing, Step};
 use crate::config::limits;
-use crate::connection::{ConnectionInfo, Handler};
+use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
 use crate::grpc::{self, Call};
@@ -12,6 +12,7 @@ use crate::request::RequestHead;
 use crate::sanitize::{self, Sanitized, Upgrading};
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::HandshakeResult;
+use crate::telemetry::trace::RequestTrace;
 use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
 use crate::upstream::registry::{Cluster, Endpoint};
@@ -27,6 +28,7 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
+use tracing::field;
 
 /// Serves requests with whatever snapshot is current.
 pub struct Exchange {
@@ -57,6 +59,7 @@ struct Run {
     call: Option<Call>,
     course: Course,
     outcome: Outcome,
+    trace: RequestTrace,
 }
 
 /// What filters may change of a request and the record wants as it came.
@@ -126,10 +129,11 @@ impl Handler for Exchange {
         };
         let _active = self.telemetry.metrics.request_started();
         let (parts, incoming) = request.into_parts();
-        let Sanitized { head, host, upgrade } = match sanitize::request(parts, &connection) {
+        let Sanitized { mut head, host, upgrade } = match sanitize::request(parts, &connection) {
             Ok(sanitized) => sanitized,
             Err(error) => return self.refuse(&connection, &error),
         };
+        let trace = self.telemetry.tracer.request(&mut head.headers);
         let received = Received {
             host,
             target: head.path_and_query.clone(),
@@ -142,8 +146,9 @@ impl Handler for Exchange {
             Some(_) => connection.call_body(incoming, self.request_body),
             None => connection.body(incoming, self.request_body),
         };
-        let (course, outcome) = (Course::default(), Outcome::default());
-        let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, call, course, outcome };
+        let (course, outcome) = (Course::below(trace.parent()), Outcome::default());
+        let run =
+            Run { exchange: self, snapshot, connection, head, received, body, upgrade, call, course, outcome, trace };
         Box::new(run).answer().await
     }
 
@@ -168,12 +173,18 @@ impl Handler for Exchange {
         self.telemetry.metrics.tls().handshake(result);
     }
 
+    fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
+        tracing::info!(peer = %connection.peer, frames = flood.name(), "a connection was ended because of a flood of frames");
+        self.telemetry.metrics.floods().ended(flood.name());
+    }
+
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
         let mut head = RequestHead { peer: connection.peer, local: connection.local, ..RequestHead::default() };
         head.id = crate::request::RequestId::random();
         let response = respond::error(error);
         self.telemetry.finish(&AccessRecord {
             id: head.id,
+            trace: None,
             time: SystemTime::now(),
             peer: connection.peer,
             method: &head.method,
@@ -237,8 +248,10 @@ impl Run {
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
-                Step::Publish(publications, answer) => {
-                    self.exchange.channels.publish_all(publications).map_err(|error| of_publish(&error))?;
+                Step::Publish(mut publications, answer) => {
+                    let publishing = self.trace.publish(&mut publications);
+                    let published = self.exchange.channels.publish_all(publications);
+                    publishing.end(published.map_err(|error| of_publish(&error)))?;
                     return Ok(answer);
                 }
                 Step::InspectBody(max) => {
@@ -285,7 +298,7 @@ impl Run {
             }
         }
         sanitize::outgoing(&self.head, &self.received.host, &self.connection, &mut inherited);
-        let outcomes = gather::run(&self.snapshot.registry, plan, &inherited).await;
+        let outcomes = gather::run(&self.snapshot.registry, plan, &inherited, &self.trace.parent()).await;
         self.snapshot.chain.gathered(&mut self.head, &state, &outcomes, &mut self.course)
     }
 
@@ -309,7 +322,8 @@ impl Run {
     /// How to send the request, with what its route says.
     fn policy(&self, timeout: Option<Duration>, retries: Option<RetryPolicy>) -> ForwardPolicy {
         let timeout = self.call.map_or(timeout, |call| call.limit(timeout));
-        ForwardPolicy { timeout, retries, conversation: self.call.is_some(), source: Some(self.head.peer.ip()) }
+        let (conversation, source) = (self.call.is_some(), Some(self.head.peer.ip()));
+        ForwardPolicy { timeout, retries, conversation, source, trace: self.trace.parent() }
     }
 
     async fn send(
@@ -407,7 +421,7 @@ impl Run {
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
-        tracing::debug!(id = %self.head.id, %error, "a request failed");
+        tracing::debug!(id = %self.head.id, trace = self.trace.context().map(field::display), %error, "a request failed");
         self.outcome.error = Some(error);
         response
     }
@@ -415,12 +429,13 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let Self { head, received, outcome, .. } = self;
+        let Self { head, received, outcome, trace, .. } = self;
         let route = head.attribute("route");
         let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
         let head_only = head.method == Method::HEAD;
-        self.exchange.telemetry.finish(&AccessRecord {
+        let record = AccessRecord {
             id: head.id,
+            trace: trace.context(),
             time: head.received,
             peer: head.peer,
             method: &head.method,
@@ -441,7 +456,9 @@ impl Drop for Run {
             error: outcome.error.as_ref(),
             user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
             aborted: !end.complete,
-        });
+        };
+        self.exchange.telemetry.finish(&record);
+        trace.end(&record);
     }
 }
 

@@ -7,6 +7,7 @@
 mod body;
 mod characters;
 mod chunked;
+mod flood;
 pub mod gate;
 mod handle;
 mod head;
@@ -14,9 +15,10 @@ mod http1;
 mod http2;
 mod io;
 mod opening;
-mod target;
+pub(crate) mod target;
 mod track;
 
+pub use flood::Flood;
 pub use gate::Violation;
 pub use handle::GateHandle;
 pub use io::GateIo;
@@ -55,6 +57,11 @@ pub trait Handler: Send + Sync + 'static {
     fn endpoints(&self, passing: &Passing<'_>) -> Vec<Endpoint> {
         let _ = passing;
         Vec::new()
+    }
+
+    /// A connection has been ended because of a flood of frames.
+    fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
+        let _ = (connection, flood);
     }
 
     /// Told how each handshake ended.

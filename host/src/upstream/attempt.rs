@@ -55,6 +55,12 @@ pub(super) struct Answered {
     pub(super) address: SocketAddr,
 }
 
+impl Answered {
+    pub(super) fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+}
+
 /// A try without a response.
 pub(super) struct Failure {
     pub(super) error: RequestError,

@@ -61,6 +61,11 @@ impl Phase {
         (Self::Explain, "explain"),
         (Self::Configure, "configure"),
     ];
+
+    /// As metrics and spans have it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(phase, _)| *phase == self).map_or("", |(_, name)| name)
+    }
 }
 
 /// How a call ended.
@@ -74,6 +79,8 @@ pub enum CallResult {
     Forward,
     /// Calls are made and gathered.
     Gather,
+    /// An answer is put together of the calls' bodies.
+    Assemble,
     /// Events are published.
     Publish,
     /// The filter asked for the body.
@@ -93,11 +100,12 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    const ALL: [(Self, &'static str); 12] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Next, "next"),
         (Self::Respond, "respond"),
         (Self::Forward, "forward"),
         (Self::Gather, "gather"),
+        (Self::Assemble, "assemble"),
         (Self::Publish, "publish"),
         (Self::Inspect, "inspect"),
         (Self::Trap, "trap"),
@@ -107,6 +115,16 @@ impl CallResult {
         (Self::Bypassed, "bypassed"),
         (Self::Ok, "ok"),
     ];
+
+    /// As metrics and spans have it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(result, _)| *result == self).map_or("", |(_, name)| name)
+    }
+
+    /// Whether there was no decision to carry out.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Trap | Self::Deadline | Self::Memory | Self::Invalid)
+    }
 }
 
 /// The labels of a version.

@@ -9,17 +9,20 @@ mod endpoint;
 mod event;
 mod family;
 mod filter;
+mod flood;
 mod histogram;
 mod mirror;
 mod process;
 mod request;
 mod tls;
+mod trace;
 mod upstream;
 
 pub use dns::DnsMetrics;
 pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
+pub use flood::FloodMetrics;
 pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
@@ -28,6 +31,7 @@ pub use upstream::{UpstreamMetrics, UpstreamResult};
 
 use super::AccessLog;
 use super::record::AccessRecord;
+use super::trace::Counts;
 use event::{ChannelKey, SubscriptionKey};
 use family::Live;
 use filter::FilterKey;
@@ -61,9 +65,11 @@ struct Families {
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
     mirrors: MirrorMetrics,
     dns: DnsMetrics,
+    floods: FloodMetrics,
     tls: TlsMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
+    traces: OnceLock<Arc<Counts>>,
 }
 
 impl Metrics {
@@ -78,9 +84,11 @@ impl Metrics {
             subscriptions: Live::default(),
             mirrors: MirrorMetrics::register(&mut registry),
             dns: DnsMetrics::register(&mut registry),
+            floods: FloodMetrics::register(&mut registry),
             tls: TlsMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
+            traces: OnceLock::new(),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
         Self { families, registry: Arc::new(registry) }
@@ -101,6 +109,12 @@ impl Metrics {
     pub fn show_upstreams(&self, figures: Weak<dyn UpstreamFigures>) {
         // A second call would mean two configurations in one process, which there never are.
         let _ = self.families.figures.set(figures);
+    }
+
+    /// Shows what became of spans. Only the first counts are shown.
+    pub fn show_traces(&self, counts: Arc<Counts>) {
+        // A second call would mean two exporters in one process, which there never are.
+        let _ = self.families.traces.set(counts);
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -142,6 +156,11 @@ impl Metrics {
         &self.families.dns
     }
 
+    /// Where connections are counted that were ended because of a flood.
+    pub fn floods(&self) -> &FloodMetrics {
+        &self.families.floods
+    }
+
     /// What is counted of TLS.
     pub fn tls(&self) -> &TlsMetrics {
         &self.families.tls
@@ -177,6 +196,9 @@ impl Collector for Families {
             endpoint::encode(figures.as_ref(), &mut encoder)?;
         }
         self.tls.encode(&mut encoder)?;
+        if let Some(counts) = self.traces.get() {
+            trace::encode(counts, &mut encoder)?;
+        }
         event::encode_channels(&self.channels, &mut encoder)?;
         event::encode_subscriptions(&self.subscriptions, &mut encoder)
     }
