@@ -10,7 +10,7 @@ use crate::websocket;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{Method, Uri, Version};
+use http::{Uri, Version};
 use hyper::upgrade::OnUpgrade;
 
 mod names;
@@ -47,10 +47,7 @@ pub struct Upgrading {
 
 /// Takes a request's head apart.
 pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitized, RequestError> {
-    let asks_in_http2 = connection.gate.is_none() && parts.method == Method::CONNECT;
-    if asks_in_http2 {
-        websocket::of_http2(&mut parts)?;
-    }
+    let asks_in_http2 = parts.version == Version::HTTP_2 && websocket::of_http2(&mut parts)?;
     let host = match parts.version {
         Version::HTTP_2 => {
             let host = http2_host(&parts.uri, &mut parts.headers)?;

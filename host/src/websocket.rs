@@ -22,15 +22,20 @@ const VERSION: HeaderValue = HeaderValue::from_static("13");
 #[derive(Debug, Clone)]
 struct Expected(HeaderValue);
 
-/// Turns an extended CONNECT into the GET that it stands for.
+/// Turns an extended CONNECT into the GET that it stands for; whether a request is one.
 ///
 /// # Errors
-/// When it is a CONNECT of another kind, which nothing here is for.
-pub fn of_http2(parts: &mut Parts) -> Result<(), RequestError> {
-    match parts.extensions.remove::<Protocol>() {
+/// When it is a CONNECT of another kind, which nothing here is for, or names a protocol without being a CONNECT.
+pub fn of_http2(parts: &mut Parts) -> Result<bool, RequestError> {
+    let protocol = parts.extensions.remove::<Protocol>();
+    if parts.method != Method::CONNECT {
+        let stray = protocol.map(|_| RequestError::BadRequest("a protocol is for CONNECT only"));
+        return stray.map_or(Ok(false), Err);
+    }
+    match protocol {
         Some(protocol) if protocol.as_ref() == WEBSOCKET.as_bytes() => {
             parts.method = Method::GET;
-            Ok(())
+            Ok(true)
         }
         Some(_) => {
             Err(RequestError::NotImplemented("of the protocols of an extended CONNECT only websocket is spoken"))
@@ -162,7 +167,10 @@ mod tests {
         plain.extensions.insert(Protocol::from_static("connect-udp"));
         assert!(of_http2(&mut plain).is_err());
         plain.extensions.insert(Protocol::from_static("websocket"));
-        assert!(of_http2(&mut plain).is_ok());
+        assert!(of_http2(&mut plain).unwrap());
         assert_eq!(plain.method, Method::GET);
+        assert!(!of_http2(&mut plain).unwrap(), "a GET like others");
+        plain.extensions.insert(Protocol::from_static("websocket"));
+        assert!(of_http2(&mut plain).is_err());
     }
 }
