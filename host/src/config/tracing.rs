@@ -121,6 +121,14 @@ impl Said {
     }
 }
 
+impl TraceExport {
+    /// Where spans are posted, for people: without the query, which may hold a key.
+    pub fn shown_endpoint(&self) -> String {
+        let place = self.endpoint.authority().map_or("", http::uri::Authority::as_str);
+        format!("{}://{place}{}", self.endpoint.scheme_str().unwrap_or_default(), self.endpoint.path())
+    }
+}
+
 impl Reader<'_> {
     fn text(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|text| !text.trim().is_empty())

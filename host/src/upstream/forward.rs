@@ -72,7 +72,9 @@ impl Tries {
     fn begin(&mut self, target: Target<'_>, request: &mut Request<ProxyBody>) -> Span {
         self.endpoint = Some(target.address());
         self.count = self.count.saturating_add(1);
-        spans::begin_try(&self.trace, request, target.cluster.name(), target.address(), self.count)
+        let (service, endpoint) = (target.cluster.name(), target.address());
+        let tls = target.cluster.wire().is_some_and(|wire| wire.tls.is_some());
+        spans::begin_try(&self.trace, request, spans::Way { service, endpoint, tls, count: self.count })
     }
 }
 

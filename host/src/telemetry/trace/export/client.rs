@@ -65,11 +65,6 @@ impl Client {
         Ok(Self { endpoint, tls, headers, timeout: settings.timeout, connection: None })
     }
 
-    /// Where spans go.
-    pub(super) fn endpoint(&self) -> &Uri {
-        &self.endpoint
-    }
-
     /// Sends an export; says how many of its spans were refused.
     pub(super) async fn post(&mut self, body: Bytes) -> Result<usize, Refusal> {
         let limit = self.timeout;

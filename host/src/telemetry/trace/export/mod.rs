@@ -44,6 +44,7 @@ impl Exporting {
         let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
         let exporter = Exporter {
             client: Client::new(settings)?,
+            endpoint: settings.shown_endpoint(),
             encoder: Encoder::new(&settings.resource),
             counts: tracing.queue.counts(),
             tracing: Arc::clone(&tracing),
@@ -81,6 +82,8 @@ impl Exporting {
 
 struct Exporter {
     client: Client,
+    /// For people.
+    endpoint: String,
     encoder: Encoder,
     tracing: Arc<Tracing>,
     counts: Arc<Counts>,
@@ -156,7 +159,7 @@ impl Exporter {
     fn report(&mut self, refusal: &Refusal) {
         self.failures = self.failures.saturating_add(1);
         if self.failures == 1 {
-            tracing::warn!(endpoint = %self.client.endpoint(), reason = refusal.reason, "spans are not exported");
+            tracing::warn!(endpoint = self.endpoint, reason = refusal.reason, "spans are not exported");
         } else {
             tracing::debug!(failures = self.failures, reason = refusal.reason, "spans are not exported");
         }
