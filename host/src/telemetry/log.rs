@@ -3,7 +3,6 @@
 //! Access records are not part of it; they go to standard output.
 
 use super::trace;
-use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use tracing::Event;

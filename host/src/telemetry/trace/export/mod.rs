@@ -9,7 +9,7 @@ mod encode;
 mod message;
 
 use super::queue::{BATCH, Counts, Queue, add};
-use super::span::SpanData;
+use super::span::BoxedSpan;
 use super::tracer::Tracing;
 use crate::config::TraceExport;
 use client::{Client, Refusal};
@@ -89,7 +89,7 @@ struct Exporter {
     counts: Arc<Counts>,
     closing: CancellationToken,
     /// Taken from the queue and not sent yet: at most what the queue held, as no more is taken until it is sent.
-    waiting: VecDeque<Box<SpanData>>,
+    waiting: VecDeque<BoxedSpan>,
     /// Exports that failed, one after the other.
     failures: u32,
 }
@@ -127,7 +127,7 @@ impl Exporter {
     }
 
     /// Sends a batch until it is taken, refused, or has been tried often enough.
-    async fn export(&mut self, batch: &[Box<SpanData>]) {
+    async fn export(&mut self, batch: &[BoxedSpan]) {
         let body = self.encoder.encode(batch);
         for _ in 0..TRIES {
             match self.client.post(body.clone()).await {
