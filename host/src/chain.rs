@@ -319,6 +319,7 @@ fn carry_out(
             decision::header_edits(std::mem::take(&mut plan.response_edits), &mut course.response_edits)?;
             Ok(Some(Step::Gather(plan)))
         }
+        types::RequestDecision::Assemble(_) => Err(Failure::invalid("it assembles an answer of no calls")),
         types::RequestDecision::Publish(types::Publish { publications, answer }) => {
             Ok(Some(Step::Publish(publications, decision::response(answer)?)))
         }
@@ -363,6 +364,7 @@ fn result_of(decision: &types::RequestDecision) -> CallResult {
         types::RequestDecision::Forward(_) => CallResult::Forward,
         types::RequestDecision::Respond(_) => CallResult::Respond,
         types::RequestDecision::Gather(_) => CallResult::Gather,
+        types::RequestDecision::Assemble(_) => CallResult::Assemble,
         types::RequestDecision::Publish(_) => CallResult::Publish,
         types::RequestDecision::InspectBody(_) => CallResult::Inspect,
     }

@@ -40,7 +40,7 @@ impl Decide for EventChain {
         delivery: Delivery,
         outcome: Result<CallResponse, CallError>,
     ) -> Result<DeliveryDecision, String> {
-        let outcome = outcome.as_ref().map_err(|error| *error);
+        let outcome = outcome.as_ref();
         self.ask(Phase::Delivered, |filter| filter.on_delivered(&event, &delivery, outcome))
     }
 }

@@ -7,7 +7,7 @@ use crate::config::limits;
 use crate::error::RequestError;
 use crate::upstream::registry::Registry;
 use crate::upstream::{ForwardPolicy, forward};
-use crate::wasm::types::{Call, CallError, CallResponse, Header, Outcome, Plan};
+use crate::wasm::types::{BodyUse, Call, CallError, CallResponse, Header, Outcome, Plan, StatusRange};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -44,6 +44,9 @@ pub fn check(plan: &Plan) -> Result<(), String> {
         return Err(format!("its plan has {} calls, more than {}", plan.calls.len(), limits::PLAN_CALLS));
     }
     let mut names = HashSet::with_capacity(plan.calls.len());
+    if !plan.groups.is_empty() {
+        return Err("its plan has groups".into());
+    }
     for call in &plan.calls {
         if !names.insert(call.name.as_str()) {
             return Err(format!("two of its calls are named {:?}", call.name));
@@ -57,6 +60,9 @@ fn check_call(call: &Call) -> Result<(), String> {
     method(call)?;
     path(call)?;
     host(call)?;
+    if call.body_use != BodyUse::Read {
+        return Err("splices its body".into());
+    }
     call.headers.iter().try_for_each(|header| self::header(header).map(drop))
 }
 
@@ -103,7 +109,7 @@ async fn make(
     let body = call.body.take().map_or_else(ProxyBody::empty, ProxyBody::full);
     // Only a plan that nobody checked gets no further here.
     let parts = head(&call, inherited).map_err(|_| CallError::NoEndpoint)?;
-    let policy = ForwardPolicy { timeout: Some(limit), ..ForwardPolicy::default() };
+    let policy = ForwardPolicy { timeout: Some(limit), retries: call.retries.take(), ..ForwardPolicy::default() };
     let forwarded = forward(&cluster, parts, body, &policy).await.map_err(|error| of_error(&error))?;
     let (parts, body) = forwarded.response.into_parts();
     let max = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
@@ -112,7 +118,13 @@ async fn make(
         BodyError::Timeout => CallError::Deadline,
         BodyError::Http(_) => CallError::Reset,
     })?;
-    Ok(response(&parts, body))
+    let response = response(&parts, body);
+    let accepted = |range: &StatusRange| (range.first..=range.last).contains(&response.status);
+    if call.accept.is_empty() || call.accept.iter().any(accepted) {
+        Ok(response)
+    } else {
+        Err(CallError::Status(response))
+    }
 }
 
 /// A response as the contract has it.

@@ -2,10 +2,27 @@
 
 use crate::bindings::configuration::exports::sluicegate::filter::configuration as wit;
 use crate::configuration::{Configure, Diagnostics, Resource};
+use crate::decision::RequestDecision;
+use crate::gather::{self, Outcome};
+use crate::hooks::GatherFilter;
+use crate::request::Request;
 use serde::de::DeserializeOwned;
 use std::cell::OnceCell;
 
 pub use crate::declared::Declared;
+
+/// Hands a plan's state and outcomes to the filter, typed.
+///
+/// # Panics
+/// When the plan was given a state of another type than [`GatherFilter::State`].
+pub fn on_gathered<T: GatherFilter>(
+    filter: &T,
+    request: &Request<'_>,
+    state: &[u8],
+    outcomes: Vec<Outcome>,
+) -> RequestDecision {
+    filter.on_gathered(request, gather::read_state(state), outcomes.into())
+}
 
 /// The one configured filter of an instance. An instance runs one call at a time on one thread.
 #[derive(Debug)]
@@ -258,7 +275,8 @@ macro_rules! __hook {
                     state: Vec<u8>,
                     outcomes: Vec<types::Outcome>,
                 ) -> types::RequestDecision {
-                    $crate::GatherFilter::on_gathered(filter!(), &$crate::Request::from_host(request), state, outcomes)
+                    let request = $crate::Request::from_host(request);
+                    $crate::export::on_gathered(filter!(), &request, &state, outcomes)
                 }
             }
             $crate::bindings::gather::__export_gather!(Component with_types_in $crate::bindings::gather);

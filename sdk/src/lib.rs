@@ -56,7 +56,10 @@ pub use decision::{Attribute, Destination, FormattedHeader, Header, HeaderEdit, 
 pub use event::{
     Delivery, DeliveryDecision, DeliveryRequest, Event, EventDecision, Publication, Publish, Target, publish,
 };
-pub use gather::{Call, CallError, CallResponse, Outcome, Plan, call, gather};
+pub use gather::{
+    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Outcome, Outcomes, PartError,
+    Plan, StatusRange, assemble, cache, call, gather, group,
+};
 pub use hooks::{Candidate, EventFilter, Explain, Explanation, GatherFilter, RequestFilter, ResponseFilter};
 pub use request::Request;
 pub use response::Response;
@@ -66,8 +69,9 @@ pub mod prelude {
     pub use crate::{
         Answer, Call, CallError, CallResponse, Candidate, Configure, Delivery, DeliveryDecision, Destination,
         Diagnostics, Environment, Event, EventDecision, EventFilter, Explain, Explanation, Forward, GatherFilter,
-        Outcome, Plan, Request, RequestDecision, RequestFilter, Resource, Response, ResponseDecision, ResponseFilter,
-        append_header, call, edit, forward, gather, inspect_body, next, publish, remove_header, respond, set_header,
+        Outcome, Outcomes, PartError, Plan, Request, RequestDecision, RequestFilter, Resource, Response,
+        ResponseDecision, ResponseFilter, append_header, assemble, cache, call, edit, forward, gather, group,
+        inspect_body, next, publish, remove_header, respond, set_header,
     };
 }
 

@@ -214,7 +214,7 @@ impl Failure {
                 (response.status, data, format!("it answered {}", response.status))
             }
             Err(error) => {
-                let reason = describe(*error);
+                let reason = describe(error);
                 (NO_ANSWER, reason.as_bytes().to_vec(), reason.to_owned())
             }
         };
@@ -243,7 +243,7 @@ fn answer(published: Result<(), PublishError>) -> CallResponse {
     CallResponse { status, headers: Vec::new(), body: body.into_bytes() }
 }
 
-fn describe(error: CallError) -> &'static str {
+fn describe(error: &CallError) -> &'static str {
     match error {
         CallError::Deadline => "no answer in time",
         CallError::NoEndpoint => "no endpoint is known for it",
@@ -251,6 +251,8 @@ fn describe(error: CallError) -> &'static str {
         CallError::Reset => "the connection ended before the answer was complete",
         CallError::TooLarge => "the answer is too large",
         CallError::Cancelled => "the call was given up",
+        CallError::NotJson => "the answer is not JSON",
+        CallError::Status(_) => "the answer has another status than the ones accepted",
     }
 }
 

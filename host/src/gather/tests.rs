@@ -15,11 +15,15 @@ fn call(name: &str) -> Call {
         deadline: None,
         required: false,
         max_body: None,
+        accept: Vec::new(),
+        retries: None,
+        body_use: BodyUse::Read,
+        cache: None,
     }
 }
 
 fn plan(calls: impl Into<Vec<Call>>) -> Plan {
-    Plan { calls: calls.into(), deadline: None, state: Vec::new(), response_edits: Vec::new() }
+    Plan { calls: calls.into(), groups: Vec::new(), deadline: None, state: Vec::new(), response_edits: Vec::new() }
 }
 
 /// An upstream that takes its time, and tells when its connection has ended.
@@ -43,7 +47,7 @@ fn results(outcomes: &[Outcome]) -> Vec<(&str, Result<&[u8], CallError>)> {
     let mut results = Vec::new();
     for Outcome { name, response } in outcomes {
         let body = response.as_ref().map(|response| response.body.as_slice());
-        results.push((name.as_str(), body.map_err(|error| *error)));
+        results.push((name.as_str(), body.map_err(Clone::clone)));
     }
     results
 }

@@ -181,7 +181,7 @@ impl Filter {
         &self,
         event: &types::Event,
         delivery: &types::Delivery,
-        outcome: Result<&types::CallResponse, types::CallError>,
+        outcome: Result<&types::CallResponse, &types::CallError>,
     ) -> Result<types::DeliveryDecision, Failure> {
         self.with(|instance| match &instance.event {
             Some(hook) => hook.call_on_delivered(&mut instance.store, event, delivery, outcome),

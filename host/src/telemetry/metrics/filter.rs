@@ -71,6 +71,8 @@ pub enum CallResult {
     Forward,
     /// Calls are made and gathered.
     Gather,
+    /// An answer is put together of the calls' bodies.
+    Assemble,
     /// Events are published.
     Publish,
     /// The filter asked for the body.
@@ -90,11 +92,12 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    const ALL: [(Self, &'static str); 12] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Next, "next"),
         (Self::Respond, "respond"),
         (Self::Forward, "forward"),
         (Self::Gather, "gather"),
+        (Self::Assemble, "assemble"),
         (Self::Publish, "publish"),
         (Self::Inspect, "inspect"),
         (Self::Trap, "trap"),
