@@ -18,6 +18,12 @@ impl Place {
         Self(format!("{}/{}", self.0, name.replace('~', "~0").replace('/', "~1")))
     }
 
+    /// Whether a call cannot be made without the value here: its path, or the list that it is made for.
+    pub fn is_needed(&self) -> bool {
+        let is_of_call = self.0.matches('/').count() == 4;
+        is_of_call && (self.0.ends_with("/path") || self.0.ends_with("/forEach"))
+    }
+
     /// An element of the list here.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
