@@ -1,4 +1,3 @@
-use hyper::upgrade::OnUpgrade;
 //! The life of one request: sanitise, ask the chain, carry its decision out, run the answer back, record it.
 
 use crate::body::{BodyEnd, BodyError, ProxyBody};
@@ -26,6 +25,7 @@ use http::header::{HOST, UPGRADE, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};

@@ -73,8 +73,8 @@ pub mod prelude {
         Answer, Call, CallError, CallResponse, Candidate, Configure, Connection, ConnectionDecision, ConnectionFilter,
         Delivery, DeliveryDecision, Destination, Diagnostics, Environment, Event, EventDecision, EventFilter, Explain,
         Explanation, Forward, GatherFilter, Outcome, Outcomes, PartError, Plan, Request, RequestDecision,
-        RequestFilter, Resource, Response, ResponseDecision, ResponseFilter, append_header, assemble, cache, call, edit,
-        forward, gather, group, inspect_body, next, publish, remove_header, respond, set_header,
+        RequestFilter, Resource, Response, ResponseDecision, ResponseFilter, append_header, assemble, cache, call,
+        edit, forward, gather, group, inspect_body, next, publish, remove_header, respond, set_header,
     };
 }
 
