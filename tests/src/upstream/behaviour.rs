@@ -193,7 +193,8 @@ fn streamed(chunks: Vec<Bytes>, pause: Duration, trailers: HeaderMap) -> Respons
 }
 
 fn upgrade(request: Request<Incoming>) -> Result<Response<ScriptedBody>, Broken> {
-    let protocol = request.headers().get(http::header::UPGRADE).cloned().ok_or(Broken)?;
+    let asked = request.headers().clone();
+    let protocol = asked.get(http::header::UPGRADE).cloned().ok_or(Broken)?;
     background::spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
         let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
@@ -202,6 +203,7 @@ fn upgrade(request: Request<Incoming>) -> Result<Response<ScriptedBody>, Broken>
     });
     let mut response = answer(101, &[("connection".into(), "upgrade".into())], Bytes::new())?;
     response.headers_mut().insert(http::header::UPGRADE, protocol);
+    crate::websocket::accept(&asked, response.headers_mut());
     Ok(response)
 }
 
