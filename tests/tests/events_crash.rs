@@ -104,7 +104,7 @@ fn crash(store: &Kept, seed: u64) {
         (total, different) = (total + numbers.len(), different + firsts.len());
     }
     println!(
-        "{crashes} crashes: {acknowledged} events acknowledged, {different} delivered, {} of them more than once",
+        "{crashes} crashes: {acknowledged} events acknowledged, {different} delivered, and {} duplicates",
         total - different
     );
     assert!(acknowledged > crashes, "there was load");

@@ -87,7 +87,7 @@ impl PublishError {
         }
     }
 
-    fn of_store(channel: &str, error: StoreError) -> Self {
+    fn of_store(channel: &str, error: &StoreError) -> Self {
         let (channel, reason) = (channel.to_owned(), error.to_string());
         match error {
             StoreError::Full(_) => Self::Full { channel, reason },
@@ -170,7 +170,8 @@ impl Channels {
         let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.table.load_full();
         let all = old.channels.values().flat_map(|channel| &channel.subscriptions);
-        let mut known: Known = all.map(|entry| ((entry.channel.clone(), entry.name.clone()), Arc::clone(entry))).collect();
+        let mut known: Known =
+            all.map(|entry| ((entry.channel.clone(), entry.name.clone()), Arc::clone(entry))).collect();
         let mut table = Table::default();
         for mut spec in specs {
             let store = self.stores.choose(spec.store);
@@ -235,18 +236,18 @@ impl Channels {
 
     async fn take(&self, publications: Vec<Publication>, origin: Origin) -> Result<(), PublishError> {
         let accepted = self.accept(publications)?;
-        let reserved = self.reserve(accepted, origin)?;
-        for Room { channel, count, room } in reserved {
-            room.commit().await.map_err(|error| channel.refused(error))?;
+        let rooms = self.reserve(accepted, origin)?;
+        for Room { channel, count, reserved } in rooms {
+            reserved.commit().await.map_err(|error| channel.refused(&error))?;
             channel.count(count);
         }
         Ok(())
     }
 
     /// Checks the events, and sorts them by channel.
-    fn accept(&self, publications: Vec<Publication>) -> Result<Vec<(Arc<Channel>, Vec<Arc<Event>>)>, PublishError> {
+    fn accept(&self, publications: Vec<Publication>) -> Result<Accepted, PublishError> {
         let table = self.table.load();
-        let mut accepted: Vec<(Arc<Channel>, Vec<Arc<Event>>)> = Vec::with_capacity(1);
+        let mut accepted: Accepted = Vec::with_capacity(1);
         for Publication { channel, mut event } in publications {
             let Some(entry) = table.channels.get(&channel) else {
                 return Err(PublishError::UnknownChannel { channel });
@@ -266,23 +267,23 @@ impl Channels {
     /// Keeps room for all of the events, or for none.
     fn reserve(
         &self,
-        accepted: Vec<(Arc<Channel>, Vec<Arc<Event>>)>,
+        accepted: Accepted,
         origin: Origin,
     ) -> Result<Vec<Room>, PublishError> {
-        let mut reserved = Vec::with_capacity(accepted.len());
+        let mut rooms: Vec<Room> = Vec::with_capacity(accepted.len());
         for (channel, events) in accepted {
             let count = events.len();
-            let room = channel.log.reserve(events).map_err(|error| channel.refused(error))?;
-            reserved.push(Room { channel, count, room });
+            let reserved = channel.log.reserve(events).map_err(|error| channel.refused(&error))?;
+            rooms.push(Room { channel, count, reserved });
         }
         // A drain that has not seen the room kept above has begun before it was: then it is not filled.
         if origin == Origin::Request && self.draining.load(Ordering::Acquire) {
-            let channel = reserved.first().map(|first| first.channel.name.clone()).unwrap_or_default();
-            drop(reserved);
+            let channel = rooms.first().map(|first| first.channel.name.clone()).unwrap_or_default();
+            drop(rooms);
             self.finished.notify_one();
             return Err(PublishError::Draining { channel });
         }
-        Ok(reserved)
+        Ok(rooms)
     }
 
     /// Whether there is a channel of this name (`NAMESPACE/NAME`).
@@ -302,7 +303,9 @@ impl Channels {
     /// and ends the dispatcher. What durable stores hold is left to the next process.
     pub async fn drain(&self, bound: Duration) -> Drained {
         self.draining.store(true, Ordering::Release);
-        self.subscriptions().iter().for_each(|subscription| subscription.leave());
+        for subscription in self.subscriptions() {
+            subscription.leave();
+        }
         // The bound is what ends this wait when a subscriber does not.
         let _ = tokio::time::timeout(bound, self.idle()).await;
         let mut left = Drained::default();
@@ -352,7 +355,7 @@ impl Channel {
     }
 
     /// Counts a refusal, and says whose it is.
-    fn refused(&self, error: StoreError) -> PublishError {
+    fn refused(&self, error: &StoreError) -> PublishError {
         self.totals.refused.fetch_add(1, Ordering::Relaxed);
         PublishError::of_store(&self.name, error)
     }
@@ -373,8 +376,11 @@ impl Channel {
 struct Room {
     channel: Arc<Channel>,
     count: usize,
-    room: Box<dyn Reserved>,
+    reserved: Box<dyn Reserved>,
 }
+
+/// Events by their channel.
+type Accepted = Vec<(Arc<Channel>, Vec<Arc<Event>>)>;
 
 /// Subscriptions by the names of their channel and their own.
 type Known = HashMap<(String, String), Arc<Subscription>>;

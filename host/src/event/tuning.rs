@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn with(name: &str, value: Value) -> Value {
+    fn with(name: &str, value: &Value) -> Value {
         json!({"metadata": {"annotations": {name: value}}})
     }
 
@@ -100,12 +100,12 @@ mod tests {
 
     #[test]
     fn numbers_and_words_that_mean_nothing_are_refused() {
-        assert_eq!(concurrency(&with(CONCURRENCY, json!("4"))), Ok(4));
-        assert_eq!(ordering(&with(ORDERING, json!("key"))), Ok(Ordering::Key));
+        assert_eq!(concurrency(&with(CONCURRENCY, &json!("4"))), Ok(4));
+        assert_eq!(ordering(&with(ORDERING, &json!("key"))), Ok(Ordering::Key));
         for wrong in [json!("0"), json!("1025"), json!("many"), json!(4)] {
-            assert!(concurrency(&with(CONCURRENCY, wrong.clone())).is_err(), "{wrong}");
-            assert!(ordering(&with(ORDERING, wrong.clone())).is_err(), "{wrong}");
-            assert!(store(&with(STORE, wrong.clone())).is_err(), "{wrong}");
+            assert!(concurrency(&with(CONCURRENCY, &wrong)).is_err(), "{wrong}");
+            assert!(ordering(&with(ORDERING, &wrong)).is_err(), "{wrong}");
+            assert!(store(&with(STORE, &wrong)).is_err(), "{wrong}");
         }
     }
 }

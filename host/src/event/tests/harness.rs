@@ -1,7 +1,8 @@
 //! Real receivers on the loopback interface, a transport that reaches them, and a plain decider.
 
 use crate::event::{
-    Backoff, ChannelSpec, Channels, Decide, Dispatcher, Ordering, Policy, Post, Stores, SubscriptionSpec, SubscriptionStats, Transport,
+    Backoff, ChannelSpec, Channels, Decide, Dispatcher, Ordering, Policy, Post, Stores, SubscriptionSpec,
+    SubscriptionStats, Transport,
 };
 use crate::wasm::bindings::sluicegate::filter::types::{
     CallError, CallResponse, Delivery, DeliveryDecision, DeliveryRequest, Event, EventDecision, Header, Target,

@@ -220,13 +220,22 @@ async fn a_full_queue_refuses_the_event_for_all_subscriptions() {
     channels
         .apply(orders(vec![subscription("new", "http://127.0.0.1:1/"), subscription("old", "http://127.0.0.1:1/")]));
     let error = channels.publish(CHANNEL, event("more")).await.unwrap_err();
-    assert_eq!(error, PublishError::Full { channel: CHANNEL.into(), reason: format!("{QUEUE_LENGTH} events wait for subscription default/old") });
+    assert_eq!(
+        error,
+        PublishError::Full {
+            channel: CHANNEL.into(),
+            reason: format!("{QUEUE_LENGTH} events wait for subscription default/old")
+        }
+    );
     assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
     assert_eq!((stats(&channels, 0).queued, stats(&channels, 1).queued), (0, QUEUE_LENGTH));
     assert_eq!(channels.stats()[0].refused, 1);
     channels.apply(orders(vec![subscription("new", "http://127.0.0.1:1/")]));
     for n in 0..QUEUE_LENGTH {
-        channels.publish(CHANNEL, event(&n.to_string())).await.expect("the place kept for the refused event was given back");
+        channels
+            .publish(CHANNEL, event(&n.to_string()))
+            .await
+            .expect("the place kept for the refused event was given back");
     }
 }
 
@@ -370,15 +379,12 @@ async fn a_subscription_has_as_many_deliveries_at_a_time_as_it_asks_for() {
 
 #[tokio::test]
 async fn a_drain_leaves_what_files_hold_to_the_next_process() {
-    let (down, up) = (Receiver::start(|_| Reaction::Answer(503)).await, Receiver::start(|_| Reaction::Answer(200)).await);
+    let (down, up) =
+        (Receiver::start(|_| Reaction::Answer(503)).await, Receiver::start(|_| Reaction::Answer(200)).await);
     let directory = tempfile::tempdir().unwrap();
     let start = |subscriber: &str| {
         let file = crate::config::FileSettings { directory: directory.path().to_owned(), bytes: 1 << 20, age: None };
-        let settings = crate::config::StoreSettings {
-            default: crate::config::StoreChoice::File,
-            file: Some(file),
-            ..crate::config::StoreSettings::default()
-        };
+        let settings = crate::config::StoreSettings { default: crate::config::StoreChoice::File, file: Some(file) };
         let (channels, dispatcher) = Channels::new(Stores::start(&settings).unwrap());
         let mut spec = subscription("stock", subscriber);
         (spec.retry, spec.backoff.growth) = (100, Some((super::Policy::Linear, LONG)));

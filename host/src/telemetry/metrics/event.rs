@@ -79,8 +79,8 @@ fn encode_results(all: &[ChannelFigures], encoder: &mut DescriptorEncoder<'_>) -
 }
 
 fn encode_subscriptions(all: &[ChannelFigures], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    type Counter = fn(&SubscriptionFigures) -> u64;
-    let counters: [(&str, &str, Counter); 2] = [
+    type Value = fn(&SubscriptionFigures) -> u64;
+    let counters: [(&str, &str, Value); 2] = [
         ("sluicegate_events_retries", "Deliveries that follow a failed one.", |one| one.retries),
         ("sluicegate_events_redelivered", "Events that the store gave out again.", |one| one.redelivered),
     ];
@@ -90,8 +90,7 @@ fn encode_subscriptions(all: &[ChannelFigures], encoder: &mut DescriptorEncoder<
             section.series(&labels(channel, one), &Count(value(one)))?;
         }
     }
-    type Gauge = fn(&SubscriptionFigures) -> u64;
-    let gauges: [(&str, &str, Gauge); 3] = [
+    let gauges: [(&str, &str, Value); 3] = [
         ("sluicegate_events_queued", "Events that wait for their delivery.", |one| size(one.queued)),
         ("sluicegate_events_in_flight", "Events that are being delivered, or wait for their next try.", |one| {
             size(one.in_flight)

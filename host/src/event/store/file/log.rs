@@ -153,7 +153,9 @@ impl FileLog {
         drop(appender);
         let written = outcome.as_ref().ok().copied();
         let cursors = self.account(&batch, written, time);
-        cursors.iter().for_each(|cursor| cursor.wake());
+        for cursor in cursors {
+            cursor.wake();
+        }
         for pending in batch {
             // A publisher that has gone does not want to know.
             let _ = pending.done.send(outcome.as_ref().map(drop).map_err(of_io));
@@ -330,7 +332,12 @@ impl FileLog {
             let lost = cursor.give_up_before(expired);
             if lost > 0 {
                 let subscription = cursor.subscription();
-                tracing::warn!(channel = self.channel, subscription, lost, "events were dropped: they have become too old");
+                tracing::warn!(
+                    channel = self.channel,
+                    subscription,
+                    lost,
+                    "events were dropped: they have become too old"
+                );
             }
         }
         if all {

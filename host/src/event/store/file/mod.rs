@@ -77,9 +77,8 @@ impl FileStore {
 impl Store for FileStore {
     fn open(&self, channel: &str) -> Result<Arc<dyn Log>, StoreError> {
         let directory = self.settings.directory.join(file_name(channel));
-        let log = FileLog::open(channel, &directory, &self.settings, self.writer.queue()).map_err(|error| {
-            StoreError::Unavailable(format!("{} cannot be opened: {error}", directory.display()))
-        })?;
+        let log = FileLog::open(channel, &directory, &self.settings, self.writer.queue())
+            .map_err(|error| StoreError::Unavailable(format!("{} cannot be opened: {error}", directory.display())))?;
         self.writer.queue().follow(&log);
         Ok(Arc::new(log))
     }
@@ -97,7 +96,7 @@ fn file_name(name: &str) -> String {
         None => written,
         Some(beginning) => {
             let digest = Sha256::digest(name);
-            let digest = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();
+            let digest: String = digest.iter().take(16).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
             format!("{beginning}%{digest}")
         }
     }

@@ -33,7 +33,9 @@ impl Place {
     /// What it is done with.
     pub(super) fn done(&self) -> Done {
         let mut done = Done::below(self.below);
-        self.ranges.iter().for_each(|(first, end)| done.add(*first, *end));
+        for (first, end) in &self.ranges {
+            done.add(*first, *end);
+        }
         done
     }
 

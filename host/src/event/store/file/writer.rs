@@ -114,9 +114,13 @@ impl Queue {
             }
             let logs: Vec<Arc<FileLog>> = state.logs.iter().filter(|_| look).filter_map(Weak::upgrade).collect();
             drop(state);
-            by_log(pending).into_iter().for_each(|(log, batch)| log.write(batch));
+            for (log, batch) in by_log(pending) {
+                log.write(batch);
+            }
             if look {
-                logs.iter().for_each(|log| log.maintain(end.is_some()));
+                for log in &logs {
+                    log.maintain(end.is_some());
+                }
                 looked = Instant::now();
             }
             if let Some(End::Flushed(done)) = end {
