@@ -101,7 +101,7 @@ struct Stage {
 impl Stage {
     fn start(file: &File) -> Result<Self, String> {
         let backends: BTreeMap<String, Backend> =
-            file.backends.keys().map(|name| (name.clone(), Backend::start(name))).collect();
+            file.backends.iter().map(|(name, backend)| (name.clone(), Backend::start(name, backend.answers))).collect();
         let mut manifests = file.manifests.clone();
         let mut options = Options::new();
         for (name, backend) in &backends {
