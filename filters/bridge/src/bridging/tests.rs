@@ -231,8 +231,9 @@ fn an_event_is_split_and_changed_into_others() {
 #[test]
 fn templates_are_read_and_their_mistakes_named() {
     let parse = |text: &str| Template::parse(text, Scope::Event);
-    let values = super::making::EventValues::new;
-    let fill = |text: &str| parse(text).unwrap().fill(&values(&placed(), true));
+    let event = placed();
+    let values = super::making::EventValues::new(&event, true);
+    let fill = |text: &str| parse(text).unwrap().fill(&values);
     for (text, filled) in [
         ("", Some("")),
         ("plain", Some("plain")),
