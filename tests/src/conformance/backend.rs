@@ -16,7 +16,9 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 /// The response header with the backend's name.
 pub(super) const NAME_HEADER: &str = "x-backend";
@@ -68,14 +70,17 @@ impl std::error::Error for Ended {}
 
 impl Backend {
     /// Begins to listen.
-    pub(super) fn start(name: &str, answers: Option<u16>) -> Self {
+    pub(super) fn start(name: &str, answers: Option<u16>, tls: Option<TlsAcceptor>) -> Self {
         let listener = background::run(async { TcpListener::bind(("127.0.0.1", 0)).await }).expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
         let state = Arc::new(State { name: name.to_owned(), answers, script: Mutex::default(), arrived: Mutex::default() });
         let served = Arc::clone(&state);
         let task = background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                background::spawn(serve(stream, Arc::clone(&served)));
+                match tls.clone() {
+                    None => background::spawn(serve(stream, Arc::clone(&served))),
+                    Some(tls) => background::spawn(serve_tls(tls, stream, Arc::clone(&served))),
+                };
             }
         });
         Self { address, state, _task: AbortOnDrop(task) }
@@ -102,6 +107,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let mut start = [0; PREFACE.len()];
     let speaks_http2 = matches!(stream.peek(&mut start).await, Ok(length) if length == start.len() && start == PREFACE);
+    serve_in(stream, speaks_http2, state).await;
+}
+
+/// The same over TLS, where the handshake says it.
+async fn serve_tls(tls: TlsAcceptor, stream: TcpStream, state: Arc<State>) {
+    // The case looks at what the client sees.
+    let Ok(stream) = tls.accept(stream).await else { return };
+    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    serve_in(stream, speaks_http2, state).await;
+}
+
+async fn serve_in<S>(stream: S, speaks_http2: bool, state: Arc<State>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
         async move { state.answer(request).await }
@@ -243,7 +263,7 @@ mod tests {
 
     #[test]
     fn it_says_who_it_is_in_both_versions_of_http() {
-        let backend = Backend::start("v1", None);
+        let backend = Backend::start("v1", None, None);
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let request = Request::get("http://shop/a?b").header(ECHO_HEADER, "x-back: 1");
             let answer = Client::connect_with(backend.address, protocol).send(request).expect("an answer");
@@ -255,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_script_comes_before_the_echo_and_is_forgotten_with_the_next_case() {
-        let backend = Backend::start("v1", None);
+        let backend = Backend::start("v1", None, None);
         let step = Step { times: Some(2), status: Some(503), ..Step::default() };
         backend.reset(std::slice::from_ref(&step));
         let ask = || Client::connect(backend.address).send(Request::get("http://shop/")).expect("an answer").status;
@@ -269,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_backend_that_does_not_echo_says_what_the_script_says_or_nothing() {
-        let backend = Backend::start("quiet", Some(202));
+        let backend = Backend::start("quiet", Some(202), None);
         let reply = Step { status: Some(200), body: Some("reply".into()), ..Step::default() };
         let headers = [("ce-id".to_owned(), "1".to_owned())].into();
         backend.reset(&[Step { headers, ..reply }]);
@@ -282,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_grpc_call_is_answered_with_a_message_and_a_status() {
-        let backend = Backend::start("v1", None);
+        let backend = Backend::start("v1", None, None);
         let request =
             Request::post("http://shop/echo.Echo/Say", framed(b"hi")).header("content-type", "application/grpc");
         let answer = Client::connect_with(backend.address, Protocol::Http2).send(request).expect("an answer");

@@ -51,6 +51,8 @@ pub struct Backend {
     pub protocol: Option<String>,
     /// The status that it answers with and nothing else, in place of an echo.
     pub answers: Option<u16>,
+    /// The DNS names of the certificate with which it speaks TLS; absent speaks none.
+    pub tls: Option<Vec<String>>,
 }
 
 /// A request and what must become of it.
@@ -128,6 +130,8 @@ pub struct Expect {
     pub share: BTreeMap<String, f64>,
     /// By how much a share may differ; 0.05 when absent.
     pub tolerance: Option<f64>,
+    /// Whether there is no answer at all, as the handshake is refused.
+    pub refused: bool,
     /// Whether every repetition is answered by the same backend.
     pub sticky: Option<bool>,
 }
