@@ -3,8 +3,8 @@
 use crate::decision::{Answer, RequestDecision};
 
 pub use crate::bindings::imports::sluicegate::filter::types::{
-    CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event, EventDecision, Publication, Publish,
-    ReplyWait, Target,
+    CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event, EventDecision, Publication,
+    Publish, ReplyWait, Target,
 };
 
 /// Publishes one event to a channel (`NAMESPACE/NAME`), then answers.

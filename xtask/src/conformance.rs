@@ -50,9 +50,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     run_command(cargo().args(["build", "--workspace", "--all-targets"]))?;
     let lists = workspace.root.join("tests/conformance");
     let conformance = || Command::new(workspace.program(Profile::Development, "conformance"));
-    let expressions = |cases: &Path, list: &str| {
-        run_command(conformance().arg("expressions").arg(cases).arg(lists.join(list)))
-    };
+    let expressions =
+        |cases: &Path, list: &str| run_command(conformance().arg("expressions").arg(cases).arg(lists.join(list)));
     match (arguments.suite, &arguments.cases) {
         (Suite::Routing, None) => {
             run_command(conformance().arg("cases").arg(lists.join("routing")).args(&arguments.only))

@@ -35,7 +35,8 @@ impl Proxy {
         }
         command.current_dir(state.path()).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let child = command.spawn();
-        let child = child.with_context(|| format!("{} cannot be run; `cargo xtask build` makes it", program.display()))?;
+        let child =
+            child.with_context(|| format!("{} cannot be run; `cargo xtask build` makes it", program.display()))?;
         let mut proxy = Self { child, address: ([127, 0, 0, 1], 0).into(), _state: state };
         proxy.address = proxy.listening(&ready, &log).await?;
         Ok(proxy)

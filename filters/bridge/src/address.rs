@@ -152,7 +152,10 @@ mod tests {
     #[test]
     fn a_plain_name_comes_before_another_channels_service_name() {
         let addresses = addresses(&[("default", "x"), ("default", "x-kn-channel")]);
-        assert_eq!((addresses.find("x"), addresses.find("x-kn-channel")), (Some(Place::Channel(0)), Some(Place::Channel(1))));
+        assert_eq!(
+            (addresses.find("x"), addresses.find("x-kn-channel")),
+            (Some(Place::Channel(0)), Some(Place::Channel(1)))
+        );
     }
 
     #[test]

@@ -4,8 +4,7 @@ use crate::config::{Action, Channel, Subscription};
 
 /// The channels that a subscription (`NAMESPACE/NAME`) closes a circle of, where each gives all its events to the next.
 pub(crate) fn closed_by(channels: &[Channel], name: &str) -> Option<String> {
-    let passes_on =
-        |entry: &&Subscription| entry.filters.is_empty() && matches!(entry.action, Action::Deliver);
+    let passes_on = |entry: &&Subscription| entry.filters.is_empty() && matches!(entry.action, Action::Deliver);
     let of = |channel: &Channel| channel.subscriptions.iter().any(|subscription| subscription.name == name);
     let begin = channels.iter().find(|channel| of(channel))?;
     let next = |channel: &Channel| {

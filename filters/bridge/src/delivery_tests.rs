@@ -74,7 +74,10 @@ fn only_a_200_of_a_subscriber_is_a_reply() {
         assert_eq!(judged(status, &REPLY), DeliveryDecision::Ack, "{status}");
     }
     for target in [Target::Reply, Target::DeadLetter] {
-        assert_eq!(judge(&event(), &delivery(target, None), false, Ok(response(200, &REPLY, ""))), DeliveryDecision::Ack);
+        assert_eq!(
+            judge(&event(), &delivery(target, None), false, Ok(response(200, &REPLY, ""))),
+            DeliveryDecision::Ack
+        );
     }
     let structured = r#"{"specversion":"1.0","id":"s","source":"/s","type":"t"}"#;
     let structured = response(200, &[("Content-Type", "application/cloudevents+json")], structured);
@@ -167,10 +170,14 @@ fn the_count_of_brokers_never_leaves_them() {
     let mut event = event();
     hops::set(&mut event, "knativebrokerttl", "7".into());
     let way = Way { from_broker: true, to_broker: None };
-    let EventDecision::Deliver(sent) = decide(&event, &delivery(Target::Subscriber, None), way) else { panic!("not sent") };
+    let EventDecision::Deliver(sent) = decide(&event, &delivery(Target::Subscriber, None), way) else {
+        panic!("not sent")
+    };
     assert_eq!(header(&sent, "ce-knativebrokerttl"), None);
     let way = Way { from_broker: true, to_broker: Some("default/other") };
-    let EventDecision::Emit(emission) = decide(&event, &delivery(Target::Reply, None), way) else { panic!("not emitted") };
+    let EventDecision::Emit(emission) = decide(&event, &delivery(Target::Reply, None), way) else {
+        panic!("not emitted")
+    };
     assert_eq!(emission.channel.as_deref(), Some("default/other"));
     assert_eq!(crate::attribute::get(&emission.events[0], "knativebrokerttl"), Some("6"));
     hops::set(&mut event, "knativebrokerttl", "0".into());

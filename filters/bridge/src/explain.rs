@@ -12,7 +12,9 @@ pub(crate) fn explain(configuration: &Configuration, place: Option<Place>, reque
     let path = request.path();
     match place {
         Some(Place::Channel(index)) => match channels.get(index) {
-            Some(channel) => of_channel(channel, &format!("{:?} is one of its addresses", request.authority()), request),
+            Some(channel) => {
+                of_channel(channel, &format!("{:?} is one of its addresses", request.authority()), request)
+            }
             None => nothing(configuration, request),
         },
         Some(Place::Brokers) => {
@@ -43,8 +45,11 @@ fn nothing(configuration: &Configuration, request: &Request<'_>) -> Explanation 
 
 fn of_channel(channel: &Channel, why: &str, request: &Request<'_>) -> Explanation {
     let (name, count) = (channel.full_name(), channel.subscriptions.len());
-    let (word, one, all) =
-        if channel.is_broker() { ("broker", "trigger", "triggers") } else { ("channel", "subscription", "subscriptions") };
+    let (word, one, all) = if channel.is_broker() {
+        ("broker", "trigger", "triggers")
+    } else {
+        ("channel", "subscription", "subscriptions")
+    };
     let summary = match request.method().as_str() {
         "POST" if count == 0 => format!("becomes an event of {word} {name}, which nobody subscribes to: it is dropped"),
         "POST" => format!("becomes an event of {word} {name} for {count} {}", if count == 1 { one } else { all }),
@@ -104,7 +109,9 @@ fn of_bridge(bridge: &RequestBridge, channels: &[Channel]) -> Explanation {
         None => "answered 202".to_owned(),
         Some(reply) => match reply.keep {
             None => format!("answered by the event that replies within {} ms, or 504", reply.timeout),
-            Some(_) => format!("answered by the event that replies within {} ms, or 202 with a Location", reply.timeout),
+            Some(_) => {
+                format!("answered by the event that replies within {} ms, or 202 with a Location", reply.timeout)
+            }
         },
     };
     let summary = format!("becomes an event of {}, {then}", bridge.channel);

@@ -25,7 +25,8 @@ pub(crate) fn of_path(channels: &[Channel], request: &Request<'_>) -> RequestDec
     let path = request.path();
     match address::named(&path) {
         Some((namespace, name, "")) => {
-            let same = |channel: &&Channel| channel.is_broker() && channel.namespace == namespace && channel.name == name;
+            let same =
+                |channel: &&Channel| channel.is_broker() && channel.namespace == namespace && channel.name == name;
             match channels.iter().find(same) {
                 Some(broker) => decide(broker, request),
                 None => respond(404).text(format!("no broker is called {namespace}/{name}\n")).into(),

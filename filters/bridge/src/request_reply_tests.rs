@@ -19,7 +19,8 @@ fn bridge() -> Bridge {
 }
 
 fn event(path: &str, extension: Option<(&str, &str)>) -> TestRequest {
-    let request = TestRequest::post(path).header("ce-specversion", "1.0").header("ce-id", "q").header("ce-source", "/s");
+    let request =
+        TestRequest::post(path).header("ce-specversion", "1.0").header("ce-id", "q").header("ce-source", "/s");
     let request = request.header("ce-type", "t").attribute("request.time", "0").body("x");
     extension.map_or_else(|| request.clone(), |(name, value)| request.clone().header(name, value))
 }
@@ -139,5 +140,8 @@ fn explain_names_brokers_triggers_and_request_replies() {
     assert_eq!(stock.reason, "gets the events that pass its filter: subscriber http://a/");
     assert_eq!(explain(BROKERS, TestRequest::post("/x")).summary, "no broker is at \"/x\"");
     let asked = explain(ASK, TestRequest::post("/default/ask")).summary;
-    assert_eq!(asked, "becomes an event of broker default/main, and waits 3000 ms for one that repeats its correlationid as replyid");
+    assert_eq!(
+        asked,
+        "becomes an event of broker default/main, and waits 3000 ms for one that repeats its correlationid as replyid"
+    );
 }

@@ -3,8 +3,8 @@
 use super::check::{check, stamp};
 use super::dispatch::Dispatcher;
 use super::queue::{QUEUE_LENGTH, Room};
-use super::resource::{ChannelSpec, SubscriptionSpec};
 use super::replies::Replies;
+use super::resource::{ChannelSpec, SubscriptionSpec};
 use super::subscription::{ChannelStats, Subscription};
 use crate::wasm::bindings::sluicegate::filter::types::{Event, Publication};
 use arc_swap::ArcSwap;

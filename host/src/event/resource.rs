@@ -21,8 +21,7 @@ use std::time::Duration;
 use table::{Field, Subscribing, Table};
 
 /// The API groups that have such documents.
-pub const GROUPS: [&str; 4] =
-    ["messaging.knative.dev", "eventing.knative.dev", "flows.knative.dev", "sluicegate.dev"];
+pub const GROUPS: [&str; 4] = ["messaging.knative.dev", "eventing.knative.dev", "flows.knative.dev", "sluicegate.dev"];
 
 /// One document, as the manifests hold it.
 #[derive(Debug, Clone, Copy)]

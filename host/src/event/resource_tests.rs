@@ -118,7 +118,11 @@ fn trigger(spec: &Value) -> (&'static str, &'static str, Value) {
 }
 
 fn ends(channel: &ChannelSpec) -> Vec<(&str, Option<&str>, Option<&str>)> {
-    channel.subscriptions.iter().map(|spec| (spec.name.as_str(), spec.subscriber.as_deref(), spec.reply.as_deref())).collect()
+    channel
+        .subscriptions
+        .iter()
+        .map(|spec| (spec.name.as_str(), spec.subscriber.as_deref(), spec.reply.as_deref()))
+        .collect()
 }
 
 #[test]
@@ -216,7 +220,8 @@ fn replies_to_requests_are_looked_for_among_the_brokers_events() {
 fn a_bridge_subscribes_to_where_its_events_or_replies_come_from() {
     let (main, orders) = (json!({"kind": "Broker", "name": "main"}), json!({"kind": "Channel", "name": "orders"}));
     let bridge = |spec: &Value| {
-        let documents = [broker(&json!({})), ("Channel", "orders", json!({})), ("EventBridge", "b", json!({"spec": spec}))];
+        let documents =
+            [broker(&json!({})), ("Channel", "orders", json!({})), ("EventBridge", "b", json!({"spec": spec}))];
         resolved(&documents).map(|channels| channels.iter().map(|channel| ends(channel).len()).collect::<Vec<_>>())
     };
     assert_eq!(bridge(&json!({"request": {"to": main}})), Ok(vec![0, 0]));

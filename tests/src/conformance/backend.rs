@@ -73,7 +73,8 @@ impl Backend {
     pub(super) fn start(name: &str, answers: Option<u16>, tls: Option<TlsAcceptor>) -> Self {
         let listener = background::run(async { TcpListener::bind(("127.0.0.1", 0)).await }).expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
-        let state = Arc::new(State { name: name.to_owned(), answers, script: Mutex::default(), arrived: Mutex::default() });
+        let state =
+            Arc::new(State { name: name.to_owned(), answers, script: Mutex::default(), arrived: Mutex::default() });
         let served = Arc::clone(&state);
         let task = background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {

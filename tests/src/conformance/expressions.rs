@@ -65,9 +65,10 @@ pub fn check_expressions(directory: &Path) -> Result<Vec<CaseResult>, String> {
 
 fn failures(test: &Expectation) -> Vec<String> {
     let plain = || [("specversion", "1.0"), ("id", "myId"), ("source", "localhost.localdomain"), ("type", "myType")];
-    let mut attributes = test.event.clone().unwrap_or_else(|| {
-        plain().into_iter().map(|(name, value)| (name.to_owned(), Json::from(value))).collect()
-    });
+    let mut attributes = test
+        .event
+        .clone()
+        .unwrap_or_else(|| plain().into_iter().map(|(name, value)| (name.to_owned(), Json::from(value))).collect());
     attributes.extend(test.event_overrides.clone());
     let (value, error) = match parse(&written(&test.expression)) {
         Ok(expression) => {

@@ -1,7 +1,7 @@
 //! The attributes that a bridge gives to an event.
 
-use super::template::{Template, Values, found};
 use super::template::Selector;
+use super::template::{Template, Values, found};
 use crate::{attribute, hops};
 use serde_json::Value;
 use sluicegate_sdk::Event;

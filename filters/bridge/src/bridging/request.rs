@@ -90,7 +90,8 @@ impl RequestBridge {
         let mode = match Mode::of(&headers) {
             Ok(Mode::Unknown(format)) => return unsupported(&format).into(),
             Ok(Mode::Batch) => {
-                return refuse(&Invalid::new("", "a request becomes one event; send a batch to the channel"), None).into();
+                return refuse(&Invalid::new("", "a request becomes one event; send a batch to the channel"), None)
+                    .into();
             }
             Ok(mode) => mode,
             Err(invalid) => return refuse(&invalid, None).into(),

@@ -62,7 +62,8 @@ impl Template {
                 continue;
             }
             let inner = after.strip_prefix('{').ok_or("there is a `}` without a `{`; write `}}` for the character")?;
-            let (name, following) = inner.split_once('}').ok_or("there is a `{` without a `}`; write `{{` for the character")?;
+            let (name, following) =
+                inner.split_once('}').ok_or("there is a `{` without a `}`; write `{{` for the character")?;
             if !literal.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut literal)));
             }
@@ -128,9 +129,9 @@ impl Selector {
                 )
             }),
             Scope::Event if attribute(name) => Ok(Self::Attribute(name.to_owned())),
-            Scope::Event => {
-                Err(format!("an event has no `{{{name}}}`; it has its attributes, such as {{type}}, and {{data/POINTER}}"))
-            }
+            Scope::Event => Err(format!(
+                "an event has no `{{{name}}}`; it has its attributes, such as {{type}}, and {{data/POINTER}}"
+            )),
         }
     }
 }

@@ -121,7 +121,9 @@ fn a_bridge_takes_its_host_path_and_methods_and_leaves_the_rest_to_the_chain() {
         let request = TestRequest::new(method, path).authority(host);
         !matches!(bridge.on_request(&request.request()), RequestDecision::Next(_))
     };
-    assert!(takes("POST", "/orders", "shop") && takes("PUT", "/orders/1", "shop:80") && takes("PATCH", "/orders/", "shop"));
+    assert!(
+        takes("POST", "/orders", "shop") && takes("PUT", "/orders/1", "shop:80") && takes("PATCH", "/orders/", "shop")
+    );
     for (method, path, host) in
         [("GET", "/orders", "shop"), ("POST", "/ordersx", "shop"), ("POST", "/", "shop"), ("POST", "/orders", "other")]
     {
@@ -195,7 +197,10 @@ fn an_event_becomes_the_request_that_the_templates_say() {
         let found = request.headers.iter().filter(|header| header.name == name);
         found.map(|header| String::from_utf8(header.value.clone()).unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!((header("x-type"), header("x-missing").len(), header("ce-id")), (vec!["order.placed".into()], 0, vec!["own".into()]));
+    assert_eq!(
+        (header("x-type"), header("x-missing").len(), header("ce-id")),
+        (vec!["order.placed".into()], 0, vec!["own".into()])
+    );
     assert_eq!(header("ce-knativebrokerttl").len(), 0, "the count of brokers stays inside");
     let mut other = placed();
     crate::hops::set(&mut other, "region", "us".into());
@@ -225,7 +230,9 @@ fn an_event_is_split_and_changed_into_others() {
     assert!(emission.events.iter().all(|event| event.type_ == "order.item" && get(event, "region").is_none()));
     let mut other = placed();
     other.data = Some(b"{}".to_vec());
-    assert!(matches!(bridge.on_event(other, delivery()), EventDecision::DeadLetter(reason) if reason.contains("/items")));
+    assert!(
+        matches!(bridge.on_event(other, delivery()), EventDecision::DeadLetter(reason) if reason.contains("/items"))
+    );
 }
 
 #[test]

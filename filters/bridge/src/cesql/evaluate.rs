@@ -1,6 +1,7 @@
 //! What an expression is worth for an event.
 
-use super::parser::{Expression, Node, Operator};
+use super::expression::{Expression, Node};
+use super::operator::Operator;
 use super::value::{Type, Value};
 use super::{Attributes, Error};
 
@@ -69,7 +70,8 @@ fn evaluated(expression: &Expression, event: &impl Attributes) -> Result<Evaluat
             let kind = if is_math(*operator) { Type::Integer } else { Type::Boolean };
             let left = evaluate(left, event).value_in(kind)?;
             let right = evaluate(right, event).value_in(kind)?;
-            let result = if is_math(*operator) { math(*operator, &left, &right) } else { compare(*operator, &left, &right) };
+            let result =
+                if is_math(*operator) { math(*operator, &left, &right) } else { compare(*operator, &left, &right) };
             of(kind, result)
         }
         Node::Like(inner, pattern, negated) => Value::Boolean(pattern.fits(&boolean(inner)?.text()) != *negated).into(),

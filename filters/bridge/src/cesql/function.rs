@@ -122,10 +122,7 @@ fn substring(text: &str, place: i32, most: Option<i32>) -> Evaluation {
         return Value::String(String::new()).into();
     }
     // One place beyond the end there is nothing, which is no mistake.
-    let skipped = match place > 0 {
-        true if distance <= length + 1 => distance - 1,
-        false if distance <= length => length - distance,
-        _ => return failed,
-    };
+    let skipped = if place > 0 { Some(distance - 1) } else { length.checked_sub(distance) };
+    let Some(skipped) = skipped.filter(|skipped| *skipped <= length) else { return failed };
     Value::String(text.chars().skip(skipped).take(most).collect()).into()
 }

@@ -78,8 +78,8 @@ impl<'a> Lexer<'a> {
             _ if is_word(first) => self.word()?,
             _ => {
                 let symbol = SYMBOLS.into_iter().find(|symbol| self.rest.starts_with(symbol));
-                let symbol = symbol
-                    .ok_or_else(|| ParseError { column, reason: format!("{first:?} means nothing here") })?;
+                let symbol =
+                    symbol.ok_or_else(|| ParseError { column, reason: format!("{first:?} means nothing here") })?;
                 self.take(symbol.len());
                 Kind::Symbol(symbol)
             }

@@ -5,16 +5,19 @@
 //! bounded time and stack.
 
 mod evaluate;
+mod expression;
 mod function;
 mod lexer;
 mod like;
+mod operator;
 mod parser;
 #[cfg(test)]
 mod tests;
 mod value;
 
 pub use evaluate::{Evaluation, evaluate};
-pub use parser::{Expression, parse};
+pub use expression::Expression;
+pub use parser::parse;
 pub use value::Value;
 
 use sluicegate_sdk::Event;

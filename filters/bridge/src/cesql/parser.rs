@@ -1,9 +1,11 @@
 //! Tokens as an expression (CESQL, section 2).
 
 use super::ParseError;
+use super::expression::{Expression, Node};
 use super::function::Function;
 use super::lexer::{Kind, Token, tokens};
 use super::like::Pattern;
+use super::operator::Operator;
 use super::value::Value;
 use std::ops::ControlFlow;
 
@@ -11,90 +13,6 @@ use std::ops::ControlFlow;
 const NESTING: usize = 50;
 /// How deep the whole may be, with chains such as `a AND b AND c`, of which each link is one level.
 const DEPTH: usize = 300;
-
-/// An expression that can be evaluated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expression {
-    pub(super) node: Node,
-    depth: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
-    Literal(Value),
-    /// In lower case.
-    Attribute(String),
-    Exists(String),
-    Not(Box<Expression>),
-    Negative(Box<Expression>),
-    Binary(Operator, Box<Expression>, Box<Expression>),
-    Like(Box<Expression>, Pattern, bool),
-    In(Box<Expression>, Vec<Expression>, bool),
-    /// None when there is no such function, which is said when it is called.
-    Call(Option<Function>, Vec<Expression>),
-}
-
-/// Operators between two operands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
-    And,
-    Or,
-    Xor,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Plus,
-    Minus,
-    Times,
-    Divide,
-    Modulo,
-}
-
-impl Operator {
-    fn of(kind: &Kind) -> Option<Self> {
-        Some(match kind {
-            Kind::Word(word) => match word.to_ascii_uppercase().as_str() {
-                "AND" => Self::And,
-                "OR" => Self::Or,
-                "XOR" => Self::Xor,
-                _ => return None,
-            },
-            Kind::Symbol(symbol) => match *symbol {
-                "=" => Self::Equal,
-                "!=" | "<>" => Self::NotEqual,
-                "<" => Self::Less,
-                "<=" => Self::LessOrEqual,
-                ">" => Self::Greater,
-                ">=" => Self::GreaterOrEqual,
-                "+" => Self::Plus,
-                "-" => Self::Minus,
-                "*" => Self::Times,
-                "/" => Self::Divide,
-                "%" => Self::Modulo,
-                _ => return None,
-            },
-            _ => return None,
-        })
-    }
-
-    /// Who binds tighter has more.
-    fn strength(self) -> u8 {
-        match self {
-            Self::And | Self::Or | Self::Xor => 1,
-            Self::Equal
-            | Self::NotEqual
-            | Self::Less
-            | Self::LessOrEqual
-            | Self::Greater
-            | Self::GreaterOrEqual => 2,
-            Self::Plus | Self::Minus => 3,
-            Self::Times | Self::Divide | Self::Modulo => 4,
-        }
-    }
-}
 
 /// `IN` binds tighter than every operator, `LIKE` tighter still.
 const IN_STRENGTH: u8 = 5;
@@ -112,20 +30,6 @@ pub fn parse(text: &str) -> Result<Expression, ParseError> {
     match parser.peek() {
         Kind::End => Ok(expression),
         other => Err(parser.wrong(&format!("expected an operator or the end, not {}", other.described()))),
-    }
-}
-
-impl Expression {
-    /// Whether somewhere in it a function is called that there is not, or not with so many arguments.
-    pub fn calls_unknown(&self) -> bool {
-        let any = |inner: &[Self]| inner.iter().any(Self::calls_unknown);
-        match &self.node {
-            Node::Literal(_) | Node::Attribute(_) | Node::Exists(_) => false,
-            Node::Not(inner) | Node::Negative(inner) | Node::Like(inner, ..) => inner.calls_unknown(),
-            Node::Binary(_, left, right) => left.calls_unknown() || right.calls_unknown(),
-            Node::In(inner, set, _) => inner.calls_unknown() || any(set),
-            Node::Call(function, arguments) => function.is_none() || any(arguments),
-        }
     }
 }
 
@@ -165,7 +69,9 @@ impl Parser {
             };
             self.next += 1;
             let depth = left.depth;
-            return self.node(Node::Like(Box::new(left), Pattern::new(&pattern), negated), depth).map(ControlFlow::Continue);
+            return self
+                .node(Node::Like(Box::new(left), Pattern::new(&pattern), negated), depth)
+                .map(ControlFlow::Continue);
         }
         if weakest < IN_STRENGTH && self.is_word(offset, "IN") {
             self.next += offset + 1;
@@ -240,7 +146,9 @@ impl Parser {
                     self.next += 1;
                     self.node(Node::Exists(name.to_ascii_lowercase()), 0)
                 }
-                other => Err(self.wrong(&format!("after EXISTS there has to be an attribute, not {}", other.described()))),
+                other => {
+                    Err(self.wrong(&format!("after EXISTS there has to be an attribute, not {}", other.described())))
+                }
             },
             _ if *self.peek() == Kind::Symbol("(") => {
                 let arguments = self.list(0)?;

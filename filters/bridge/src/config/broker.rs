@@ -58,7 +58,8 @@ pub(super) fn broker(reader: &mut Reader<'_>, resource: &Resource) {
     let class = annotations.and_then(|annotations| annotations.get(CLASS)).and_then(Value::as_str);
     if let Some(class) = class.filter(|class| !CLASSES.contains(class)) {
         let pointer = format!("/metadata/annotations/{}", CLASS.replace('/', "~1"));
-        let message = format!("brokers of class {class} are none of this proxy; the broker works as a channel of its own");
+        let message =
+            format!("brokers of class {class} are none of this proxy; the broker works as a channel of its own");
         let help = "remove the annotation, or leave this broker to the implementation of that class";
         reader.warning((resource, &pointer), "SG0428", &message, help);
     }
@@ -103,7 +104,12 @@ fn trigger_filters(reader: &mut Reader<'_>, resource: &Resource, spec: &TriggerS
         (Some(list), attributes) if !list.is_empty() => {
             if attributes.is_some_and(|attributes| !attributes.is_empty()) {
                 let message = "`filter` is ignored, as there are `filters`";
-                reader.warning((resource, "/spec/filter"), "SG0430", message, "write it as `exact` among the `filters`");
+                reader.warning(
+                    (resource, "/spec/filter"),
+                    "SG0430",
+                    message,
+                    "write it as `exact` among the `filters`",
+                );
             }
             filter::filters(reader, (resource, "/spec/filters"), list)
         }

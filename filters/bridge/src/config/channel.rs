@@ -74,12 +74,7 @@ fn check_alias(reader: &mut Reader<'_>, resource: &Resource, spec: &ChannelSpec)
 }
 
 /// Only memory holds channels that a template asks for.
-pub(super) fn check_template(
-    reader: &mut Reader<'_>,
-    resource: &Resource,
-    pointer: &str,
-    template: Option<&Template>,
-) {
+pub(super) fn check_template(reader: &mut Reader<'_>, resource: &Resource, pointer: &str, template: Option<&Template>) {
     let Some(template) = template.filter(|template| !template.is_in_memory()) else { return };
     let (kind, version) = (&template.kind, &template.api_version);
     let message = format!("no {kind} of {version} is known here, only InMemoryChannel of {API_VERSION}");

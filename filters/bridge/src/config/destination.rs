@@ -93,8 +93,9 @@ impl Reference {
     pub(crate) fn channel<'a>(&'a self, namespace: &'a str) -> Option<(&'a str, String)> {
         let namespace = self.namespace.as_deref().unwrap_or(namespace);
         let name = match (self.api_version.as_str(), self.kind.as_str()) {
-            ("messaging.knative.dev/v1", "Channel" | "InMemoryChannel")
-            | ("eventing.knative.dev/v1", "Broker") => self.name.clone(),
+            ("messaging.knative.dev/v1", "Channel" | "InMemoryChannel") | ("eventing.knative.dev/v1", "Broker") => {
+                self.name.clone()
+            }
             ("flows.knative.dev/v1", "Sequence") => address::step_channel(&self.name, 0),
             ("flows.knative.dev/v1", "Parallel") => address::parallel_channel(&self.name),
             _ => return None,

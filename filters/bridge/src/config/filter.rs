@@ -99,7 +99,8 @@ fn sql(reader: &mut Reader<'_>, at: (&Resource, &str), text: &str) -> Option<Fil
     match cesql::parse(text) {
         Ok(expression) => {
             if expression.calls_unknown() {
-                let message = "the expression calls a function that there is not, or not with so many arguments; it never passes";
+                let message =
+                    "the expression calls a function that there is not, or not with so many arguments; it never passes";
                 let help = "functions are LENGTH CONCAT CONCAT_WS LOWER UPPER TRIM LEFT RIGHT SUBSTRING ABS INT BOOL STRING \
                             IS_INT IS_BOOL";
                 reader.warning(at, "SG0426", message, help);

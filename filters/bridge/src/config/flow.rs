@@ -60,10 +60,7 @@ pub(super) fn sequence(reader: &mut Reader<'_>, resource: &Resource) {
         let pointer = format!("/spec/steps/{index}");
         let uri = reader.resolve((resource, &pointer), &step.destination).unwrap_or_default();
         reader.check_delivery(resource, &format!("{pointer}/delivery"), step.delivery.as_ref());
-        let following = match index + 1 < count {
-            true => Some(format!("step {}", index + 2)),
-            false => reply.clone(),
-        };
+        let following = if index + 1 < count { Some(format!("step {}", index + 2)) } else { reply.clone() };
         let goes_to = following.map_or_else(String::new, |following| format!(", reply {following}"));
         add(reader, resource, &step_channel(&resource.name, index), format!("step {}: {uri}{goes_to}", index + 1));
     }

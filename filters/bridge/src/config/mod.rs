@@ -98,11 +98,7 @@ impl Channel {
 }
 
 /// Reads all documents. What is wrong with them goes into the diagnostics.
-pub(crate) fn read(
-    environment: &Environment,
-    resources: &[Resource],
-    diagnostics: &mut Diagnostics,
-) -> Configuration {
+pub(crate) fn read(environment: &Environment, resources: &[Resource], diagnostics: &mut Diagnostics) -> Configuration {
     let mut reader = Reader::new(environment, diagnostics);
     for resource in resources {
         match resource.kind.as_str() {

@@ -61,7 +61,9 @@ impl<'a> Reader<'a> {
                 let known = self.configuration.channels.get(index);
                 let known = known.map(|known| (known.kind.to_lowercase(), known.origin.clone())).unwrap_or_default();
                 let message = match known.0.as_str() {
-                    "inmemorychannel" | "channel" => format!("channel {} exists already, at {}", channel.full_name(), known.1),
+                    "inmemorychannel" | "channel" => {
+                        format!("channel {} exists already, at {}", channel.full_name(), known.1)
+                    }
                     kind => format!("a {kind} has the channel {} already, at {}", channel.full_name(), known.1),
                 };
                 let help = "channels, brokers and flows share their names; rename one, or remove it";

@@ -61,7 +61,9 @@ impl Reference {
             "Service" => Ok(format!("{}.{namespace}.svc.{}/", self.name, names.cluster_domain)),
             "Broker" => Ok(broker_address(names, namespace, &self.name)),
             kind => self.entrance().map(|name| channel(&name)).ok_or_else(|| {
-                format!("a {kind} has no address; Service, Channel, InMemoryChannel, Broker, Sequence and Parallel have one")
+                format!(
+                    "a {kind} has no address; Service, Channel, InMemoryChannel, Broker, Sequence and Parallel have one"
+                )
             }),
         }
     }

@@ -106,7 +106,10 @@ impl Transport for Direct {
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|_| CallError::Reset)?;
         let connection = tokio::spawn(connection);
-        let mut request = http::Request::builder().method(post.method).uri(uri.path_and_query().unwrap().as_str()).header("host", authority);
+        let mut request = http::Request::builder()
+            .method(post.method)
+            .uri(uri.path_and_query().unwrap().as_str())
+            .header("host", authority);
         for header in &post.headers {
             request = request.header(&header.name, &header.value[..]);
         }
@@ -140,7 +143,12 @@ impl Decide for Plain {
             }
             "put" => {
                 let (method, path) = (Some("PUT".into()), Some("/items/1?x=2".into()));
-                return Ok(EventDecision::Deliver(DeliveryRequest { method, path, headers: Vec::new(), body: Vec::new() }));
+                return Ok(EventDecision::Deliver(DeliveryRequest {
+                    method,
+                    path,
+                    headers: Vec::new(),
+                    body: Vec::new(),
+                }));
             }
             "broken" if delivery.target != Target::DeadLetter => return Err("trap".into()),
             _ => {}
@@ -149,7 +157,12 @@ impl Decide for Plain {
         headers.push(("attempt".to_owned(), delivery.attempt.to_string()));
         headers.extend(event.extensions.into_iter().map(|entry| (format!("ce-{}", entry.name), entry.value)));
         let headers = headers.into_iter().map(|(name, value)| Header { name, value: value.into_bytes() }).collect();
-        Ok(EventDecision::Deliver(DeliveryRequest { method: None, path: None, headers, body: event.data.unwrap_or_default() }))
+        Ok(EventDecision::Deliver(DeliveryRequest {
+            method: None,
+            path: None,
+            headers,
+            body: event.data.unwrap_or_default(),
+        }))
     }
 
     fn on_delivered(
