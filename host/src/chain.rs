@@ -7,6 +7,7 @@ mod passage;
 pub use passage::{Passage, Passing};
 
 use crate::body::ProxyBody;
+use crate::config::limits;
 use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
 use crate::mirror::{self, Mirror};
@@ -103,12 +104,39 @@ pub enum Step {
     Respond(Response<ProxyBody>),
     /// Make these calls, then go on with [`Chain::gathered`].
     Gather(types::Plan),
-    /// Publish these events, then answer.
-    Publish(Vec<types::Publication>, Response<ProxyBody>),
+    /// Publish these events, then answer, or wait for the answer that an event brings.
+    Publish(Vec<types::Publication>, Response<ProxyBody>, Option<Box<Reply>>),
     /// Buffer the body up to this many bytes, then go on with [`Chain::decide`].
     InspectBody(u64),
     /// No filter settled it.
     End,
+}
+
+/// An answer that an event brings, and what is answered until then.
+#[derive(Debug)]
+pub struct Reply {
+    /// Names the exchange.
+    pub key: String,
+    /// How long to wait.
+    pub timeout: Duration,
+    /// How long after that the answer is kept.
+    pub keep: Duration,
+    /// Given when there is none in time.
+    pub pending: Response<ProxyBody>,
+}
+
+impl Reply {
+    fn check(wait: types::ReplyWait) -> Result<Self, Failure> {
+        if wait.key.is_empty() {
+            return Err(Failure::invalid("it waits for an answer without a key"));
+        }
+        Ok(Self {
+            key: wait.key,
+            timeout: Duration::from_millis(wait.timeout).min(limits::REPLY_WAIT),
+            keep: Duration::from_millis(wait.keep).min(limits::REPLY_KEPT),
+            pending: decision::response(wait.pending)?,
+        })
+    }
 }
 
 /// Where to send a request, its edits applied already.
@@ -341,8 +369,9 @@ fn carry_out(
             Ok(Some(Step::Gather(plan)))
         }
         types::RequestDecision::Assemble(_) => Err(Failure::invalid("it assembles an answer of no calls")),
-        types::RequestDecision::Publish(types::Publish { publications, answer }) => {
-            Ok(Some(Step::Publish(publications, decision::response(answer)?)))
+        types::RequestDecision::Publish(types::Publish { publications, answer, reply }) => {
+            let reply = reply.map(Reply::check).transpose()?.map(Box::new);
+            Ok(Some(Step::Publish(publications, decision::response(answer)?, reply)))
         }
         types::RequestDecision::InspectBody(_) if head.body.is_some() => {
             Err(Failure::invalid("it asks for the body again, although it has it"))
@@ -437,9 +466,18 @@ fn describe(step: Option<&Step>) -> String {
             let names: Vec<&str> = plan.calls.iter().map(|call| call.name.as_str()).collect();
             format!("gather {}", names.join(", "))
         }
-        Some(Step::Publish(publications, answer)) => {
+        Some(Step::Publish(publications, answer, reply)) => {
             let channels: Vec<&str> = publications.iter().map(|publication| publication.channel.as_str()).collect();
-            format!("publish to {}, then respond {}", channels.join(", "), answer.status().as_u16())
+            let channels = channels.join(", ");
+            match reply {
+                None => format!("publish to {channels}, then respond {}", answer.status().as_u16()),
+                Some(_) if channels.is_empty() => "give the answer that is waited for".into(),
+                Some(reply) => format!(
+                    "publish to {channels}, then wait {} ms for an answer, or respond {}",
+                    reply.timeout.as_millis(),
+                    reply.pending.status().as_u16()
+                ),
+            }
         }
         Some(Step::InspectBody(max)) => format!("inspect the body, up to {max} bytes"),
     }

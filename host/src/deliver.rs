@@ -10,7 +10,7 @@ use crate::upstream::registry::Cluster;
 use crate::upstream::{ForwardPolicy, forward};
 use crate::wasm::types::{CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision};
 use crate::wasm::{Failure, Filter};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,7 +62,7 @@ impl Transport for Upstreams {
         let cluster = snapshot.registry.find(host, host_port).or_else(|| literal(host, host_port.unwrap_or(80)));
         let cluster = cluster.ok_or(CallError::NoEndpoint)?;
         let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = Method::POST;
+        parts.method = post.method.clone();
         parts.headers = headers(&post, &authority).ok_or(CallError::NoEndpoint)?;
         parts.uri = uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
         let policy = ForwardPolicy { timeout: Some(post.timeout), trace: post.trace, ..ForwardPolicy::default() };

@@ -1,11 +1,11 @@
 //! The life of one request: sanitise, ask the chain, carry its decision out, run the answer back, record it.
 
 use crate::body::{BodyEnd, BodyError, ProxyBody};
-use crate::chain::{Course, Forward, Passage, Passing, Step};
+use crate::chain::{Course, Forward, Passage, Passing, Reply, Step};
 use crate::config::limits;
 use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
-use crate::event::{Channels, PublishError};
+use crate::event::{Channels, PublishError, Waited};
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
 use crate::request::RequestHead;
@@ -18,8 +18,8 @@ use crate::upstream::forward::of_body;
 use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting, tunnel};
-use crate::wasm::types::{Plan, RetryPolicy};
-use crate::{gather, respond, websocket};
+use crate::wasm::types::{Plan, Publication, RetryPolicy};
+use crate::{decision, gather, respond, websocket};
 use arc_swap::ArcSwap;
 use http::header::{HOST, SEC_WEBSOCKET_KEY, USER_AGENT};
 use http::uri::PathAndQuery;
@@ -251,11 +251,14 @@ impl Run {
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
-                Step::Publish(mut publications, answer) => {
+                Step::Publish(mut publications, answer, None) => {
                     let publishing = self.trace.publish(&mut publications);
                     let published = self.exchange.channels.publish_all(publications);
                     publishing.end(published.map_err(|error| of_publish(&error)))?;
                     return Ok(answer);
+                }
+                Step::Publish(publications, unknown, Some(reply)) => {
+                    return Box::pin(self.replied(publications, unknown, *reply)).await;
                 }
                 Step::InspectBody(max) => {
                     let body = std::mem::replace(&mut self.body, ProxyBody::empty());
@@ -276,6 +279,40 @@ impl Run {
                     return Err(RequestError::Filter { filter, reason });
                 }
             };
+        }
+    }
+
+    /// Publishes events and waits for the answer that one brings, or only waits where there are none to publish.
+    async fn replied(
+        &mut self,
+        mut publications: Vec<Publication>,
+        unknown: Response<ProxyBody>,
+        reply: Reply,
+    ) -> Result<Response<ProxyBody>, RequestError> {
+        let channels = Arc::clone(&self.exchange.channels);
+        let opened = match publications.first() {
+            None => None,
+            Some(Publication { channel, .. }) => {
+                let channel = channel.clone();
+                let opened = channels.replies.open(&reply.key, reply.timeout, reply.keep);
+                let opened = opened.map_err(|error| RequestError::Publish { channel, reason: error.to_string() })?;
+                let publishing = self.trace.publish(&mut publications);
+                let published = channels.publish_all(publications);
+                publishing.end(published.map_err(|error| of_publish(&error)))?;
+                Some(opened)
+            }
+        };
+        let waited = channels.replies.wait(&reply.key, reply.timeout).await;
+        if let Some(opened) = opened {
+            opened.end();
+        }
+        match waited {
+            Waited::Unknown => Ok(unknown),
+            Waited::Pending => Ok(reply.pending),
+            Waited::Answered(answer) => decision::response(answer).map_err(|failure| RequestError::Filter {
+                filter: self.snapshot.chain.decided_by(&self.course).map(ToString::to_string).unwrap_or_default(),
+                reason: failure.to_string(),
+            }),
         }
     }
 

@@ -73,7 +73,7 @@ fn settled(snapshot: &Snapshot, step: Step, authority: &str) -> ExplainOutcome {
             let destinations = plan.calls.iter().map(|call| destination(snapshot, &call.destination)).collect();
             ExplainOutcome { summary: "composed of these calls".into(), status: None, destinations }
         }
-        Step::Publish(publications, answer) => {
+        Step::Publish(publications, answer, _) => {
             let channel = |publication: crate::wasm::types::Publication| ExplainDestination {
                 service: Some(publication.channel.clone()),
                 name: publication.channel,

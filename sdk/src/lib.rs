@@ -54,7 +54,8 @@ pub use decision::{
 };
 pub use decision::{Attribute, Destination, FormattedHeader, Header, HeaderEdit, Mirror, RequestEdit, ValuePart};
 pub use event::{
-    Delivery, DeliveryDecision, DeliveryRequest, Event, EventDecision, Publication, Publish, Target, publish,
+    CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event, EventDecision, Publication,
+    Publish, ReplyWait, Target, publish,
 };
 pub use gather::{
     Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Outcome, Outcomes, PartError,

@@ -124,6 +124,14 @@ pub const UPGRADED_IDLE: Duration = Duration::from_mins(5);
 pub const UPGRADE_HANDOVER: Duration = Duration::from_secs(10);
 /// One read of an upgraded connection, in bytes; two are held for each.
 pub const SPLICE_BUFFER: usize = 16 << 10;
+/// The longest wait for an answer that an event brings; what a reload drains for, and no client waits longer.
+pub const REPLY_WAIT: Duration = Duration::from_mins(5);
+/// The longest that such an answer is kept for those who ask later.
+pub const REPLY_KEPT: Duration = Duration::from_hours(1);
+/// Answers that are waited for or kept at once; more requests that would wait are answered 503.
+pub const REPLIES: usize = 10_000;
+/// What all kept answers may take, in bytes; another one is dropped, and its request gets none.
+pub const REPLY_BYTES: usize = 64 << 20;
 /// Requests being served at once; more are answered 503.
 pub const IN_FLIGHT: usize = 10_000;
 

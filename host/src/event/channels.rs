@@ -3,6 +3,7 @@
 use super::check::{check, stamp};
 use super::dispatch::Dispatcher;
 use super::queue::{QUEUE_LENGTH, Room};
+use super::replies::Replies;
 use super::resource::{ChannelSpec, SubscriptionSpec};
 use super::subscription::{ChannelStats, Subscription};
 use crate::wasm::bindings::sluicegate::filter::types::{Event, Publication};
@@ -79,6 +80,8 @@ pub struct Channels {
     /// Ends the dispatcher.
     pub(super) stop: CancellationToken,
     draining: AtomicBool,
+    /// Requests that wait for an answer by an event.
+    pub replies: Replies,
 }
 
 #[derive(Debug, Default)]
@@ -165,13 +168,20 @@ impl Channels {
 
     /// Publishes an event that another channel's delivery brings.
     pub(super) fn relay(&self, channel: String, event: Event) -> Result<(), PublishError> {
-        self.take(vec![Publication { channel, event }], Origin::Delivery)
+        self.relay_all(vec![Publication { channel, event }])
+    }
+
+    /// Publishes all of these events that another channel's delivery brings, or none of them.
+    pub(super) fn relay_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
+        self.take(publications, Origin::Delivery)
     }
 
     /// The channel that a URI leads to.
     pub(super) fn at(&self, uri: &str) -> Option<String> {
         let uri: http::Uri = uri.parse().ok()?;
-        self.table.load().addresses.get(uri.host()?).cloned()
+        let (table, host) = (self.table.load(), uri.host()?);
+        let of_path = || table.addresses.get(&format!("{host}{}", uri.path().trim_end_matches('/')));
+        table.addresses.get(host).or_else(of_path).cloned()
     }
 
     fn take(&self, publications: Vec<Publication>, origin: Origin) -> Result<(), PublishError> {

@@ -6,7 +6,8 @@
 //!
 //! Queues belong to the process and not to a snapshot: a reload keeps them. They do not survive the process.
 //!
-//! - [`resource`]: documents of kinds Channel, InMemoryChannel and Subscription, resolved
+//! - [`resource`]: documents of channels, brokers, flows and bridges, resolved to channels and subscriptions
+//! - [`replies`]: requests that wait for an answer by an event
 //! - [`channels`]: publish, apply, drain
 //! - [`dispatch`]: the thread that delivers, and what it needs from the rest of the proxy
 
@@ -16,6 +17,7 @@ mod check;
 mod delivery;
 pub mod dispatch;
 mod queue;
+pub mod replies;
 pub mod resource;
 mod subscription;
 #[cfg(test)]
@@ -24,5 +26,6 @@ mod tests;
 pub use backoff::{Backoff, Policy};
 pub use channels::{Channels, Drained, PublishError};
 pub use dispatch::{Decide, Dispatcher, Post, Transport};
+pub use replies::{Replies, Waited};
 pub use resource::{ChannelSpec, Document, ResourceError, SubscriptionSpec, resolve};
 pub use subscription::{ChannelStats, SubscriptionStats};

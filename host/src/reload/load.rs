@@ -429,7 +429,7 @@ fn report_unclaimed(documents: &[Arc<Document>], components: &[Component], diagn
 
 fn channels(names: &Names, documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> Vec<ChannelSpec> {
     let mine: Vec<&Arc<Document>> =
-        documents.iter().filter(|document| document.group == "messaging.knative.dev").collect();
+        documents.iter().filter(|document| event::resource::GROUPS.contains(&document.group.as_str())).collect();
     let given: Vec<event::Document<'_>> = mine
         .iter()
         .map(|document| event::Document {
