@@ -5,8 +5,10 @@
 use crate::body::ProxyBody;
 use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
+use crate::gather::{self, Bodies, Plan};
 use crate::mirror::{self, Mirror};
 use crate::request::RequestHead;
+use crate::telemetry::metrics::GatherMetrics;
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
 use crate::wasm::{Failure, FailureKind, Filter, OnFailure, types};
 use http::{Response, response};
@@ -86,7 +88,7 @@ pub enum Step {
     /// Answer it.
     Respond(Response<ProxyBody>),
     /// Make these calls, then go on with [`Chain::gathered`].
-    Gather(types::Plan),
+    Gather(Plan),
     /// Publish these events, then answer.
     Publish(Vec<types::Publication>, Response<ProxyBody>),
     /// Buffer the body up to this many bytes, then go on with [`Chain::decide`].
@@ -106,6 +108,34 @@ pub struct Forward {
     pub retries: Option<types::RetryPolicy>,
     /// Who gets a copy.
     pub mirrors: Vec<Mirror>,
+}
+
+/// What the calls of a plan gave, for the filter that asked for them.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// Handed back to the filter.
+    pub state: &'a [u8],
+    /// In the order of the calls.
+    pub outcomes: &'a [types::Outcome],
+    /// The bodies that the filter may put into its answer.
+    pub bodies: &'a mut Bodies,
+    /// Where an answer is counted that breaks on its way.
+    pub metrics: &'a GatherMetrics,
+}
+
+/// What a filter decided.
+enum Decided {
+    Plain(types::RequestDecision),
+    /// An answer with bodies that stream.
+    Assembled(Response<ProxyBody>),
+}
+
+impl Parts<'_> {
+    fn assembled(self, decision: types::RequestDecision) -> Result<Decided, Failure> {
+        let types::RequestDecision::Assemble(assembly) = decision else { return Ok(Decided::Plain(decision)) };
+        let metrics = self.metrics.clone();
+        gather::assemble(assembly, self.bodies, move |fault| metrics.broken(fault)).map(Decided::Assembled)
+    }
 }
 
 /// Times one call after the other with one look at the clock for each.
@@ -171,13 +201,18 @@ impl Chain {
         course.decided_by.and_then(|index| self.links.get(index)).map(|link| &link.filter.name)
     }
 
+    /// The counters of the filter that settled the request.
+    pub fn metrics(&self, course: &Course) -> Option<&FilterMetrics> {
+        course.decided_by.and_then(|index| self.links.get(index)).map(|link| &*link.metrics)
+    }
+
     /// Asks filter after filter, from where the course stands.
     pub fn decide(&self, head: &mut Box<RequestHead>, course: &mut Course) -> Result<Step, RequestError> {
         let mut watch = Stopwatch::start();
         while let Some(link) = self.links.get(course.next) {
             if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
-                let decided = link.filter.on_request(head);
+                let decided = link.filter.on_request(head).map(Decided::Plain);
                 let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
                 if let Some(trace) = &mut course.trace {
                     trace.push(trace_step(link, step.as_ref(), course.delay, explained));
@@ -195,13 +230,13 @@ impl Chain {
     pub fn gathered(
         &self,
         head: &mut Box<RequestHead>,
-        state: &[u8],
-        outcomes: &[types::Outcome],
+        parts: Parts<'_>,
         course: &mut Course,
     ) -> Result<Step, RequestError> {
         if let Some(link) = self.links.get(course.next) {
             let mut watch = Stopwatch::start();
-            let decided = link.filter.on_gathered(head, state, outcomes);
+            let decided = link.filter.on_gathered(head, parts.state, parts.outcomes);
+            let decided = decided.and_then(|decision| parts.assembled(decision));
             if let Some(step) = settle(link, Phase::Gathered, &mut watch, decided, head, course)? {
                 return Ok(step);
             }
@@ -270,13 +305,16 @@ fn settle(
     link: &Link,
     phase: Phase,
     watch: &mut Stopwatch,
-    decided: Result<types::RequestDecision, Failure>,
+    decided: Result<Decided, Failure>,
     head: &mut Box<RequestHead>,
     course: &mut Course,
 ) -> Result<Option<Step>, RequestError> {
-    let applied = decided.and_then(|decision| {
-        let result = result_of(&decision);
-        carry_out(decision, &link.filter, head, course).map(|step| (result, step))
+    let applied = decided.and_then(|decided| match decided {
+        Decided::Assembled(response) => Ok((CallResult::Assemble, Some(Step::Respond(response)))),
+        Decided::Plain(decision) => {
+            let result = result_of(&decision);
+            carry_out(decision, &link.filter, head, course).map(|step| (result, step))
+        }
     });
     match applied {
         Ok((result, step)) => {
@@ -315,11 +353,12 @@ fn carry_out(
             Ok(Some(Step::Respond(response)))
         }
         types::RequestDecision::Gather(mut plan) => {
-            crate::gather::check(&plan).map_err(Failure::invalid)?;
-            decision::header_edits(std::mem::take(&mut plan.response_edits), &mut course.response_edits)?;
+            let edits = std::mem::take(&mut plan.response_edits);
+            let plan = gather::check(plan).map_err(Failure::invalid)?;
+            decision::header_edits(edits, &mut course.response_edits)?;
             Ok(Some(Step::Gather(plan)))
         }
-        types::RequestDecision::Assemble(_) => Err(Failure::invalid("it assembles an answer of no calls")),
+        types::RequestDecision::Assemble(_) => Err(Failure::invalid("it puts an answer together before any call")),
         types::RequestDecision::Publish(types::Publish { publications, answer }) => {
             Ok(Some(Step::Publish(publications, decision::response(answer)?)))
         }

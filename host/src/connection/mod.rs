@@ -14,7 +14,7 @@ mod http1;
 mod http2;
 mod io;
 mod opening;
-mod target;
+pub(crate) mod target;
 mod track;
 
 pub use gate::Violation;

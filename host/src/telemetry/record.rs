@@ -4,7 +4,9 @@
 //! `sluicegate.`. Whatever a client controls is escaped and cut to a bound, so that a line is always one line.
 
 use crate::error::{RequestError, Side};
+use crate::gather::{CallEnd, CallReport, Origin};
 use crate::request::RequestId;
+use crate::wasm::types::Destination;
 use http::{Method, Version};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -58,6 +60,8 @@ pub struct AccessRecord<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// Whether the exchange ended before the response was complete.
     pub aborted: bool,
+    /// The calls that the answer was composed of, in the order in which their plans had them.
+    pub calls: &'a [CallReport],
 }
 
 impl AccessRecord<'_> {
@@ -124,6 +128,9 @@ impl AccessRecord<'_> {
         if self.attempts > 0 {
             object.number("sluicegate.attempts", u64::from(self.attempts));
         }
+        if !self.calls.is_empty() {
+            object.calls(self.calls);
+        }
     }
 }
 
@@ -176,6 +183,50 @@ impl Object<'_> {
         let _ = write!(self.out, "{}.{:06}", duration.as_secs(), duration.subsec_micros());
     }
 
+    /// A list of objects.
+    fn calls(&mut self, calls: &[CallReport]) {
+        self.key("sluicegate.calls");
+        for (index, call) in calls.iter().enumerate() {
+            self.out.extend_from_slice(if index == 0 { b"[{\"name\":\"" } else { b",{\"name\":\"" });
+            escape(cut(call.name.as_bytes()), self.out);
+            self.out.push(b'"');
+            let Destination { host, port, subset } = &call.destination;
+            self.text("destination", host.as_bytes());
+            if let Some(port) = port {
+                self.number("port", u64::from(*port));
+            }
+            if let Some(subset) = subset {
+                self.text("subset", subset.as_bytes());
+            }
+            match call.end {
+                CallEnd::Good(status) => self.number("status", u64::from(status)),
+                CallEnd::Unaccepted(status) => {
+                    self.number("status", u64::from(status));
+                    self.text("error", b"status");
+                }
+                CallEnd::Failed(reason) => self.text("error", reason.as_bytes()),
+            }
+            if let Some(cache) = cache_word(call.origin) {
+                self.text("cache", cache.as_bytes());
+            }
+            if call.tries.count > 0 {
+                self.number("attempts", u64::from(call.tries.count));
+            }
+            if let Some(endpoint) = call.tries.endpoint {
+                self.display("endpoint", endpoint);
+            }
+            self.milliseconds("ms", call.duration);
+            self.out.push(b'}');
+        }
+        self.out.push(b']');
+    }
+
+    /// Milliseconds with microseconds.
+    fn milliseconds(&mut self, key: &str, duration: Duration) {
+        self.key(key);
+        let _ = write!(self.out, "{}.{:03}", duration.as_millis(), duration.subsec_micros() % 1_000);
+    }
+
     fn time(&mut self, time: SystemTime) {
         if let Ok(time) = jiff::Timestamp::try_from(time) {
             let _ = write!(self.out, "{time:.3}");
@@ -195,6 +246,22 @@ impl Object<'_> {
         }
         self.out.push(b'"');
     }
+}
+
+/// What the cache had to do with a call; nothing where it had nothing.
+fn cache_word(origin: Origin) -> Option<&'static str> {
+    match origin {
+        Origin::Service => None,
+        Origin::Hit => Some("hit"),
+        Origin::Stale => Some("stale"),
+        Origin::Revalidated => Some("revalidated"),
+        Origin::Shared => Some("shared"),
+    }
+}
+
+/// As much of a value as a record has room for.
+fn cut(value: &[u8]) -> &[u8] {
+    value.get(..VALUE_SIZE).unwrap_or(value)
 }
 
 /// Appends bytes as the inside of a JSON string: control characters, those of terminals included, are escaped, and
@@ -258,6 +325,7 @@ pub(super) mod tests {
             error: None,
             user_agent: Some(b"curl/8"),
             aborted: false,
+            calls: &[],
         }
     }
 

@@ -4,11 +4,13 @@
 //! Whoever counts on the hot path holds a handle ([`FilterMetrics`], [`UpstreamMetrics`], ...) that was made when a
 //! snapshot was loaded; the series vanish with the last copy of the handle, so old filter versions leave no trace.
 
+mod call;
 mod dns;
 mod endpoint;
 mod event;
 mod family;
 mod filter;
+mod gather;
 mod histogram;
 mod mirror;
 mod process;
@@ -19,6 +21,7 @@ pub use dns::DnsMetrics;
 pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
+pub use gather::{CacheResult, GatherMetrics};
 pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
@@ -58,6 +61,7 @@ struct Families {
     channels: Live<ChannelKey, ChannelMetrics>,
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
     mirrors: MirrorMetrics,
+    gather: GatherMetrics,
     dns: DnsMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
@@ -74,6 +78,7 @@ impl Metrics {
             channels: Live::default(),
             subscriptions: Live::default(),
             mirrors: MirrorMetrics::register(&mut registry),
+            gather: GatherMetrics::register(&mut registry),
             dns: DnsMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
@@ -143,6 +148,11 @@ impl Metrics {
         &self.families.mirrors
     }
 
+    /// The counters of composed answers.
+    pub fn gather(&self) -> &GatherMetrics {
+        &self.families.gather
+    }
+
     /// Counts a try to put a changed configuration in force.
     pub fn config_reloaded(&self, result: ReloadResult) {
         self.families.process.config_reloaded(result);
@@ -163,6 +173,7 @@ impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         self.requests.encode(&mut encoder)?;
         filter::encode(&self.filters, &mut encoder)?;
+        call::encode(&self.filters, &mut encoder)?;
         upstream::encode(&self.upstreams, &mut encoder)?;
         if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {
             endpoint::encode(figures.as_ref(), &mut encoder)?;
