@@ -23,7 +23,7 @@ pub struct Chain {
 }
 
 /// A filter and where its calls are counted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Link {
     /// The filter.
     pub filter: Arc<Filter>,
@@ -31,6 +31,8 @@ pub struct Link {
     pub metrics: Arc<FilterMetrics>,
     /// Its place in the chain: higher comes first.
     pub priority: i32,
+    /// Whether this is the filter's second place, where only its decisions on requests count.
+    pub early: bool,
     /// The file it came from.
     pub path: std::path::PathBuf,
 }
@@ -254,7 +256,8 @@ impl Chain {
         course: &mut Course,
     ) -> Result<Response<ProxyBody>, RequestError> {
         let seen = self.links.len().min(course.next.saturating_add(1));
-        for link in self.links.iter().take(seen).rev().filter(|link| link.filter.code.hooks.has_response()) {
+        let responds = |link: &&Link| !link.early && link.filter.code.hooks.has_response();
+        for link in self.links.iter().take(seen).rev().filter(responds) {
             let (mut parts, body) = response.into_parts();
             response = match respond_one(link, head, &mut parts, course)? {
                 Some(replaced) => replaced,

@@ -19,6 +19,8 @@ const KEPT: [&str; 2] = ["age", "cache-control"];
 pub struct Progress {
     /// The number of the composition; none when a route says what is composed.
     pub composition: Option<usize>,
+    /// When it began, in milliseconds of the request's life.
+    began: u64,
     stage: usize,
     parts: Vec<Part>,
     /// What every answer set, good or not.
@@ -39,7 +41,8 @@ impl<'a> Run<'a> {
     /// A run that has not begun.
     pub fn new(composition: &'a Composition, number: Option<usize>, view: &'a View<'a>) -> Self {
         let parts = vec![Part::NotYet; composition.calls.len()];
-        Self { composition, view, progress: Progress { composition: number, parts, ..Progress::default() } }
+        let began = view.elapsed();
+        Self { composition, view, progress: Progress { composition: number, began, parts, ..Progress::default() } }
     }
 
     /// A run that has been begun.
@@ -102,7 +105,9 @@ impl<'a> Run<'a> {
 
     /// The calls of a stage. What is not called is settled here.
     fn plan(&mut self, stage: &[usize]) -> Plan {
-        let mut plan = gather().deadline(self.composition.deadline);
+        let passed = self.view.elapsed().saturating_sub(self.progress.began);
+        // A plan that comes too late still has a moment, in which what is kept can be had.
+        let mut plan = gather().deadline(self.composition.deadline.saturating_sub(passed).max(1));
         let mut settled: Vec<(usize, Part)> = Vec::new();
         let scope = self.scope();
         for &index in stage {

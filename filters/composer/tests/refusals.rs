@@ -55,10 +55,10 @@ const REFUSED: [(&str, &str, &str); 62] = [
     ("calls: {a: {service: a, path: /, passHeaders: [x-a, host]}}", "SG0320 /spec/calls/a/passHeaders/1", "belong to the host"),
     ("calls: {a: {service: a, path: /, headers: {x-a: \"a\\nb\"}}}", "SG0321 /spec/calls/a/headers/x-a", "one line"),
     ("calls: {a: {service: a, path: /, retries: {attempts: 0}}}", "SG0328 /spec/calls/a/retries/attempts", "leave `retries` out"),
-    ("calls: {a: {service: a, path: /, retries: {attempts: 1, on: [conect-failure]}}}", "SG0328 /spec/calls/a/retries/on/0", "did you mean `connect-failure`?"),
+    ("calls: {a: {service: a, path: /, retries: {attempts: 1, conditions: [conect-failure]}}}", "SG0328 /spec/calls/a/retries/conditions/0", "did you mean `connect-failure`?"),
     ("calls: {a: {service: a, path: /, method: POST, cache: {for: 3s}}}", "SG0329 /spec/calls/a/cache", "leave `cache` out"),
     ("calls: {a: {service: a, path: /, when: {equals: [1]}}}", "SG0325 /spec/calls/a/when/equals", "write `equals"),
-    ("calls: {a: {service: a, path: /, when: {exists: yes}}}", "SG0325 /spec/calls/a/when/exists", "in braces"),
+    ("calls: {a: {service: a, path: /, when: {exists: always}}}", "SG0325 /spec/calls/a/when/exists", "in braces"),
     // Choices.
     ("calls: {a: {service: a, path: /}, b: {service: b, path: /}, c: {quorum: {of: [a, b], enough: 3}}}", "SG0324 /spec/calls/c/quorum/enough", "from 1 to 2"),
     ("calls: {a: {service: a, path: /}, c: {firstOf: [a]}}", "SG0324 /spec/calls/c/firstOf", "at least two"),
@@ -68,7 +68,7 @@ const REFUSED: [(&str, &str, &str); 62] = [
     ("calls: {a: {service: a, path: /}}\nresponse: {body: {x: 'no. {a.body'}}", "SG0312 /spec/response/body/x", "stand in braces"),
     ("calls: {a: {service: a, path: /}}\nresponse: {body: {$merg: ['{a.body}']}}", "SG0326 /spec/response/body/$merg", "did you mean `$merge`?"),
     ("calls: {a: {service: a, path: /}}\nresponse: {body: {$pick: [id]}}", "SG0326 /spec/response/body", "from: ..."),
-    ("calls: {a: {service: a, path: /}}\nresponse: {body: {$join: '{a.body}', with: '{a.body}', on: [id]}}", "SG0326 /spec/response/body/on", "on: id"),
+    ("calls: {a: {service: a, path: /}}\nresponse: {body: {$join: '{a.body}', with: '{a.body}', by: [id]}}", "SG0326 /spec/response/body/by", "by: id"),
     ("calls: {a: {service: a, path: /}}\nresponse: {body: {$flatten: text}}", "SG0323 /spec/response/body/$flatten", "$entries"),
     ("calls: {a: {service: a, path: /}}\nresponse: {status: 700, body: '{a.body}'}", "SG0319 /spec/response/status", "200 to 599"),
     // Types.
@@ -156,7 +156,7 @@ fn a_call_that_nothing_uses_is_warned_of() {
 #[test]
 fn a_break_in_a_template_is_found_to_the_character() {
     let lines = load(&page("calls: {a: {service: a, path: /}}\nresponse: {body: 'é{a.body ? 1}'}")).1.lines();
-    assert!(lines[0].contains("at character 11"), "{lines:?}");
+    assert!(lines[0].contains("at character 10"), "{lines:?}");
 }
 
 #[test]

@@ -300,7 +300,7 @@ fn retries(call: &document::Call, method: &str, place: &Place, report: &mut Repo
         report.error(&place.key("attempts"), code::RETRIES, message, "leave `retries` out to make it once");
     }
     let mut policy = RetryPolicy::new(written.attempts);
-    for (index, condition) in written.on.iter().enumerate() {
+    for (index, condition) in written.conditions.iter().enumerate() {
         match retry_condition(condition) {
             Some(condition) => policy.conditions.push(condition),
             None => {
@@ -309,11 +309,11 @@ fn retries(call: &document::Call, method: &str, place: &Place, report: &mut Repo
                     _ => "write a status, or a word such as `connect-failure`".to_owned(),
                 };
                 let message = format!("{condition} is not a reason to make a call again");
-                report.error(&place.key("on").index(index), code::RETRIES, message, help);
+                report.error(&place.key("conditions").index(index), code::RETRIES, message, help);
             }
         }
     }
-    if written.on.is_empty() {
+    if written.conditions.is_empty() {
         policy.conditions = vec![RetryCondition::ConnectFailure, RetryCondition::RefusedStream];
         if IDEMPOTENT.contains(&method) {
             policy.conditions.extend([RetryCondition::Reset, RetryCondition::GatewayError]);

@@ -80,7 +80,9 @@ pub fn composition(resource: &Resource, context: Context<'_>, report: &mut Repor
     stages::check_presence(&spec, &calls, report);
     let stages = stages::stages(&spec, &calls, report);
     bodies::assign(&mut calls, &answer.uses, answer.response.etag);
-    bodies::warn_of_unused(&spec, &calls, &answer.uses, report);
+    if report.errors() == 0 {
+        bodies::warn_of_unused(&spec, &calls, &answer.uses, report);
+    }
     let uses_body = calls.iter().flat_map(|call| &call.uses).chain(&answer.uses).any(|used| used.source == Source::Body);
     let request_body = uses_body.then(|| spec.request_body.max_bytes.unwrap_or(REQUEST_BODY));
     let deadline = status::duration(spec.deadline.as_deref(), &Place::spec().key("deadline"), report);
