@@ -136,7 +136,8 @@ impl Parts<'_> {
     fn assembled(self, decision: types::RequestDecision) -> Result<Decided, Failure> {
         let types::RequestDecision::Assemble(assembly) = decision else { return Ok(Decided::Plain(decision)) };
         let metrics = self.metrics.clone();
-        gather::assemble(assembly, self.bodies, move |fault| metrics.broken(fault)).map(Decided::Assembled)
+        gather::assemble(assembly, self.bodies, move |fault| metrics.broken(gather::outcome::of_fault(fault)))
+            .map(Decided::Assembled)
     }
 }
 

@@ -22,10 +22,9 @@ mod run;
 pub use assemble::assemble;
 pub use cache::{Cache, Cached};
 pub use check::check;
-pub use fetch::Origin;
 pub use held::{Bodies, Held};
 pub use plan::{Call, Group, Plan};
-pub use run::{CallEnd, CallReport, Gathered, Run, run};
+pub use run::{Gathered, Run, run};
 
 #[cfg(test)]
 mod tests;

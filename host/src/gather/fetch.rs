@@ -7,6 +7,7 @@ use super::outcome::{of_body, of_error};
 use super::plan::Call;
 use crate::body::ProxyBody;
 use crate::config::limits;
+use crate::telemetry::call::Origin;
 use crate::upstream::registry::Registry;
 use crate::upstream::{ForwardPolicy, Tries, forward_noting};
 use crate::wasm::types::{BodyUse, CallError, RetryPolicy};
@@ -45,21 +46,6 @@ pub(super) struct Fetched {
     pub(super) result: Result<Response, CallError>,
     pub(super) tries: Tries,
     pub(super) origin: Origin,
-}
-
-/// Where a response comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The service.
-    Service,
-    /// The cache.
-    Hit,
-    /// The cache, though it is past its time.
-    Stale,
-    /// The cache, after the service said that it is still good.
-    Revalidated,
-    /// An exchange that another call began.
-    Shared,
 }
 
 /// A response, whatever its status.
@@ -189,17 +175,18 @@ pub(super) async fn within<T>(
 
 /// All of a body that is at most this large and within the budget. One frame is not copied. Trailers are dropped.
 pub(super) async fn whole(mut body: ProxyBody, most: u64, budget: &Budget) -> Result<Bytes, CallError> {
-    if body.size_hint().lower() > most {
+    let announced = body.size_hint().lower();
+    let mut taken = budget.taken();
+    if announced > most || !taken.grow_to(announced) {
         return Err(CallError::TooLarge);
     }
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(0);
+    let announced = usize::try_from(announced).unwrap_or(0);
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     let mut size = 0u64;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|error| of_body(&error))?.into_data() else { continue };
-        let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
-        size = size.saturating_add(bytes);
-        if size > most || !budget.take(bytes) {
+        size = size.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        if size > most || !taken.grow_to(size) {
             return Err(CallError::TooLarge);
         }
         if first.is_empty() && rest.is_empty() {
@@ -212,6 +199,7 @@ pub(super) async fn whole(mut body: ProxyBody, most: u64, budget: &Budget) -> Re
         }
         rest.extend_from_slice(&data);
     }
+    taken.keep();
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 

@@ -43,6 +43,11 @@ pub fn of_body(error: &BodyError) -> CallError {
     }
 }
 
+/// A stable word for the failure of a response's body, as the contract spells it.
+pub fn of_fault(error: &BodyError) -> &'static str {
+    word(&of_body(error))
+}
+
 /// A stable word for an error, as the contract spells it.
 pub fn word(error: &CallError) -> &'static str {
     match error {

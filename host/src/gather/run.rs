@@ -2,14 +2,14 @@
 
 use super::budget::Budget;
 use super::cache::Cached;
-use super::fetch::{Common, Fetched, Origin, Sending, fetch};
+use super::fetch::{Common, Fetched, Sending, fetch};
 use super::held::Held;
 use super::outcome::word;
 use super::plan::{Call, Plan};
 use super::progress::{Progress, places};
 use crate::config::limits;
+use crate::telemetry::call::{CallEnd, CallReport};
 use crate::timer::Timer;
-use crate::upstream::Tries;
 use crate::upstream::registry::Registry;
 use crate::wasm::types::{CallError, Destination, Outcome};
 use http::HeaderMap;
@@ -49,41 +49,6 @@ pub struct Gathered {
     pub reports: Vec<CallReport>,
     /// Handed back to the filter.
     pub state: Vec<u8>,
-}
-
-/// What became of a call, for whoever runs the proxy.
-#[derive(Debug, Clone)]
-pub struct CallReport {
-    /// Its name.
-    pub name: String,
-    /// Where it went.
-    pub destination: Destination,
-    /// How it ended.
-    pub end: CallEnd,
-    /// How often it was tried, and where last. Nothing is known of the tries of a call that was given up.
-    pub tries: Tries,
-    /// From its beginning to its outcome.
-    pub duration: Duration,
-    /// Where the response comes from.
-    pub origin: Origin,
-}
-
-impl CallReport {
-    /// What metrics call it: what stands before a `[`, so that the calls of a list are counted together.
-    pub fn label(&self) -> &str {
-        self.name.split_once('[').map_or(self.name.as_str(), |(label, _)| label)
-    }
-}
-
-/// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallEnd {
-    /// With a status that it accepts.
-    Good(u16),
-    /// With one that it does not.
-    Unaccepted(u16),
-    /// Without a response, for this reason, as the contract spells it.
-    Failed(&'static str),
 }
 
 /// Carries out a plan. Every call that is not wanted any more is dropped at once, which ends its exchange with the
@@ -286,7 +251,18 @@ impl Gathered {
                 Err(error) => CallEnd::Failed(word(error)),
             };
             outcomes.push(Outcome { name: call.name.clone(), response: result });
-            reports.push(CallReport { name: call.name, destination: call.destination, end, tries, duration, origin });
+            let Destination { host, port, subset } = call.destination;
+            reports.push(CallReport {
+                name: call.name,
+                host,
+                port,
+                subset,
+                end,
+                origin,
+                attempts: tries.count,
+                endpoint: tries.endpoint,
+                duration,
+            });
         }
         Self { outcomes, bodies, reports, state }
     }

@@ -7,6 +7,7 @@ mod sharing;
 
 use super::*;
 use crate::config::limits;
+use crate::telemetry::call::{CallEnd, Origin};
 use crate::upstream::registry::Registry;
 use crate::upstream::tests::harness::{OK, Socket, Upstream, closed_port, registry};
 use crate::wasm::types::{self, BodyUse, Call, CallError, CallGroup, Destination, Header, Outcome, StatusRange};

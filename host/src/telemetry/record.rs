@@ -3,10 +3,9 @@
 //! Field names are those of OpenTelemetry's HTTP conventions where they have one; the rest starts with
 //! `sluicegate.`. Whatever a client controls is escaped and cut to a bound, so that a line is always one line.
 
+use super::call::{CallEnd, CallReport};
 use crate::error::{RequestError, Side};
-use crate::gather::{CallEnd, CallReport, Origin};
 use crate::request::RequestId;
-use crate::wasm::types::Destination;
 use http::{Method, Version};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -187,38 +186,42 @@ impl Object<'_> {
     fn calls(&mut self, calls: &[CallReport]) {
         self.key("sluicegate.calls");
         for (index, call) in calls.iter().enumerate() {
-            self.out.extend_from_slice(if index == 0 { b"[{\"name\":\"" } else { b",{\"name\":\"" });
-            escape(cut(call.name.as_bytes()), self.out);
-            self.out.push(b'"');
-            let Destination { host, port, subset } = &call.destination;
-            self.text("destination", host.as_bytes());
-            if let Some(port) = port {
-                self.number("port", u64::from(*port));
-            }
-            if let Some(subset) = subset {
-                self.text("subset", subset.as_bytes());
-            }
-            match call.end {
-                CallEnd::Good(status) => self.number("status", u64::from(status)),
-                CallEnd::Unaccepted(status) => {
-                    self.number("status", u64::from(status));
-                    self.text("error", b"status");
-                }
-                CallEnd::Failed(reason) => self.text("error", reason.as_bytes()),
-            }
-            if let Some(cache) = cache_word(call.origin) {
-                self.text("cache", cache.as_bytes());
-            }
-            if call.tries.count > 0 {
-                self.number("attempts", u64::from(call.tries.count));
-            }
-            if let Some(endpoint) = call.tries.endpoint {
-                self.display("endpoint", endpoint);
-            }
-            self.milliseconds("ms", call.duration);
-            self.out.push(b'}');
+            self.out.push(if index == 0 { b'[' } else { b',' });
+            self.call(call);
         }
         self.out.push(b']');
+    }
+
+    fn call(&mut self, call: &CallReport) {
+        self.out.extend_from_slice(b"{\"name\":\"");
+        escape(cut(call.name.as_bytes()), self.out);
+        self.out.push(b'"');
+        self.text("destination", call.host.as_bytes());
+        if let Some(port) = call.port {
+            self.number("port", u64::from(port));
+        }
+        if let Some(subset) = &call.subset {
+            self.text("subset", subset.as_bytes());
+        }
+        match call.end {
+            CallEnd::Good(status) => self.number("status", u64::from(status)),
+            CallEnd::Unaccepted(status) => {
+                self.number("status", u64::from(status));
+                self.text("error", b"status");
+            }
+            CallEnd::Failed(reason) => self.text("error", reason.as_bytes()),
+        }
+        if let Some(cache) = call.origin.word() {
+            self.text("cache", cache.as_bytes());
+        }
+        if call.attempts > 0 {
+            self.number("attempts", u64::from(call.attempts));
+        }
+        if let Some(endpoint) = call.endpoint {
+            self.display("endpoint", endpoint);
+        }
+        self.milliseconds("ms", call.duration);
+        self.out.push(b'}');
     }
 
     /// Milliseconds with microseconds.
@@ -245,17 +248,6 @@ impl Object<'_> {
             self.out.extend_from_slice("…".as_bytes());
         }
         self.out.push(b'"');
-    }
-}
-
-/// What the cache had to do with a call; nothing where it had nothing.
-fn cache_word(origin: Origin) -> Option<&'static str> {
-    match origin {
-        Origin::Service => None,
-        Origin::Hit => Some("hit"),
-        Origin::Stale => Some("stale"),
-        Origin::Revalidated => Some("revalidated"),
-        Origin::Shared => Some("shared"),
     }
 }
 
@@ -299,6 +291,7 @@ fn is_hidden(character: char) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::telemetry::call::Origin;
     use serde_json::Value;
 
     /// A request that went well, for tests to vary.
@@ -333,6 +326,31 @@ pub(super) mod tests {
         let mut line = Vec::new();
         record.write_line(&mut line);
         String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn the_calls_of_a_composed_answer_are_listed() {
+        let call = CallReport {
+            name: "a\"b".into(),
+            host: "shop".into(),
+            port: Some(8080),
+            subset: None,
+            end: CallEnd::Unaccepted(503),
+            origin: Origin::Revalidated,
+            attempts: 2,
+            endpoint: Some(SocketAddr::from(([127, 0, 0, 1], 9))),
+            duration: Duration::from_micros(12_345),
+        };
+        let late =
+            CallReport { end: CallEnd::Failed("deadline"), origin: Origin::Service, attempts: 0, ..call.clone() };
+        let record = AccessRecord { calls: &[call, late], ..record() };
+        let value: serde_json::Value = serde_json::from_str(&line(&record)).unwrap();
+        let expected = serde_json::json!([
+            {"name": "a\"b", "destination": "shop", "port": 8080, "status": 503, "error": "status",
+             "cache": "revalidated", "attempts": 2, "endpoint": "127.0.0.1:9", "ms": 12.345},
+            {"name": "a\"b", "destination": "shop", "port": 8080, "error": "deadline", "endpoint": "127.0.0.1:9", "ms": 12.345},
+        ]);
+        assert_eq!(value["sluicegate.calls"], expected);
     }
 
     #[test]

@@ -195,7 +195,7 @@ fn streamed(chunks: Vec<Bytes>, pause: Duration, trailers: HeaderMap) -> Respons
 }
 
 /// The same body, which calls `ended` at its end, well or not, but not when it is dropped before.
-pub(super) fn watched(body: ScriptedBody, ended: impl FnMut() + Send + 'static) -> ScriptedBody {
+pub(super) fn watched(body: ScriptedBody, ended: impl FnMut() + Send + Unpin + 'static) -> ScriptedBody {
     Watched { body, ended }.boxed_unsync()
 }
 

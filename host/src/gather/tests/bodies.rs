@@ -30,7 +30,9 @@ fn answer(gathered: Gathered, body: Vec<BodyPart>) -> (ProxyBody, Arc<AtomicUsiz
     gathered.bodies.into_iter().for_each(|(name, body)| bodies.keep(name, body));
     let broken = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&broken);
-    let count = move |_: &BodyError| drop(counted.fetch_add(1, Ordering::SeqCst));
+    let count = move |_: &BodyError| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    };
     let assembly = Assembly { status: 200, headers: Vec::new(), body };
     (assemble(assembly, &mut bodies, count).unwrap().into_body(), broken)
 }

@@ -89,7 +89,7 @@ async fn a_fresh_response_is_given_out_without_asking_and_with_its_age() {
     let second = stage.ask(shop()).await;
     let response = second.outcomes[0].response.as_ref().unwrap();
     assert!(response.headers.iter().any(|header| header.name == "age" && header.value == b"0"));
-    assert_eq!((second.reports[0].origin, second.reports[0].tries.count), (Origin::Hit, 0));
+    assert_eq!((second.reports[0].origin, second.reports[0].attempts), (Origin::Hit, 0));
     assert_eq!(stage.requests().len(), 1);
     assert_eq!((stage.metrics.cached(CacheResult::Miss), stage.metrics.cached(CacheResult::Hit)), (1, 1));
 }

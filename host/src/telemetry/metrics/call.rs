@@ -2,13 +2,13 @@
 //!
 //! Each thread has counters of its own, so the locks here are only ever waited for while the metrics are read.
 
+use super::super::call::CallEnd;
 use super::super::shard::Sharded;
 use super::Section;
 use super::family::Live;
 use super::filter::{FilterKey, FilterMetrics};
 use super::histogram::{Buckets, Count, Total};
 use crate::config::limits;
-use crate::gather::CallEnd;
 use prometheus_client::encoding::DescriptorEncoder;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

@@ -1,11 +1,11 @@
 //! What filters do and cost, by version, phase and result.
 
+use super::super::call::CallEnd;
 use super::super::shard::Sharded;
 use super::Section;
 use super::call::NamedCalls;
 use super::family::Live;
 use super::histogram::{Buckets, Count, Level, Total};
-use crate::gather::CallEnd;
 use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,5 @@
 //! Answers that are composed: what breaks on its way, and what the cache of responses does.
 
-use crate::body::BodyError;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -60,14 +59,8 @@ impl GatherMetrics {
         self.cache.get_or_create(&[("result", result.name())]).get()
     }
 
-    /// Counts an answer that a body broke.
-    pub fn broken(&self, fault: &BodyError) {
-        let reason = match fault {
-            BodyError::Http(_) => "reset",
-            BodyError::TooLarge { .. } => "too_large",
-            BodyError::NotJson(_) => "not_json",
-            BodyError::Timeout => "deadline",
-        };
+    /// Counts an answer that a body broke, for this reason as the contract spells it.
+    pub fn broken(&self, reason: &'static str) {
         self.broken.get_or_create(&[("reason", reason)]).inc();
     }
 }

@@ -6,7 +6,7 @@ use sluicegate_sdk::{BodyUse, Call, CallGroup, Plan, RetryCondition, RetryPolicy
 /// A plan, and what is done with its outcomes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Written {
+pub(crate) struct Written {
     calls: Vec<WrittenCall>,
     groups: Vec<WrittenGroup>,
     deadline: Option<u64>,
@@ -19,7 +19,7 @@ pub struct Written {
 /// A piece of an answer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Part {
+pub(crate) enum Part {
     /// This text.
     Bytes(String),
     /// The body of this call.
