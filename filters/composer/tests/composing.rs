@@ -64,7 +64,9 @@ fn calls_are_made_as_soon_as_what_they_use_is_there() {
 fn a_body_that_nothing_looks_into_stays_with_the_host() {
     let uses = |yaml: &str| {
         let composer = composer(&page(yaml));
-        let RequestDecision::Gather(plan) = composer.on_request(&get("/products/7").request()) else { panic!("a plan") };
+        let RequestDecision::Gather(plan) = composer.on_request(&get("/products/7").request()) else {
+            panic!("a plan")
+        };
         plan.calls.into_iter().map(|call| call.body_use).collect::<Vec<_>>()
     };
     let calls = "calls: {a: {service: a, path: /}, b: {service: b, path: /}}\n";
@@ -99,7 +101,8 @@ fn a_value_stays_in_its_segment_whatever_it_holds() {
 
 #[test]
 fn a_value_adds_no_header() {
-    let yaml = page("calls: {a: {service: a, path: /, headers: {x-a: '{request.query.v}', x-b: 'b-{request.query.w}'}}}");
+    let yaml =
+        page("calls: {a: {service: a, path: /, headers: {x-a: '{request.query.v}', x-b: 'b-{request.query.w}'}}}");
     let composer = composer(&yaml);
     let trial = run(&composer, &get("/products/7?v=1%0d%0ax-evil:1"), |_, _| json(200, "1"));
     let answer = trial.answer.expect("an answer");
@@ -125,11 +128,16 @@ fn conditions_decide_what_is_called() {
 response: {body: {value: '{first.body ?? second.body}', full: '{full.body}', gone: '{gone.body}', flag: '{flag.body}'}}",
     );
     let called = |path: &str, status: u16| {
-        let trial = run(&composer(&yaml), &get(path), |name, _| json(if name == "first" { status } else { 200 }, &format!("\"{name}\"")));
+        let trial = run(&composer(&yaml), &get(path), |name, _| {
+            json(if name == "first" { status } else { 200 }, &format!("\"{name}\""))
+        });
         (stages(&trial).concat().join(" "), text(&trial.answer.expect("an answer")))
     };
     assert_eq!(called("/products/7", 200), ("first".into(), r#"{"value":"first"}"#.into()));
-    assert_eq!(called("/products/7?view=full", 503), ("first full second".into(), r#"{"value":"second","full":"full"}"#.into()));
+    assert_eq!(
+        called("/products/7?view=full", 503),
+        ("first full second".into(), r#"{"value":"second","full":"full"}"#.into())
+    );
     let (calls, body) = called("/products/7?flag", 404);
     assert_eq!(calls, "first flag second gone");
     assert_eq!(body, r#"{"value":"second","gone":"gone","flag":"flag"}"#);
@@ -268,8 +276,16 @@ fn headers_of_the_answer_are_those_of_the_strictest_part() {
 response: {headers: {x-from: '{a.header.x-id}', x-none: '{a.header.no}', content-type: application/hal+json}, body: '{b.body}'}",
     );
     let trial = run(&composer(&yaml), &get("/products/7"), |name, _| match name {
-        "a" => with(200, &[("cache-control", "max-age=60"), ("vary", "Origin"), ("set-cookie", "a=1"), ("X-Id", "7")], "{\"id\":1}"),
-        _ => with(200, &[("cache-control", "private, max-age=9"), ("vary", "accept"), ("set-cookie", "b=caf\u{e9}")], "{}"),
+        "a" => with(
+            200,
+            &[("cache-control", "max-age=60"), ("vary", "Origin"), ("set-cookie", "a=1"), ("X-Id", "7")],
+            "{\"id\":1}",
+        ),
+        _ => with(
+            200,
+            &[("cache-control", "private, max-age=9"), ("vary", "accept"), ("set-cookie", "b=caf\u{e9}")],
+            "{}",
+        ),
     });
     let answer = trial.answer.expect("an answer");
     assert_eq!(header(&answer, "cache-control"), ["private, max-age=9"]);

@@ -236,7 +236,8 @@ fn template() -> impl Strategy<Value = Template> {
         let names = || proptest::collection::vec(name(), 0..3);
         let one = || inner.clone().prop_map(Box::new);
         // What has to be a list is one that a body holds, as a literal or an object would be refused when it is loaded.
-        let list = || (0..3_usize, steps_of_names()).prop_map(|(call, steps)| Box::new(Template::Body(call, steps, None)));
+        let list =
+            || (0..3_usize, steps_of_names()).prop_map(|(call, steps)| Box::new(Template::Body(call, steps, None)));
         prop_oneof![
             object(inner.clone()),
             proptest::collection::vec(inner.clone(), 0..3).prop_map(Template::List),
@@ -272,7 +273,11 @@ fn object(inner: impl Strategy<Value = Template>) -> impl Strategy<Value = Templ
 
 fn unique(names: Vec<String>) -> Vec<String> {
     let mut once: Vec<String> = Vec::new();
-    names.into_iter().for_each(|name| if !once.contains(&name) { once.push(name) });
+    names.into_iter().for_each(|name| {
+        if !once.contains(&name) {
+            once.push(name)
+        }
+    });
     once
 }
 
@@ -298,7 +303,8 @@ fn composed(template: &Template, bodies: &[Value], tagged: bool) -> (Vec<u8>, us
         let index = CALLS.iter().position(|known| *known == name).ok_or(CallError::NoEndpoint)?;
         support::json(200, &bodies[index].to_string())
     });
-    let kept = trial.plans.iter().flat_map(|plan| &plan.calls).filter(|call| call.body_use == BodyUse::SpliceJson).count();
+    let kept =
+        trial.plans.iter().flat_map(|plan| &plan.calls).filter(|call| call.body_use == BodyUse::SpliceJson).count();
     (trial.answer.expect("an answer").body, kept)
 }
 

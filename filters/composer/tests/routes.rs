@@ -55,10 +55,7 @@ fn failed_parts_stand_in_errors_beside_the_good_ones() {
     ];
     for (outcome, error) in cases {
         let answer = merge(vec![("b", outcome), ("a", good("{}"))]);
-        assert_eq!(
-            (answer.status, text(&answer)),
-            (200, format!(r#"{{"a":{{}},"errors":{{"b":{error}}}}}"#))
-        );
+        assert_eq!((answer.status, text(&answer)), (200, format!(r#"{{"a":{{}},"errors":{{"b":{error}}}}}"#)));
         assert_eq!(header(&answer, "cache-control"), ["no-store"]);
     }
 }

@@ -65,12 +65,11 @@ pub fn run(
 
 /// The answer to a GET of `/products/7`, with services that answer these bodies.
 pub fn answer(yaml: &str, bodies: &[(&str, &str)]) -> Answer {
-    let trial = run(&composer(yaml), &get("/products/7"), |name, _| {
-        match bodies.iter().find(|(known, _)| *known == name) {
+    let trial =
+        run(&composer(yaml), &get("/products/7"), |name, _| match bodies.iter().find(|(known, _)| *known == name) {
             Some((_, body)) => json(200, body),
             None => Err(CallError::Reset),
-        }
-    });
+        });
     trial.answer.unwrap_or_else(|| panic!("{:?} is no answer", trial.decision))
 }
 
