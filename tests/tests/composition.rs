@@ -88,7 +88,9 @@ fn bodies_that_nothing_looks_into_are_taken_over_byte_for_byte() {
     let proxy = Proxy::start(shop(&products, &stock).manifest("parts.yaml", PARTS));
     let answer = proxy.get("http://shop/parts");
     assert_eq!(answer.status, 502, "larger than a part may be: {}", answer.text());
-    let proxy = Proxy::start(shop(&products, &stock).manifest("parts.yaml", PARTS.replace("path: /one", "path: /one, maxBody: 1000000")));
+    let proxy = Proxy::start(
+        shop(&products, &stock).manifest("parts.yaml", PARTS.replace("path: /one", "path: /one, maxBody: 1000000")),
+    );
     let answer = proxy.get("http://shop/parts");
     assert_eq!((answer.status, answer.text()), (200, format!("{{\"one\":{long},\"two\":{{\"left\":9}}}}")));
 }

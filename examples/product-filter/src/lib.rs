@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn each_product_has_its_stock() {
         let answer = answer(answer_json(r#"{"products":{"cup":{"stock":3}}}"#));
-        let expected = json!({"products": {"cup": {"text": "a cup", "stock": 3}, "pot": {"text": "a pot", "stock": null}}});
+        let expected =
+            json!({"products": {"cup": {"text": "a cup", "stock": 3}, "pot": {"text": "a pot", "stock": null}}});
         assert_eq!(answer, expected);
     }
 

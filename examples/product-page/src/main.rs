@@ -70,7 +70,11 @@ fn guide(proxy: SocketAddr) -> String {
     let tries = [
         ("one product: described, with its stock, its orders and its reviews", "product-page", "/products/teapot"),
         ("the reviews fail: those of the archive stand in", "product-page", "/products/teapot?fail=reviews-service"),
-        ("the stock fails: its default stands in, and `errors` says why", "product-page", "/products/cup?fail=inventory-service"),
+        (
+            "the stock fails: its default stands in, and `errors` says why",
+            "product-page",
+            "/products/cup?fail=inventory-service",
+        ),
         ("the product is needed: no page without it, but the answer of its service", "product-page", "/products/spoon"),
         ("all products, each joined with its stock and its orders", "product-page", "/products"),
         ("the same list by a filter of forty lines", "product-filter", "/products"),

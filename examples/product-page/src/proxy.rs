@@ -43,7 +43,8 @@ impl Proxy {
         for (name, address) in upstreams {
             command.arg("--upstream").arg(format!("{name}={address}"));
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("the proxy cannot be started")?;
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("the proxy cannot be started")?;
         Ok(Self { child, directory })
     }
 
