@@ -4,21 +4,23 @@ mod composing;
 mod record;
 
 use crate::body::{BodyError, ProxyBody};
-use crate::chain::{Course, Forward, Step};
+use crate::chain::{Course, Forward, Passage, Passing, Step};
 use crate::config::limits;
-use crate::connection::{ConnectionInfo, Handler};
+use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
 use crate::gather::Cache;
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
-use crate::request::{ListenerName, RequestHead};
+use crate::request::RequestHead;
 use crate::respond;
 use crate::sanitize::{self, Sanitized};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::HandshakeResult;
+use crate::telemetry::trace::RequestTrace;
 use crate::upstream::forward::of_body;
-use crate::upstream::registry::Cluster;
+use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward_noting, tunnel};
 use crate::wasm::types::RetryPolicy;
@@ -29,10 +31,10 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use record::{Outcome, Received};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tracing::field;
 
 /// Serves requests with whatever snapshot is current.
 pub struct Exchange {
@@ -67,6 +69,7 @@ struct Run {
     /// What it is composed of, once a filter has it composed.
     composition: Option<Box<Composition>>,
     outcome: Outcome,
+    trace: RequestTrace,
 }
 
 impl Exchange {
@@ -122,10 +125,11 @@ impl Handler for Exchange {
         };
         let _active = self.telemetry.metrics.request_started();
         let (parts, incoming) = request.into_parts();
-        let Sanitized { head, host, upgrade } = match sanitize::request(parts, &connection) {
+        let Sanitized { mut head, host, upgrade } = match sanitize::request(parts, &connection) {
             Ok(sanitized) => sanitized,
             Err(error) => return self.refuse(&connection, &error),
         };
+        let trace = self.telemetry.tracer.request(&mut head.headers);
         let received = Received {
             host,
             target: head.path_and_query.clone(),
@@ -138,7 +142,7 @@ impl Handler for Exchange {
             Some(_) => connection.call_body(incoming, self.request_body),
             None => connection.body(incoming, self.request_body),
         };
-        let (course, outcome) = (Course::default(), Outcome::default());
+        let (course, outcome) = (Course::below(trace.parent()), Outcome::default());
         let exchange = self;
         let run = Run {
             exchange,
@@ -152,6 +156,7 @@ impl Handler for Exchange {
             course,
             composition: None,
             outcome,
+            trace,
         };
         Box::new(run).answer().await
     }
@@ -160,8 +165,30 @@ impl Handler for Exchange {
         self.record_refusal(connection, error)
     }
 
-    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
-        tunnel::endpoints(&self.snapshot.load().registry, name, port)
+    fn endpoints(&self, passing: &Passing<'_>) -> Vec<Endpoint> {
+        let snapshot = self.snapshot.load_full();
+        let found = match snapshot.chain.pass(passing) {
+            Ok(Passage::ByName) => return tunnel::endpoints(&snapshot.registry, passing.name, passing.port),
+            Ok(Passage::To(destination)) => snapshot.registry.resolve(&destination),
+            Ok(Passage::Refused) => return Vec::new(),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(cluster) => tunnel::endpoints_of(&cluster),
+            Err(error) => {
+                tracing::debug!(name = passing.name, %error, "a connection is not passed on");
+                Vec::new()
+            }
+        }
+    }
+
+    fn handshaken(&self, result: HandshakeResult) {
+        self.telemetry.metrics.tls().handshake(result);
+    }
+
+    fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
+        tracing::info!(peer = %connection.peer, frames = flood.name(), "a connection was ended because of a flood of frames");
+        self.telemetry.metrics.floods().ended(flood.name());
     }
 }
 
@@ -196,8 +223,10 @@ impl Run {
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
-                Step::Publish(publications, answer) => {
-                    self.exchange.channels.publish_all(publications).map_err(|error| of_publish(&error))?;
+                Step::Publish(mut publications, answer) => {
+                    let publishing = self.trace.publish(&mut publications);
+                    let published = self.exchange.channels.publish_all(publications);
+                    publishing.end(published.map_err(|error| of_publish(&error)))?;
                     return Ok(answer);
                 }
                 Step::InspectBody(max) => {
@@ -237,10 +266,8 @@ impl Run {
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
         let Forward { destination, timeout, retries, mirrors } = decided;
-        let listener = self.head.arrival.listener;
-        let cluster = self.snapshot.registry.resolve(&destination).map_err(|error| match listener {
-            ListenerName::Gateway => RequestError::BadRoute { reason: error.to_string() },
-            ListenerName::Mesh => error,
+        let cluster = self.snapshot.registry.resolve(&destination).map_err(|error| {
+            if self.head.blames_routes() { RequestError::BadRoute { reason: error.to_string() } } else { error }
         })?;
         self.send(cluster, &self.policy(timeout.map(Duration::from_millis), retries), mirrors).await
     }
@@ -248,7 +275,8 @@ impl Run {
     /// How to send the request, with what its route says.
     fn policy(&self, timeout: Option<Duration>, retries: Option<RetryPolicy>) -> ForwardPolicy {
         let timeout = self.call.map_or(timeout, |call| call.limit(timeout));
-        ForwardPolicy { timeout, retries, conversation: self.call.is_some(), source: Some(self.head.peer.ip()) }
+        let (conversation, source) = (self.call.is_some(), Some(self.head.peer.ip()));
+        ForwardPolicy { timeout, retries, conversation, source, trace: self.trace.parent() }
     }
 
     async fn send(
@@ -334,7 +362,7 @@ impl Run {
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
-        tracing::debug!(id = %self.head.id, %error, "a request failed");
+        tracing::debug!(id = %self.head.id, trace = self.trace.context().map(field::display), %error, "a request failed");
         self.outcome.error = Some(error);
         response
     }

@@ -20,6 +20,7 @@
 
 mod artifact;
 mod background;
+pub mod bench;
 mod client;
 pub mod conformance;
 mod directory;

@@ -62,6 +62,7 @@ impl Run {
             source: Some(self.head.peer.ip()),
             cached: Some(Cached { cache: &self.exchange.responses, drain: &self.connection.drain }),
             deadline: composition.deadline.into(),
+            trace: &self.trace.parent(),
         };
         let Gathered { outcomes, bodies, reports, state } = gather::run(&run, plan).await;
         self.count(&reports);
