@@ -13,8 +13,7 @@ use crate::gather::Cache;
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
 use crate::request::RequestHead;
-use crate::respond;
-use crate::sanitize::{self, Sanitized};
+use crate::sanitize::{self, Sanitized, Upgrading};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::HandshakeResult;
@@ -24,17 +23,16 @@ use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward_noting, tunnel};
 use crate::wasm::types::RetryPolicy;
+use crate::{respond, websocket};
 use arc_swap::ArcSwap;
 use composing::Composition;
-use http::header::{HOST, UPGRADE, USER_AGENT};
+use http::header::{HOST, SEC_WEBSOCKET_KEY, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use record::{Outcome, Received};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tracing::field;
 
 /// Serves requests with whatever snapshot is current.
 pub struct Exchange {
@@ -62,7 +60,7 @@ struct Run {
     /// As the client sent it, for the record and for `x-forwarded-host`.
     received: Received,
     body: ProxyBody,
-    upgrade: Option<OnUpgrade>,
+    upgrade: Option<Upgrading>,
     /// When it is a gRPC call.
     call: Option<Call>,
     course: Course,
@@ -198,11 +196,20 @@ impl Run {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
-        let Self { snapshot, head, course, .. } = &mut *self;
-        let mut response = match snapshot.chain.respond(head, response, course) {
+        let Self { snapshot, head, course, trace, .. } = &mut *self;
+        let entered = trace.enter();
+        let responded = snapshot.chain.respond(head, response, course);
+        drop(entered);
+        let mut response = match responded {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
+        // To a client of HTTP/2 that asks for WebSocket, any 2xx means that it is spoken (RFC 8441, section 5).
+        if self.upgrade.is_some() && self.head.version == Version::HTTP_2 && response.status().is_success() {
+            let endpoint = self.course.upstream.map_or_else(|| "a filter".to_owned(), |endpoint| endpoint.to_string());
+            let reason = "it answered a request for WebSocket as any other".to_owned();
+            response = self.failed(RequestError::BadResponse { endpoint, reason });
+        }
         self.outcome.status = Some(response.status());
         self.outcome.first_byte = Some(self.received.started.elapsed());
         response.body_mut().on_end(move |end| self.outcome.end = Some(end));
@@ -243,6 +250,7 @@ impl Run {
     }
 
     fn decide(&mut self) -> Result<Step, RequestError> {
+        let _entered = self.trace.enter();
         self.snapshot.chain.decide(&mut self.head, &mut self.course)
     }
 
@@ -286,6 +294,7 @@ impl Run {
         mirrors: Vec<Mirror>,
     ) -> Result<Response<ProxyBody>, RequestError> {
         let parts = self.upstream_head();
+        let key = self.upgrade.as_ref().and_then(|_| parts.headers.get(SEC_WEBSOCKET_KEY).cloned());
         let mut body = std::mem::replace(&mut self.body, ProxyBody::empty());
         if !mirrors.is_empty() && self.upgrade.is_none() {
             body = self.mirrored(mirrors, &parts, body);
@@ -295,9 +304,21 @@ impl Run {
         let forwarded = forward_noting(cluster, parts, body, policy, tries).await;
         let Forwarded { mut response, upgrade, endpoint, .. } = forwarded.map_err(|error| self.blamed(error))?;
         self.course.upstream = Some(endpoint);
-        if let (Some(client), Some(upstream)) = (self.upgrade.take(), upgrade) {
+        if let Some(upstream) = upgrade
+            && let Some(Upgrading { connection, held }) = self.upgrade.take()
+        {
+            if self.head.version == Version::HTTP_2 {
+                let Some(answer) = websocket::answer_in_http2(response, key.as_ref()) else {
+                    let reason = "it did not accept the WebSocket's key".to_owned();
+                    return Err(RequestError::BadResponse { endpoint: endpoint.to_string(), reason });
+                };
+                response = answer;
+            }
             let drain = self.connection.drain.clone();
-            drain.spawn(splice(client, upstream));
+            drain.spawn(async move {
+                splice(connection, upstream).await;
+                drop(held);
+            });
             return Ok(response);
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -336,8 +357,7 @@ impl Run {
             headers.insert(HOST, host);
         }
         if self.upgrade.is_some() {
-            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
+            websocket::ask(&mut headers, self.head.version);
         }
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = self.head.method.clone();
@@ -362,7 +382,8 @@ impl Run {
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
-        tracing::debug!(id = %self.head.id, trace = self.trace.context().map(field::display), %error, "a request failed");
+        let _entered = self.trace.enter();
+        tracing::debug!(id = %self.head.id, %error, "a request failed");
         self.outcome.error = Some(error);
         response
     }

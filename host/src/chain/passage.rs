@@ -3,6 +3,7 @@
 use super::{Chain, Link, Stopwatch, failed};
 use crate::error::RequestError;
 use crate::request::RequestId;
+use crate::telemetry::trace::Parent;
 use crate::telemetry::{CallResult, Phase};
 use crate::wasm::connection_filter::{Connection, ConnectionDecision};
 use crate::wasm::types::Destination;
@@ -57,7 +58,7 @@ impl Chain {
                 Ok(ConnectionDecision::Forward(destination)) => (CallResult::Forward, Some(Passage::To(destination))),
                 Ok(ConnectionDecision::Refuse) => (CallResult::Respond, Some(Passage::Refused)),
                 Err(failure) => {
-                    failed(link, Phase::Connection, &mut watch, &failure)?;
+                    failed(link, Phase::Connection, &mut watch, &failure, &Parent::default())?;
                     continue;
                 }
             };

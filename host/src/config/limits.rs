@@ -80,6 +80,10 @@ pub const UPSTREAM_H2_RESET_STREAMS: usize = 1_000;
 pub const UPSTREAM_H2_BODY_IDLE: Duration = Duration::from_mins(5);
 /// How often at most an HTTP/2 connection is looked at for whether it is used.
 pub const UPSTREAM_H2_LOOK: Duration = Duration::from_millis(100);
+/// How long a new HTTP/2 connection is waited for to say that WebSocket may be spoken on it: its settings come first of all.
+pub const UPSTREAM_H2_SETTINGS: Duration = Duration::from_secs(1);
+/// How often that is looked at.
+pub const UPSTREAM_H2_SETTINGS_LOOK: Duration = Duration::from_millis(5);
 /// How often a request is sent that its endpoint says it has not looked at, before it counts as failed.
 pub const UPSTREAM_H2_SENDINGS: u32 = 3;
 /// Retries of one request, whatever a route asks for: each multiplies the load on a service in trouble.
