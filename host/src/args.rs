@@ -38,6 +38,7 @@ pub(crate) enum Command {
     /// Lists what a running instance has
     #[command(subcommand)]
     Get(Get),
+    Tap(Tap),
     ExplainCode(ExplainCode),
     Completion(Completion),
 }
@@ -54,6 +55,8 @@ Examples:
       takes settings from a file; a flag beats the file
   sluice run --upstream '*=127.0.0.1:9000' --listen-tls 127.0.0.1:8443 --tls-certificate cert.pem --tls-key key.pem
       takes requests over TLS as well
+  sluice run --upstream '*=127.0.0.1:9000' --trace-endpoint http://127.0.0.1:4318 --trace-ratio 0.1
+      sends the spans of a tenth of the requests to a collector
   sluice run --manifests manifests --gateway-port 80=8080 --gateway-port 443=8443
       opens the listeners of Gateway documents on ports that need no privilege
 
@@ -97,6 +100,12 @@ pub(crate) struct Run {
     /// How changes of the directories are noticed, auto by default
     #[arg(long, value_name = "MODE", value_parser = names::<Watch>())]
     watch: Option<String>,
+    /// Collector to send traces to (OTLP over HTTP); no traces by default; OTEL_* variables count where no flag does
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    trace_endpoint: Option<String>,
+    /// Share of new traces that are kept, from 0 to 1, 1 by default; those of others are kept as they say
+    #[arg(long, value_name = "SHARE")]
+    trace_ratio: Option<String>,
     /// How long requests in flight may take when the proxy ends, 30s by default
     #[arg(long, value_name = "DURATION")]
     drain_timeout: Option<String>,
@@ -121,6 +130,8 @@ impl Run {
             log: self.log,
             dns: self.dns,
             watch: self.watch,
+            trace_endpoint: self.trace_endpoint,
+            trace_ratio: self.trace_ratio,
             drain: self.drain_timeout,
             ..sources
         };
@@ -338,6 +349,36 @@ pub(crate) struct GetEndpoints {
     pub(crate) ask: Ask,
 }
 
+/// Shows requests of a running instance as they end
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice tap
+      shows every request until Ctrl-C
+  sluice tap --status 5xx --path /orders
+      shows those that failed, below a path
+  sluice tap -n 10 -o json
+      shows ten of them as the access log has them
+
+Where there are more than can be looked at, some are left out, and it is said how many. Exit codes: 0 shown, 2 usage, 3 no
+instance reached.")]
+pub(crate) struct Tap {
+    /// How many requests to show; all until it is ended by default
+    #[arg(short, long, value_name = "N")]
+    pub(crate) number: Option<usize>,
+    /// Only those whose path begins with this
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) path: Option<String>,
+    /// Only those for this host
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// Only those that were answered with this status, or one of its class
+    #[arg(long, value_name = "STATUS|Nxx", value_parser = status)]
+    pub(crate) status: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
 /// Whom to ask and how to print.
 #[derive(Debug, Args)]
 pub(crate) struct Ask {
@@ -377,6 +418,16 @@ pub(crate) enum Format {
 /// The names of an enumeration's values, kept as text.
 fn names<T: ValueEnum>() -> clap::builder::PossibleValuesParser {
     T::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect::<Vec<_>>().into()
+}
+
+/// A status such as `404`, or a class of them such as `5xx`.
+fn status(text: &str) -> Result<String, String> {
+    let digits = text.strip_suffix("xx").map_or(3, |_| 1);
+    let number = text.trim_end_matches("xx");
+    if number.len() == digits && number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err("it is neither a status, such as 404, nor a class of them, such as 5xx".to_owned())
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

@@ -4,32 +4,32 @@ mod composing;
 mod record;
 
 use crate::body::{BodyError, ProxyBody};
-use crate::chain::{Course, Forward, Step};
+use crate::chain::{Course, Forward, Passage, Passing, Step};
 use crate::config::limits;
-use crate::connection::{ConnectionInfo, Handler};
+use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
 use crate::gather::Cache;
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
-use crate::request::{ListenerName, RequestHead};
-use crate::respond;
-use crate::sanitize::{self, Sanitized};
+use crate::request::RequestHead;
+use crate::sanitize::{self, Sanitized, Upgrading};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::HandshakeResult;
+use crate::telemetry::trace::RequestTrace;
 use crate::upstream::forward::of_body;
-use crate::upstream::registry::Cluster;
+use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward_noting, tunnel};
 use crate::wasm::types::RetryPolicy;
+use crate::{respond, websocket};
 use arc_swap::ArcSwap;
 use composing::Composition;
-use http::header::{HOST, UPGRADE, USER_AGENT};
+use http::header::{HOST, SEC_WEBSOCKET_KEY, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use record::{Outcome, Received};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -60,13 +60,14 @@ struct Run {
     /// As the client sent it, for the record and for `x-forwarded-host`.
     received: Received,
     body: ProxyBody,
-    upgrade: Option<OnUpgrade>,
+    upgrade: Option<Upgrading>,
     /// When it is a gRPC call.
     call: Option<Call>,
     course: Course,
     /// What it is composed of, once a filter has it composed.
     composition: Option<Box<Composition>>,
     outcome: Outcome,
+    trace: RequestTrace,
 }
 
 impl Exchange {
@@ -122,10 +123,11 @@ impl Handler for Exchange {
         };
         let _active = self.telemetry.metrics.request_started();
         let (parts, incoming) = request.into_parts();
-        let Sanitized { head, host, upgrade } = match sanitize::request(parts, &connection) {
+        let Sanitized { mut head, host, upgrade } = match sanitize::request(parts, &connection) {
             Ok(sanitized) => sanitized,
             Err(error) => return self.refuse(&connection, &error),
         };
+        let trace = self.telemetry.tracer.request(&mut head.headers);
         let received = Received {
             host,
             target: head.path_and_query.clone(),
@@ -138,7 +140,7 @@ impl Handler for Exchange {
             Some(_) => connection.call_body(incoming, self.request_body),
             None => connection.body(incoming, self.request_body),
         };
-        let (course, outcome) = (Course::default(), Outcome::default());
+        let (course, outcome) = (Course::below(trace.parent()), Outcome::default());
         let exchange = self;
         let run = Run {
             exchange,
@@ -152,6 +154,7 @@ impl Handler for Exchange {
             course,
             composition: None,
             outcome,
+            trace,
         };
         Box::new(run).answer().await
     }
@@ -160,8 +163,30 @@ impl Handler for Exchange {
         self.record_refusal(connection, error)
     }
 
-    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
-        tunnel::endpoints(&self.snapshot.load().registry, name, port)
+    fn endpoints(&self, passing: &Passing<'_>) -> Vec<Endpoint> {
+        let snapshot = self.snapshot.load_full();
+        let found = match snapshot.chain.pass(passing) {
+            Ok(Passage::ByName) => return tunnel::endpoints(&snapshot.registry, passing.name, passing.port),
+            Ok(Passage::To(destination)) => snapshot.registry.resolve(&destination),
+            Ok(Passage::Refused) => return Vec::new(),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(cluster) => tunnel::endpoints_of(&cluster),
+            Err(error) => {
+                tracing::debug!(name = passing.name, %error, "a connection is not passed on");
+                Vec::new()
+            }
+        }
+    }
+
+    fn handshaken(&self, result: HandshakeResult) {
+        self.telemetry.metrics.tls().handshake(result);
+    }
+
+    fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
+        tracing::info!(peer = %connection.peer, frames = flood.name(), "a connection was ended because of a flood of frames");
+        self.telemetry.metrics.floods().ended(flood.name());
     }
 }
 
@@ -171,11 +196,20 @@ impl Run {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
-        let Self { snapshot, head, course, .. } = &mut *self;
-        let mut response = match snapshot.chain.respond(head, response, course) {
+        let Self { snapshot, head, course, trace, .. } = &mut *self;
+        let entered = trace.enter();
+        let responded = snapshot.chain.respond(head, response, course);
+        drop(entered);
+        let mut response = match responded {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
+        // To a client of HTTP/2 that asks for WebSocket, any 2xx means that it is spoken (RFC 8441, section 5).
+        if self.upgrade.is_some() && self.head.version == Version::HTTP_2 && response.status().is_success() {
+            let endpoint = self.course.upstream.map_or_else(|| "a filter".to_owned(), |endpoint| endpoint.to_string());
+            let reason = "it answered a request for WebSocket as any other".to_owned();
+            response = self.failed(RequestError::BadResponse { endpoint, reason });
+        }
         self.outcome.status = Some(response.status());
         self.outcome.first_byte = Some(self.received.started.elapsed());
         response.body_mut().on_end(move |end| self.outcome.end = Some(end));
@@ -196,8 +230,10 @@ impl Run {
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
-                Step::Publish(publications, answer) => {
-                    self.exchange.channels.publish_all(publications).map_err(|error| of_publish(&error))?;
+                Step::Publish(mut publications, answer) => {
+                    let publishing = self.trace.publish(&mut publications);
+                    let published = self.exchange.channels.publish_all(publications);
+                    publishing.end(published.map_err(|error| of_publish(&error)))?;
                     return Ok(answer);
                 }
                 Step::InspectBody(max) => {
@@ -214,6 +250,7 @@ impl Run {
     }
 
     fn decide(&mut self) -> Result<Step, RequestError> {
+        let _entered = self.trace.enter();
         self.snapshot.chain.decide(&mut self.head, &mut self.course)
     }
 
@@ -237,10 +274,8 @@ impl Run {
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
         let Forward { destination, timeout, retries, mirrors } = decided;
-        let listener = self.head.arrival.listener;
-        let cluster = self.snapshot.registry.resolve(&destination).map_err(|error| match listener {
-            ListenerName::Gateway => RequestError::BadRoute { reason: error.to_string() },
-            ListenerName::Mesh => error,
+        let cluster = self.snapshot.registry.resolve(&destination).map_err(|error| {
+            if self.head.blames_routes() { RequestError::BadRoute { reason: error.to_string() } } else { error }
         })?;
         self.send(cluster, &self.policy(timeout.map(Duration::from_millis), retries), mirrors).await
     }
@@ -248,7 +283,8 @@ impl Run {
     /// How to send the request, with what its route says.
     fn policy(&self, timeout: Option<Duration>, retries: Option<RetryPolicy>) -> ForwardPolicy {
         let timeout = self.call.map_or(timeout, |call| call.limit(timeout));
-        ForwardPolicy { timeout, retries, conversation: self.call.is_some(), source: Some(self.head.peer.ip()) }
+        let (conversation, source) = (self.call.is_some(), Some(self.head.peer.ip()));
+        ForwardPolicy { timeout, retries, conversation, source, trace: self.trace.parent() }
     }
 
     async fn send(
@@ -258,6 +294,7 @@ impl Run {
         mirrors: Vec<Mirror>,
     ) -> Result<Response<ProxyBody>, RequestError> {
         let parts = self.upstream_head();
+        let key = self.upgrade.as_ref().and_then(|_| parts.headers.get(SEC_WEBSOCKET_KEY).cloned());
         let mut body = std::mem::replace(&mut self.body, ProxyBody::empty());
         if !mirrors.is_empty() && self.upgrade.is_none() {
             body = self.mirrored(mirrors, &parts, body);
@@ -267,9 +304,21 @@ impl Run {
         let forwarded = forward_noting(cluster, parts, body, policy, tries).await;
         let Forwarded { mut response, upgrade, endpoint, .. } = forwarded.map_err(|error| self.blamed(error))?;
         self.course.upstream = Some(endpoint);
-        if let (Some(client), Some(upstream)) = (self.upgrade.take(), upgrade) {
+        if let Some(upstream) = upgrade
+            && let Some(Upgrading { connection, held }) = self.upgrade.take()
+        {
+            if self.head.version == Version::HTTP_2 {
+                let Some(answer) = websocket::answer_in_http2(response, key.as_ref()) else {
+                    let reason = "it did not accept the WebSocket's key".to_owned();
+                    return Err(RequestError::BadResponse { endpoint: endpoint.to_string(), reason });
+                };
+                response = answer;
+            }
             let drain = self.connection.drain.clone();
-            drain.spawn(splice(client, upstream));
+            drain.spawn(async move {
+                splice(connection, upstream).await;
+                drop(held);
+            });
             return Ok(response);
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -308,8 +357,7 @@ impl Run {
             headers.insert(HOST, host);
         }
         if self.upgrade.is_some() {
-            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
+            websocket::ask(&mut headers, self.head.version);
         }
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = self.head.method.clone();
@@ -334,6 +382,7 @@ impl Run {
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
+        let _entered = self.trace.enter();
         tracing::debug!(id = %self.head.id, %error, "a request failed");
         self.outcome.error = Some(error);
         response

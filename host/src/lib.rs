@@ -40,4 +40,5 @@ pub mod trial;
 pub mod upstream;
 pub mod wasm;
 pub mod watch;
+pub mod websocket;
 pub mod worker;

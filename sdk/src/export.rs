@@ -138,8 +138,8 @@ fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
 ///
 /// `hooks` name the traits that the type implements: `configuration` ([`Configure`](crate::Configure)), `request`
 /// ([`RequestFilter`](crate::RequestFilter)), `gather` ([`GatherFilter`](crate::GatherFilter)), `response`
-/// ([`ResponseFilter`](crate::ResponseFilter)), `event` ([`EventFilter`](crate::EventFilter)) and `explain`
-/// ([`Explain`](crate::Explain)). Without `configuration` the type is built by `Default`. Everything after `hooks` may
+/// ([`ResponseFilter`](crate::ResponseFilter)), `event` ([`EventFilter`](crate::EventFilter)), `connection`
+/// ([`ConnectionFilter`](crate::ConnectionFilter)) and `explain` ([`Explain`](crate::Explain)). Without `configuration` the type is built by `Default`. Everything after `hooks` may
 /// be left out; what is there stands in this order.
 ///
 /// `reads` names the headers that the hook `request` reads on most requests. The host hands them over with the call, so
@@ -313,6 +313,21 @@ macro_rules! __hook {
                 }
             }
             $crate::bindings::event::__export_event!(Component with_types_in $crate::bindings::event);
+        };
+    };
+    (connection, $filter:ty) => {
+        const _: () = {
+            use $crate::bindings::connection::exports::sluicegate::filter::connection_filter::{
+                Connection, ConnectionDecision, Guest,
+            };
+            impl Guest for Component {
+                fn on_connection(connection: Connection) -> ConnectionDecision {
+                    $crate::ConnectionFilter::on_connection(filter!(), &connection)
+                }
+            }
+            $crate::bindings::connection::__export_connection!(
+                Component with_types_in $crate::bindings::connection
+            );
         };
     };
     (explain, $filter:ty) => {

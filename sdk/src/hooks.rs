@@ -1,5 +1,6 @@
 //! One trait for each hook. The host calls just the hooks that a filter exports.
 
+use crate::bindings::connection::exports::sluicegate::filter::connection_filter as connection;
 use crate::bindings::explain::exports::sluicegate::filter::explain_filter as explain;
 use crate::decision::{RequestDecision, ResponseDecision};
 use crate::event::{Delivery, DeliveryDecision, Event, EventDecision};
@@ -9,6 +10,7 @@ use crate::response::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use connection::{Connection, ConnectionDecision};
 pub use explain::{Candidate, Explanation};
 
 /// Decides on a request (hook `request`).
@@ -44,6 +46,12 @@ pub trait EventFilter {
         delivery: Delivery,
         outcome: Result<CallResponse, CallError>,
     ) -> DeliveryDecision;
+}
+
+/// Decides on connections whose TLS goes on undecrypted (hook `connection`).
+pub trait ConnectionFilter {
+    /// Where it goes.
+    fn on_connection(&self, connection: &Connection) -> ConnectionDecision;
 }
 
 /// Explains a decision without taking it (hook `explain`).

@@ -60,18 +60,21 @@ pub use gather::{
     Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Outcome, Outcomes, PartError,
     Plan, StatusRange, assemble, cache, call, gather, group,
 };
-pub use hooks::{Candidate, EventFilter, Explain, Explanation, GatherFilter, RequestFilter, ResponseFilter};
+pub use hooks::{
+    Candidate, Connection, ConnectionDecision, ConnectionFilter, EventFilter, Explain, Explanation, GatherFilter,
+    RequestFilter, ResponseFilter,
+};
 pub use request::Request;
 pub use response::Response;
 
 /// What nearly every filter needs.
 pub mod prelude {
     pub use crate::{
-        Answer, Call, CallError, CallResponse, Candidate, Configure, Delivery, DeliveryDecision, Destination,
-        Diagnostics, Environment, Event, EventDecision, EventFilter, Explain, Explanation, Forward, GatherFilter,
-        Outcome, Outcomes, PartError, Plan, Request, RequestDecision, RequestFilter, Resource, Response,
-        ResponseDecision, ResponseFilter, append_header, assemble, cache, call, edit, forward, gather, group,
-        inspect_body, next, publish, remove_header, respond, set_header,
+        Answer, Call, CallError, CallResponse, Candidate, Configure, Connection, ConnectionDecision, ConnectionFilter,
+        Delivery, DeliveryDecision, Destination, Diagnostics, Environment, Event, EventDecision, EventFilter, Explain,
+        Explanation, Forward, GatherFilter, Outcome, Outcomes, PartError, Plan, Request, RequestDecision,
+        RequestFilter, Resource, Response, ResponseDecision, ResponseFilter, append_header, assemble, cache, call,
+        edit, forward, gather, group, inspect_body, next, publish, remove_header, respond, set_header,
     };
 }
 

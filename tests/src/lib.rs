@@ -20,7 +20,9 @@
 
 mod artifact;
 mod background;
+pub mod bench;
 mod client;
+mod collector;
 pub mod conformance;
 mod directory;
 mod load;
@@ -32,9 +34,11 @@ pub mod smuggling;
 mod tls;
 mod upstream;
 mod wait;
+mod websocket;
 
 pub use artifact::{sluice, stock_filter, test_filter};
 pub use client::{Answer, Client, Protocol, Request};
+pub use collector::{Collector, Traced, named};
 pub use directory::Directory;
 pub use load::{Load, LoadReport};
 pub use options::Options;

@@ -44,7 +44,7 @@ enum Task {
     Demo(demo::Arguments),
     /// Runs another of the examples, with what it needs.
     Example(example::Arguments),
-    /// Compares the proxy's CPU time per request with Envoy and a bare hyper proxy.
+    /// Compares what a request costs here with Envoy, bare hyper, services written by hand and others.
     Bench(bench::Arguments),
 }
 

@@ -3,6 +3,7 @@
 use crate::attachment::{self, MESH};
 use crate::code;
 use crate::config::{self, Delegate, VirtualService};
+use crate::connection::TlsRule;
 use crate::delegate::{self, Delegates, Refusal};
 use crate::gateway_api::Parent;
 use crate::host::{self, Overlaps};
@@ -23,6 +24,8 @@ pub enum Kind {
     HttpRoute,
     /// The Gateway API's for gRPC.
     GrpcRoute,
+    /// The Gateway API's for TLS that is passed on.
+    TlsRoute,
 }
 
 impl Kind {
@@ -32,6 +35,7 @@ impl Kind {
             Self::VirtualService => "VirtualService",
             Self::HttpRoute => "HTTPRoute",
             Self::GrpcRoute => "GRPCRoute",
+            Self::TlsRoute => "TLSRoute",
         }
     }
 }
@@ -55,8 +59,13 @@ pub struct Document {
     pub gateways: Vec<String>,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
+    /// Its rules for connections whose TLS is passed on, in order.
+    pub tls: Vec<TlsRule>,
     /// What a resource of the Gateway API asks to be attached to.
     pub parents: Vec<Parent>,
+    /// Whether it is a route of the Gateway API that counts on what the command line opened: there the proxy does not know
+    /// that a service which is not there is a fault of the route.
+    pub on_mesh: bool,
     /// What decides which of two documents is older.
     pub age: Age,
 }
@@ -97,9 +106,8 @@ impl Document {
             document: name.clone(),
             delegate,
         };
-        if !delegate {
-            layer4::check(written, &hosts, context.naming, report);
-        }
+        let layer4 = layer4::Scope { hosts: &hosts, gateways: &gateways, naming: context.naming };
+        let tls = if delegate { Vec::new() } else { layer4::resolve(written, layer4, report) };
         let mut rules = Vec::new();
         for (index, rule) in written.http.iter().enumerate() {
             let place = Place::spec().key("http").index(index);
@@ -119,7 +127,9 @@ impl Document {
             hosts,
             gateways,
             rules,
+            tls,
             parents: Vec::new(),
+            on_mesh: false,
             age: Age::of(resource),
         }
     }

@@ -39,6 +39,15 @@ pub struct Share {
 /// The hosts of one listener before their rules are compiled.
 pub type Shares = BTreeMap<String, Share>;
 
+/// The hosts of what the command line opened.
+#[derive(Debug)]
+pub struct MeshShares {
+    /// For requests to any port.
+    pub all: Shares,
+    /// Those that go before for requests to one port.
+    pub ports: BTreeMap<u16, Shares>,
+}
+
 /// What a host of a listener leads to.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
@@ -55,6 +64,8 @@ pub type Hosts = HostIndex<Entry>;
 #[derive(Debug)]
 pub struct Listeners {
     mesh: Hosts,
+    /// What goes before it, by the port that a request is for.
+    mesh_ports: BTreeMap<u16, Hosts>,
     /// By port; empty where there is no Gateway document.
     ports: BTreeMap<u16, Port>,
 }
@@ -92,7 +103,7 @@ impl Listeners {
     pub fn build(
         documents: &[Document],
         gateways: &[Gateway],
-        mesh: Shares,
+        mesh: MeshShares,
         isolated: Vec<ListenerShares>,
         mut compile: impl FnMut(Shares, bool) -> Hosts,
     ) -> Self {
@@ -110,14 +121,15 @@ impl Listeners {
             let isolated = if listener.tls { &mut port.isolated_tls } else { &mut port.isolated };
             isolated.insert(&listener.hostname, compile(listener.shares, false));
         }
-        Self { mesh: compile(mesh, true), ports }
+        let mesh_ports = mesh.ports.into_iter().map(|(port, shares)| (port, compile(shares, true))).collect();
+        Self { mesh: compile(mesh.all, true), mesh_ports, ports }
     }
 
     /// The listener that a request came in by.
     pub fn of(&self, view: &View<'_>) -> Arrival<'_> {
         // Reading attributes are calls into the host, which a proxy without Gateways does not need.
         if self.ports.is_empty() || view.attribute("listener.name").is_none_or(|name| name == MESH) {
-            return Arrival::Mesh(&self.mesh);
+            return Arrival::Mesh(self.mesh(view));
         }
         let number = view.listener_port().unwrap_or_default();
         let Some(port) = self.ports.get(&number) else { return Arrival::Unknown };
@@ -130,6 +142,17 @@ impl Listeners {
             Some(hosts) => Arrival::Gateway(number, hosts),
             None => Arrival::UnknownName(number),
         }
+    }
+}
+
+impl Listeners {
+    fn mesh(&self, view: &View<'_>) -> &Hosts {
+        // Reading the port may be a call into the host.
+        if self.mesh_ports.is_empty() {
+            return &self.mesh;
+        }
+        let of_port = view.addressed_port().and_then(|port| self.mesh_ports.get(&port));
+        of_port.filter(|hosts| hosts.find(&host::of_authority(view.authority())).is_some()).unwrap_or(&self.mesh)
     }
 }
 

@@ -1,16 +1,17 @@
 //! All documents together: which rules a host of a listener has, in which order.
 
 use crate::code;
+use crate::connection::Connections;
 use crate::document::{Document, Kind};
 use crate::gateway::Gateway;
 use crate::gateway_api;
 use crate::host;
-use crate::listener::{self, Arrival, Entry, Hosts, Listeners, Member, ServerHosts, Shares};
+use crate::listener::{self, Arrival, Entry, Hosts, Listeners, Member, MeshShares, ServerHosts, Shares};
 use crate::matching::{Block, Candidate, Position, VirtualHost};
 use crate::report::{Place, Report};
 use crate::rule::Rule;
 use crate::view::View;
-use sluicegate_sdk::{Diagnostics, Environment, Resource};
+use sluicegate_sdk::{Connection, ConnectionDecision, Diagnostics, Environment, Resource};
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -31,6 +32,7 @@ pub struct Table {
     /// What the hosts of the listeners point to. Hosts with the same documents share one.
     served: Vec<Served>,
     listeners: Listeners,
+    connections: Connections,
 }
 
 /// A host's rules, and the documents that they come from.
@@ -85,6 +87,17 @@ impl Table {
         let mut mesh =
             if alone { listener::all_shares(&documents, ignored) } else { listener::mesh_shares(&documents, ignored) };
         let attached = api.attach(&documents, alone, resources, diagnostics);
+        let of_api = attached.mesh.values().chain(attached.mesh_ports.values().flat_map(Shares::values));
+        for member in of_api.flat_map(|share| &share.members) {
+            if let Some(document) = documents.get_mut(member.document) {
+                document.on_mesh = true;
+            }
+        }
+        let mut mesh_ports = attached.mesh_ports;
+        for (name, share) in mesh_ports.values_mut().flatten() {
+            let owners = mesh.get(name).map(|owner| owner.members.clone()).unwrap_or_default();
+            share.members.splice(0..0, owners);
+        }
         for (name, share) in attached.mesh {
             match mesh.entry(name) {
                 Slot::Occupied(mut known) => known.get_mut().members.extend(share.members),
@@ -102,9 +115,11 @@ impl Table {
             });
             listener::index(&entries.collect::<Vec<_>>(), mesh.then_some(environment))
         };
+        let mesh = MeshShares { all: mesh, ports: mesh_ports };
         let listeners = Listeners::build(&documents, gateways, mesh, attached.listeners, compile);
         let served = compiler.served;
-        Self { documents, served, listeners }
+        let connections = Connections::build(&documents, gateways, attached.connections);
+        Self { documents, served, listeners, connections }
     }
 
     /// Who owns the host that a request is for, on the listener that it came in by.
@@ -124,6 +139,11 @@ impl Table {
             return Some(Owner::Https);
         }
         self.served.get(entry.served?).map(Owner::Rules)
+    }
+
+    /// Where a connection goes whose TLS is passed on.
+    pub fn connection(&self, connection: &Connection) -> ConnectionDecision {
+        self.connections.decide(&self.documents, connection)
     }
 
     /// The first candidate that a request matches.
@@ -232,7 +252,9 @@ fn report_gateways(
     diagnostics: &mut Diagnostics,
 ) {
     let hosts_of = |gateway: &Gateway| {
-        (gateway.name.clone(), ServerHosts::new(gateway.servers.iter().flat_map(|server| &server.hosts).cloned()))
+        let passing = gateway.passing.iter().flat_map(|server| &server.hosts);
+        let hosts = gateway.servers.iter().flat_map(|server| &server.hosts).chain(passing);
+        (gateway.name.clone(), ServerHosts::new(hosts.cloned()))
     };
     let by_name: HashMap<String, ServerHosts> = gateways.iter().map(hosts_of).collect();
     let of_istio = documents.iter().filter(|document| document.kind == Kind::VirtualService);

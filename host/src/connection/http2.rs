@@ -1,9 +1,12 @@
 //! HTTP/2 with prior knowledge (RFC 9113, section 3.3).
 
+use super::flood::{FloodGuard, Verdict as FloodVerdict};
 use super::track::Streams;
 use super::{ConnectionInfo, GateIo, Handler};
 use crate::config::limits;
 use crate::drain::DrainSignal;
+use http::{Method, Request};
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -26,8 +29,15 @@ where
 {
     let streams = Streams::new();
     let mut watch = Watch::new(streams.clone(), info);
-    let service = service_fn(move |request| {
+    let verdict = FloodVerdict::default();
+    let io = FloodGuard::new(io, verdict.clone());
+    let observer = Arc::clone(&handler);
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = streams.begin();
+        if request.method() == Method::CONNECT {
+            // What it becomes lasts longer than its response.
+            request.extensions_mut().insert(streams.hold());
+        }
         let (handler, info) = (Arc::clone(&handler), Arc::clone(info));
         async move {
             let response = handler.handle(info, request).await;
@@ -35,7 +45,7 @@ where
         }
     });
     let mut connection = pin!(builder().serve_connection(TokioIo::new(io), service));
-    poll_fn(|context| {
+    let result = poll_fn(|context| {
         if let Poll::Ready(result) = connection.as_mut().poll(context) {
             return Poll::Ready(result);
         }
@@ -48,7 +58,11 @@ where
             Verdict::Stalled => Poll::Ready(Ok(())),
         }
     })
-    .await
+    .await;
+    if let Some(flood) = verdict.flood() {
+        observer.flooded(info, flood);
+    }
+    result
 }
 
 fn builder() -> http2::Builder<TokioExecutor> {
@@ -59,6 +73,7 @@ fn builder() -> http2::Builder<TokioExecutor> {
         .initial_stream_window_size(limits::H2_STREAM_WINDOW)
         .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
         .max_header_list_size(limits::H2_HEADER_LIST_SIZE)
+        .enable_connect_protocol()
         .max_pending_accept_reset_streams(limits::H2_PENDING_RESETS)
         .max_local_error_reset_streams(limits::H2_LOCAL_RESETS)
         .keep_alive_interval(limits::H2_PING_INTERVAL)

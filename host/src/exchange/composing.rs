@@ -62,6 +62,7 @@ impl Run {
             source: Some(self.head.peer.ip()),
             cached: Some(Cached { cache: &self.exchange.responses, drain: &self.connection.drain }),
             deadline: composition.deadline.into(),
+            trace: &self.trace.parent(),
         };
         let Gathered { outcomes, bodies, reports, state } = gather::run(&run, plan).await;
         self.count(&reports);
@@ -69,7 +70,9 @@ impl Run {
         bodies.into_iter().for_each(|(name, body)| composition.bodies.keep(name, body));
         let metrics = self.exchange.telemetry.metrics.gather();
         let parts = Parts { state: &state, outcomes: &outcomes, bodies: &mut composition.bodies, metrics };
+        let entered = self.trace.enter();
         let step = self.snapshot.chain.gathered(&mut self.head, parts, &mut self.course);
+        drop(entered);
         if !matches!(step, Ok(Step::Gather(_))) {
             // Nobody else asks for what is left, so it ends here.
             composition.bodies = Bodies::default();

@@ -43,6 +43,7 @@ impl Exchange {
         let response = respond::error(error);
         self.telemetry.finish(&AccessRecord {
             id: head.id,
+            trace: None,
             time: SystemTime::now(),
             peer: connection.peer,
             method: &head.method,
@@ -71,12 +72,13 @@ impl Exchange {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let Self { head, received, outcome, .. } = self;
+        let Self { head, received, outcome, trace, .. } = self;
         let route = head.attribute("route");
         let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
         let head_only = head.method == Method::HEAD;
-        self.exchange.telemetry.finish(&AccessRecord {
+        let record = AccessRecord {
             id: head.id,
+            trace: trace.context(),
             time: head.received,
             peer: head.peer,
             method: &head.method,
@@ -98,6 +100,8 @@ impl Drop for Run {
             user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
             aborted: !end.complete,
             calls: self.composition.as_ref().map_or(&[], |composition| composition.calls()),
-        });
+        };
+        self.exchange.telemetry.finish(&record);
+        trace.end(&record);
     }
 }

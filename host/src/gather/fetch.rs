@@ -8,6 +8,7 @@ use super::plan::Call;
 use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::telemetry::call::Origin;
+use crate::telemetry::trace::Parent;
 use crate::upstream::registry::Registry;
 use crate::upstream::{ForwardPolicy, Tries, forward_noting};
 use crate::wasm::types::{BodyUse, CallError, RetryPolicy};
@@ -38,6 +39,8 @@ pub(super) struct Sending {
     pub(super) head: Parts,
     pub(super) body: Option<Bytes>,
     pub(super) retries: Option<RetryPolicy>,
+    /// The span of the call.
+    pub(super) trace: Parent,
 }
 
 /// What a call gave, and the tries that it took.
@@ -67,7 +70,7 @@ impl Sending {
     pub(super) fn take(call: &mut Call) -> Self {
         let (empty, ()) = http::Request::new(()).into_parts();
         let head = std::mem::replace(&mut call.head, empty);
-        Self { head, body: call.body.take(), retries: call.retries.take() }
+        Self { head, body: call.body.take(), retries: call.retries.take(), trace: Parent::default() }
     }
 
     /// The headers that the call sets itself.
@@ -134,11 +137,11 @@ async fn try_fetch(
     tries: &mut Tries,
 ) -> Result<Response, CallError> {
     let cluster = common.registry.resolve(&call.destination).map_err(|error| of_error(&error))?;
-    let Sending { head, body, retries } = sending.complete(common.inherited);
+    let Sending { head, body, retries, trace } = sending.complete(common.inherited);
     let changed = common.cached.filter(|_| !head.method.is_safe()).map(|cached| cached.forget_after(&cluster, &head));
     let body = body.map_or_else(ProxyBody::empty, ProxyBody::full);
     let timeout = Some(deadline.saturating_duration_since(Instant::now()));
-    let policy = ForwardPolicy { timeout, retries, source: common.source, ..ForwardPolicy::default() };
+    let policy = ForwardPolicy { timeout, retries, source: common.source, trace, ..ForwardPolicy::default() };
     let forwarded = forward_noting(&cluster, head, body, &policy, tries).await.map_err(|error| of_error(&error))?;
     let (head, body) = forwarded.response.into_parts();
     if let Some(forget) = changed.filter(|_| !head.status.is_client_error() && !head.status.is_server_error()) {

@@ -9,6 +9,7 @@ use super::plan::{Call, Plan};
 use super::progress::{Progress, places};
 use crate::config::limits;
 use crate::telemetry::call::{CallEnd, CallReport};
+use crate::telemetry::trace::{Parent, Span, http as spans, messaging};
 use crate::timer::Timer;
 use crate::upstream::registry::Registry;
 use crate::wasm::types::{CallError, Destination, Outcome};
@@ -36,6 +37,8 @@ pub struct Run<'a> {
     pub cached: Option<Cached<'a>>,
     /// When the request has no more time.
     pub deadline: Instant,
+    /// What spans of calls begin from.
+    pub trace: &'a Parent,
 }
 
 /// What a plan gave.
@@ -61,11 +64,11 @@ pub async fn run(run: &Run<'_>, plan: Plan) -> Gathered {
     let sendings = calls.iter_mut().map(|call| Some(Sending::take(call))).collect();
     let budget = Budget::default();
     let places: Vec<Place> = calls.iter().map(|_| Place::default()).collect();
-    let Run { registry, inherited, source, cached, .. } = *run;
+    let Run { registry, inherited, source, cached, trace, .. } = *run;
     let common = Common { registry, inherited, source, cached };
     let (flights, landed, timer) = (Vec::new(), Vec::new(), Timer::default());
     let mut running =
-        Running { calls: &calls, common, budget: &budget, total, sendings, places, flights, landed, timer };
+        Running { calls: &calls, common, trace, budget: &budget, total, sendings, places, flights, landed, timer };
     std::future::poll_fn(|context| running.poll(&mut progress, context)).await;
     let places = std::mem::take(&mut running.places);
     drop(running);
@@ -82,6 +85,7 @@ fn after(now: Instant, limit: Duration) -> Instant {
 struct Place {
     begun: Option<Instant>,
     deadline: Option<Instant>,
+    span: Span,
     over: Option<(Fetched, Duration)>,
 }
 
@@ -97,6 +101,7 @@ struct Flight<'a> {
 struct Running<'a> {
     calls: &'a [Call],
     common: Common<'a>,
+    trace: &'a Parent,
     budget: &'a Budget,
     /// When all have to be over.
     total: Instant,
@@ -130,8 +135,10 @@ impl<'a> Running<'a> {
         let Some(call) = self.calls.get(index) else { return };
         let now = Instant::now();
         let deadline = after(now, call.deadline.unwrap_or(limits::CALL_DEADLINE)).min(self.total);
+        let span = spans::begin_call(self.trace, &call.name, &call.destination.host, call.required);
+        let trace = span.parent();
         if let Some(place) = self.places.get_mut(index) {
-            (place.begun, place.deadline) = (Some(now), Some(deadline));
+            (place.begun, place.deadline, place.span) = (Some(now), Some(deadline), span);
         }
         if call.shared {
             if let Some((_, landed)) = self.landed.iter().find(|(first, _)| *first == call.same_as) {
@@ -143,7 +150,8 @@ impl<'a> Running<'a> {
                 return;
             }
         }
-        let Some(sending) = self.sendings.get_mut(index).and_then(Option::take) else { return };
+        let Some(mut sending) = self.sendings.get_mut(index).and_then(Option::take) else { return };
+        sending.trace = trace;
         // The response is wanted for as long as the last of those that ask for it may wait.
         let until = if call.shared { self.total } else { deadline };
         let future = Box::pin(fetch(self.common, self.budget, call, sending, until));
@@ -220,6 +228,9 @@ impl<'a> Running<'a> {
     fn leave(&mut self, index: usize, fetched: Fetched) {
         if let Some(place) = self.places.get_mut(index) {
             let duration = place.begun.map(|begun| begun.elapsed()).unwrap_or_default();
+            let result = fetched.result.as_ref().map(|response| response.head.status.as_u16());
+            spans::end_call(&mut place.span, result.map_err(messaging::word));
+            drop(std::mem::take(&mut place.span));
             place.over = Some((fetched, duration));
         }
         self.flights.retain_mut(|flight| {

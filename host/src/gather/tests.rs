@@ -4,10 +4,12 @@ mod bodies;
 mod caching;
 mod groups;
 mod sharing;
+mod streams;
 
 use super::*;
 use crate::config::limits;
 use crate::telemetry::call::{CallEnd, Origin};
+use crate::telemetry::trace::Parent;
 use crate::upstream::registry::Registry;
 use crate::upstream::tests::harness::{OK, Socket, Upstream, closed_port, registry};
 use crate::wasm::types::{self, BodyUse, Call, CallError, CallGroup, Destination, Header, Outcome, StatusRange};
@@ -52,7 +54,11 @@ pub(super) fn group(calls: &[&str]) -> CallGroup {
 /// Runs a plan of a request that has all the time that a request may have.
 async fn gather_with(registry: &Registry, plan: types::Plan, inherited: &HeaderMap) -> Gathered {
     let deadline = Instant::now() + limits::COMPOSING;
-    run(&Run { registry, inherited, source: None, cached: None, deadline }, check(plan).unwrap()).await
+    run(
+        &Run { registry, inherited, source: None, cached: None, deadline, trace: &Parent::default() },
+        check(plan).unwrap(),
+    )
+    .await
 }
 
 async fn gather(registry: &Registry, plan: types::Plan) -> Gathered {

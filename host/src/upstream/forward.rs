@@ -7,6 +7,7 @@ use super::limit::{Counted, Limit};
 use super::record::Verdict;
 use super::retry::{self, TryOutcome};
 use super::state::Active;
+use super::streams::Stream;
 use super::target::Target;
 use super::watch::Watch;
 use super::{framing, outlier};
@@ -14,6 +15,7 @@ use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::error::RequestError;
 use crate::telemetry::metrics::UpstreamResult;
+use crate::telemetry::trace::{Parent, Span, http as spans};
 use crate::wasm::types::RetryPolicy;
 use http::header::SET_COOKIE;
 use http::request::Parts;
@@ -38,6 +40,8 @@ pub struct ForwardPolicy {
     pub conversation: bool,
     /// Who asks, for a policy that ties clients to endpoints.
     pub source: Option<IpAddr>,
+    /// What the spans of its tries begin from.
+    pub trace: Parent,
 }
 
 /// A response on its way back.
@@ -63,10 +67,19 @@ pub struct Tries {
     pub count: u32,
 }
 
-impl Tries {
-    fn begin(&mut self, target: Target<'_>) {
-        self.endpoint = Some(target.address());
-        self.count = self.count.saturating_add(1);
+/// The tries of a request that is being sent, and what their spans begin from.
+struct Trying<'a> {
+    tries: &'a mut Tries,
+    trace: &'a Parent,
+}
+
+impl Trying<'_> {
+    fn begin(&mut self, target: Target<'_>, request: &mut Request<ProxyBody>) -> Span {
+        self.tries.endpoint = Some(target.address());
+        self.tries.count = self.tries.count.saturating_add(1);
+        let (service, endpoint) = (target.cluster.name(), target.address());
+        let tls = target.cluster.wire().is_some_and(|wire| wire.tls.is_some());
+        spans::begin_try(self.trace, request, spans::Way { service, endpoint, tls, count: self.tries.count })
     }
 }
 
@@ -75,6 +88,8 @@ impl Tries {
 pub struct Upgrade {
     pub(super) connection: OnUpgrade,
     pub(super) watch: Option<Watch>,
+    /// The stream that it is, in HTTP/2.
+    pub(super) stream: Option<Stream>,
 }
 
 /// Sends the request. Its headers are final but for framing, which is the upstream connection's own.
@@ -108,13 +123,14 @@ pub async fn forward_noting(
     let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
     let admitted = admit(cluster)?;
     let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
+    let mut trying = Trying { tries, trace: &policy.trace };
     let mut last = match retries {
         // In a box, so that requests without retries do not carry the room for both.
-        Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries, tries)).await?,
-        None => Try::at(first(cluster, affinity.key)?, request, clock, tries).await,
+        Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries, &mut trying)).await?,
+        None => Try::at(first(cluster, affinity.key)?, request, clock, &mut trying).await,
     };
     last.admitted = admitted;
-    let mut forwarded = last.finish(tries.count)?;
+    let mut forwarded = last.finish(trying.tries.count)?;
     if let Some(cookie) = affinity.cookie {
         forwarded.response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -128,14 +144,14 @@ async fn try_again<'a>(
     mut request: Request<ProxyBody>,
     clock: Clock,
     policy: &RetryPolicy,
-    tries: &mut Tries,
+    trying: &mut Trying<'_>,
 ) -> Result<Try<'a>, RequestError> {
     let mut addresses = Vec::new();
     let mut retrying = None;
     let mut target = first(cluster, key)?;
     for attempts in 1..=policy.attempts.min(limits::RETRIES) {
         let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
-        let mut last = Try::at(target, request, clock, tries).await;
+        let mut last = Try::at(target, request, clock, trying).await;
         last.retry = retrying.take();
         let fires = retry::fires(policy, outcome(&last.result));
         let unsent = last.result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
@@ -149,13 +165,14 @@ async fn try_again<'a>(
             return Ok(last);
         };
         (retrying, request) = (counted, again);
+        spans::tried_again(&mut last.span, wait);
         // Closes what is left of the failed try before the next one begins.
         drop(last);
         sleep(wait).await;
         // Who was in before the wait may be out after it.
         target = Target::pick(cluster, key, avoided(policy, &addresses)).unwrap_or(next);
     }
-    let mut last = Try::at(target, request, clock, tries).await;
+    let mut last = Try::at(target, request, clock, trying).await;
     last.retry = retrying;
     Ok(last)
 }
@@ -168,12 +185,13 @@ struct Try<'a> {
     active: Option<Active>,
     admitted: Option<Counted>,
     retry: Option<Counted>,
+    span: Span,
 }
 
 impl<'a> Try<'a> {
     /// Sends the request there.
-    async fn at(target: Target<'a>, request: Request<ProxyBody>, clock: Clock, tries: &mut Tries) -> Self {
-        tries.begin(target);
+    async fn at(target: Target<'a>, mut request: Request<ProxyBody>, clock: Clock, trying: &mut Trying<'_>) -> Self {
+        let mut span = trying.begin(target, &mut request);
         let active = target.cluster.is_tracked().then(|| target.member.state.enter());
         let mut counted = CountedTry { cluster: target.cluster, result: UpstreamResult::Cancelled };
         let result = attempt(target, request, clock).await;
@@ -183,6 +201,7 @@ impl<'a> Try<'a> {
             Err(failure) => failure.result(),
         };
         drop(counted);
+        spans::end_try(&mut span, result.as_ref().map(Answered::status).map_err(|failure| &failure.error));
         let failed = match &result {
             Ok(answered) => Verdict::of(answered.response.status()),
             Err(failure) if failure.is_upstreams() => Verdict::LocalFailure,
@@ -192,20 +211,19 @@ impl<'a> Try<'a> {
         if failed != Verdict::Success {
             outlier::observe(target.cluster, target.member, failed);
         }
-        Self { target, result, active, admitted: None, retry: None }
+        Self { target, result, active, admitted: None, retry: None, span }
     }
 
     /// The response, followed to its end where that is wanted.
     fn finish(self, attempts: u32) -> Result<Forwarded, RequestError> {
-        let Answered { mut response, upgrade } = self.result?;
-        let endpoint = self.target.address();
+        let Answered { mut response, upgrade, stream, address: endpoint } = self.result?;
         let verdict = Verdict::of(response.status());
         let counted = self.active.map(|active| (active, self.admitted, self.retry));
         let watch = counted.map(|counted| Watch::new(self.target, verdict, counted));
         let upgrade = match (upgrade, watch) {
             (Some(connection), watch) => {
                 watch.as_ref().inspect(|watch| watch.ended());
-                Some(Upgrade { connection, watch })
+                Some(Upgrade { connection, watch, stream })
             }
             (None, Some(watch)) => {
                 response = response.map(|body| watch.follow(body));

@@ -1,6 +1,6 @@
 //! A configured filter and its warm instances.
 
-use super::bindings::exports::sluicegate::filter::{configuration, explain_filter};
+use super::bindings::exports::sluicegate::filter::{configuration, connection_filter, explain_filter};
 use super::component::Code;
 use super::failure::{Failure, FailureKind};
 use super::host_api::CURRENT;
@@ -186,6 +186,17 @@ impl Filter {
         self.with(|instance| match &instance.event {
             Some(hook) => hook.call_on_delivered(&mut instance.store, event, delivery, outcome),
             None => Err(wasmtime::Error::msg("it has no hook for events")),
+        })
+    }
+
+    /// Asks where a connection goes.
+    pub fn on_connection(
+        &self,
+        connection: &connection_filter::Connection,
+    ) -> Result<connection_filter::ConnectionDecision, Failure> {
+        self.with(|instance| match &instance.connection {
+            Some(hook) => hook.call_on_connection(&mut instance.store, connection),
+            None => Ok(connection_filter::ConnectionDecision::Next),
         })
     }
 

@@ -19,6 +19,7 @@ pub(super) struct Instance {
     pub(super) gather: Option<exports::gather_filter::Guest>,
     pub(super) response: Option<exports::response_filter::Guest>,
     pub(super) event: Option<exports::event_filter::Guest>,
+    pub(super) connection: Option<exports::connection_filter::Guest>,
     pub(super) explain: Option<exports::explain_filter::Guest>,
     /// How many more calls it may serve.
     pub(super) calls_left: u32,
@@ -50,6 +51,7 @@ impl Instance {
             gather: hook!(gather),
             response: hook!(response),
             event: hook!(event),
+            connection: hook!(connection),
             explain: hook!(explain),
             calls_left: limits::INSTANCE_CALLS,
             store,

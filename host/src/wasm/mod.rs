@@ -15,7 +15,7 @@ mod request_hook;
 mod time;
 mod wasi;
 
-pub use bindings::exports::sluicegate::filter::{configuration, explain_filter};
+pub use bindings::exports::sluicegate::filter::{configuration, connection_filter, explain_filter};
 pub use bindings::sluicegate::filter::types;
 pub use component::{Code, Hooks, Refusal};
 pub use engine::Runtime;

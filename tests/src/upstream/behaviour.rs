@@ -227,7 +227,8 @@ impl<F: FnMut() + Unpin> Body for Watched<F> {
 }
 
 fn upgrade(request: Request<Incoming>) -> Result<Response<ScriptedBody>, Broken> {
-    let protocol = request.headers().get(http::header::UPGRADE).cloned().ok_or(Broken)?;
+    let asked = request.headers().clone();
+    let protocol = asked.get(http::header::UPGRADE).cloned().ok_or(Broken)?;
     background::spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
         let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
@@ -236,6 +237,7 @@ fn upgrade(request: Request<Incoming>) -> Result<Response<ScriptedBody>, Broken>
     });
     let mut response = answer(101, &[("connection".into(), "upgrade".into())], Bytes::new())?;
     response.headers_mut().insert(http::header::UPGRADE, protocol);
+    crate::websocket::accept(&asked, response.headers_mut());
     Ok(response)
 }
 

@@ -76,10 +76,23 @@ pub fn resolve(
     let Context { document: name, .. } = context;
     let (namespace, origin) = (resource.namespace.clone(), resource.origin.clone());
     let age = Age::of(resource);
-    Some(Document { kind, name, namespace, origin, resource: index, hosts, gateways, rules, parents, age })
+    Some(Document {
+        kind,
+        name,
+        namespace,
+        origin,
+        resource: index,
+        hosts,
+        gateways,
+        rules,
+        tls: Vec::new(),
+        parents,
+        on_mesh: false,
+        age,
+    })
 }
 
-fn read<T: DeserializeOwned>(resource: &Resource, report: &mut Report<'_>) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(resource: &Resource, report: &mut Report<'_>) -> Option<T> {
     match config::read(resource) {
         Ok(written) => Some(written),
         Err(error) => {
@@ -91,16 +104,16 @@ fn read<T: DeserializeOwned>(resource: &Resource, report: &mut Report<'_>) -> Op
 }
 
 /// How people read a parent.
-fn parent_name(parent: &Parent) -> Option<String> {
+pub(super) fn parent_name(parent: &Parent) -> Option<String> {
     match parent {
         Parent::Gateway { namespace, name, .. } => Some(format!("{namespace}/{name}")),
-        Parent::Service(name) => Some(name.clone()),
+        Parent::Service { name, .. } => Some(name.clone()),
         Parent::Unknown => None,
     }
 }
 
 /// The hosts, `*` for a route that names none.
-fn hosts(written: &[String], report: &mut Report<'_>) -> Vec<(usize, String)> {
+pub(super) fn hosts(written: &[String], report: &mut Report<'_>) -> Vec<(usize, String)> {
     let place = Place::spec().key("hostnames");
     limit(written.len(), MOST_HOSTNAMES, "hosts", &place, report);
     if written.is_empty() {

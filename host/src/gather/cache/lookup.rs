@@ -14,6 +14,7 @@ use crate::gather::outcome::of_error;
 use crate::gather::plan::Call;
 use crate::telemetry::call::Origin;
 use crate::telemetry::metrics::CacheResult;
+use crate::telemetry::trace::Parent;
 use crate::upstream::registry::Cluster;
 use crate::upstream::{ForwardPolicy, Tries, forward_noting};
 use crate::wasm::types::{BodyUse, CachePolicy, CallError, RetryPolicy};
@@ -61,6 +62,8 @@ struct Exchange {
     policy: CachePolicy,
     known: Option<Arc<Entry>>,
     most: u64,
+    /// The call that begins it.
+    trace: Parent,
 }
 
 impl<'a> Cached<'a> {
@@ -91,7 +94,7 @@ pub(in crate::gather) async fn fetch(
     };
     let cache = cached.cache;
     let headers = sending.headers().clone();
-    let Sending { head, retries, .. } = sending.complete(common.inherited);
+    let Sending { head, retries, trace, .. } = sending.complete(common.inherited);
     let key = Key::of(&cluster, &head);
     let known = cache.find(&key, &head.headers);
     let (usable, known) = match known {
@@ -106,7 +109,7 @@ pub(in crate::gather) async fn fetch(
     let asking = Asking { key: key.clone(), cluster: cluster.clone(), headers, most };
     let (cache, source) = (cache.clone(), common.source);
     let mut exchange =
-        Some(Exchange { cache, key, cluster, head, retries, source, policy, known: known.clone(), most });
+        Some(Exchange { cache, key, cluster, head, retries, source, policy, known: known.clone(), most, trace });
     let (flight, shared) = join(asking, || match exchange.take() {
         Some(exchange) => exchange.land().boxed(),
         None => std::future::pending().boxed(),
@@ -217,8 +220,13 @@ impl Exchange {
         let conditional = self.known.take().filter(|known| known.condition(&mut self.head.headers));
         let timeout = Some(limits::UPSTREAM_TOTAL);
         let deadline = tokio::time::Instant::now() + limits::UPSTREAM_TOTAL;
-        let policy =
-            ForwardPolicy { timeout, retries: self.retries.take(), source: self.source, ..ForwardPolicy::default() };
+        let policy = ForwardPolicy {
+            timeout,
+            retries: self.retries.take(),
+            source: self.source,
+            trace: self.trace,
+            ..ForwardPolicy::default()
+        };
         let sent = forward_noting(&self.cluster, self.head, ProxyBody::empty(), &policy, tries).await;
         let (head, body) = sent.map_err(|error| of_error(&error))?.response.into_parts();
         if let Some(known) = conditional.filter(|_| head.status == StatusCode::NOT_MODIFIED) {

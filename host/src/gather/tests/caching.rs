@@ -51,7 +51,14 @@ impl Stage {
         let inherited = HeaderMap::new();
         let cached = Some(Cached { cache: &self.cache, drain: &self.drain });
         let deadline = Instant::now() + limits::COMPOSING;
-        let request = Run { registry: &self.registry, inherited: &inherited, source: None, cached, deadline };
+        let request = Run {
+            registry: &self.registry,
+            inherited: &inherited,
+            source: None,
+            cached,
+            deadline,
+            trace: &Parent::default(),
+        };
         run(&request, check(plan([call])).unwrap()).await
     }
 

@@ -64,7 +64,14 @@ async fn a_request_that_has_no_more_time_has_none_for_its_calls() {
     let (registry, mut ends) = services([("slow", 10_000)]).await;
     let inherited = HeaderMap::new();
     let deadline = Instant::now() + Duration::from_millis(100);
-    let request = Run { registry: &registry, inherited: &inherited, source: None, cached: None, deadline };
+    let request = Run {
+        registry: &registry,
+        inherited: &inherited,
+        source: None,
+        cached: None,
+        deadline,
+        trace: &Parent::default(),
+    };
     let patient = types::Plan { deadline: Some(60_000), ..plan([call("slow")]) };
     let gathered = run(&request, check(patient).unwrap()).await;
     assert_eq!(results(&gathered.outcomes), [("slow", Err(CallError::Deadline))]);

@@ -43,6 +43,8 @@ pub enum Phase {
     Event,
     /// `on-delivered`.
     Delivered,
+    /// `on-connection`.
+    Connection,
     /// `explain`.
     Explain,
     /// `configure`.
@@ -50,16 +52,22 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Request, "request"),
         (Self::Body, "body"),
         (Self::Response, "response"),
         (Self::Gathered, "gathered"),
         (Self::Event, "event"),
         (Self::Delivered, "delivered"),
+        (Self::Connection, "connection"),
         (Self::Explain, "explain"),
         (Self::Configure, "configure"),
     ];
+
+    /// As metrics and spans have it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(phase, _)| *phase == self).map_or("", |(_, name)| name)
+    }
 }
 
 /// How a call ended.
@@ -109,6 +117,16 @@ impl CallResult {
         (Self::Bypassed, "bypassed"),
         (Self::Ok, "ok"),
     ];
+
+    /// As metrics and spans have it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(result, _)| *result == self).map_or("", |(_, name)| name)
+    }
+
+    /// Whether there was no decision to carry out.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Trap | Self::Deadline | Self::Memory | Self::Invalid)
+    }
 }
 
 /// The labels of a version.
