@@ -80,6 +80,55 @@ fn calls_wait_for_what_they_use_and_a_default_stands_in() {
     assert!(without["errors"]["stock"]["error"].is_string(), "{without}");
 }
 
+const PLACES: &str = "\
+apiVersion: sluicegate.dev/v1alpha1
+kind: Composition
+metadata:
+  name: places
+spec:
+  hosts: [shop]
+  path: /places/{id}
+  calls:
+    one:
+      service: products
+      path: /a/{request.path.id}/b
+      query: {q: \"{request.query.q}\"}
+      headers: {x-q: \"{request.query.q}\"}
+    each:
+      forEach: \"{one.body}\"
+      limit: 3
+      service: stock
+      path: /{item}
+      optional: true
+  response:
+    body: {errors: \"{errors}\"}
+";
+
+#[test]
+fn a_value_of_a_request_stays_in_its_place() {
+    let products = Upstream::with(Behaviour::json(&json!([])));
+    let stock = Upstream::start();
+    let proxy = Proxy::start(shop(&products, &stock).manifest("places.yaml", PLACES));
+    assert_eq!(proxy.get("http://shop/places/..%2F%3Fx=1%23?q=a%26b%3D%7Bone.body%7D").status, 200);
+    let seen = products.requests().pop().expect("it arrived");
+    assert_eq!(seen.target, "/a/..%2F%3Fx%3D1%23/b?q=a%26b%3D%7Bone.body%7D");
+    assert_eq!(seen.header("x-q").as_deref(), Some("a&b={one.body}"));
+    for (id, q) in [("%2e%2e", "1"), ("7", "1%0d%0ax-evil:%201"), ("%2E", "1")] {
+        let answer = proxy.get(&format!("http://shop/places/{id}?q={q}"));
+        assert!(answer.status >= 400, "{id} {q}: {}", answer.text());
+    }
+    assert_eq!(products.arrived(), 1, "what would leave its place makes no call");
+}
+
+#[test]
+fn a_list_of_a_service_makes_no_more_calls_than_its_limit() {
+    let products = Upstream::with(Behaviour::json(&json!([1, 2, 3, 4])));
+    let stock = Upstream::start();
+    let proxy = Proxy::start(shop(&products, &stock).manifest("places.yaml", PLACES));
+    let answer = proxy.get("http://shop/places/7?q=1").json();
+    assert_eq!((&answer["errors"]["each"]["error"], stock.arrived()), (&json!("too-many"), 0));
+}
+
 #[test]
 fn bodies_that_nothing_looks_into_are_taken_over_byte_for_byte() {
     let long = format!("[{}]", vec!["1.50"; 100_000].join(" , "));
