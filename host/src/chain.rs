@@ -18,7 +18,6 @@ use http::{Response, response};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tracing::field;
 
 /// A snapshot's filters, in the order in which they see a request.
 #[derive(Debug, Default)]
@@ -375,7 +374,6 @@ fn failed(
         target: "sluicegate::filter",
         filter = &*filter.name,
         version = filter.code.manifest.version,
-        trace = parent.context().map(field::display),
         kind = %failure.kind,
         open,
         "the filter failed: {}", failure.message

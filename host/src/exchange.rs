@@ -28,7 +28,6 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
-use tracing::field;
 
 /// Serves requests with whatever snapshot is current.
 pub struct Exchange {
@@ -216,8 +215,11 @@ impl Run {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
-        let Self { snapshot, head, course, .. } = &mut *self;
-        let mut response = match snapshot.chain.respond(head, response, course) {
+        let Self { snapshot, head, course, trace, .. } = &mut *self;
+        let entered = trace.enter();
+        let responded = snapshot.chain.respond(head, response, course);
+        drop(entered);
+        let mut response = match responded {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
@@ -277,6 +279,7 @@ impl Run {
     }
 
     fn decide(&mut self) -> Result<Step, RequestError> {
+        let _entered = self.trace.enter();
         self.snapshot.chain.decide(&mut self.head, &mut self.course)
     }
 
@@ -299,6 +302,7 @@ impl Run {
         }
         sanitize::outgoing(&self.head, &self.received.host, &self.connection, &mut inherited);
         let outcomes = gather::run(&self.snapshot.registry, plan, &inherited, &self.trace.parent()).await;
+        let _entered = self.trace.enter();
         self.snapshot.chain.gathered(&mut self.head, &state, &outcomes, &mut self.course)
     }
 
@@ -421,7 +425,8 @@ impl Run {
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
-        tracing::debug!(id = %self.head.id, trace = self.trace.context().map(field::display), %error, "a request failed");
+        let _entered = self.trace.enter();
+        tracing::debug!(id = %self.head.id, %error, "a request failed");
         self.outcome.error = Some(error);
         response
     }

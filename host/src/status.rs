@@ -15,6 +15,7 @@ use crate::gateway;
 use crate::manifest::{self, Document};
 use crate::reload::{Status, rfc3339};
 use crate::snapshot::Snapshot;
+use crate::telemetry::tap::Look;
 use crate::wasm::OnFailure;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -73,6 +74,10 @@ impl AdminView for View {
             last_reload_success: status.last_success.map(rfc3339),
             last_reload_failure: status.last_failure.as_ref().map(crate::reload::Failure::view),
         }
+    }
+
+    fn tap(&self, after: Option<u64>) -> Look {
+        self.exchange.telemetry.tap.look(after)
     }
 
     fn endpoints(&self) -> Vec<EndpointStatus> {

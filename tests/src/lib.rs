@@ -22,6 +22,7 @@ mod artifact;
 mod background;
 pub mod bench;
 mod client;
+mod collector;
 pub mod conformance;
 mod directory;
 mod load;
@@ -37,6 +38,7 @@ mod websocket;
 
 pub use artifact::{sluice, stock_filter, test_filter};
 pub use client::{Answer, Client, Protocol, Request};
+pub use collector::{Collector, Traced, named};
 pub use directory::Directory;
 pub use load::{Load, LoadReport};
 pub use options::Options;

@@ -6,6 +6,7 @@ use super::endpoints::EndpointStatus;
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::manifest::Diagnostic;
 use crate::request::{Arrival, RequestHead, RequestId};
+use crate::telemetry::tap::Look;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use rustls::pki_types::DnsName;
@@ -25,11 +26,26 @@ pub trait AdminView: Send + Sync + 'static {
     fn config(&self) -> ConfigStatus;
     /// All endpoints of all services, those that are out included.
     fn endpoints(&self) -> Vec<EndpointStatus>;
+    /// Requests that have ended since the look that gave this number, or from now on.
+    fn tap(&self, _after: Option<u64>) -> Look {
+        Look::default()
+    }
     /// What would become of a request. Runs on a thread that may be blocked.
     ///
     /// # Errors
     /// With what is wrong with the request.
     fn explain(&self, request: ExplainRequest) -> Result<ExplainAnswer, String>;
+}
+
+/// Requests that have ended.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Tapped {
+    /// Where the next look goes on.
+    pub next: u64,
+    /// How many were not seen.
+    pub missed: u64,
+    /// Their access records.
+    pub records: Vec<serde_json::Value>,
 }
 
 /// Whether the proxy takes requests.
