@@ -24,7 +24,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, method, and what is there.
-const ENDPOINTS: [(&str, &str, &str); 9] = [
+const ENDPOINTS: [(&str, &str, &str); 10] = [
     ("/", "GET", "this list"),
     ("/livez", "GET", "200 while the process answers"),
     ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
@@ -32,6 +32,7 @@ const ENDPOINTS: [(&str, &str, &str); 9] = [
     ("/filters", "GET", "filters, with why newer versions were refused"),
     ("/config", "GET", "manifests, services and channels in force"),
     ("/endpoints", "GET", "endpoints of services, with why some are out"),
+    ("/events", "GET", "channels, and how far their subscriptions are"),
     ("/explain", "POST", "what would become of a request: {\"method\", \"url\", \"headers\", \"body\"}"),
     ("/logging", "POST", "?level=info,sluicegate::chain=debug changes log levels"),
 ];
@@ -70,6 +71,7 @@ impl Routes {
             "/filters" => json(StatusCode::OK, &self.view.filters()),
             "/config" => json(StatusCode::OK, &self.view.config()),
             "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),
+            "/events" => json(StatusCode::OK, &self.view.events()),
             "/explain" => self.explain(request.into_body()).await,
             "/logging" => self.set_levels(request.uri().query()),
             _ => respond(StatusCode::OK, TEXT, list()),

@@ -3,6 +3,7 @@
 //! Nothing here holds header values, bodies or settings of filters: they may be secrets.
 
 use super::endpoints::EndpointStatus;
+use super::events::ChannelFiguresStatus;
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::manifest::Diagnostic;
 use crate::request::{Arrival, RequestHead, RequestId};
@@ -25,6 +26,8 @@ pub trait AdminView: Send + Sync + 'static {
     fn config(&self) -> ConfigStatus;
     /// All endpoints of all services, those that are out included.
     fn endpoints(&self) -> Vec<EndpointStatus>;
+    /// All channels, and how far their subscriptions are.
+    fn events(&self) -> Vec<ChannelFiguresStatus>;
     /// What would become of a request. Runs on a thread that may be blocked.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use super::delivery::{DeliveryFields, inherited};
 use super::destination::{DestinationFields, broker_address, channel_address};
 use super::{ChannelSpec, Document, FieldError, ResourceError};
+use crate::event::tuning;
 use crate::upstream::registry::Names;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -68,7 +69,11 @@ impl<'a> Table<'a> {
             let reason = format!("there is a channel {name} already; channels, brokers and flows share their names");
             return self.refuse(document, ("metadata.name", reason));
         }
-        let channel = ChannelSpec { name: name.clone(), address, subscriptions: Vec::new() };
+        let store = tuning::store(document.value).unwrap_or_else(|error| {
+            self.refuse(document, error);
+            None
+        });
+        let channel = ChannelSpec { name: name.clone(), address, store, subscriptions: Vec::new() };
         self.channels.insert(name, (channel, delivery));
     }
 
@@ -79,8 +84,7 @@ impl<'a> Table<'a> {
         let delivery = inherited(subscribing.delivery, parent.as_ref());
         let to = |field: Option<Field<'_>>| field.map(|field| field.uri(self.names, document.namespace)).transpose();
         let ends = to(subscribing.subscriber).and_then(|subscriber| Ok((subscriber, to(subscribing.reply)?)));
-        let resolved =
-            ends.and_then(|ends| delivery.subscription(self.names, document.namespace, subscribing.name, ends));
+        let resolved = ends.and_then(|ends| delivery.subscription(self.names, document, subscribing.name, ends));
         match resolved {
             Ok(resolved) => {
                 if let Some((channel, _)) = self.channels.get_mut(channel) {
