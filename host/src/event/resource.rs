@@ -138,6 +138,7 @@ fn subscription(table: &mut Table<'_>, document: &Document<'_>) {
     }
     let subscribing = Subscribing {
         name: document.name.to_owned(),
+        of_broker: false,
         subscriber: fields.subscriber.as_ref().map(|subscriber| Field::Written("spec.subscriber", subscriber)),
         reply: fields.reply.as_ref().map(|reply| Field::Written("spec.reply", reply)),
         delivery: fields.delivery,

@@ -20,6 +20,8 @@ pub(super) struct Table<'a> {
 pub(super) struct Subscribing<'d> {
     /// Its name without the namespace.
     pub(super) name: String,
+    /// Whether it is a broker whose events it gets; a channel of the same name is none.
+    pub(super) of_broker: bool,
     pub(super) subscriber: Option<Field<'d>>,
     pub(super) reply: Option<Field<'d>>,
     pub(super) delivery: Option<DeliveryFields>,
@@ -80,7 +82,11 @@ impl<'a> Table<'a> {
     /// Adds a subscription to a channel (`NAMESPACE/NAME`). Where there is no such channel it is passed over until
     /// there is.
     pub(super) fn subscribe(&mut self, document: &Document<'_>, channel: &str, subscribing: Subscribing<'_>) {
-        let Some((_, parent)) = self.channels.get(channel) else { return };
+        let Some((known, parent)) = self.channels.get(channel) else { return };
+        // Only a broker's address has a path.
+        if known.address.contains('/') != subscribing.of_broker {
+            return;
+        }
         let delivery = inherited(subscribing.delivery, parent.as_ref());
         let to = |field: Option<Field<'_>>| field.map(|field| field.uri(self.names, document.namespace)).transpose();
         let ends = to(subscribing.subscriber).and_then(|subscriber| Ok((subscriber, to(subscribing.reply)?)));
