@@ -1,6 +1,6 @@
 //! What the delivery of events needs of the rest: the chain's event filter, and the way to subscribers.
 
-use crate::body::{BodyError, ProxyBody};
+use crate::body::ProxyBody;
 use crate::event::{Decide, Post, Transport};
 use crate::exchange::{Exchange, split_authority};
 use crate::gather;
@@ -67,13 +67,9 @@ impl Transport for Upstreams {
         parts.uri = uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
         let policy = ForwardPolicy { timeout: Some(post.timeout), trace: post.trace, ..ForwardPolicy::default() };
         let forwarded = forward(&cluster, parts, ProxyBody::full(post.body), &policy).await;
-        let (parts, body) = forwarded.map_err(|error| gather::of_error(&error))?.response.into_parts();
-        let body = body.collect_up_to(post.max_body).await.map_err(|error| match error {
-            BodyError::TooLarge { .. } => CallError::TooLarge,
-            BodyError::Timeout => CallError::Deadline,
-            BodyError::Http(_) => CallError::Reset,
-        })?;
-        Ok(gather::response(&parts, body))
+        let (parts, body) = forwarded.map_err(|error| gather::outcome::of_error(&error))?.response.into_parts();
+        let body = body.collect_up_to(post.max_body).await.map_err(|error| gather::outcome::of_body(&error))?;
+        Ok(gather::outcome::response(&parts, body))
     }
 }
 

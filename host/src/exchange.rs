@@ -1,35 +1,38 @@
 //! The life of one request: sanitise, ask the chain, carry its decision out, run the answer back, record it.
 
-use crate::body::{BodyEnd, BodyError, ProxyBody};
+mod composing;
+mod record;
+
+use crate::body::{BodyError, ProxyBody};
 use crate::chain::{Course, Forward, Passage, Passing, Reply, Step};
 use crate::config::limits;
 use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError, Waited};
+use crate::gather::Cache;
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
 use crate::request::RequestHead;
-use crate::sanitize::{self, Sanitized};
+use crate::sanitize::{self, Sanitized, Upgrading};
 use crate::snapshot::Snapshot;
+use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::HandshakeResult;
 use crate::telemetry::trace::RequestTrace;
-use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
 use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
-use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting, tunnel};
-use crate::wasm::types::{Plan, Publication, RetryPolicy};
-use crate::{decision, gather, respond};
+use crate::upstream::{ForwardPolicy, Forwarded, forward_noting, tunnel};
+use crate::wasm::types::{Publication, RetryPolicy};
+use crate::{decision, respond, websocket};
 use arc_swap::ArcSwap;
-use http::header::{HOST, UPGRADE, USER_AGENT};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use composing::Composition;
+use http::header::{HOST, SEC_WEBSOCKET_KEY, USER_AGENT};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
+use record::{Outcome, Received};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
-use tracing::field;
+use std::time::{Duration, Instant};
 
 /// Serves requests with whatever snapshot is current.
 pub struct Exchange {
@@ -41,6 +44,8 @@ pub struct Exchange {
     pub telemetry: Telemetry,
     /// The largest request body in bytes; none leaves it to routes.
     pub request_body: Option<u64>,
+    /// Responses to calls of plans; outlives every snapshot.
+    pub responses: Cache,
     in_flight: AtomicUsize,
 }
 
@@ -55,41 +60,29 @@ struct Run {
     /// As the client sent it, for the record and for `x-forwarded-host`.
     received: Received,
     body: ProxyBody,
-    upgrade: Option<OnUpgrade>,
+    upgrade: Option<Upgrading>,
     /// When it is a gRPC call.
     call: Option<Call>,
     course: Course,
+    /// What it is composed of, once a filter has it composed.
+    composition: Option<Box<Composition>>,
     outcome: Outcome,
     trace: RequestTrace,
-}
-
-/// What filters may change of a request and the record wants as it came.
-struct Received {
-    /// Empty when an HTTP/1.0 client sent none.
-    host: HeaderValue,
-    target: PathAndQuery,
-    user_agent: Option<HeaderValue>,
-    started: Instant,
-}
-
-/// What became of it.
-#[derive(Default)]
-struct Outcome {
-    /// None as long as nothing can be sent to the client.
-    status: Option<StatusCode>,
-    first_byte: Option<Duration>,
-    /// None as long as the response is not over.
-    end: Option<BodyEnd>,
-    upstream: Option<Cluster>,
-    tries: Tries,
-    error: Option<RequestError>,
 }
 
 impl Exchange {
     /// Serves with this snapshot until another replaces it.
     pub fn new(snapshot: Snapshot, channels: Arc<Channels>, telemetry: Telemetry, request_body: Option<u64>) -> Self {
         let snapshot = ArcSwap::from_pointee(snapshot);
-        Self { snapshot, channels, telemetry, request_body, in_flight: AtomicUsize::new(0) }
+        let responses = Cache::new(limits::RESPONSE_CACHE, telemetry.metrics.gather().clone());
+        Self { snapshot, channels, telemetry, request_body, responses, in_flight: AtomicUsize::new(0) }
+    }
+
+    /// The same with so many bytes for responses to calls of plans.
+    #[must_use]
+    pub fn with_response_cache(mut self, bytes: u64) -> Self {
+        self.responses = Cache::new(bytes, self.telemetry.metrics.gather().clone());
+        self
     }
 
     /// How many requests are being served.
@@ -148,9 +141,26 @@ impl Handler for Exchange {
             None => connection.body(incoming, self.request_body),
         };
         let (course, outcome) = (Course::below(trace.parent()), Outcome::default());
-        let run =
-            Run { exchange: self, snapshot, connection, head, received, body, upgrade, call, course, outcome, trace };
+        let exchange = self;
+        let run = Run {
+            exchange,
+            snapshot,
+            connection,
+            head,
+            received,
+            body,
+            upgrade,
+            call,
+            course,
+            composition: None,
+            outcome,
+            trace,
+        };
         Box::new(run).answer().await
+    }
+
+    fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
+        self.record_refusal(connection, error)
     }
 
     fn endpoints(&self, passing: &Passing<'_>) -> Vec<Endpoint> {
@@ -178,37 +188,6 @@ impl Handler for Exchange {
         tracing::info!(peer = %connection.peer, frames = flood.name(), "a connection was ended because of a flood of frames");
         self.telemetry.metrics.floods().ended(flood.name());
     }
-
-    fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
-        let mut head = RequestHead { peer: connection.peer, local: connection.local, ..RequestHead::default() };
-        head.id = crate::request::RequestId::random();
-        let response = respond::error(error);
-        self.telemetry.finish(&AccessRecord {
-            id: head.id,
-            trace: None,
-            time: SystemTime::now(),
-            peer: connection.peer,
-            method: &head.method,
-            scheme: connection.scheme.as_str(),
-            authority: "",
-            path: "",
-            protocol: head.version,
-            status: Some(response.status().as_u16()),
-            request_bytes: 0,
-            response_bytes: 0,
-            duration: Duration::ZERO,
-            time_to_first_byte: None,
-            route: None,
-            filter: None,
-            upstream: None,
-            endpoint: None,
-            attempts: 0,
-            error: Some(error),
-            user_agent: None,
-            aborted: false,
-        });
-        response
-    }
 }
 
 impl Run {
@@ -217,11 +196,20 @@ impl Run {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
-        let Self { snapshot, head, course, .. } = &mut *self;
-        let mut response = match snapshot.chain.respond(head, response, course) {
+        let Self { snapshot, head, course, trace, .. } = &mut *self;
+        let entered = trace.enter();
+        let responded = snapshot.chain.respond(head, response, course);
+        drop(entered);
+        let mut response = match responded {
             Ok(response) => response,
             Err(error) => self.failed(error),
         };
+        // To a client of HTTP/2 that asks for WebSocket, any 2xx means that it is spoken (RFC 8441, section 5).
+        if self.upgrade.is_some() && self.head.version == Version::HTTP_2 && response.status().is_success() {
+            let endpoint = self.course.upstream.map_or_else(|| "a filter".to_owned(), |endpoint| endpoint.to_string());
+            let reason = "it answered a request for WebSocket as any other".to_owned();
+            response = self.failed(RequestError::BadResponse { endpoint, reason });
+        }
         self.outcome.status = Some(response.status());
         self.outcome.first_byte = Some(self.received.started.elapsed());
         response.body_mut().on_end(move |end| self.outcome.end = Some(end));
@@ -231,7 +219,6 @@ impl Run {
     /// Asks the chain and carries its steps out until there is a response.
     async fn decided(&mut self) -> Result<Response<ProxyBody>, RequestError> {
         let mut step = self.decide()?;
-        let mut stages = 0;
         loop {
             step = match step {
                 Step::Respond(response) => {
@@ -260,16 +247,7 @@ impl Run {
                     self.body = ProxyBody::full(bytes);
                     self.decide()?
                 }
-                Step::Gather(plan) if stages < limits::PLAN_STAGES => {
-                    stages += 1;
-                    Box::pin(self.gather(plan)).await?
-                }
-                Step::Gather(_) => {
-                    let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string);
-                    let filter = filter.unwrap_or_default();
-                    let reason = format!("it gathers more than {} times", limits::PLAN_STAGES);
-                    return Err(RequestError::Filter { filter, reason });
-                }
+                Step::Gather(plan) => Box::pin(self.gather(plan)).await?,
             };
         }
     }
@@ -309,6 +287,7 @@ impl Run {
     }
 
     fn decide(&mut self) -> Result<Step, RequestError> {
+        let _entered = self.trace.enter();
         self.snapshot.chain.decide(&mut self.head, &mut self.course)
     }
 
@@ -319,19 +298,6 @@ impl Run {
         // In a box, as few requests wait and each would carry the timer.
         self.body = Box::pin(body.begin_after(delay)).await.map_err(|error| self.blame(&error))?;
         Ok(())
-    }
-
-    async fn gather(&mut self, mut plan: Plan) -> Result<Step, RequestError> {
-        let state = std::mem::take(&mut plan.state);
-        let mut inherited = HeaderMap::new();
-        for name in ["traceparent", "tracestate", "x-request-id", "x-forwarded-for", "via"] {
-            if let Some(value) = self.head.headers.get(name) {
-                inherited.insert(name, value.clone());
-            }
-        }
-        sanitize::outgoing(&self.head, &self.received.host, &self.connection, &mut inherited);
-        let outcomes = gather::run(&self.snapshot.registry, plan, &inherited, &self.trace.parent()).await;
-        self.snapshot.chain.gathered(&mut self.head, &state, &outcomes, &mut self.course)
     }
 
     /// No filter settled it: the authority may still name a service.
@@ -365,6 +331,7 @@ impl Run {
         mirrors: Vec<Mirror>,
     ) -> Result<Response<ProxyBody>, RequestError> {
         let parts = self.upstream_head();
+        let key = self.upgrade.as_ref().and_then(|_| parts.headers.get(SEC_WEBSOCKET_KEY).cloned());
         let mut body = std::mem::replace(&mut self.body, ProxyBody::empty());
         if !mirrors.is_empty() && self.upgrade.is_none() {
             body = self.mirrored(mirrors, &parts, body);
@@ -374,9 +341,21 @@ impl Run {
         let forwarded = forward_noting(cluster, parts, body, policy, tries).await;
         let Forwarded { mut response, upgrade, endpoint, .. } = forwarded.map_err(|error| self.blamed(error))?;
         self.course.upstream = Some(endpoint);
-        if let (Some(client), Some(upstream)) = (self.upgrade.take(), upgrade) {
+        if let Some(upstream) = upgrade
+            && let Some(Upgrading { connection, held }) = self.upgrade.take()
+        {
+            if self.head.version == Version::HTTP_2 {
+                let Some(answer) = websocket::answer_in_http2(response, key.as_ref()) else {
+                    let reason = "it did not accept the WebSocket's key".to_owned();
+                    return Err(RequestError::BadResponse { endpoint: endpoint.to_string(), reason });
+                };
+                response = answer;
+            }
             let drain = self.connection.drain.clone();
-            drain.spawn(splice(client, upstream));
+            drain.spawn(async move {
+                splice(connection, upstream).await;
+                drop(held);
+            });
             return Ok(response);
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -415,8 +394,7 @@ impl Run {
             headers.insert(HOST, host);
         }
         if self.upgrade.is_some() {
-            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
+            websocket::ask(&mut headers, self.head.version);
         }
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = self.head.method.clone();
@@ -441,44 +419,10 @@ impl Run {
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
-        tracing::debug!(id = %self.head.id, trace = self.trace.context().map(field::display), %error, "a request failed");
+        let _entered = self.trace.enter();
+        tracing::debug!(id = %self.head.id, %error, "a request failed");
         self.outcome.error = Some(error);
         response
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let Self { head, received, outcome, trace, .. } = self;
-        let route = head.attribute("route");
-        let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
-        let head_only = head.method == Method::HEAD;
-        let record = AccessRecord {
-            id: head.id,
-            trace: trace.context(),
-            time: head.received,
-            peer: head.peer,
-            method: &head.method,
-            scheme: head.scheme.as_str(),
-            authority: received.host.to_str().unwrap_or_default(),
-            path: received.target.path(),
-            protocol: head.version,
-            status: outcome.status.map(|status| status.as_u16()),
-            request_bytes: head.body.as_ref().map_or(0, |body| body.len() as u64),
-            response_bytes: if head_only { 0 } else { end.bytes },
-            duration: received.started.elapsed(),
-            time_to_first_byte: outcome.first_byte,
-            route: route.as_deref(),
-            filter: self.snapshot.chain.decided_by(&self.course).map(|name| &**name),
-            upstream: outcome.upstream.as_ref().map(Cluster::name),
-            endpoint: outcome.tries.endpoint,
-            attempts: outcome.tries.count,
-            error: outcome.error.as_ref(),
-            user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
-            aborted: !end.complete,
-        };
-        self.exchange.telemetry.finish(&record);
-        trace.end(&record);
     }
 }
 

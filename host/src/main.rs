@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => command::demo::run(&demo),
         Command::Check(check) => command::check::check(check),
         Command::Explain(explain) => command::explain::explain(explain),
+        Command::Tap(tap) => command::tap::tap(&tap),
         Command::Test(test) => command::test::test(&test),
         Command::Filter(filter) => command::filter::filter(filter),
         Command::Get(get) => command::get::get(get),

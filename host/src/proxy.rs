@@ -78,7 +78,8 @@ impl Proxy {
         let events: Arc<dyn EventFigures> = Arc::<Channels>::clone(&channels);
         telemetry.metrics.show_events(Arc::downgrade(&events));
         channels.apply(specs);
-        let exchange = Exchange::new(snapshot, Arc::clone(&channels), telemetry.clone(), settings.request_body);
+        let exchange = Exchange::new(snapshot, Arc::clone(&channels), telemetry.clone(), settings.request_body)
+            .with_response_cache(settings.response_cache);
         let exchange = Arc::new(exchange);
         let transport = Upstreams(Arc::clone(&exchange));
         dispatcher.spawn(Arc::new(EventChain(Arc::clone(&exchange))), move || transport)?;

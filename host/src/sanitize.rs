@@ -3,9 +3,10 @@
 //! Inbound, a request's head becomes a [`RequestHead`] of end-to-end fields alone. Outbound, the proxy says who it
 //! acted for. Framing is nobody's business here: the gate checked it, and the HTTP library writes it anew.
 
-use crate::connection::{ConnectionInfo, target};
+use crate::connection::{ConnectionInfo, Held, target};
 use crate::error::RequestError::{self, BadRequest};
 use crate::request::{RequestHead, RequestId};
+use crate::websocket;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
@@ -31,12 +32,22 @@ pub struct Sanitized {
     pub head: Box<RequestHead>,
     /// The authority as the client sent it; empty when an HTTP/1.0 client sent none.
     pub host: HeaderValue,
-    /// The connection, when the client asks to speak WebSocket on it. An answer of 101 makes it resolve.
-    pub upgrade: Option<OnUpgrade>,
+    /// The connection, when the client asks to speak WebSocket on it.
+    pub upgrade: Option<Upgrading>,
+}
+
+/// A connection, or a stream of one, that a client wants to speak WebSocket on.
+#[derive(Debug)]
+pub struct Upgrading {
+    /// Resolves when an answer has agreed to it: 101, or 200 in HTTP/2.
+    pub connection: OnUpgrade,
+    /// The stream, in HTTP/2.
+    pub held: Option<Held>,
 }
 
 /// Takes a request's head apart.
 pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitized, RequestError> {
+    let asks_in_http2 = parts.version == Version::HTTP_2 && websocket::of_http2(&mut parts)?;
     let host = match parts.version {
         Version::HTTP_2 => {
             let host = http2_host(&parts.uri, &mut parts.headers)?;
@@ -51,8 +62,13 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
     {
         return Err(RequestError::Misdirected);
     }
+    let connection_of = |parts: &mut Parts| {
+        let held = parts.extensions.remove::<Held>();
+        parts.extensions.remove::<OnUpgrade>().map(|connection| Upgrading { connection, held })
+    };
     let upgrade = match &connection.gate {
-        Some(gate) if gate.wants_upgrade() => parts.extensions.remove::<OnUpgrade>(),
+        Some(gate) if gate.wants_upgrade() => connection_of(&mut parts),
+        None if asks_in_http2 => connection_of(&mut parts),
         _ => None,
     };
     request_headers(&mut parts.headers, parts.version)?;

@@ -17,6 +17,7 @@ use crate::gateway;
 use crate::manifest::{self, Document};
 use crate::reload::{Status, rfc3339};
 use crate::snapshot::Snapshot;
+use crate::telemetry::tap::Look;
 use crate::wasm::OnFailure;
 use arc_swap::ArcSwap;
 use clap::ValueEnum;
@@ -39,7 +40,8 @@ impl AdminView for View {
 
     fn filters(&self) -> Vec<FilterStatus> {
         let (snapshot, status) = (self.exchange.snapshot.load_full(), self.status.load_full());
-        let active = snapshot.chain.links().iter().map(|link| active(link, &snapshot, &status));
+        let active =
+            snapshot.chain.links().iter().filter(|link| !link.early).map(|link| active(link, &snapshot, &status));
         let serving = |path: &std::path::Path| snapshot.chain.links().iter().any(|link| link.path == path);
         let refused = status.refused.iter().filter(|(path, _)| !serving(path)).map(|(path, failure)| FilterStatus {
             name: crate::reload::stem(path),
@@ -76,6 +78,10 @@ impl AdminView for View {
             last_reload_success: status.last_success.map(rfc3339),
             last_reload_failure: status.last_failure.as_ref().map(crate::reload::Failure::view),
         }
+    }
+
+    fn tap(&self, after: Option<u64>) -> Look {
+        self.exchange.telemetry.tap.look(after)
     }
 
     fn endpoints(&self) -> Vec<EndpointStatus> {

@@ -47,7 +47,7 @@ pub mod testing;
 
 pub mod capability;
 
-pub use configuration::{Configure, Diagnostics, Environment, Resource, Severity};
+pub use configuration::{Configure, Diagnostic, Diagnostics, Environment, Resource, Severity};
 pub use decision::{
     Answer, Continuation, Forward, RequestDecision, ResponseDecision, RetryCondition, RetryPolicy, append_formatted,
     append_header, edit, forward, inspect_body, next, remove_header, respond, set_formatted, set_header,

@@ -1,6 +1,6 @@
 //! How long a composed answer may be kept: as long as the strictest of its parts, and never longer.
 
-use sluicegate_sdk::CallResponse;
+use crate::part::Good;
 
 /// What a part lets caches do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Freshness {
 impl Freshness {
     /// What a part says for itself (RFC 9111, section 5.2.2). Without a lifetime of its own it is not to be stored, nor
     /// with a directive that would have to be carried over to the whole answer, such as `no-cache` or `must-revalidate`.
-    pub fn of(response: &CallResponse) -> Self {
+    pub fn of(response: &Good) -> Self {
         let mut lifetime: Option<u64> = None;
         let mut private = false;
         let directives = response.header_values("cache-control").flat_map(|value| value.split(','));
@@ -64,7 +64,7 @@ impl Freshness {
 }
 
 /// How long the part has been in a cache on its way here, in seconds; nothing when that is not a number.
-fn age(response: &CallResponse) -> Option<u64> {
+fn age(response: &Good) -> Option<u64> {
     match response.header("age") {
         Some(age) => age.trim().parse().ok(),
         None => Some(0),
@@ -74,12 +74,11 @@ fn age(response: &CallResponse) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluicegate_sdk::Header;
+    use crate::part::{Body, Line};
 
     fn of(headers: &[(&str, &str)]) -> String {
-        let header = |&(name, value): &(&str, &str)| Header { name: name.into(), value: value.into() };
-        let headers = headers.iter().map(header).collect();
-        Freshness::of(&CallResponse { status: 200, headers, body: Vec::new() }).header()
+        let headers = headers.iter().map(|(name, value)| Line((*name).to_owned(), (*value).to_owned())).collect();
+        Freshness::of(&Good { status: 200, headers, body: Body::Unused }).header()
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Settings {
         for (name, value, largest, unit) in fields {
             if value == 0 || value > largest {
                 let message = format!("{name} is {value}, which is not within 1 and {largest} {unit}");
-                diagnostics.settings_error(format!("/{name}"), "SG0301", message);
+                diagnostics.settings_error(format!("/{name}"), crate::code::SETTING, message);
             }
         }
     }

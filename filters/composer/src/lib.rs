@@ -1,153 +1,172 @@
 //! Composes one answer of several services' answers.
 //!
-//! An earlier filter, such as the router, says by the attribute `compose.destinations` that a request has several
-//! destinations. This one has the host call all of them in parallel ([`gather`]) and makes one JSON object of what they
-//! answer ([`mod@merge`]): the good parts under the services' names, the failed ones in `errors`. It knows nothing of
-//! routes and claims no resource kind. The README states the rule in full.
+//! What is composed stands in `Composition` documents, or in a route: an earlier filter, such as the router, says by the
+//! attribute `compose.destinations` that a request has several destinations ([`route`]). Both become the same
+//! [`composition`]: a document is checked and compiled when it is loaded ([`compile`]), from its serde types ([`document`])
+//! to stages of calls whose templates ([`template`]) are read and resolved. A request is then looked up ([`table`]) and
+//! carried out stage by stage ([`run`]): the host makes the calls of a stage in parallel, and what they gave travels with
+//! the request to the next. The answer ([`answer`]) is put together of slices of what came; a body that nothing looks into
+//! never gets here at all, but stays with the host, which puts it into its place.
+//!
+//! The filter does no I/O and keeps nothing between requests. The README states all rules.
 
+pub mod answer;
 pub mod cache;
+pub mod code;
+pub mod compile;
+pub mod composition;
 pub mod config;
-pub mod merge;
+pub mod document;
+pub mod duration;
+pub mod etag;
+pub mod explain;
+pub mod host;
+pub mod json;
+pub mod make;
+pub mod output;
 pub mod part;
+pub mod pattern;
+pub mod percent;
+pub mod report;
 pub mod route;
+pub mod run;
+pub mod schema;
+pub mod table;
+pub mod template;
+pub mod view;
 
+use compile::Context;
+use composition::Composition;
 use config::Settings;
-use part::CallLimits;
-use route::Named;
+use report::Report;
+use run::{Progress, Run};
+use serde::de::IgnoredAny;
 use sluicegate_sdk::prelude::*;
+use table::Table;
+use view::View;
 
-/// Request headers that would make a part something else than a whole, plain JSON body, that speak of a body which the
-/// calls do not have, or that belong to the client's connection.
-const NOT_PASSED_ON: [&str; 18] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "keep-alive",
-    "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Request headers that the host gives to every call by itself: a second one would make them ambiguous, and let a client
-/// speak for the proxy.
-const GIVEN_BY_THE_HOST: [&str; 7] =
-    ["traceparent", "tracestate", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
-
-/// What may be composed: the methods that ask for something and change nothing.
+/// What a route may compose: the methods that ask for something and change nothing.
 const ALLOWED: &str = "GET, HEAD";
 
 /// The filter.
 #[derive(Debug)]
 pub struct Composer {
     settings: Settings,
+    table: Table,
 }
 
 impl Configure for Composer {
     type Settings = Settings;
 
-    fn configure(_: &Environment, settings: Settings, _: &[Resource], diagnostics: &mut Diagnostics) -> Self {
+    fn configure(
+        environment: &Environment,
+        settings: Settings,
+        resources: &[Resource],
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
         settings.check(diagnostics);
-        Self { settings }
+        let context = Context { environment, settings: &settings };
+        let mut compositions: Vec<Composition> = Vec::with_capacity(resources.len());
+        for resource in resources {
+            let mut report = Report::new(resource, diagnostics);
+            if let Some(composition) = compile::composition(resource, context, &mut report) {
+                compile::check_conflict(&composition, &compositions, &mut report);
+                compositions.push(composition);
+            }
+        }
+        let table = Table::new(compositions, environment);
+        Self { settings, table }
     }
 }
 
 impl RequestFilter for Composer {
     fn on_request(&self, request: &Request<'_>) -> RequestDecision {
-        let destinations = match route::destinations(request) {
-            Ok(None) => return next().into(),
-            Ok(Some(destinations)) => destinations,
-            Err(reason) => return respond(500).text(reason).into(),
-        };
-        if !composable(&request.method()) {
-            let reason = "several services answer here, so only GET and HEAD are possible";
-            return respond(405).header("allow", ALLOWED).text(reason).into();
+        match route::destinations(request) {
+            Err(reason) => respond(500).text(reason).into(),
+            Ok(Some(_)) if !composable(&request.method()) => {
+                let reason = "several services answer here, so only GET and HEAD are possible";
+                respond(405).header("allow", ALLOWED).text(reason).into()
+            }
+            Ok(Some(destinations)) => {
+                let composition = route::composition(&destinations, request, &self.settings);
+                Run::new(&composition, None, &view(request, Vec::new())).begin()
+            }
+            Ok(None) => match self.table.find(request) {
+                None => next().into(),
+                Some(found) => begin(found, request),
+            },
         }
-        self.plan(request, &destinations).into()
     }
 }
 
 impl GatherFilter for Composer {
-    type State = ();
+    type State = Progress;
 
-    fn on_gathered(&self, request: &Request<'_>, (): (), outcomes: Outcomes) -> RequestDecision {
-        merge::merge(outcomes.as_slice(), self.limits(request)).into()
+    fn on_gathered(&self, request: &Request<'_>, progress: Progress, outcomes: Outcomes) -> RequestDecision {
+        let Some(number) = progress.composition else {
+            // The attribute was read before, so it fits.
+            let destinations = route::destinations(request).ok().flatten().unwrap_or_default();
+            let composition = route::composition(&destinations, request, &self.settings);
+            return Run::resumed(&composition, progress, &view(request, Vec::new())).gathered(outcomes);
+        };
+        let found = self.table.get(number).and_then(|composition| {
+            let parameters = composition.matching.path.matches(&request.path())?;
+            Some((composition, parameters))
+        });
+        // Only a filter that edits the request between two plans could bring it here.
+        let Some((composition, parameters)) = found else { return respond(500).text("not composed here").into() };
+        match with_body(composition, request, view(request, parameters)) {
+            Ok(view) => Run::resumed(composition, progress, &view).gathered(outcomes),
+            Err(decision) => *decision,
+        }
     }
 }
 
 impl Explain for Composer {
     fn explain(&self, request: &Request<'_>) -> Explanation {
         let nothing = |summary: String| Explanation { summary, candidates: Vec::new() };
-        let destinations = match route::destinations(request) {
-            Ok(None) => return nothing("nothing to compose: the route has at most one destination".to_owned()),
-            Ok(Some(destinations)) => destinations,
-            Err(reason) => return nothing(format!("answers 500: {reason}")),
-        };
-        if !composable(&request.method()) {
-            return nothing(format!("answers 405: {} cannot be composed, {ALLOWED} can", request.method()));
+        match route::destinations(request) {
+            Err(reason) => nothing(format!("answers 500: {reason}")),
+            Ok(Some(_)) if !composable(&request.method()) => {
+                nothing(format!("answers 405: {} cannot be composed, {ALLOWED} can", request.method()))
+            }
+            Ok(Some(destinations)) => {
+                let composition = route::composition(&destinations, request, &self.settings);
+                explain::route(&destinations, &composition, request)
+            }
+            Ok(None) => explain::resource(&self.table, request),
         }
-        self.explain_plan(request, &destinations)
     }
 }
 
-impl Composer {
-    /// One GET for each destination. None is required: what fails is told beside what does not.
-    fn plan(&self, request: &Request<'_>, destinations: &[Named]) -> Plan {
-        let path = request.path_and_query();
-        let mut headers = request.headers();
-        headers.retain(|header| passed_on(&header.name));
-        let limits = self.limits(request);
-        destinations.iter().fold(gather().deadline(self.total_deadline(request)), |plan, destination| {
-            let mut call = call(&destination.name, destination.destination(), &path).optional();
-            call.headers.clone_from(&headers);
-            plan.call(call.header("accept-encoding", "identity").deadline(limits.deadline).max_body(limits.max_part))
-        })
-    }
-
-    fn explain_plan(&self, request: &Request<'_>, destinations: &[Named]) -> Explanation {
-        let limits = self.limits(request);
-        let candidate = |destination: &Named| Candidate {
-            name: format!("part {}", destination.name),
-            origin: String::new(),
-            chosen: true,
-            reason: format!(
-                "GET {} from {}, at most {} ms and {} bytes",
-                request.path_and_query(),
-                destination.full_name(),
-                limits.deadline,
-                limits.max_part
-            ),
-        };
-        let candidates: Vec<Candidate> = destinations.iter().map(candidate).collect();
-        let total = self.total_deadline(request);
-        let summary = format!("composes {} parts, called in parallel within {total} ms", candidates.len());
-        Explanation { summary, candidates }
-    }
-
-    fn total_deadline(&self, request: &Request<'_>) -> u64 {
-        route::timeout(request).unwrap_or(self.settings.total_deadline)
-    }
-
-    /// No call outlives the whole.
-    fn limits(&self, request: &Request<'_>) -> CallLimits {
-        let deadline = self.settings.call_deadline.min(self.total_deadline(request));
-        CallLimits { deadline, max_part: self.settings.max_part }
+fn begin(found: table::Found<'_>, request: &Request<'_>) -> RequestDecision {
+    match with_body(found.composition, request, view(request, found.parameters)) {
+        Ok(view) => Run::new(found.composition, Some(found.number), &view).begin(),
+        Err(decision) => *decision,
     }
 }
 
-fn passed_on(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    !NOT_PASSED_ON.contains(&name.as_str()) && !GIVEN_BY_THE_HOST.contains(&name.as_str())
+fn view<'a>(request: &'a Request<'a>, parameters: Vec<String>) -> View<'a> {
+    View { request, host: host::of_authority(&request.authority()), parameters, body: None }
+}
+
+/// The view with the request's body, where the composition uses it; otherwise what has to be done first.
+fn with_body<'a>(
+    composition: &Composition,
+    request: &Request<'_>,
+    mut view: View<'a>,
+) -> Result<View<'a>, Box<RequestDecision>> {
+    let Some(max) = composition.request_body.filter(|_| !composable(&request.method())) else { return Ok(view) };
+    let Some(body) = request.body() else { return Err(Box::new(inspect_body(max))) };
+    if body.is_empty() {
+        return Ok(view);
+    }
+    let text = String::from_utf8(body).ok().filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+    let Some(text) = text else {
+        return Err(Box::new(respond(400).text("the body of the request is not JSON").into()));
+    };
+    view.body = Some(text.trim().to_owned());
+    Ok(view)
 }
 
 fn composable(method: &str) -> bool {
@@ -157,7 +176,9 @@ fn composable(method: &str) -> bool {
 sluicegate_sdk::export!(
     Composer,
     hooks: [configuration, request, gather, explain],
+    kinds: [("sluicegate.dev", "Composition", "composition.schema.json")],
     priority: -200,
+    early: -50,
     settings: "../settings.schema.json",
 );
 

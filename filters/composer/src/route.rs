@@ -1,5 +1,11 @@
 //! What an earlier filter asks for: the destinations to compose, under the names that their parts get.
 
+use crate::composition::{Call, Composition, Matching, PassedHeaders, Path, Response, ServiceCall, Status};
+use crate::config::Settings;
+use crate::json;
+use crate::part::{Body, CallLimits, Slot};
+use crate::pattern::Pattern;
+use crate::template::{Chain, Node, Source};
 use serde::Deserialize;
 use sluicegate_sdk::{Destination, Request};
 use std::collections::HashMap;
@@ -59,6 +65,62 @@ pub fn destinations(request: &Request<'_>) -> Result<Option<Vec<Named>>, String>
 /// The route's timeout in milliseconds. One that is not a number, or 0, counts as none: every wait has a deadline.
 pub fn timeout(request: &Request<'_>) -> Option<u64> {
     request.attribute(TIMEOUT)?.parse().ok().filter(|&milliseconds| milliseconds > 0)
+}
+
+/// What a route with several destinations comes to: one GET of each with the request's own path, query and headers. None is
+/// required: what fails is told beside what does not.
+pub fn composition(destinations: &[Named], request: &Request<'_>, settings: &Settings) -> Composition {
+    let deadline = timeout(request).unwrap_or(settings.total_deadline);
+    let limits = CallLimits {
+        deadline: settings.call_deadline.min(deadline),
+        max_part: settings.max_part,
+        accept: vec![(200, 299)],
+    };
+    let calls = destinations.iter().map(|destination| Call::Service(Box::new(call(destination, limits.clone()))));
+    let slot = |destination: &Named| Slot { name: destination.name.clone(), default: None, set: None };
+    let part = |(index, destination): (usize, &Named)| {
+        (json::string(&destination.name), Node::Value(Chain::of(Source::CallBody(index))))
+    };
+    let errors = (json::string(ERRORS), Node::Value(Chain::of(Source::Errors)));
+    let body = Node::Object(destinations.iter().enumerate().map(part).chain([errors]).collect());
+    Composition {
+        name: String::new(),
+        origin: String::new(),
+        matching: Matching {
+            hosts: Vec::new(),
+            methods: Vec::new(),
+            path: Pattern::default(),
+            written_path: String::new(),
+            headers: Vec::new(),
+        },
+        request_body: None,
+        deadline,
+        calls: calls.collect(),
+        slots: destinations.iter().map(slot).collect(),
+        stages: vec![(0..destinations.len()).collect()],
+        response: Response { status: Status::ByParts, headers: Vec::new(), body, etag: false, vary: Vec::new() },
+        kept_headers: Vec::new(),
+    }
+}
+
+fn call(destination: &Named, limits: CallLimits) -> ServiceCall {
+    ServiceCall {
+        destination: destination.destination(),
+        method: "GET".to_owned(),
+        path: Path::Requests,
+        query: Vec::new(),
+        headers: Vec::new(),
+        pass: PassedHeaders::All,
+        body: None,
+        each: None,
+        when: None,
+        required: false,
+        limits,
+        pass_on: Vec::new(),
+        retries: None,
+        cache: None,
+        body_use: Body::Host,
+    }
 }
 
 /// Drops repeated destinations and gives those whose short name is not theirs alone, or is [`ERRORS`], their full name.

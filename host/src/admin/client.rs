@@ -1,7 +1,7 @@
 //! Asks a running proxy, for the commands that show what it does.
 
 use super::endpoints::EndpointStatus;
-use super::view::{ConfigStatus, ExplainAnswer, ExplainRequest, FilterStatus};
+use super::view::{ConfigStatus, ExplainAnswer, ExplainRequest, FilterStatus, Tapped};
 use crate::config::AdminAddress;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
@@ -85,6 +85,15 @@ impl AdminClient {
     /// When there is no answer.
     pub fn endpoints(&self) -> Result<Vec<EndpointStatus>, ClientError> {
         self.ask(Method::GET, "/endpoints", Bytes::new())
+    }
+
+    /// Requests that have ended since an earlier answer; the first one, without its number, only says where to go on.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn tap(&self, after: Option<u64>) -> Result<Tapped, ClientError> {
+        let path = after.map_or_else(|| "/tap".to_owned(), |after| format!("/tap?after={after}"));
+        self.ask(Method::GET, &path, Bytes::new())
     }
 
     /// What would become of a request.

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The largest request to be explained, in bytes; bodies in it are examples.
 const BODY_SIZE: usize = 1 << 20;
@@ -20,11 +20,16 @@ const BODY_READ: Duration = Duration::from_secs(5);
 /// For an explanation: every filter's deadline is milliseconds.
 const EXPLAIN: Duration = Duration::from_secs(10);
 
+/// The longest wait for a request to end.
+const TAP: Duration = Duration::from_secs(1);
+/// Between two looks in it.
+const TAP_LOOK: Duration = Duration::from_millis(50);
+
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, method, and what is there.
-const ENDPOINTS: [(&str, &str, &str); 10] = [
+const ENDPOINTS: [(&str, &str, &str); 11] = [
     ("/", "GET", "this list"),
     ("/livez", "GET", "200 while the process answers"),
     ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
@@ -33,6 +38,7 @@ const ENDPOINTS: [(&str, &str, &str); 10] = [
     ("/config", "GET", "manifests, services and channels in force"),
     ("/endpoints", "GET", "endpoints of services, with why some are out"),
     ("/events", "GET", "channels, and how far their subscriptions are"),
+    ("/tap", "GET", "requests as they end; ?after=N goes on where an answer said `next`"),
     ("/explain", "POST", "what would become of a request: {\"method\", \"url\", \"headers\", \"body\"}"),
     ("/logging", "POST", "?level=info,sluicegate::chain=debug changes log levels"),
 ];
@@ -72,6 +78,7 @@ impl Routes {
             "/config" => json(StatusCode::OK, &self.view.config()),
             "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),
             "/events" => json(StatusCode::OK, &self.view.events()),
+            "/tap" => self.tap(request.uri().query()).await,
             "/explain" => self.explain(request.into_body()).await,
             "/logging" => self.set_levels(request.uri().query()),
             _ => respond(StatusCode::OK, TEXT, list()),
@@ -123,6 +130,23 @@ impl Routes {
             Ok(Ok(Err(reason))) => respond(StatusCode::BAD_REQUEST, TEXT, format!("{reason}\n")),
             Ok(Err(_)) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the explanation failed; see the log\n"),
             Err(_) => respond(StatusCode::GATEWAY_TIMEOUT, TEXT, "the explanation took too long\n"),
+        }
+    }
+
+    /// Waits a moment when there is nothing to show yet.
+    async fn tap(&self, query: Option<&str>) -> Answer {
+        let after = query.and_then(|query| query.split('&').find_map(|part| part.strip_prefix("after=")));
+        let after = match after.map(str::parse).transpose() {
+            Ok(after) => after,
+            Err(_) => return respond(StatusCode::BAD_REQUEST, TEXT, "`after` is not a number\n"),
+        };
+        let end = Instant::now() + TAP;
+        loop {
+            let look = self.view.tap(after);
+            if after.is_none() || !look.records.is_empty() || look.missed > 0 || Instant::now() >= end {
+                return respond(StatusCode::OK, JSON, look.to_json());
+            }
+            tokio::time::sleep(TAP_LOOK).await;
         }
     }
 

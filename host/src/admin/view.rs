@@ -2,11 +2,16 @@
 //!
 //! Nothing here holds header values, bodies or settings of filters: they may be secrets.
 
+mod plan;
+
+pub use plan::{ExplainCache, ExplainCall, ExplainGroup, ExplainPlan};
+
 use super::endpoints::EndpointStatus;
 use super::events::ChannelFiguresStatus;
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::manifest::Diagnostic;
 use crate::request::{Arrival, RequestHead, RequestId};
+use crate::telemetry::tap::Look;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use rustls::pki_types::DnsName;
@@ -28,11 +33,26 @@ pub trait AdminView: Send + Sync + 'static {
     fn endpoints(&self) -> Vec<EndpointStatus>;
     /// All channels, and how far their subscriptions are.
     fn events(&self) -> Vec<ChannelFiguresStatus>;
+    /// Requests that have ended since the look that gave this number, or from now on.
+    fn tap(&self, _after: Option<u64>) -> Look {
+        Look::default()
+    }
     /// What would become of a request. Runs on a thread that may be blocked.
     ///
     /// # Errors
     /// With what is wrong with the request.
     fn explain(&self, request: ExplainRequest) -> Result<ExplainAnswer, String>;
+}
+
+/// Requests that have ended.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Tapped {
+    /// Where the next look goes on.
+    pub next: u64,
+    /// How many were not seen.
+    pub missed: u64,
+    /// Their access records.
+    pub records: Vec<serde_json::Value>,
 }
 
 /// Whether the proxy takes requests.
@@ -416,6 +436,9 @@ pub struct ExplainOutcome {
     /// Where it would be sent: one for a forward, one for each call of a composition or channel of a publication.
     #[serde(default)]
     pub destinations: Vec<ExplainDestination>,
+    /// The calls of a composition, with what their plan says of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<ExplainPlan>,
 }
 
 /// Where a request would be sent.

@@ -12,4 +12,5 @@ pub(crate) mod filter;
 pub(crate) mod get;
 pub(crate) mod print;
 pub(crate) mod run;
+pub(crate) mod tap;
 pub(crate) mod test;

@@ -34,6 +34,6 @@ fn tracer(settings: &Tracing) -> std::io::Result<Tracer> {
         tracing::warn!("{reason}");
     }
     let Some(export) = &settings.export else { return Ok(Tracer::off()) };
-    tracing::info!(endpoint = %export.endpoint, "exporting traces");
+    tracing::info!(endpoint = export.shown_endpoint(), "exporting traces");
     Tracer::start(export)
 }

@@ -80,6 +80,10 @@ pub const UPSTREAM_H2_RESET_STREAMS: usize = 1_000;
 pub const UPSTREAM_H2_BODY_IDLE: Duration = Duration::from_mins(5);
 /// How often at most an HTTP/2 connection is looked at for whether it is used.
 pub const UPSTREAM_H2_LOOK: Duration = Duration::from_millis(100);
+/// How long a new HTTP/2 connection is waited for to say that WebSocket may be spoken on it: its settings come first of all.
+pub const UPSTREAM_H2_SETTINGS: Duration = Duration::from_secs(1);
+/// How often that is looked at.
+pub const UPSTREAM_H2_SETTINGS_LOOK: Duration = Duration::from_millis(5);
 /// How often a request is sent that its endpoint says it has not looked at, before it counts as failed.
 pub const UPSTREAM_H2_SENDINGS: u32 = 3;
 /// Retries of one request, whatever a route asks for: each multiplies the load on a service in trouble.
@@ -114,6 +118,27 @@ pub const CALL_BODY_MAX: u64 = 8 << 20;
 pub const PLAN_CALLS: usize = 64;
 /// Plans that one request may run one after the other.
 pub const PLAN_STAGES: usize = 8;
+/// Calls of all plans of one request.
+pub const COMPOSED_CALLS: usize = 256;
+/// For all plans of one request together, from the first one's beginning, whatever the plans say: as long as a request
+/// may be made to wait.
+pub const COMPOSING: Duration = Duration::from_mins(5);
+/// What the calls of one plan may read in all, in bytes: half of the memory of the filter that gets it.
+pub const PLAN_BODIES: u64 = 32 << 20;
+/// The largest body to take in of a response whose status its call does not accept, in bytes: an explanation.
+pub const REFUSED_BODY: u64 = 64 << 10;
+/// How far a body is read ahead that stays with the host for an answer, in bytes; up to this size one is short, and read
+/// whole before its call has an outcome.
+pub const SPLICE_AHEAD: usize = 64 << 10;
+/// The largest response that is kept, in bytes, and about as much as its head takes: beyond, one response would take the
+/// place of hundreds.
+pub const CACHED_RESPONSE: usize = 1 << 20;
+/// Responses to one path that differ by what they vary by, such as languages.
+pub const CACHED_VARIANTS: usize = 8;
+/// What the kept responses of the process take, in bytes, unless the operator says otherwise: thousands of parts of pages.
+pub const RESPONSE_CACHE: u64 = 32 << 20;
+/// Names by which the calls of one filter are counted: what a filter's code has, not what data makes up.
+pub const CALL_NAMES: usize = 64;
 /// Both sides silent on an upgraded connection; WebSocket peers ping more often.
 pub const UPGRADED_IDLE: Duration = Duration::from_mins(5);
 /// For both connections to be handed over after a 101 was sent.

@@ -11,6 +11,12 @@ use std::time::Duration;
 const PATH: &str = "/v1/traces";
 /// For one export unless told otherwise, as OTLP exporters have it.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Variables that other exporters heed and this one does not, with what there is instead.
+const NOT_READ: [(&str, &str); 3] = [
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "the system's authorities are trusted, or those of SSL_CERT_FILE"),
+    ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "no certificate is shown to the collector"),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", "exports are not compressed"),
+];
 /// What the service is called unless told otherwise.
 pub const DEFAULT_SERVICE: &str = "sluicegate";
 
@@ -121,6 +127,14 @@ impl Said {
     }
 }
 
+impl TraceExport {
+    /// Where spans are posted, for people: without the query, which may hold a key.
+    pub fn shown_endpoint(&self) -> String {
+        let place = self.endpoint.authority().map_or("", http::uri::Authority::as_str);
+        format!("{}://{place}{}", self.endpoint.scheme_str().unwrap_or_default(), self.endpoint.path())
+    }
+}
+
 impl Reader<'_> {
     fn text(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|text| !text.trim().is_empty())
@@ -161,6 +175,11 @@ impl Reader<'_> {
     }
 
     fn protocol(&mut self) {
+        for (name, instead) in NOT_READ {
+            if self.text(name).is_some_and(|text| text != "none") {
+                self.ignored.push(format!("{name} is passed over: {instead}"));
+            }
+        }
         self.one(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], |text| match text {
             "http/protobuf" => Ok(()),
             other => Err(Mistake::new(format!("`{other}` is not spoken here, only http/protobuf is"))),
@@ -266,8 +285,10 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
             ("OTEL_RESOURCE_ATTRIBUTES", "a=%ff"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/etc/collector.pem"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
         ]);
-        assert_eq!(said.ignored.len(), 5, "{:#?}", said.ignored);
+        assert_eq!(said.ignored.len(), 6, "{:#?}", said.ignored);
         assert!(!said.ignored.iter().any(|message| message.contains("se\ncret")));
         assert!(said.endpoint.is_none() && said.headers.is_none() && said.resource.is_empty());
     }

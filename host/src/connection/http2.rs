@@ -5,6 +5,8 @@ use super::track::Streams;
 use super::{ConnectionInfo, GateIo, Handler};
 use crate::config::limits;
 use crate::drain::DrainSignal;
+use http::{Method, Request};
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -30,8 +32,12 @@ where
     let verdict = FloodVerdict::default();
     let io = FloodGuard::new(io, verdict.clone());
     let observer = Arc::clone(&handler);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = streams.begin();
+        if request.method() == Method::CONNECT {
+            // What it becomes lasts longer than its response.
+            request.extensions_mut().insert(streams.hold());
+        }
         let (handler, info) = (Arc::clone(&handler), Arc::clone(info));
         async move {
             let response = handler.handle(info, request).await;
@@ -67,6 +73,7 @@ fn builder() -> http2::Builder<TokioExecutor> {
         .initial_stream_window_size(limits::H2_STREAM_WINDOW)
         .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
         .max_header_list_size(limits::H2_HEADER_LIST_SIZE)
+        .enable_connect_protocol()
         .max_pending_accept_reset_streams(limits::H2_PENDING_RESETS)
         .max_local_error_reset_streams(limits::H2_LOCAL_RESETS)
         .keep_alive_interval(limits::H2_PING_INTERVAL)

@@ -22,6 +22,7 @@ pub use flood::Flood;
 pub use gate::Violation;
 pub use handle::GateHandle;
 pub use io::GateIo;
+pub use track::Held;
 
 use crate::body::ProxyBody;
 use crate::chain::Passing;

@@ -64,7 +64,12 @@ pub(super) struct Streams(Arc<Mutex<Vec<Weak<StreamClock>>>>, Instant);
 /// Since when the client could have taken more of the body: milliseconds after the connection was opened, plus one;
 /// zero while the body itself has nothing.
 #[derive(Debug, Default)]
-struct StreamClock(AtomicU64);
+pub(super) struct StreamClock(AtomicU64);
+
+/// A stream that stays open after its response, such as one that speaks WebSocket. The connection counts as used for as long
+/// as this lives.
+#[derive(Debug, Clone)]
+pub struct Held(#[expect(dead_code, reason = "only held")] Arc<StreamClock>);
 
 /// One response on its way.
 #[derive(Debug)]
@@ -88,6 +93,12 @@ impl Streams {
         streams.push(Arc::downgrade(&clock));
         drop(streams);
         Stream { clock, opened: self.1 }
+    }
+
+    /// One more that is open, whatever becomes of its response.
+    pub(super) fn hold(&self) -> Held {
+        let Stream { clock, .. } = self.begin();
+        Held(clock)
     }
 
     /// Forgets what has ended: how many are left, and whether one of them has stalled for so long.

@@ -2,9 +2,14 @@
 //!
 //! Access records are not part of it; they go to standard output.
 
+use super::trace;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use tracing::Event;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 /// How lines look.
@@ -96,9 +101,34 @@ where
     let layer = fmt::layer().with_writer(output);
     let lines = match format {
         Format::Human => layer.with_ansi(std::env::var_os("NO_COLOR").is_none()).boxed(),
-        Format::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
+        Format::Json => layer.json().flatten_event(true).with_current_span(false).map_event_format(WithTrace).boxed(),
     };
     Ok((Registry::default().with(filter).with(lines), LogLevels(Arc::new(handle))))
+}
+
+/// A line of JSON that names the trace of the request that is worked on, if there is one.
+struct WithTrace<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for WithTrace<F>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> std::fmt::Result {
+        let Some(place) = trace::current() else { return self.0.format_event(context, out, event) };
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        let Some(object) = line.trim_end().strip_suffix('}') else { return out.write_str(&line) };
+        out.write_str(object)?;
+        place.write(|name, digits| object_field(&mut out, name, digits));
+        out.write_str("}\n")
+    }
+}
+
+/// Writing a line fails only with the writer, which the end of the line will notice.
+fn object_field(out: &mut Writer<'_>, name: &str, digits: &str) {
+    let _ = write!(out, ",\"{name}\":\"{digits}\"");
 }
 
 fn parse(levels: &str) -> Result<EnvFilter, LogError> {
@@ -108,16 +138,16 @@ fn parse(levels: &str) -> Result<EnvFilter, LogError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Tracer;
     use super::*;
-    use std::io::Write;
     use std::sync::Mutex;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Lines {
+    impl std::io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            std::io::Write::write(&mut *self.0.lock().unwrap(), bytes)
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
@@ -129,6 +159,27 @@ mod tests {
         fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
+    }
+
+    #[test]
+    fn what_is_logged_of_a_request_names_its_trace() {
+        let lines = Lines::default();
+        let output = lines.clone();
+        let (subscriber, _levels) = subscriber("info", Format::Json, move || output.clone()).unwrap();
+        let mut headers = http::HeaderMap::new();
+        let request = Tracer::collecting(false).request(&mut headers);
+        tracing::subscriber::with_default(subscriber, || {
+            let entered = request.enter();
+            tracing::info!(filter = "router", "within");
+            drop(entered);
+            tracing::info!("without");
+        });
+        let lines: Vec<serde_json::Value> =
+            lines.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let expected = headers["traceparent"].to_str().unwrap();
+        let field = |name: &str| lines[0][name].as_str().unwrap().to_owned();
+        assert_eq!(format!("00-{}-{}-{}", field("trace_id"), field("span_id"), field("trace_flags")), expected);
+        assert_eq!((&lines[0]["filter"], &lines[1]["trace_id"]), (&"router".into(), &serde_json::Value::Null));
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! thread's buffer, and when nobody takes the lines they are dropped and counted, never waited for.
 
 pub mod access;
+pub mod call;
 pub mod log;
 pub mod metrics;
 pub mod record;
+pub mod tap;
 pub mod trace;
 
 mod shard;
@@ -14,6 +16,7 @@ mod shard;
 pub use access::AccessLog;
 pub use metrics::{CallResult, FilterMetrics, Metrics, Phase};
 pub use record::AccessRecord;
+pub use tap::Tap;
 pub use trace::Tracer;
 
 /// Metrics, access log and traces together. Cheap to clone.
@@ -25,6 +28,8 @@ pub struct Telemetry {
     pub access: AccessLog,
     /// Where spans begin.
     pub tracer: Tracer,
+    /// Who looks on.
+    pub tap: Tap,
 }
 
 impl Telemetry {
@@ -34,12 +39,13 @@ impl Telemetry {
         if let Some(counts) = tracer.counts() {
             metrics.show_traces(counts);
         }
-        Self { metrics, access, tracer }
+        Self { metrics, access, tracer, tap: Tap::default() }
     }
 
     /// Counts a request that is over, and writes its record. The one place for both.
     pub fn finish(&self, record: &AccessRecord<'_>) {
         self.metrics.observe_request(record);
         self.access.write(record);
+        self.tap.write(record);
     }
 }

@@ -49,6 +49,8 @@ pub(super) enum Late {
 pub(super) struct Answered {
     pub(super) response: Response<ProxyBody>,
     pub(super) upgrade: Option<OnUpgrade>,
+    /// The stream of an upgrade in HTTP/2.
+    pub(super) stream: Option<Stream>,
     /// Which of its endpoint's addresses answered.
     pub(super) address: SocketAddr,
 }
@@ -226,6 +228,7 @@ pub(super) fn copy(request: &Request<ProxyBody>) -> Option<Request<ProxyBody>> {
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
+    copy.extensions_mut().clone_from(request.extensions());
     Some(copy)
 }
 
@@ -233,11 +236,16 @@ fn received(mut response: Response<Incoming>, lease: Lease, upgrades: bool) -> R
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let address = lease.address;
         let response = response.map(|incoming| response::body(incoming, lease));
-        return Ok(Answered { response, upgrade: None, address });
+        return Ok(Answered { response, upgrade: None, stream: None, address });
     }
     if upgrades {
         let upgrade = Some(hyper::upgrade::on(&mut response));
-        return Ok(Answered { response: response.map(|_| ProxyBody::empty()), upgrade, address: lease.address });
+        return Ok(Answered {
+            response: response.map(|_| ProxyBody::empty()),
+            upgrade,
+            stream: None,
+            address: lease.address,
+        });
     }
     let reason = "it switched protocols unasked".to_owned();
     let error = RequestError::BadResponse { endpoint: lease.address.to_string(), reason };
@@ -274,6 +282,7 @@ pub fn of_body(error: &BodyError) -> RequestError {
     match error {
         BodyError::TooLarge { limit } => RequestError::BodyTooLarge { limit: *limit },
         BodyError::Timeout => RequestError::RequestTimeout,
-        BodyError::Http(_) => RequestError::ClientGone,
+        // A client's body is not looked at, so it is never the wrong text.
+        BodyError::Http(_) | BodyError::NotJson(_) => RequestError::ClientGone,
     }
 }

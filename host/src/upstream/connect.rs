@@ -8,13 +8,17 @@ use super::wire::Tls;
 use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::socket::Socket;
+use futures_util::task::AtomicWaker;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -103,32 +107,76 @@ where
 /// What drives an HTTP/2 connection: nothing happens on it unless this is polled.
 pub(super) type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
-/// A new HTTP/2 connection, within `limit`, and the address that it leads to.
+/// A new HTTP/2 connection.
+pub(super) struct Multiplexed {
+    /// Sends requests.
+    pub(super) sender: http2::SendRequest<ProxyBody>,
+    /// Runs it.
+    pub(super) driver: Driver,
+    /// Where it leads.
+    pub(super) address: SocketAddr,
+    /// Whether it takes extended CONNECT.
+    pub(super) tunnels: Arc<Tunnels>,
+}
+
+/// Whether the server of a connection has said that it takes extended CONNECT (RFC 8441, section 3). Only what runs the
+/// connection can see that, and looks when it is asked.
+#[derive(Debug, Default)]
+pub(super) struct Tunnels {
+    asked: AtomicBool,
+    taken: AtomicBool,
+    driver: AtomicWaker,
+}
+
+impl Tunnels {
+    /// Whether it is known that it does. If not, it is looked at once more, soon.
+    pub(super) fn are_taken(&self) -> bool {
+        let taken = self.taken.load(Ordering::Relaxed);
+        if !taken {
+            self.asked.store(true, Ordering::Release);
+            self.driver.wake();
+        }
+        taken
+    }
+
+    fn look(&self, context: &Context<'_>, takes: impl FnOnce() -> bool) {
+        self.driver.register(context.waker());
+        if self.asked.swap(false, Ordering::Acquire) {
+            self.taken.store(takes(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// A new HTTP/2 connection, within `limit`.
 pub(super) async fn connect_http2(
     address: SocketAddr,
     limit: Duration,
     setup: Setup,
-) -> Result<(http2::SendRequest<ProxyBody>, Driver, SocketAddr), ConnectError> {
+) -> Result<Multiplexed, ConnectError> {
     let Some(tls) = &setup.tls else {
         let (stream, address) = open(address, limit, &setup).await?;
-        let (sender, driver) = http2_on(stream).await?;
-        return Ok((sender, driver, address));
+        return http2_on(stream, address).await;
     };
     let (stream, address) = secure(address, limit, &setup, tls).await?;
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Handshake("the server does not speak HTTP/2".into()));
     }
-    let (sender, driver) = http2_on(stream).await?;
-    Ok((sender, driver, address))
+    http2_on(stream, address).await
 }
 
-async fn http2_on<S>(stream: S) -> Result<(http2::SendRequest<ProxyBody>, Driver), ConnectError>
+async fn http2_on<S>(stream: S, address: SocketAddr) -> Result<Multiplexed, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let made = http2_builder().handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = made.map_err(|error| ConnectError::of(&error))?;
-    Ok((sender, Box::pin(connection)))
+    let (sender, mut connection) = made.map_err(|error| ConnectError::of(&error))?;
+    let tunnels = Arc::new(Tunnels::default());
+    let told = Arc::clone(&tunnels);
+    let driver = Box::pin(poll_fn(move |context| {
+        told.look(context, || connection.is_extended_connect_protocol_enabled());
+        Pin::new(&mut connection).poll(context)
+    }));
+    Ok(Multiplexed { sender, driver, address, tunnels })
 }
 
 async fn open(address: SocketAddr, limit: Duration, setup: &Setup) -> Result<(Socket, SocketAddr), ConnectError> {

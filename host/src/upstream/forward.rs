@@ -7,6 +7,7 @@ use super::limit::{Counted, Limit};
 use super::record::Verdict;
 use super::retry::{self, TryOutcome};
 use super::state::Active;
+use super::streams::Stream;
 use super::target::Target;
 use super::watch::Watch;
 use super::{framing, outlier};
@@ -58,21 +59,27 @@ pub struct Forwarded {
 }
 
 /// Which tries have been made so far. It is kept by the caller, who may want to know of tries that nobody answered.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Tries {
     /// Where the last one went.
     pub endpoint: Option<SocketAddr>,
     /// How many there were, the first included.
     pub count: u32,
-    /// What their spans begin from.
-    trace: Parent,
 }
 
-impl Tries {
+/// The tries of a request that is being sent, and what their spans begin from.
+struct Trying<'a> {
+    tries: &'a mut Tries,
+    trace: &'a Parent,
+}
+
+impl Trying<'_> {
     fn begin(&mut self, target: Target<'_>, request: &mut Request<ProxyBody>) -> Span {
-        self.endpoint = Some(target.address());
-        self.count = self.count.saturating_add(1);
-        spans::begin_try(&self.trace, request, target.cluster.name(), target.address(), self.count)
+        self.tries.endpoint = Some(target.address());
+        self.tries.count = self.tries.count.saturating_add(1);
+        let (service, endpoint) = (target.cluster.name(), target.address());
+        let tls = target.cluster.wire().is_some_and(|wire| wire.tls.is_some());
+        spans::begin_try(self.trace, request, spans::Way { service, endpoint, tls, count: self.tries.count })
     }
 }
 
@@ -81,6 +88,8 @@ impl Tries {
 pub struct Upgrade {
     pub(super) connection: OnUpgrade,
     pub(super) watch: Option<Watch>,
+    /// The stream that it is, in HTTP/2.
+    pub(super) stream: Option<Stream>,
 }
 
 /// Sends the request. Its headers are final but for framing, which is the upstream connection's own.
@@ -105,7 +114,6 @@ pub async fn forward_noting(
     policy: &ForwardPolicy,
     tries: &mut Tries,
 ) -> Result<Forwarded, RequestError> {
-    tries.trace.clone_from(&policy.trace);
     let body = if body.is_known() || policy.conversation { body } else { Box::pin(begin(body)).await? };
     let clock = Clock::start(policy);
     let request = match cluster.wire() {
@@ -115,13 +123,14 @@ pub async fn forward_noting(
     let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
     let admitted = admit(cluster)?;
     let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
+    let mut trying = Trying { tries, trace: &policy.trace };
     let mut last = match retries {
         // In a box, so that requests without retries do not carry the room for both.
-        Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries, tries)).await?,
-        None => Try::at(first(cluster, affinity.key)?, request, clock, tries).await,
+        Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries, &mut trying)).await?,
+        None => Try::at(first(cluster, affinity.key)?, request, clock, &mut trying).await,
     };
     last.admitted = admitted;
-    let mut forwarded = last.finish(tries.count)?;
+    let mut forwarded = last.finish(trying.tries.count)?;
     if let Some(cookie) = affinity.cookie {
         forwarded.response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -135,14 +144,14 @@ async fn try_again<'a>(
     mut request: Request<ProxyBody>,
     clock: Clock,
     policy: &RetryPolicy,
-    tries: &mut Tries,
+    trying: &mut Trying<'_>,
 ) -> Result<Try<'a>, RequestError> {
     let mut addresses = Vec::new();
     let mut retrying = None;
     let mut target = first(cluster, key)?;
     for attempts in 1..=policy.attempts.min(limits::RETRIES) {
         let spare = if retry::needs_copy(policy, request.headers()) { copy(&request) } else { None };
-        let mut last = Try::at(target, request, clock, tries).await;
+        let mut last = Try::at(target, request, clock, trying).await;
         last.retry = retrying.take();
         let fires = retry::fires(policy, outcome(&last.result));
         let unsent = last.result.as_mut().err().and_then(|failure| failure.unsent.take()).map(|unsent| *unsent);
@@ -163,7 +172,7 @@ async fn try_again<'a>(
         // Who was in before the wait may be out after it.
         target = Target::pick(cluster, key, avoided(policy, &addresses)).unwrap_or(next);
     }
-    let mut last = Try::at(target, request, clock, tries).await;
+    let mut last = Try::at(target, request, clock, trying).await;
     last.retry = retrying;
     Ok(last)
 }
@@ -181,8 +190,8 @@ struct Try<'a> {
 
 impl<'a> Try<'a> {
     /// Sends the request there.
-    async fn at(target: Target<'a>, mut request: Request<ProxyBody>, clock: Clock, tries: &mut Tries) -> Self {
-        let mut span = tries.begin(target, &mut request);
+    async fn at(target: Target<'a>, mut request: Request<ProxyBody>, clock: Clock, trying: &mut Trying<'_>) -> Self {
+        let mut span = trying.begin(target, &mut request);
         let active = target.cluster.is_tracked().then(|| target.member.state.enter());
         let mut counted = CountedTry { cluster: target.cluster, result: UpstreamResult::Cancelled };
         let result = attempt(target, request, clock).await;
@@ -207,14 +216,14 @@ impl<'a> Try<'a> {
 
     /// The response, followed to its end where that is wanted.
     fn finish(self, attempts: u32) -> Result<Forwarded, RequestError> {
-        let Answered { mut response, upgrade, address: endpoint } = self.result?;
+        let Answered { mut response, upgrade, stream, address: endpoint } = self.result?;
         let verdict = Verdict::of(response.status());
         let counted = self.active.map(|active| (active, self.admitted, self.retry));
         let watch = counted.map(|counted| Watch::new(self.target, verdict, counted));
         let upgrade = match (upgrade, watch) {
             (Some(connection), watch) => {
                 watch.as_ref().inspect(|watch| watch.ended());
-                Some(Upgrade { connection, watch })
+                Some(Upgrade { connection, watch, stream })
             }
             (None, Some(watch)) => {
                 response = response.map(|body| watch.follow(body));

@@ -4,6 +4,7 @@
 use super::wire::Wire;
 use crate::body::ProxyBody;
 use crate::error::RequestError;
+use crate::websocket;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
@@ -44,9 +45,11 @@ pub(super) fn frame(mut parts: Parts, body: ProxyBody) -> Result<Request<ProxyBo
 
 /// The same in HTTP/2 (RFC 9113, section 8.2.2 and 8.3.1): the host becomes `:authority`, and fields of one connection
 /// are left out but for `te: trailers`.
-pub(super) fn frame_http2(parts: Parts, body: ProxyBody, wire: &Wire) -> Result<Request<ProxyBody>, RequestError> {
+pub(super) fn frame_http2(mut parts: Parts, body: ProxyBody, wire: &Wire) -> Result<Request<ProxyBody>, RequestError> {
     if is_upgrade(&parts) {
-        return Err(RequestError::NotImplemented("the service is spoken to in HTTP/2, which has no upgrades"));
+        // Its body is empty, as for HTTP/1.1.
+        (parts, _) = frame(parts, ProxyBody::empty())?.into_parts();
+        websocket::to_http2(&mut parts);
     }
     let mut request = frame(parts, body)?;
     let headers = request.headers_mut();
@@ -129,7 +132,6 @@ mod tests {
             let (parts, ()) = builder.body(()).unwrap().into_parts();
             frame_http2(parts, ProxyBody::empty(), &wire).unwrap_err().status().as_u16()
         };
-        assert_eq!(refused(Request::get("/").header(HOST, "shop").header(UPGRADE, "websocket")), 501);
         assert_eq!(refused(Request::get("/")), 400);
     }
 

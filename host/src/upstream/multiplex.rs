@@ -9,15 +9,17 @@ use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
 use crate::timer::Timer;
+use crate::websocket;
 use bytes::Bytes;
 use h2::Reason;
-use http::Request;
+use http::{HeaderValue, Request, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use tokio::time::{Instant, sleep};
 
 /// Sends the request to the endpoint on a stream of its own. What the endpoint says that it has not looked at is sent
 /// again on another connection, which does not count as a try.
@@ -29,10 +31,16 @@ pub(super) async fn attempt(
     let failed = follow_upload(&mut request);
     let mut late = clock.late(super::attempt::watch_upload(&mut request));
     let mut timer = Timer::default();
+    let (tunnel, expected) = (websocket::is_extended(&request), websocket::expected(&request));
     let mut sendings = 0;
     loop {
         sendings += 1;
         let mut stream = super::attempt::open_stream(target, clock, &mut request).await?;
+        if tunnel && !takes_tunnels(&stream).await {
+            let reason = "it does not take WebSocket over HTTP/2 (RFC 8441)".to_owned();
+            let error = RequestError::BadResponse { endpoint: stream.address.to_string(), reason };
+            return Err(Failure { error, fault: Fault::Final, unsent: None });
+        }
         let spare = copy(&request);
         let (first, repeatable) = (stream.first, request.method().is_idempotent());
         let mut sending = pin!(stream.sender.try_send_request(request));
@@ -42,6 +50,9 @@ pub(super) async fn attempt(
             Poll::Pending => Poll::Pending,
         });
         let mut error = match sent.await {
+            Ok(received) if tunnel && received.status() == StatusCode::OK => {
+                return Ok(tunnelled(received, stream, expected));
+            }
             Ok(received) => return Ok(answered(received, stream)),
             Err(None) => return Err(clock.passed()),
             Err(Some(error)) => error,
@@ -64,7 +75,37 @@ pub(super) async fn attempt(
 
 fn answered(response: http::Response<hyper::body::Incoming>, stream: Stream) -> Answered {
     let address = stream.address;
-    Answered { response: response.map(|incoming| response::body_of_stream(incoming, stream)), upgrade: None, address }
+    Answered {
+        response: response.map(|incoming| response::body_of_stream(incoming, stream)),
+        upgrade: None,
+        stream: None,
+        address,
+    }
+}
+
+/// The answer to an extended CONNECT, as that to an upgrade.
+fn tunnelled(
+    mut response: http::Response<hyper::body::Incoming>,
+    stream: Stream,
+    expected: Option<HeaderValue>,
+) -> Answered {
+    let (address, upgrade) = (stream.address, Some(hyper::upgrade::on(&mut response)));
+    websocket::of_answer(&mut response, expected);
+    Answered { response: response.map(|_| ProxyBody::empty()), upgrade, stream: Some(stream), address }
+}
+
+/// Whether an extended CONNECT may be sent, which a connection's first frame says; it may still be on its way.
+async fn takes_tunnels(stream: &Stream) -> bool {
+    let until = stream.opened + limits::UPSTREAM_H2_SETTINGS;
+    loop {
+        if stream.takes_tunnels() || stream.sender.is_closed() {
+            return true;
+        }
+        if Instant::now() >= until {
+            return false;
+        }
+        sleep(limits::UPSTREAM_H2_SETTINGS_LOOK).await;
+    }
 }
 
 /// How a stream ended that brought no response.

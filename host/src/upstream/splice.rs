@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 ///
 /// Call it once the 101 is on its way to the client: the client's side resolves when it has been sent.
 pub async fn splice(client: OnUpgrade, upstream: Upgrade) {
-    let Upgrade { connection, watch } = upstream;
+    let Upgrade { connection, watch, stream } = upstream;
     let both = async { tokio::try_join!(client, connection) };
     let (client, upstream) = match timeout(limits::UPGRADE_HANDOVER, both).await {
         Ok(Ok(both)) => both,
@@ -26,7 +26,7 @@ pub async fn splice(client: OnUpgrade, upstream: Upgrade) {
         Err(error) => tracing::debug!(%error, "an upgraded connection ended with an error"),
     }
     // Until here its endpoint was busy.
-    drop(watch);
+    drop((watch, stream));
 }
 
 /// Copies both ways and returns the bytes from `left` to `right` and back. The end of one side is passed on to the

@@ -8,7 +8,7 @@
 mod dialling;
 
 use super::alternatives::Alternatives;
-use super::connect::ConnectError;
+use super::connect::{ConnectError, Tunnels};
 use super::limit::Counted;
 use super::policy::ConnectionPool;
 use super::slots::{Slot, Slots};
@@ -65,6 +65,8 @@ struct Usage {
     active: AtomicU32,
     /// When the last one ended, as [`now`] has it.
     rested: AtomicU64,
+    /// Whether extended CONNECT may be sent.
+    tunnels: Arc<Tunnels>,
 }
 
 /// Where requests wait for a stream of a connection that may not have more.
@@ -82,6 +84,8 @@ pub(super) struct Stream {
     pub(super) sender: SendRequest<ProxyBody>,
     /// Where its connection leads.
     pub(super) address: SocketAddr,
+    /// When its connection was made.
+    pub(super) opened: Instant,
     /// Whether it is the connection's first.
     pub(super) first: bool,
     usage: Arc<Usage>,
@@ -259,7 +263,15 @@ impl Connection {
         self.served = self.served.saturating_add(1);
         self.usage.active.fetch_add(1, Ordering::Relaxed);
         let (usage, line) = (Arc::clone(&self.usage), self.line.clone());
-        Stream { sender: self.sender.clone(), address: self.address, first, usage, line }
+        let (sender, address, opened) = (self.sender.clone(), self.address, self.opened);
+        Stream { sender, address, opened, first, usage, line }
+    }
+}
+
+impl Stream {
+    /// Whether extended CONNECT may be sent on it, as far as is known.
+    pub(super) fn takes_tunnels(&self) -> bool {
+        self.usage.tunnels.are_taken()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the disk itself allows, for `cargo xtask bench durable`: appends one record for each of many publishers, has the
 //! system put them on the disk, and begins again.
 //!
-//! It answers with one JSON object: records, seconds, and its own CPU time in microseconds.
+//! It answers with one JSON object: records, seconds, and its own CPU time in microseconds. The file is gone afterwards.
 //!
 //! Usage: `bench-append FILE PUBLISHERS SECONDS`
 
@@ -30,6 +30,8 @@ fn main() -> Result<()> {
         appended += publishers;
     }
     let taken = start.elapsed().as_secs_f64();
+    drop(file);
+    std::fs::remove_file(&path)?;
     let used = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime))?.as_micros();
     println!(
         "{}",

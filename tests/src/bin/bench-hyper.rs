@@ -29,12 +29,12 @@ async fn main() -> Result<()> {
 
 async fn pass(origin: SocketAddr, mut request: Request<Incoming>) -> Response<Either<Pooled, Empty<Bytes>>> {
     request.headers_mut().remove(CONNECTION);
-    match bench::send(origin, request.map(Either::Left)).await {
-        Ok(response) => response.map(Either::Left),
-        Err(_) => {
-            let mut failure = Response::new(Either::Right(Empty::new()));
-            *failure.status_mut() = StatusCode::BAD_GATEWAY;
-            failure
-        }
-    }
+    let response = bench::send(origin, request.map(Either::Left)).await;
+    response.map_or_else(|_| failure(), |response| response.map(Either::Left))
+}
+
+fn failure() -> Response<Either<Pooled, Empty<Bytes>>> {
+    let mut failure = Response::new(Either::Right(Empty::new()));
+    *failure.status_mut() = StatusCode::BAD_GATEWAY;
+    failure
 }

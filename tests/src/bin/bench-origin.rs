@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 use sluicegate_tests::bench;
 use std::fmt::Write;
+use std::future::ready;
 
 const USAGE: &str = "bench-origin NAME=ADDRESS..., with the names plain, order and inventory";
 
@@ -38,7 +39,7 @@ async fn main() -> Result<()> {
         let (name, address) = argument.split_once('=').with_context(|| format!("usage: {USAGE}"))?;
         let service = Service::called(name)?;
         let address = bench::address(Some(address.to_owned()), USAGE)?;
-        services.spawn(bench::accept(address, move |request| answer(service, request)));
+        services.spawn(bench::accept(address, move |request| ready(answer(service, &request))));
     }
     services.join_next().await.with_context(|| format!("usage: {USAGE}"))??
 }
@@ -55,9 +56,9 @@ impl Service {
     }
 }
 
-async fn answer(service: Service, request: Request<Incoming>) -> Response<Full<Bytes>> {
+fn answer(service: Service, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let echo = request.uri().path() == "/echo";
-    let body = if echo { headers(&request) } else { Bytes::from_static(service.body) };
+    let body = if echo { headers(request) } else { Bytes::from_static(service.body) };
     let mut response = Response::new(Full::new(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(service.content_type));
     response
@@ -73,7 +74,7 @@ fn headers(request: &Request<Incoming>) -> Bytes {
 }
 
 fn order(number: usize) -> Value {
-    json!({"product": format!("product-{number:03}"), "ordered": number * 3, "price": 19.5, "paid": number % 2 == 0})
+    json!({"product": format!("product-{number:03}"), "ordered": number * 3, "price": 19.5, "paid": number.is_multiple_of(2)})
 }
 
 fn stock(number: usize) -> Value {

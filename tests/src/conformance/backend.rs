@@ -208,7 +208,8 @@ impl State {
     }
 
     fn upgrade(&self, request: Request<Incoming>) -> Result<Response<Body>, Ended> {
-        let protocol = request.headers().get(http::header::UPGRADE).cloned().ok_or(Ended)?;
+        let asked = request.headers().clone();
+        let protocol = asked.get(http::header::UPGRADE).cloned().ok_or(Ended)?;
         background::spawn(async move {
             let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
             let (mut reader, mut writer) = tokio::io::split(TokioIo::new(upgraded));
@@ -219,6 +220,7 @@ impl State {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
         response.headers_mut().insert(http::header::UPGRADE, protocol);
+        crate::websocket::accept(&asked, response.headers_mut());
         self.sign(response.headers_mut());
         Ok(response)
     }

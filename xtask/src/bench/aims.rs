@@ -70,7 +70,7 @@ impl Comparison {
 }
 
 /// The aims are the project's own: what it claims, it has to keep.
-const COMPARISONS: [Comparison; 20] = [
+const COMPARISONS: [Comparison; 25] = [
     Comparison::cost("proxy", "plain, over Envoy", "sluice", "envoy")
         .at_most(0.45, "passing on costs less than half of what the usual sidecar takes"),
     Comparison::cost("proxy", "plain, over bare hyper", "sluice", "hyper")
@@ -93,6 +93,14 @@ const COMPARISONS: [Comparison; 20] = [
         .at_most(0.50, "less than half of the service that it takes the place of, in JavaScript"),
     Comparison::cost("compose", "article's form, over Go", "sluice-article", "go")
         .at_most(1.00, "no dearer than the service that it takes the place of, in Go"),
+    Comparison::cost("compose", "Composition, over Envoy-wasm", "sluice-spliced", "envoy-wasm")
+        .at_most(0.50, "and so does a document that says more than a route can"),
+    Comparison::cost("compose", "Composition, by hand, checked", "sluice-spliced", "hyper-parsed")
+        .at_most(1.50, "documents that stay with the host are checked at the price of a service that parses them"),
+    Comparison::cost("compose", "Composition, by hand, unchecked", "sluice-spliced", "hyper-spliced"),
+    Comparison::cost("compose", "Composition that reads, by hand", "sluice-parsed", "hyper-parsed")
+        .at_most(2.00, "a template that looks into documents costs at most twice what code for it does"),
+    Comparison::step("compose", "reading two documents, µs", "sluice-parsed", "sluice-spliced", 1),
     Comparison::cost("compose", "Envoy-wasm, by hand", "envoy-wasm", "hyper-parsed"),
     Comparison::cost("routes", "10 rules, over Envoy", "sluice-10", "envoy-10")
         .at_most(0.50, "routing in a sandbox costs less than half of routing in Envoy"),

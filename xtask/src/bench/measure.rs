@@ -14,6 +14,7 @@ use crate::wait::Interrupt;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 /// Envoy compiles its filter at the start; everything else is up at once.
 const START: Duration = Duration::from_secs(30);
+/// Where the broker keeps its streams, below the directory of the scenario.
+const STREAMS: &str = "nats";
 /// Fills pools and caches before anything is counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -72,7 +75,19 @@ impl Measuring<'_> {
         }
         step(&format!("{}: every subject answers as it should", scenario.name));
         let load = Load { wrk: peers.get(Peer::Wrk)?, core: LOAD_CORE, directory, request: (scenario.request)() };
-        self.rounds(&stage, &mut ready, &load, rounds, duration)
+        let measurements = self.rounds(&stage, &mut ready, &load, rounds, duration)?;
+        drop((ready, broker));
+        self.remove_data()?;
+        Ok(measurements)
+    }
+
+    /// What was published and appended is of use to nobody; logs and configurations stay.
+    fn remove_data(&self) -> Result<()> {
+        let streams = self.directory.join(STREAMS);
+        if streams.exists() {
+            fs::remove_dir_all(&streams).with_context(|| format!("{} cannot be removed", streams.display()))?;
+        }
+        Ok(())
     }
 
     fn start_origin(&self, origins: Origins) -> Result<RunningChild> {
@@ -88,7 +103,7 @@ impl Measuring<'_> {
     fn start_nats(&self) -> Result<(Nats, RunningChild)> {
         let nats = Nats { clients: port::free()?, monitor: port::free()? };
         let mut command = self.peers.get(Peer::Nats)?.pinned(LOAD_CORE);
-        command.arg("--jetstream").arg("--store_dir").arg(self.directory.join("nats"));
+        command.arg("--jetstream").arg("--store_dir").arg(self.directory.join(STREAMS));
         command.args(["--addr", &nats.clients.ip().to_string(), "--port", &nats.clients.port().to_string()]);
         command.args(["--http_port", &nats.monitor.port().to_string()]);
         let mut child = self.start_listening("nats-server", &mut command, nats.clients)?;

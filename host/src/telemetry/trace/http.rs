@@ -66,14 +66,22 @@ fn result(span: &mut SpanData, record: &AccessRecord<'_>) {
     }
 }
 
-/// A span for one try to send a request there; the request says that it comes from it. `count` is 1 for the first try.
-pub fn begin_try<B>(
-    parent: &Parent,
-    request: &mut Request<B>,
-    service: &str,
-    endpoint: SocketAddr,
-    count: u32,
-) -> Span {
+/// Where a try goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// The service's name.
+    pub service: &'a str,
+    /// One of its endpoints.
+    pub endpoint: SocketAddr,
+    /// Whether TLS is spoken to it.
+    pub tls: bool,
+    /// 1 for the first try.
+    pub count: u32,
+}
+
+/// A span for one try to send a request; the request says that it comes from it.
+pub fn begin_try<B>(parent: &Parent, request: &mut Request<B>, way: Way<'_>) -> Span {
+    let Way { service, endpoint, tls, count } = way;
     let span = parent.span(Kind::Client, |span| {
         span.pending = true;
         let method = method(span, request.method());
@@ -82,7 +90,7 @@ pub fn begin_try<B>(
         span.set("server.port", endpoint.port());
         span.set("network.peer.address", endpoint.ip().to_string());
         span.set("network.peer.port", endpoint.port());
-        span.set("url.full", full(request));
+        span.set("url.full", full(request, tls));
         if count > 1 {
             span.set("http.request.resend_count", count - 1);
         }
@@ -166,10 +174,10 @@ fn method(span: &mut SpanData, method: &Method) -> &'static str {
 }
 
 /// Where a request goes, without its query.
-fn full<B>(request: &Request<B>) -> String {
+fn full<B>(request: &Request<B>, tls: bool) -> String {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or(request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or_default();
-    format!("{}://{host}{}", request.uri().scheme_str().unwrap_or("http"), request.uri().path())
+    format!("{}://{host}{}", if tls { "https" } else { "http" }, request.uri().path())
 }
 
 /// The host and the port of an authority; an IPv6 address keeps its brackets.

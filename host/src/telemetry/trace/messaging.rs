@@ -42,7 +42,9 @@ impl RequestTrace {
             let producer = context_of(event).filter(|context| *context != own);
             let span = parent.span(Kind::Producer, |span| {
                 describe(span, "publish", "send", channel, event);
-                producer.into_iter().for_each(|producer| span.link(producer));
+                if let Some(producer) = producer {
+                    span.link(producer);
+                }
             });
             if producer.is_none() {
                 set_extension(event, "traceparent", Some(span.context().unwrap_or(own).to_string()));

@@ -12,6 +12,7 @@
 //!   the words of OpenTelemetry's semantic conventions
 
 pub mod context;
+mod current;
 mod export;
 pub mod filter;
 pub mod http;
@@ -26,6 +27,8 @@ mod tests;
 pub mod tracer;
 
 pub use context::SpanContext;
+pub use current::Entered;
+pub(crate) use current::current;
 pub use queue::Counts;
 pub use request::RequestTrace;
 pub use span::Span;

@@ -4,7 +4,7 @@
 //! are dropped and counted, never waited for.
 
 use super::super::shard::Sharded;
-use super::span::SpanData;
+use super::span::BoxedSpan;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -18,7 +18,7 @@ pub(super) const BATCH: usize = 512;
 /// The queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    parts: Sharded<Mutex<Vec<Box<SpanData>>>>,
+    parts: Sharded<Mutex<Vec<BoxedSpan>>>,
     /// Spans wait.
     waiting: AtomicBool,
     /// A batch or more waits.
@@ -44,7 +44,7 @@ pub struct Counts {
 
 impl Queue {
     /// Takes a span in, or drops it. Never waits.
-    pub(super) fn push(&self, span: Box<SpanData>) {
+    pub(super) fn push(&self, span: BoxedSpan) {
         let Some(part) = self.parts.mine().filter(|_| !self.closed.load(Ordering::Acquire)) else {
             return add(&self.counts.dropped, 1);
         };
@@ -65,7 +65,7 @@ impl Queue {
     }
 
     /// Everything that waits.
-    pub(super) fn take(&self) -> Vec<Box<SpanData>> {
+    pub(super) fn take(&self) -> Vec<BoxedSpan> {
         self.waiting.store(false, Ordering::Release);
         self.urgent.store(false, Ordering::Release);
         self.parts.all().flat_map(|part| std::mem::take(&mut *lock(part))).collect()

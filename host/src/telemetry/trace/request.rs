@@ -1,6 +1,7 @@
 //! The span of a request that came in.
 
 use super::context::{self, Incoming, SpanContext};
+use super::current::{self, Entered};
 use super::http;
 use super::span::Span;
 use super::tracer::{Parent, Tracing};
@@ -28,6 +29,11 @@ impl RequestTrace {
     /// Where the request is, kept or not; none when traces are off.
     pub fn context(&self) -> Option<SpanContext> {
         self.context
+    }
+
+    /// Until what is given back is dropped, what this thread logs names the request's place.
+    pub fn enter(&self) -> Entered {
+        current::enter(self.context)
     }
 
     /// What spans of the request begin from.

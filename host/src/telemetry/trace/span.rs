@@ -14,7 +14,10 @@ const TEXT: usize = 1024;
 /// A span under way. Nothing when traces are off or this one is not kept; then all of its methods do nothing. It ends
 /// when it is dropped.
 #[derive(Debug, Default)]
-pub struct Span(Option<(Arc<Tracing>, Box<SpanData>)>);
+pub struct Span(Option<(Arc<Tracing>, BoxedSpan)>);
+
+/// In a box from its beginning to the collector, so that requests without spans have no room for them.
+pub type BoxedSpan = Box<SpanData>;
 
 /// What a span says.
 #[derive(Debug)]

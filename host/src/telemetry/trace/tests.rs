@@ -24,6 +24,10 @@ fn request(tracer: &Tracer, pairs: &[(&'static str, &'static str)]) -> (RequestT
     (tracer.request(&mut headers), headers)
 }
 
+fn way(count: u32) -> spans::Way<'static> {
+    spans::Way { service: "shop.default", endpoint: "127.0.0.1:80".parse().unwrap(), tls: true, count }
+}
+
 fn text<'a>(span: &'a SpanData, key: &str) -> Option<&'a str> {
     span.attributes.iter().find(|(known, _)| *known == key).and_then(|(_, value)| match value {
         Value::Text(text) => Some(text.as_ref()),
@@ -88,7 +92,7 @@ fn a_request_that_is_not_kept_has_ids_and_no_spans() {
     let parent = trace.parent();
     filter::called(&parent, ("auth", "1"), Phase::Request, CallResult::Trap, Duration::ZERO);
     let mut to_upstream = Request::new(());
-    drop(spans::begin_try(&parent, &mut to_upstream, "shop", "127.0.0.1:80".parse().unwrap(), 1));
+    drop(spans::begin_try(&parent, &mut to_upstream, way(1)));
     assert!(to_upstream.headers().is_empty());
     trace.end(&record());
     assert!(tracer.collected().is_empty());
@@ -153,8 +157,7 @@ fn a_try_has_its_own_id_in_the_request_and_says_how_it_ended() {
         (2, Ok(StatusCode::NOT_FOUND)),
         (3, Ok(StatusCode::OK)),
     ] {
-        let endpoint = "127.0.0.1:80".parse().unwrap();
-        let mut span = spans::begin_try(&trace.parent(), &mut to_upstream, "shop.default", endpoint, count);
+        let mut span = spans::begin_try(&trace.parent(), &mut to_upstream, way(count));
         assert_eq!(to_upstream.headers()["traceparent"], span.context().unwrap().to_string());
         assert_eq!(to_upstream.headers()["tracestate"], "a=1");
         assert_ne!(to_upstream.headers()["traceparent"], headers["traceparent"]);
@@ -170,14 +173,14 @@ fn a_try_has_its_own_id_in_the_request_and_says_how_it_ended() {
     assert_eq!(resends, [None, Some(1), Some(2)]);
     assert_eq!((tries[0].events[0].name, tries[1].events.len()), ("sluicegate.retry", 0));
     assert!(tries.iter().all(|span| span.parent == Some((trace.context().unwrap().span(), false))));
-    assert_eq!(text(&tries[0], "url.full"), Some("http://shop/orders"));
+    assert_eq!(text(&tries[0], "url.full"), Some("https://shop/orders"));
 }
 
 #[test]
 fn a_try_that_is_given_up_says_so() {
     let tracer = Tracer::collecting(false);
     let (trace, _) = request(&tracer, &[]);
-    drop(spans::begin_try(&trace.parent(), &mut Request::new(()), "shop", "127.0.0.1:80".parse().unwrap(), 1));
+    drop(spans::begin_try(&trace.parent(), &mut Request::new(()), way(1)));
     drop(spans::begin_call(&trace.parent(), "details[3]", "shop", true));
     let given_up = tracer.collected();
     assert!(given_up.iter().all(|span| text(span, "error.type") == Some("cancelled")));

@@ -58,7 +58,7 @@ impl Tracer {
 
     /// The spans that have ended, for a test that has [`Tracer::collecting`].
     #[cfg(test)]
-    pub(crate) fn collected(&self) -> Vec<Box<SpanData>> {
+    pub(crate) fn collected(&self) -> Vec<super::span::BoxedSpan> {
         self.0.as_ref().map(|shared| shared.tracing.queue.take()).unwrap_or_default()
     }
 
@@ -82,7 +82,9 @@ impl Tracer {
             return Span::default();
         }
         Span::begin(tracing, context, kind, |span| {
-            cause.into_iter().for_each(|cause| span.link(cause));
+            if let Some(cause) = cause {
+                span.link(cause);
+            }
             describe(span);
         })
     }

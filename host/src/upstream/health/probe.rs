@@ -1,6 +1,6 @@
 //! One question to one endpoint, on a connection of its own.
 
-use super::super::connect::{Setup, connect, connect_http2};
+use super::super::connect::{Multiplexed, Setup, connect, connect_http2};
 use super::super::policy::{HealthCheck, Probe};
 use super::super::wire::Wire;
 use crate::body::ProxyBody;
@@ -28,7 +28,7 @@ pub(super) async fn ask(
         let authority = authority.as_deref().unwrap_or(service);
         let answer = if let Some(wire) = wire.filter(|wire| wire.is_multiplexed()) {
             let made = connect_http2(address, check.timeout, setup).await;
-            let (mut sender, driver, _) = made.map_err(unreached)?;
+            let Multiplexed { mut sender, driver, .. } = made.map_err(unreached)?;
             let request = Request::get(format!("{}://{authority}{path}", wire.scheme()));
             let asking = sender.send_request(question(request)?);
             tokio::select! {

@@ -1,6 +1,6 @@
 //! Makes a connection for all that wait for one, and runs it to its end.
 
-use super::super::connect::{ConnectError, Driver, Setup, connect_http2};
+use super::super::connect::{ConnectError, Driver, Multiplexed, Setup, connect_http2};
 use super::super::slots::Slot;
 use super::super::state::now;
 use super::{Connection, Dial, Key, Line, Permit, Streams, Usage};
@@ -28,8 +28,9 @@ impl Dialling {
         while let Some(Permit(slot)) = next.take() {
             let (alternatives, keepalive) = (dial.alternatives.clone(), dial.pool.keepalive);
             let setup = Setup { alternatives, keepalive, tls: dial.tls.clone(), slot: None };
-            let usage = Arc::new(Usage { active: AtomicU32::new(0), rested: AtomicU64::new(now()) });
-            let made = connect_http2(dial.address, dial.limit, setup).await.map(|(sender, driver, address)| {
+            let made = connect_http2(dial.address, dial.limit, setup).await.map(|made| {
+                let Multiplexed { sender, driver, address, tunnels } = made;
+                let usage = Arc::new(Usage { active: AtomicU32::new(0), rested: AtomicU64::new(now()), tunnels });
                 tokio::spawn(drive(driver, address, slot, Arc::clone(&self.streams), Arc::clone(&usage), idle));
                 let line = Line { streams: Arc::downgrade(&self.streams), key: self.key, dial: dial.clone() };
                 let line = dial.is_limited().then(|| Arc::new(line));

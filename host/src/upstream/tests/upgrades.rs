@@ -1,9 +1,14 @@
 //! WebSocket and the like.
 
-use super::harness::{OK, Socket, Upstream, cluster_with, fetch, front};
+use super::harness::{OK, Socket, Upstream, cluster_speaking, cluster_with, fetch, front};
 use crate::upstream::ForwardPolicy;
 use crate::upstream::policy::{ConnectionPool, Policy};
+use crate::upstream::registry::{Endpoint, Protocol};
+use bytes::Bytes;
+use http::Response;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -108,4 +113,69 @@ async fn an_upgrade_with_a_body_reaches_no_upstream() {
     client.send(&ASK.replace("\r\n\r\n", "\r\ncontent-length: 3\r\n\r\nabc")).await;
     assert!(client.head().await.unwrap().starts_with("HTTP/1.1 501"));
     assert_eq!(upstream.connections(), 0);
+}
+
+/// A server of HTTP/2 that takes extended CONNECT, or does not, and sends bytes back.
+async fn speaking_http2(takes: bool) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let (address, (said, heard)) = (listener.local_addr().unwrap(), mpsc::unbounded_channel());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut builder = h2::server::Builder::new();
+            if takes {
+                builder.enable_connect_protocol();
+            }
+            let mut connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
+            let said = said.clone();
+            tokio::spawn(async move {
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    let protocol =
+                        request.extensions().get::<h2::ext::Protocol>().map(|found| found.as_str().to_owned());
+                    let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
+                    let said_of = format!("{} {} {protocol:?} {names:?}", request.method(), request.uri());
+                    said.send(said_of).unwrap();
+                    let mut sending = respond.send_response(Response::new(()), false).unwrap();
+                    tokio::spawn(async move {
+                        let mut body = request.into_body();
+                        while let Some(Ok(bytes)) = body.data().await {
+                            body.flow_control().release_capacity(bytes.len()).unwrap();
+                            sending.send_data(bytes, false).unwrap();
+                        }
+                        let _ = sending.send_data(Bytes::new(), true);
+                    });
+                }
+            });
+        }
+    });
+    (address, heard)
+}
+
+const ASK_WITH_KEY: &str = "GET /feed HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";
+
+#[tokio::test]
+async fn a_service_of_http2_gets_an_extended_connect() {
+    let (address, mut heard) = speaking_http2(true).await;
+    let cluster = cluster_speaking(Protocol::Http2, vec![Endpoint::new(address)], Policy::default());
+    let mut client = Socket::connect(front(cluster, ForwardPolicy::default(), None).await).await;
+    client.send(ASK_WITH_KEY).await;
+    let head = client.head().await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    assert!(head.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
+    assert_eq!(heard.recv().await.unwrap(), "CONNECT http://shop/feed Some(\"websocket\") [\"sec-websocket-version\"]");
+    for word in ["ping", "pong"] {
+        client.send(word).await;
+        assert_eq!(client.read(4).await, word);
+    }
+}
+
+#[tokio::test]
+async fn a_service_of_http2_that_takes_no_extended_connect_is_a_bad_gateway() {
+    let (address, mut heard) = speaking_http2(false).await;
+    let cluster = cluster_speaking(Protocol::Http2, vec![Endpoint::new(address)], Policy::default());
+    let mut client = Socket::connect(front(cluster, ForwardPolicy::default(), None).await).await;
+    client.send(ASK_WITH_KEY).await;
+    let head = client.head().await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 502"), "{head}");
+    assert!(heard.try_recv().is_err(), "nothing was sent there");
 }

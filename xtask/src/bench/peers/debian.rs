@@ -8,50 +8,61 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Unpacks these packages below a directory unless the program is there already. The first package gives the version.
-pub(super) fn install(directory: &Path, packages: &[&str], program: &str) -> Result<Installed> {
-    let name = packages.first().copied().unwrap_or_default();
-    let program = directory.join(program);
-    if !program.exists() {
-        step(&format!("fetching {name}"));
-        if find("apt-get").is_none() || find("dpkg-deb").is_none() {
-            bail!("{name} is not installed, and this system has no packages of Debian to take it from");
-        }
-        fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
-        download(directory, packages)?;
-        for package in files(directory, "deb")? {
-            run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(directory))?;
-        }
-    }
-    let version = version(&files(directory, "deb")?);
-    Ok(Installed { program, libraries: libraries(directory)?, version: Some(version) })
+/// Programs that come together.
+pub(super) struct Packages {
+    /// What is wanted. Their versions are part of the report.
+    pub(super) programs: &'static [&'static str],
+    /// What they need, and a small system lacks.
+    pub(super) libraries: &'static [&'static str],
+    /// The executable, from the root.
+    pub(super) executable: &'static str,
 }
 
-/// On a system whose package lists are not there yet, after fetching these.
-fn download(directory: &Path, packages: &[&str]) -> Result<()> {
-    let download = || {
-        let mut download = Command::new("apt-get");
-        download.arg("download").args(packages).current_dir(directory);
-        download
-    };
-    if run(&mut download()).is_ok() {
-        return Ok(());
+impl Packages {
+    /// Unpacks them below a directory unless the executable is there already.
+    pub(super) fn install(&self, directory: &Path) -> Result<Installed> {
+        let program = directory.join(self.executable);
+        if !program.exists() {
+            let names = self.programs.join(" and ");
+            step(&format!("fetching {names}"));
+            if find("apt-get").is_none() || find("dpkg-deb").is_none() {
+                bail!("{names} cannot be fetched: this system has no packages of Debian");
+            }
+            fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
+            self.download(directory)?;
+            for package in files(directory, "deb")? {
+                run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(directory))?;
+            }
+        }
+        let version = Some(self.version(&files(directory, "deb")?));
+        Ok(Installed { program, libraries: libraries(directory)?, version })
     }
-    run(Command::new("apt-get").arg("update"))
-        .and_then(|()| run(&mut download()))
-        .with_context(|| format!("{} cannot be fetched", packages.join(", ")))
-}
 
-/// Names and versions of programs among packages, which stand in the names of their files: `NAME_VERSION_PLATFORM.deb`.
-/// Libraries are left out.
-fn version(packages: &[PathBuf]) -> String {
-    let stems = packages.iter().filter_map(|package| package.file_stem()?.to_str());
-    let parts = stems.filter_map(|stem| stem.split_once('_').map(|(name, rest)| (name, rest.split('_').next())));
-    let programs = parts.filter(|(name, _)| !name.starts_with("lib") || name.contains("-mod-"));
-    let mut words: Vec<String> =
-        programs.map(|(name, version)| format!("{name} {}", version.unwrap_or_default())).collect();
-    words.sort_by_key(|words| words.starts_with("lib"));
-    words.join(", ")
+    /// On a system whose package lists are not there yet, after fetching these.
+    fn download(&self, directory: &Path) -> Result<()> {
+        let download = || {
+            let mut download = Command::new("apt-get");
+            download.arg("download").args(self.programs).args(self.libraries).current_dir(directory);
+            download
+        };
+        if run(&mut download()).is_ok() {
+            return Ok(());
+        }
+        run(Command::new("apt-get").arg("update"))
+            .and_then(|()| run(&mut download()))
+            .with_context(|| format!("{} cannot be fetched", self.programs.join(" and ")))
+    }
+
+    /// The programs with their versions, which stand in the names of the files: `NAME_VERSION_PLATFORM.deb`.
+    fn version(&self, packages: &[PathBuf]) -> String {
+        let stems: Vec<&str> = packages.iter().filter_map(|package| package.file_stem()?.to_str()).collect();
+        let version = |name: &&str| stems.iter().find_map(|stem| stem.strip_prefix(*name)?.strip_prefix('_'));
+        let versions = self.programs.iter().map(|name| {
+            let version = version(name).and_then(|rest| rest.split('_').next());
+            format!("{name} {}", version.unwrap_or("of unknown version"))
+        });
+        versions.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Where the libraries of a platform are below a directory.
@@ -86,8 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn versions_come_from_the_names_of_packages_without_their_libraries() {
-        let packages = ["libssl3_3.0_amd64.deb", "libnginx-mod-http-js_0.7.9-2_amd64.deb", "nginx_1.22.1-9_amd64.deb"];
-        assert_eq!(version(&packages.map(PathBuf::from)), "nginx 1.22.1-9, libnginx-mod-http-js 0.7.9-2");
+    fn versions_come_from_the_names_of_packages() {
+        let nginx = Packages {
+            programs: &["nginx", "libnginx-mod-http-js"],
+            libraries: &["libssl3"],
+            executable: "usr/sbin/nginx",
+        };
+        let files = ["libssl3_3.0_amd64.deb", "libnginx-mod-http-js_0.7.9-2_amd64.deb", "nginx_1.22.1-9_amd64.deb"];
+        assert_eq!(nginx.version(&files.map(PathBuf::from)), "nginx 1.22.1-9, libnginx-mod-http-js 0.7.9-2");
+        assert_eq!(nginx.version(&[]), "nginx of unknown version, libnginx-mod-http-js of unknown version");
     }
 }

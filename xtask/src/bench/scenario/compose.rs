@@ -21,6 +21,16 @@ pub(super) const SCENARIO: Scenario = Scenario {
             "a VirtualService without weights; JSON checked",
             Program::Sluice(Sluice::Manifest("article.yaml")),
         ),
+        subject(
+            "sluice-parsed",
+            "a Composition that picks members; JSON read by the filter",
+            Program::Sluice(Sluice::Manifest("composition-parsed.yaml")),
+        ),
+        subject(
+            "sluice-spliced",
+            "a Composition of whole documents; JSON checked by the host",
+            Program::Sluice(Sluice::Manifest("composition-spliced.yaml")),
+        ),
         subject("nginx-njs", "nginx, subrequests in JavaScript; JSON checked", Program::Nginx),
         subject("node", "Node's http module; JSON checked", Program::Node),
         subject("go", "Go's net/http; JSON checked", Program::Go),

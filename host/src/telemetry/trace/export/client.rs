@@ -42,7 +42,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    fn again(reason: impl ToString) -> Self {
+    fn again(reason: &impl ToString) -> Self {
         Self { reason: reason.to_string(), may_be_retried: true, retry_after: None }
     }
 }
@@ -65,16 +65,11 @@ impl Client {
         Ok(Self { endpoint, tls, headers, timeout: settings.timeout, connection: None })
     }
 
-    /// Where spans go.
-    pub(super) fn endpoint(&self) -> &Uri {
-        &self.endpoint
-    }
-
     /// Sends an export; says how many of its spans were refused.
     pub(super) async fn post(&mut self, body: Bytes) -> Result<usize, Refusal> {
         let limit = self.timeout;
         let answered = timeout(limit, self.exchange(body)).await;
-        let result = answered.unwrap_or_else(|_| Err(Refusal::again(format!("no answer within {limit:?}"))));
+        let result = answered.unwrap_or_else(|_| Err(Refusal::again(&format!("no answer within {limit:?}"))));
         if result.is_err() {
             self.connection = None;
         }
@@ -90,13 +85,13 @@ impl Client {
         }
         let mut connection = match kept {
             Some(kept) => kept,
-            None => self.connect().await.map_err(Refusal::again)?,
+            None => self.connect().await.map_err(|error| Refusal::again(&error))?,
         };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.endpoint.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
         request.headers_mut().clone_from(&self.headers);
-        let response = connection.send_request(request).await.map_err(Refusal::again)?;
+        let response = connection.send_request(request).await.map_err(|error| Refusal::again(&error))?;
         let rejected = judge(response).await?;
         self.connection = Some(connection);
         Ok(rejected)

@@ -4,7 +4,7 @@ use super::message::{
     AnyValue, Content, Event, ExportRequest, KeyValue, Link, Resource, ResourceSpans, Scope, ScopeSpans, Span, Status,
 };
 use crate::telemetry::trace::context::SpanContext;
-use crate::telemetry::trace::span::{Attribute, Kind, SpanData, Value};
+use crate::telemetry::trace::span::{Attribute, BoxedSpan, Kind, SpanData, Value};
 use bytes::Bytes;
 use prost::Message;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -43,7 +43,7 @@ impl Encoder {
     }
 
     /// One request.
-    pub(super) fn encode(&self, batch: &[Box<SpanData>]) -> Bytes {
+    pub(super) fn encode(&self, batch: &[BoxedSpan]) -> Bytes {
         let scope = Scope { name: "sluicegate".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
         let spans = batch.iter().map(|span| encode(span)).collect();
         let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, schema_url: SCHEMA.to_owned() }];

@@ -58,6 +58,7 @@ pub(super) struct Scope {
 }
 
 #[derive(Message)]
+#[allow(clippy::struct_field_names, reason = "the names of the specification")]
 pub(super) struct Span {
     #[prost(bytes = "vec", tag = "1")]
     pub(super) trace_id: Vec<u8>,

@@ -9,7 +9,7 @@ mod encode;
 mod message;
 
 use super::queue::{BATCH, Counts, Queue, add};
-use super::span::SpanData;
+use super::span::BoxedSpan;
 use super::tracer::Tracing;
 use crate::config::TraceExport;
 use client::{Client, Refusal};
@@ -44,6 +44,7 @@ impl Exporting {
         let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
         let exporter = Exporter {
             client: Client::new(settings)?,
+            endpoint: settings.shown_endpoint(),
             encoder: Encoder::new(&settings.resource),
             counts: tracing.queue.counts(),
             tracing: Arc::clone(&tracing),
@@ -81,12 +82,14 @@ impl Exporting {
 
 struct Exporter {
     client: Client,
+    /// For people.
+    endpoint: String,
     encoder: Encoder,
     tracing: Arc<Tracing>,
     counts: Arc<Counts>,
     closing: CancellationToken,
     /// Taken from the queue and not sent yet: at most what the queue held, as no more is taken until it is sent.
-    waiting: VecDeque<Box<SpanData>>,
+    waiting: VecDeque<BoxedSpan>,
     /// Exports that failed, one after the other.
     failures: u32,
 }
@@ -124,7 +127,7 @@ impl Exporter {
     }
 
     /// Sends a batch until it is taken, refused, or has been tried often enough.
-    async fn export(&mut self, batch: &[Box<SpanData>]) {
+    async fn export(&mut self, batch: &[BoxedSpan]) {
         let body = self.encoder.encode(batch);
         for _ in 0..TRIES {
             match self.client.post(body.clone()).await {
@@ -156,7 +159,7 @@ impl Exporter {
     fn report(&mut self, refusal: &Refusal) {
         self.failures = self.failures.saturating_add(1);
         if self.failures == 1 {
-            tracing::warn!(endpoint = %self.client.endpoint(), reason = refusal.reason, "spans are not exported");
+            tracing::warn!(endpoint = self.endpoint, reason = refusal.reason, "spans are not exported");
         } else {
             tracing::debug!(failures = self.failures, reason = refusal.reason, "spans are not exported");
         }

@@ -1,0 +1,178 @@
+//! The answers: the composed one, the one that says what is missing, and the one of a service that is passed on.
+
+use crate::cache::Freshness;
+use crate::compile::is_control;
+use crate::composition::Status;
+use crate::etag;
+use crate::output::Output;
+use crate::part::{Good, Part, Reason};
+use crate::run::Run;
+use sluicegate_sdk::{Answer, Assembly, CallResponse, Header, RequestDecision, respond};
+use std::collections::BTreeSet;
+
+/// At least one part is good.
+const SOME_GOOD: u16 = 200;
+/// Something that is needed is not good, and not just for being late.
+const BAD_GATEWAY: u16 = 502;
+/// Nothing that is needed came in time.
+const GATEWAY_TIMEOUT: u16 = 504;
+
+/// The composed answer.
+pub fn composed(run: &Run<'_>) -> RequestDecision {
+    let plan = &run.composition.response;
+    let scope = run.scope();
+    let mut body = Output::default();
+    if !scope.write(&plan.body, None, &mut body) {
+        body.push("null");
+    }
+    if body.is_too_large() {
+        return respond(BAD_GATEWAY)
+            .header("cache-control", "no-store")
+            .text("the composed answer is too large")
+            .into();
+    }
+    let status = status(run);
+    let mut headers = Headers::new();
+    headers.set("content-type", "application/json");
+    headers.set("cache-control", &freshness(run).header());
+    if let Some(vary) = vary(run) {
+        headers.set("vary", &vary);
+    }
+    for (name, template) in &plan.headers {
+        if let Some(value) = scope.text(template, None).filter(|value| !value.bytes().any(is_control)) {
+            headers.set(name, &value);
+        }
+    }
+    let asks = matches!(run.view.request.method().as_str(), "GET" | "HEAD");
+    if plan.etag && asks && status == SOME_GOOD {
+        let text = body.into_text();
+        let tag = etag::of(&text);
+        headers.set("etag", &tag);
+        let known = run.view.request.header("if-none-match").is_some_and(|known| etag::matches(&known, &tag));
+        if known {
+            headers.0.retain(|header| header.name != "content-type");
+            return Answer { headers: headers.with_cookies(run), ..respond(304) }.into();
+        }
+        return Answer { headers: headers.with_cookies(run), ..respond(status).body(text) }.into();
+    }
+    let headers = headers.with_cookies(run);
+    if body.has_bodies() {
+        return Assembly { status, headers, body: body.into_parts() }.into();
+    }
+    Answer { headers, ..respond(status).body(body.into_text()) }.into()
+}
+
+/// The answer when something that is needed is missing.
+pub fn failed(run: &Run<'_>) -> RequestDecision {
+    let errors = run.scope().errors().unwrap_or_else(|| "{}".to_owned());
+    let mut headers = Headers::new();
+    headers.set("content-type", "application/json");
+    headers.set("cache-control", "no-store");
+    let answer = respond(failure_status(run.parts())).body(format!("{{\"errors\":{errors}}}"));
+    Answer { headers: headers.with_cookies(run), ..answer }.into()
+}
+
+/// The answer of a service, as the answer of the whole.
+pub fn passed_on(response: CallResponse) -> RequestDecision {
+    /// What speaks of the body, or of what was asked for. All else is about the one service.
+    const PASSED: [&str; 9] = [
+        "cache-control",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "location",
+        "retry-after",
+        "set-cookie",
+        "vary",
+        "www-authenticate",
+    ];
+    let mut headers = response.headers;
+    headers.retain(|header| PASSED.iter().any(|name| header.name.eq_ignore_ascii_case(name)));
+    Answer { headers, ..respond(response.status).body(response.body) }.into()
+}
+
+fn status(run: &Run<'_>) -> u16 {
+    let by_parts = || {
+        let made = run.parts().iter().any(|part| matches!(part, Part::Failed(_)));
+        let good = goods(run.parts()).next().is_some();
+        if made && !good { failure_status(run.parts()) } else { SOME_GOOD }
+    };
+    match &run.composition.response.status {
+        Status::Fixed(status) => *status,
+        Status::ByParts => by_parts(),
+        Status::Template(template) => {
+            let written = run.scope().text(template, None).and_then(|text| text.parse::<u16>().ok());
+            written.filter(|status| (200..600).contains(status)).unwrap_or_else(by_parts)
+        }
+    }
+}
+
+/// Lateness is told from other failures.
+fn failure_status(parts: &[Part]) -> u16 {
+    let mut late = false;
+    for part in failures(parts) {
+        match part {
+            Reason::Deadline => late = true,
+            // Given up for the sake of another, or counted with its alternatives.
+            Reason::Cancelled | Reason::TooFew => {}
+            _ => return BAD_GATEWAY,
+        }
+    }
+    if late { GATEWAY_TIMEOUT } else { BAD_GATEWAY }
+}
+
+fn failures(parts: &[Part]) -> impl Iterator<Item = Reason> {
+    each(parts).filter_map(|part| if let Part::Failed(failure) = part { Some(failure.error) } else { None })
+}
+
+fn goods(parts: &[Part]) -> impl Iterator<Item = &Good> {
+    each(parts).filter_map(|part| if let Part::Good(good) = part { Some(good) } else { None })
+}
+
+/// Every part, and those that parts are made of.
+fn each(parts: &[Part]) -> impl Iterator<Item = &Part> {
+    parts.iter().flat_map(|part| match part {
+        Part::Each(parts) => parts.as_slice(),
+        one => std::slice::from_ref(one),
+    })
+}
+
+/// As fresh as the strictest part; an answer that lacks a part, or to a request that changes something, is not to be
+/// stored.
+fn freshness(run: &Run<'_>) -> Freshness {
+    let asks = matches!(run.view.request.method().as_str(), "GET" | "HEAD");
+    if !asks || run.scope().errors().is_some() {
+        return Freshness::NoStore;
+    }
+    goods(run.parts()).map(Freshness::of).reduce(Freshness::and).unwrap_or(Freshness::NoStore)
+}
+
+/// What any part depends on, the whole depends on.
+fn vary(run: &Run<'_>) -> Option<String> {
+    let names: BTreeSet<&str> = run.vary().iter().chain(&run.composition.response.vary).map(String::as_str).collect();
+    if names.contains("*") {
+        return Some("*".to_owned());
+    }
+    (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// Headers of an answer, each name once but for cookies.
+struct Headers(Vec<Header>);
+
+impl Headers {
+    fn new() -> Self {
+        Self(Vec::with_capacity(8))
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.0.retain(|header| header.name != name);
+        self.0.push(Header { name: name.to_owned(), value: value.into() });
+    }
+
+    /// With the cookies of every service that answered, also of one whose part failed: a session that it ended has ended.
+    fn with_cookies(mut self, run: &Run<'_>) -> Vec<Header> {
+        let cookies = run.cookies().iter().map(|line| Header { name: "set-cookie".into(), value: line.bytes() });
+        self.0.extend(cookies);
+        self.0
+    }
+}

@@ -1,0 +1,175 @@
+//! Makes the requests of calls.
+
+use crate::compile::is_control;
+use crate::composition::{Composition, PassedHeaders, Path, ServiceCall};
+use crate::json::{self, Kind};
+use crate::part::{Body, Failure, Reason};
+use crate::percent;
+use crate::template::scope::{Items, Scope, Value};
+use crate::template::{Piece, Text};
+use sluicegate_sdk::{BodyUse, Call, Header, StatusRange};
+
+/// Request headers that would make a part something else than a whole, plain JSON body, that speak of a body which the
+/// calls do not have, or that belong to the client's connection.
+pub const NOT_PASSED_ON: [&str; 18] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "range",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Request headers that the host gives to every call by itself: a second one would make them ambiguous, and let a client
+/// speak for the proxy.
+pub const GIVEN_BY_THE_HOST: [&str; 7] =
+    ["traceparent", "tracestate", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
+
+/// What calls ask for.
+const JSON: &str = "application/json";
+
+/// The request of a call, under this name.
+///
+/// # Errors
+/// When a value that it cannot do without is missing, or would not stay in its place.
+pub fn call(
+    composition: &Composition,
+    service: &ServiceCall,
+    name: String,
+    scope: &Scope<'_>,
+    items: Items<'_>,
+) -> Result<Call, Failure> {
+    let path = match &service.path {
+        Path::Requests => scope.view.request.path_and_query(),
+        Path::Template(template) => {
+            let mut path = path(template, scope, items)?;
+            add_query(service, scope, items, &mut path);
+            path
+        }
+    };
+    let body =
+        service.body.as_ref().and_then(|body| scope.render(body, items)).map(|body| body.into_owned().into_bytes());
+    let headers = headers(service, body.is_some(), scope, items)?;
+    Ok(Call {
+        name,
+        destination: service.destination.clone(),
+        method: service.method.clone(),
+        path,
+        headers,
+        body,
+        deadline: Some(service.limits.deadline.min(composition.deadline)),
+        required: service.required,
+        max_body: Some(service.limits.max_part),
+        accept: service.limits.accept.iter().map(|&(first, last)| StatusRange { first, last }).collect(),
+        retries: service.retries.clone(),
+        body_use: match service.body_use {
+            Body::Host => BodyUse::SpliceJson,
+            Body::Unused if service.pass_on.is_empty() => BodyUse::Splice,
+            Body::Json(_) | Body::Unused => BodyUse::Read,
+        },
+        cache: service.cache.clone(),
+    })
+}
+
+/// The path, in which every value is a part of one segment.
+fn path(template: &Text, scope: &Scope<'_>, items: Items<'_>) -> Result<String, Failure> {
+    let mut path = String::with_capacity(64);
+    for piece in &template.0 {
+        match piece {
+            Piece::Literal(text) => path.push_str(text),
+            Piece::Value(chain) => {
+                let value = scope.chain(chain, items).and_then(Value::into_plain).filter(|value| !value.is_empty());
+                let Some(value) = value else {
+                    let message = format!("the path needs {{{}}}, which is missing", chain.written);
+                    return Err(Failure::new(Reason::NotMade, message));
+                };
+                percent::encode(&value, &mut path);
+            }
+        }
+    }
+    // Dots need no encoding, so only refusing them keeps a value from climbing out of its segment.
+    if path.split('/').any(|segment| segment == "." || segment == "..") {
+        return Err(Failure::new(Reason::NotMade, "a value would make a dot segment of the path"));
+    }
+    Ok(path)
+}
+
+/// Adds the query. A parameter whose value is missing or `null` is left out; one whose value is a list is there for each
+/// element.
+fn add_query(service: &ServiceCall, scope: &Scope<'_>, items: Items<'_>, path: &mut String) {
+    let mut separator = '?';
+    for (name, value) in &service.query {
+        let Some(value) = scope.render(value, items) else { continue };
+        let mut add = |value: &str| {
+            path.push(separator);
+            separator = '&';
+            path.push_str(name);
+            path.push('=');
+            percent::encode(&json::plain(value), path);
+        };
+        match json::kind(&value) {
+            Kind::Null => {}
+            Kind::List => json::elements(&value).for_each(&mut add),
+            _ => add(&value),
+        }
+    }
+}
+
+fn headers(service: &ServiceCall, has_body: bool, scope: &Scope<'_>, items: Items<'_>) -> Result<Vec<Header>, Failure> {
+    let mut headers = match &service.pass {
+        PassedHeaders::All => all_passed(scope),
+        PassedHeaders::Named(names) => named(names, scope),
+    };
+    for (name, template) in &service.headers {
+        let Some(value) = scope.text(template, items) else { continue };
+        if value.bytes().any(is_control) {
+            let message = format!("the value of the header {name} would not be one line");
+            return Err(Failure::new(Reason::NotMade, message));
+        }
+        headers.retain(|header| header.name != *name);
+        headers.push(Header { name: name.clone(), value: value.as_bytes().to_vec() });
+    }
+    let mut add = |name: &str, value: &str, replace: bool| {
+        let is_there = headers.iter().any(|header| header.name == name);
+        if replace || !is_there {
+            headers.push(Header { name: name.to_owned(), value: value.into() });
+        }
+    };
+    if has_body {
+        add("content-type", JSON, false);
+    }
+    if service.pass != PassedHeaders::All {
+        add("accept", JSON, false);
+    }
+    add("accept-encoding", "identity", true);
+    Ok(headers)
+}
+
+fn all_passed(scope: &Scope<'_>) -> Vec<Header> {
+    let mut headers = scope.view.request.headers();
+    headers.retain(|header| {
+        let name = header.name.to_ascii_lowercase();
+        !NOT_PASSED_ON.contains(&name.as_str()) && !GIVEN_BY_THE_HOST.contains(&name.as_str())
+    });
+    headers
+}
+
+fn named(names: &[String], scope: &Scope<'_>) -> Vec<Header> {
+    let values = |name: &String| {
+        let name = name.clone();
+        scope.view.request.header_values(&name).into_iter().map(move |value| Header { name: name.clone(), value })
+    };
+    names.iter().flat_map(values).collect()
+}

@@ -1,0 +1,110 @@
+//! The body of an answer, while it is written.
+
+use sluicegate_sdk::BodyPart;
+
+/// The largest answer that is put together here, in bytes: what several parts of the largest default size come to. Bodies
+/// that stay with the host do not count.
+const LARGEST: usize = 8 << 20;
+
+/// A body of text and of bodies that the host has.
+#[derive(Debug, Default)]
+pub struct Output {
+    pieces: Vec<Piece>,
+    text: String,
+    written: usize,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Text(String),
+    Body(String),
+}
+
+/// A place in an output, to come back to.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark(usize);
+
+impl Output {
+    /// Writes text. Once there is too much of it, nothing is written any more.
+    pub fn push(&mut self, text: &str) {
+        self.written = self.written.saturating_add(text.len());
+        if self.written <= LARGEST {
+            self.text.push_str(text);
+        }
+    }
+
+    /// Puts the body of a call here.
+    pub fn body_of(&mut self, call: String) {
+        self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
+        self.pieces.push(Piece::Body(call));
+    }
+
+    /// Where it stands.
+    pub fn mark(&self) -> Mark {
+        Mark(self.text.len())
+    }
+
+    /// Takes back the text that was written since. No body was put since.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.text.truncate(mark.0);
+    }
+
+    /// Whether there was more than an answer may have.
+    pub fn is_too_large(&self) -> bool {
+        self.written > LARGEST
+    }
+
+    /// Whether the host has to put bodies in.
+    pub fn has_bodies(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// The text, without bodies.
+    pub fn into_text(self) -> String {
+        if self.pieces.is_empty() {
+            return self.text;
+        }
+        let text = |piece| if let Piece::Text(text) = piece { text } else { String::new() };
+        self.pieces.into_iter().map(text).chain([self.text]).collect()
+    }
+
+    /// As the host takes it.
+    pub fn into_parts(self) -> Vec<BodyPart> {
+        let part = |piece| match piece {
+            Piece::Text(text) => BodyPart::Bytes(text.into_bytes()),
+            Piece::Body(call) => BodyPart::BodyOf(call),
+        };
+        let last = Piece::Text(self.text);
+        let pieces = self.pieces.into_iter().chain([last]);
+        pieces.filter(|piece| !matches!(piece, Piece::Text(text) if text.is_empty())).map(part).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_bodies_stand_in_the_order_in_which_they_were_written() {
+        let mut output = Output::default();
+        output.push("{\"a\":");
+        output.body_of("a".into());
+        let mark = output.mark();
+        output.push(",\"b\":");
+        output.back_to(mark);
+        output.push("}");
+        let bytes = |text: &str| BodyPart::Bytes(text.as_bytes().to_vec());
+        assert_eq!(output.into_parts(), [bytes("{\"a\":"), BodyPart::BodyOf("a".into()), bytes("}")]);
+    }
+
+    #[test]
+    fn an_answer_without_end_ends() {
+        let mut output = Output::default();
+        let text = "a".repeat(LARGEST);
+        output.push(&text);
+        assert!(!output.is_too_large());
+        output.push("a");
+        assert!(output.is_too_large());
+        assert_eq!(output.into_text().len(), LARGEST);
+    }
+}

@@ -1,0 +1,222 @@
+//! Carries a composition out: a plan for each stage, then the answer.
+
+mod condition;
+mod plan;
+
+use crate::answer;
+use crate::composition::{Call as Planned, Choice, Composition};
+use crate::part::{Failure, Line, Part, Reason};
+use crate::template::scope::Scope;
+use crate::view::View;
+use serde::{Deserialize, Serialize};
+use sluicegate_sdk::{CallError, CallResponse, Outcomes, RequestDecision};
+
+/// Headers of answers that the composed answer is made of in any case.
+const KEPT: [&str; 2] = ["age", "cache-control"];
+
+/// How far a composition has come. It travels with the request from plan to plan.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The number of the composition; none when a route says what is composed.
+    pub composition: Option<usize>,
+    /// When it began, in milliseconds of the request's life.
+    began: u64,
+    stage: usize,
+    parts: Vec<Part>,
+    /// What every answer set, good or not.
+    cookies: Vec<Line>,
+    /// What every answer depends on, good or not.
+    vary: Vec<String>,
+}
+
+/// A composition that is being carried out.
+#[derive(Debug)]
+pub struct Run<'a> {
+    pub(crate) composition: &'a Composition,
+    pub(crate) view: &'a View<'a>,
+    pub(crate) progress: Progress,
+}
+
+impl<'a> Run<'a> {
+    /// A run that has not begun.
+    pub fn new(composition: &'a Composition, number: Option<usize>, view: &'a View<'a>) -> Self {
+        let parts = vec![Part::NotYet; composition.calls.len()];
+        let began = view.elapsed();
+        Self { composition, view, progress: Progress { composition: number, began, parts, ..Progress::default() } }
+    }
+
+    /// A run that has been begun.
+    pub fn resumed(composition: &'a Composition, mut progress: Progress, view: &'a View<'a>) -> Self {
+        progress.parts.resize(composition.calls.len(), Part::NotYet);
+        Self { composition, view, progress }
+    }
+
+    /// The first plan, or the answer where no call is to be made.
+    pub fn begin(self) -> RequestDecision {
+        self.go_on()
+    }
+
+    /// What comes after a plan.
+    pub fn gathered(mut self, outcomes: Outcomes) -> RequestDecision {
+        for outcome in outcomes {
+            if let Some(passed_on) = self.take_in(&outcome.name, outcome.response) {
+                return passed_on;
+            }
+        }
+        match self.end_stage() {
+            Some(failed) => failed,
+            None => self.go_on(),
+        }
+    }
+
+    /// What templates can speak of at this point.
+    pub(crate) fn scope(&self) -> Scope<'_> {
+        Scope { view: self.view, parts: &self.progress.parts, slots: &self.composition.slots }
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.progress.parts
+    }
+
+    pub(crate) fn cookies(&self) -> &[Line] {
+        &self.progress.cookies
+    }
+
+    pub(crate) fn vary(&self) -> &[String] {
+        &self.progress.vary
+    }
+
+    /// Stage after stage, until one has calls to make or all are done.
+    fn go_on(mut self) -> RequestDecision {
+        while let Some(stage) = self.composition.stages.get(self.progress.stage) {
+            let plan = self.plan(stage);
+            if !plan.calls.is_empty() {
+                if let Some(failed) = self.failure_before(stage) {
+                    return failed;
+                }
+                return plan.then(&self.progress).into();
+            }
+            if let Some(failed) = self.end_stage() {
+                return failed;
+            }
+        }
+        answer::composed(&self)
+    }
+
+    /// A required call of this stage that could not even be made: then the others need not be.
+    fn failure_before(&self, stage: &[usize]) -> Option<RequestDecision> {
+        let failed = stage.iter().any(|&call| match self.composition.calls.get(call) {
+            Some(Planned::Service(service)) => service.required && !self.is_alternative(call) && self.has_failed(call),
+            Some(Planned::Choice(choice)) => {
+                let left = choice.members.iter().filter(|&&member| !self.has_failed(member)).count();
+                choice.required && left < usize::try_from(choice.enough).unwrap_or(usize::MAX)
+            }
+            None => false,
+        });
+        failed.then(|| answer::failed(self))
+    }
+
+    /// Takes an outcome in. An answer that is to be passed on is the answer of the whole.
+    fn take_in(&mut self, name: &str, response: Result<CallResponse, CallError>) -> Option<RequestDecision> {
+        let (base, item) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
+            Some((base, item)) => (base, item.parse::<usize>().ok()),
+            None => (name, None),
+        };
+        let position = |name: &str| self.composition.slots.iter().position(|slot| slot.name == name);
+        let exact = position(name);
+        let index = exact.or_else(|| position(base))?;
+        let Some(Planned::Service(service)) = self.composition.calls.get(index) else { return None };
+        let response = match response {
+            Ok(mut response) | Err(CallError::Status(mut response)) => {
+                let status = response.status;
+                if service.pass_on.iter().any(|&(first, last)| (first..=last).contains(&status)) && item.is_none() {
+                    return Some(answer::passed_on(response));
+                }
+                self.note(&response);
+                let kept = &self.composition.kept_headers;
+                response.headers.retain(|header| {
+                    let name = header.name.to_ascii_lowercase();
+                    KEPT.contains(&name.as_str()) || name == "content-encoding" || kept.contains(&name)
+                });
+                Ok(response)
+            }
+            Err(error) => Err(error),
+        };
+        let part = Part::of(response, &service.body_use, &service.limits);
+        match (exact, item, self.progress.parts.get_mut(index)) {
+            (None, Some(item), Some(Part::Each(parts))) => {
+                if let Some(place) = parts.get_mut(item) {
+                    *place = part;
+                }
+            }
+            _ => self.settle(index, part),
+        }
+        None
+    }
+
+    /// What an answer says of caches and cookies, whether it is a good one or not.
+    fn note(&mut self, response: &CallResponse) {
+        for header in &response.headers {
+            if header.name.eq_ignore_ascii_case("set-cookie") {
+                self.progress.cookies.push(Line::from(header.clone()));
+            } else if header.name.eq_ignore_ascii_case("vary") {
+                let value = String::from_utf8_lossy(&header.value);
+                let names = value.split(',').map(|name| name.trim().to_ascii_lowercase());
+                self.progress.vary.extend(names.filter(|name| !name.is_empty()));
+            }
+        }
+    }
+
+    /// Settles the choices of the stage and goes to the next; the answer, when something required has failed.
+    fn end_stage(&mut self) -> Option<RequestDecision> {
+        let stage = self.composition.stages.get(self.progress.stage)?;
+        for &index in stage {
+            if let Some(Planned::Choice(choice)) = self.composition.calls.get(index) {
+                let chosen = self.choose(choice);
+                self.settle(index, chosen);
+            }
+        }
+        self.progress.stage += 1;
+        let failed = stage.iter().any(|&call| {
+            let required = match self.composition.calls.get(call) {
+                Some(Planned::Service(service)) => service.required && !self.is_alternative(call),
+                Some(Planned::Choice(choice)) => choice.required,
+                None => false,
+            };
+            required && self.has_failed(call)
+        });
+        failed.then(|| answer::failed(self))
+    }
+
+    fn choose(&self, choice: &Choice) -> Part {
+        let is_good = |member: &usize| self.progress.parts.get(*member).is_some_and(Part::is_good);
+        let good: Vec<usize> = choice.members.iter().copied().filter(is_good).collect();
+        let enough = usize::try_from(choice.enough).unwrap_or(usize::MAX);
+        match (good.first(), good.len() >= enough) {
+            (Some(first), true) if !choice.list => Part::Same(*first),
+            (Some(_), true) => Part::All(good.into_iter().take(enough).collect()),
+            _ => {
+                let message = format!("{} of {} alternatives are good", good.len(), choice.members.len());
+                Part::Failed(Failure::new(Reason::TooFew, message))
+            }
+        }
+    }
+
+    fn is_alternative(&self, call: usize) -> bool {
+        self.composition.slots.get(call).is_some_and(|slot| slot.set.is_some())
+    }
+
+    fn has_failed(&self, call: usize) -> bool {
+        match self.progress.parts.get(call) {
+            Some(Part::Failed(_)) => true,
+            Some(Part::Each(parts)) => parts.iter().any(|part| matches!(part, Part::Failed(_))),
+            _ => false,
+        }
+    }
+
+    fn settle(&mut self, call: usize, part: Part) {
+        if let Some(place) = self.progress.parts.get_mut(call) {
+            *place = part;
+        }
+    }
+}

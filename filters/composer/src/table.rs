@@ -1,0 +1,117 @@
+//! Finds the composition of a request.
+
+use crate::composition::{Composition, HeaderCondition};
+use crate::host;
+use sluicegate_sdk::{Environment, Request};
+use std::collections::HashMap;
+
+/// All compositions.
+#[derive(Debug, Default)]
+pub struct Table {
+    compositions: Vec<Composition>,
+    /// The compositions of each host, those that come first in front.
+    hosts: HashMap<String, Vec<usize>>,
+}
+
+/// A composition that takes a request.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// Its number.
+    pub number: usize,
+    /// The composition.
+    pub composition: &'a Composition,
+    /// The parameters of the path, decoded.
+    pub parameters: Vec<String>,
+}
+
+/// Why a composition does not take a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Miss {
+    /// Another path.
+    Path,
+    /// Another method.
+    Method,
+    /// Other headers.
+    Headers,
+}
+
+impl Table {
+    /// A table of these compositions.
+    pub fn new(compositions: Vec<Composition>, environment: &Environment) -> Self {
+        let mut hosts: HashMap<String, Vec<usize>> = HashMap::new();
+        for (number, composition) in compositions.iter().enumerate() {
+            for name in &composition.matching.hosts {
+                for name in host::aliases(name, environment).into_iter().chain([name.clone()]) {
+                    let of_host = hosts.entry(name).or_default();
+                    if !of_host.contains(&number) {
+                        of_host.push(number);
+                    }
+                }
+            }
+        }
+        for of_host in hosts.values_mut() {
+            of_host.sort_by(|one, other| {
+                let matching = |number: &usize| compositions.get(*number).map(|composition| &composition.matching);
+                let (Some(one), Some(other)) = (matching(one), matching(other)) else {
+                    return std::cmp::Ordering::Equal;
+                };
+                one.path.precedence(&other.path).then(other.headers.len().cmp(&one.headers.len()))
+            });
+        }
+        Self { compositions, hosts }
+    }
+
+    /// A composition by its number.
+    pub fn get(&self, number: usize) -> Option<&Composition> {
+        self.compositions.get(number)
+    }
+
+    /// The composition that takes the request: of the narrowest host first, then by path, then by the number of headers.
+    pub fn find(&self, request: &Request<'_>) -> Option<Found<'_>> {
+        if self.compositions.is_empty() {
+            return None;
+        }
+        let (host, path, method) = (host::of_authority(&request.authority()), request.path(), request.method());
+        self.of_host(&host).find_map(|number| {
+            let composition = self.compositions.get(number)?;
+            let parameters = takes(composition, &path, &method, request).ok()?;
+            Some(Found { number, composition, parameters })
+        })
+    }
+
+    /// The compositions of the request's host, in order, each with why it does not take the request.
+    pub fn candidates(&self, request: &Request<'_>) -> Vec<(&Composition, Option<Miss>)> {
+        let (host, path, method) = (host::of_authority(&request.authority()), request.path(), request.method());
+        let candidate = |number: usize| {
+            let composition = self.compositions.get(number)?;
+            Some((composition, takes(composition, &path, &method, request).err()))
+        };
+        self.of_host(&host).filter_map(candidate).collect()
+    }
+
+    fn of_host(&self, host: &str) -> impl Iterator<Item = usize> {
+        host::covering(host).flat_map(|name| self.hosts.get(&name).cloned().unwrap_or_default())
+    }
+}
+
+/// The parameters of the path, when the composition takes the request.
+fn takes(composition: &Composition, path: &str, method: &str, request: &Request<'_>) -> Result<Vec<String>, Miss> {
+    let matching = &composition.matching;
+    let parameters = matching.path.matches(path).ok_or(Miss::Path)?;
+    // A HEAD is a GET whose body is not sent.
+    let method = if method == "HEAD" { "GET" } else { method };
+    if !matching.methods.iter().any(|known| known == method) {
+        return Err(Miss::Method);
+    }
+    if !matching.headers.iter().all(|condition| holds(condition, request)) {
+        return Err(Miss::Headers);
+    }
+    Ok(parameters)
+}
+
+fn holds(condition: &HeaderCondition, request: &Request<'_>) -> bool {
+    let Some(value) = request.header(&condition.name) else { return !condition.present };
+    condition.present
+        && condition.exact.as_ref().is_none_or(|exact| *exact == value)
+        && condition.prefix.as_ref().is_none_or(|prefix| value.starts_with(prefix))
+}
