@@ -5,7 +5,7 @@ mod test;
 pub(crate) use test::Test;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use sluicegate::config::{AccessLogFormat, Flags, Watch};
+use sluicegate::config::{AccessLogFormat, Flags, StoreChoice, Watch};
 use std::path::PathBuf;
 
 /// Shown by `sluice --help`.
@@ -100,6 +100,12 @@ pub(crate) struct Run {
     /// How changes of the directories are noticed, auto by default
     #[arg(long, value_name = "MODE", value_parser = names::<Watch>())]
     watch: Option<String>,
+    /// Where channels keep their events that ask for no store in particular, memory by default
+    #[arg(long, value_name = "STORE", value_parser = names::<StoreChoice>())]
+    event_store: Option<String>,
+    /// Directory of the events that are kept in files; made where there is none
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    event_directory: Option<String>,
     /// Collector to send traces to (OTLP over HTTP); no traces by default; OTEL_* variables count where no flag does
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     trace_endpoint: Option<String>,
@@ -130,6 +136,8 @@ impl Run {
             log: self.log,
             dns: self.dns,
             watch: self.watch,
+            event_store: self.event_store,
+            event_directory: self.event_directory,
             trace_endpoint: self.trace_endpoint,
             trace_ratio: self.trace_ratio,
             drain: self.drain_timeout,

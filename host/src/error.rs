@@ -149,6 +149,14 @@ pub enum RequestError {
         /// Such as `its queue is full`.
         reason: String,
     },
+    /// The store of a channel has no space for the event.
+    #[error("channel {channel} does not take the event: {reason}")]
+    StorageFull {
+        /// The channel's name.
+        channel: String,
+        /// What the store says.
+        reason: String,
+    },
 }
 
 impl RequestError {
@@ -174,7 +182,11 @@ impl RequestError {
             | Self::BadResponse { .. }
             | Self::Deadline { .. } => Side::Upstream,
             Self::Filter { .. } => Side::Filter,
-            Self::Overloaded | Self::NoRoute { .. } | Self::BadRoute { .. } | Self::Publish { .. } => Side::Internal,
+            Self::Overloaded
+            | Self::NoRoute { .. }
+            | Self::BadRoute { .. }
+            | Self::Publish { .. }
+            | Self::StorageFull { .. } => Side::Internal,
         }
     }
 
@@ -192,6 +204,7 @@ impl RequestError {
             Self::BadRoute { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BadResponse { .. } => StatusCode::BAD_GATEWAY,
             Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::StorageFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::Overloaded
             | Self::NoEndpoint { .. }
             | Self::UnknownSubset { .. }
@@ -229,6 +242,7 @@ impl RequestError {
             Self::Deadline { .. } => "http_response_timeout",
             Self::Filter { .. } => "filter_failed",
             Self::Publish { .. } => "publish_failed",
+            Self::StorageFull { .. } => "storage_full",
         }
     }
 }

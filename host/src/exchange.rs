@@ -232,7 +232,7 @@ impl Run {
                 Step::End => return self.pass_through().await,
                 Step::Publish(mut publications, answer, None) => {
                     let publishing = self.trace.publish(&mut publications);
-                    let published = self.exchange.channels.publish_all(publications);
+                    let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
                     publishing.end(published.map_err(|error| of_publish(&error)))?;
                     return Ok(answer);
                 }
@@ -267,7 +267,7 @@ impl Run {
                 let opened = channels.replies.open(&reply.key, reply.timeout, reply.keep);
                 let opened = opened.map_err(|error| RequestError::Publish { channel, reason: error.to_string() })?;
                 let publishing = self.trace.publish(&mut publications);
-                let published = channels.publish_all(publications);
+                let published = Box::pin(channels.publish_all(publications)).await;
                 publishing.end(published.map_err(|error| of_publish(&error)))?;
                 Some(opened)
             }
@@ -442,13 +442,11 @@ pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
 }
 
 fn of_publish(error: &PublishError) -> RequestError {
-    let channel = match error {
-        PublishError::UnknownChannel { channel }
-        | PublishError::Invalid { channel, .. }
-        | PublishError::Full { channel, .. }
-        | PublishError::Draining { channel } => channel.clone(),
-    };
-    RequestError::Publish { channel, reason: error.to_string() }
+    let (channel, reason) = (error.channel().to_owned(), error.to_string());
+    match error {
+        PublishError::NoSpace { .. } => RequestError::StorageFull { channel, reason },
+        _ => RequestError::Publish { channel, reason },
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::config::{AdminAddress, Settings, Watch as WatchSetting, limits};
 use crate::connection::Timeouts;
 use crate::deliver::{EventChain, Upstreams};
 use crate::drain::{Drain, Drained};
-use crate::event::Channels;
+use crate::event::{Channels, Stores};
 use crate::exchange::Exchange;
 use crate::listener::Listeners;
 use crate::manifest::{self, Diagnostics};
@@ -13,6 +13,7 @@ use crate::reload::{self, Loaded, Loader, Sources};
 use crate::snapshot::Snapshot;
 use crate::status::View;
 use crate::telemetry::log::LogLevels;
+use crate::telemetry::metrics::EventFigures;
 use crate::telemetry::{AccessLog, Telemetry, Tracer};
 use crate::upstream::cluster::Cluster;
 use crate::upstream::health;
@@ -39,6 +40,9 @@ pub enum StartError {
     /// The admin endpoint is not to be had.
     #[error(transparent)]
     Admin(#[from] crate::admin::AdminError),
+    /// Where events are to be kept cannot be used.
+    #[error("events cannot be kept: {0}")]
+    Events(std::io::Error),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -70,7 +74,9 @@ impl Proxy {
         let Some(Loaded { snapshot, channels: specs, listeners }) = first.filter(|_| !diagnostics.has_errors()) else {
             return Err(StartError::Refused(Box::new(diagnostics)));
         };
-        let (channels, dispatcher) = Channels::new();
+        let (channels, dispatcher) = Channels::new(Stores::start(&settings.events).map_err(StartError::Events)?);
+        let events: Arc<dyn EventFigures> = Arc::<Channels>::clone(&channels);
+        telemetry.metrics.show_events(Arc::downgrade(&events));
         channels.apply(specs);
         let exchange = Exchange::new(snapshot, Arc::clone(&channels), telemetry.clone(), settings.request_body)
             .with_response_cache(settings.response_cache);

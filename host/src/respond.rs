@@ -3,7 +3,7 @@
 use crate::body::ProxyBody;
 use crate::error::RequestError;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response};
 
 /// When a client that found the proxy overloaded should come again, in seconds.
 const COME_AGAIN: HeaderValue = HeaderValue::from_static("1");
@@ -35,9 +35,7 @@ pub fn error(error: &RequestError) -> Response<ProxyBody> {
     if !text.is_empty() {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     }
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE
-        && matches!(error, RequestError::Overloaded | RequestError::Publish { .. })
-    {
+    if matches!(error, RequestError::Overloaded | RequestError::Publish { .. } | RequestError::StorageFull { .. }) {
         response.headers_mut().insert(RETRY_AFTER, COME_AGAIN);
     }
     if matches!(error, RequestError::UpstreamOverloaded { .. }) {

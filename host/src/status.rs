@@ -3,12 +3,14 @@
 mod endpoints;
 
 use crate::admin::endpoints::EndpointStatus;
+use crate::admin::events::{ChannelFiguresStatus, SubscriptionFiguresStatus};
 use crate::admin::view::{
     AdminView, ChannelStatus, ConfigStatus, DocumentStatus, ExplainAnswer, ExplainRequest, FilterState, FilterStatus,
     ListenerStatus, PortStatus, Readiness, ServiceStatus,
 };
 use crate::chain::Link;
 use crate::drain::Drain;
+use crate::event::{ChannelStats, SubscriptionStats};
 use crate::exchange::Exchange;
 use crate::explain;
 use crate::gateway;
@@ -18,6 +20,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::tap::Look;
 use crate::wasm::OnFailure;
 use arc_swap::ArcSwap;
+use clap::ValueEnum;
 use std::sync::Arc;
 
 /// Reads the current snapshot and the status of reloads; never on the data path.
@@ -62,7 +65,7 @@ impl AdminView for View {
         let (snapshot, status) = (self.exchange.snapshot.load_full(), self.status.load_full());
         let mut services: Vec<ServiceStatus> = snapshot.registry.services().map(service_status).collect();
         services.sort_by(|one, other| one.name.cmp(&other.name));
-        let channel = |stats: crate::event::ChannelStats| ChannelStatus {
+        let channel = |stats: ChannelStats| ChannelStatus {
             name: stats.channel,
             subscriptions: stats.subscriptions.into_iter().map(|subscription| subscription.subscription).collect(),
         };
@@ -85,8 +88,35 @@ impl AdminView for View {
         endpoints::all(&self.exchange.snapshot.load_full().registry)
     }
 
+    fn events(&self) -> Vec<ChannelFiguresStatus> {
+        self.exchange.channels.stats().into_iter().map(channel_figures).collect()
+    }
+
     fn explain(&self, request: ExplainRequest) -> Result<ExplainAnswer, String> {
         explain::explain(&self.exchange.snapshot.load_full(), request)
+    }
+}
+
+fn channel_figures(stats: ChannelStats) -> ChannelFiguresStatus {
+    let subscription = |stats: SubscriptionStats| SubscriptionFiguresStatus {
+        name: stats.subscription,
+        delivered: stats.delivered,
+        retried: stats.retried,
+        redelivered: stats.redelivered,
+        dead_lettered: stats.dead_lettered,
+        dropped: stats.dropped,
+        queued: stats.queued,
+        in_flight: stats.in_flight,
+        oldest_milliseconds: stats.oldest.map(|oldest| u64::try_from(oldest.as_millis()).unwrap_or(u64::MAX)),
+    };
+    let store = stats.store.to_possible_value().map(|value| value.get_name().to_owned());
+    ChannelFiguresStatus {
+        name: stats.channel,
+        store: store.unwrap_or_default(),
+        received: stats.received,
+        refused: stats.refused,
+        unsubscribed: stats.unsubscribed,
+        subscriptions: stats.subscriptions.into_iter().map(subscription).collect(),
     }
 }
 

@@ -1,4 +1,5 @@
 //! Answers come back over events, and the example of orders as events shows what it says.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use sluicegate_tests::{Answer, Behaviour, Options, Proxy, Request, Upstream, wait_until};
 use std::process::Command;

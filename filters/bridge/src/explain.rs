@@ -3,8 +3,9 @@
 use crate::address::{self, Place};
 use crate::bridging::RequestBridge;
 use crate::config::{Channel, Configuration};
+use crate::ingress;
 use crate::request_reply::RequestReply;
-use sluicegate_sdk::{Candidate, Explanation, Request};
+use sluicegate_sdk::{Candidate, Event, Explanation, Request};
 
 /// Says which channel, broker or bridge a request is for and who gets its event.
 pub(crate) fn explain(configuration: &Configuration, place: Option<Place>, request: &Request<'_>) -> Explanation {
@@ -57,21 +58,30 @@ fn of_channel(channel: &Channel, why: &str, request: &Request<'_>) -> Explanatio
         method => format!("is answered 405: {word} {name} takes events by POST, not by {method}"),
     };
     let mut candidates = vec![candidate(channel, true, why.to_owned())];
-    candidates.extend(subscribers(channel, request.method() == "POST"));
+    let event = ingress::preview(request);
+    candidates.extend(subscribers(channel, request.method() == "POST", event.as_ref()));
     Explanation { summary, candidates }
 }
 
-fn subscribers(channel: &Channel, chosen: bool) -> impl Iterator<Item = Candidate> + '_ {
+/// Everyone who subscribes to a channel. Where the event is known, those whose filters keep it back are not chosen.
+fn subscribers<'a>(
+    channel: &'a Channel,
+    chosen: bool,
+    event: Option<&'a Event>,
+) -> impl Iterator<Item = Candidate> + 'a {
     channel.subscriptions.iter().map(move |subscription| {
-        let which = match subscription.filters.0.len() {
-            0 => "gets every event of the channel".to_owned(),
-            1 => "gets the events that pass its filter".to_owned(),
-            count => format!("gets the events that pass its {count} filters"),
+        let filters = &subscription.filters;
+        let passes = event.is_none_or(|event| filters.pass(event));
+        let which = match (filters.is_empty(), event, passes) {
+            (true, ..) => "gets every event of the channel",
+            (false, None, _) => "gets the events that pass its filters",
+            (false, Some(_), true) => "gets the event, which passes its filters",
+            (false, Some(_), false) => "does not get the event, which its filters keep back",
         };
         Candidate {
             name: format!("{} {}", subscription.kind, subscription.name),
             origin: subscription.origin.clone(),
-            chosen,
+            chosen: chosen && passes,
             reason: format!("{which}: {}", subscription.goes_to),
         }
     })
@@ -118,7 +128,7 @@ fn of_bridge(bridge: &RequestBridge, channels: &[Channel]) -> Explanation {
     let why = format!("{} {} is what it takes", bridge.host, bridge.path);
     let mut candidates = vec![bridged(bridge, true, why)];
     let channel = channels.iter().find(|channel| channel.full_name() == bridge.channel);
-    candidates.extend(channel.into_iter().flat_map(|channel| subscribers(channel, true)));
+    candidates.extend(channel.into_iter().flat_map(|channel| subscribers(channel, true, None)));
     Explanation { summary, candidates }
 }
 

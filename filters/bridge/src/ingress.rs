@@ -78,6 +78,13 @@ pub(crate) fn one(request: &Request<'_>) -> Result<Event, RequestDecision> {
     parsed(&mode, &headers, &body).map_err(|invalid| refuse(&invalid, None).into())
 }
 
+/// The event of a request as far as it can be told, for `explain`: without its body where that is not there.
+pub(crate) fn preview(request: &Request<'_>) -> Option<Event> {
+    let headers = request.headers();
+    let mode = Mode::of(&headers).ok()?;
+    parsed(&mode, &headers, &request.body().unwrap_or_default()).ok()
+}
+
 /// The one event of a message in this mode.
 pub(crate) fn parsed(mode: &Mode, headers: &[Header], body: &[u8]) -> Result<Event, Invalid> {
     match mode {

@@ -137,7 +137,13 @@ fn explain_names_brokers_triggers_and_request_replies() {
     let broker = explain(BROKERS, TestRequest::post("/default/main"));
     assert_eq!(broker.summary, "becomes an event of broker default/main for 2 triggers");
     let stock = broker.candidates.iter().find(|entry| entry.name == "Trigger default/stock").expect("it is named");
-    assert_eq!(stock.reason, "gets the events that pass its filter: subscriber http://a/");
+    assert_eq!(stock.reason, "gets the events that pass its filters: subscriber http://a/");
+    let kept = explain(BROKERS, event("/default/main", None));
+    let stock = kept.candidates.iter().find(|entry| entry.name == "Trigger default/stock").expect("it is named");
+    assert_eq!(
+        (stock.chosen, stock.reason.split(':').next()),
+        (false, Some("does not get the event, which its filters keep back"))
+    );
     assert_eq!(explain(BROKERS, TestRequest::post("/x")).summary, "no broker is at \"/x\"");
     let asked = explain(ASK, TestRequest::post("/default/ask")).summary;
     assert_eq!(

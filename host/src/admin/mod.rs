@@ -7,6 +7,7 @@
 mod bind;
 pub mod client;
 pub mod endpoints;
+pub mod events;
 mod guard;
 mod routes;
 pub mod server;

@@ -29,7 +29,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, method, and what is there.
-const ENDPOINTS: [(&str, &str, &str); 10] = [
+const ENDPOINTS: [(&str, &str, &str); 11] = [
     ("/", "GET", "this list"),
     ("/livez", "GET", "200 while the process answers"),
     ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
@@ -37,6 +37,7 @@ const ENDPOINTS: [(&str, &str, &str); 10] = [
     ("/filters", "GET", "filters, with why newer versions were refused"),
     ("/config", "GET", "manifests, services and channels in force"),
     ("/endpoints", "GET", "endpoints of services, with why some are out"),
+    ("/events", "GET", "channels, and how far their subscriptions are"),
     ("/tap", "GET", "requests as they end; ?after=N goes on where an answer said `next`"),
     ("/explain", "POST", "what would become of a request: {\"method\", \"url\", \"headers\", \"body\"}"),
     ("/logging", "POST", "?level=info,sluicegate::chain=debug changes log levels"),
@@ -76,6 +77,7 @@ impl Routes {
             "/filters" => json(StatusCode::OK, &self.view.filters()),
             "/config" => json(StatusCode::OK, &self.view.config()),
             "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),
+            "/events" => json(StatusCode::OK, &self.view.events()),
             "/tap" => self.tap(request.uri().query()).await,
             "/explain" => self.explain(request.into_body()).await,
             "/logging" => self.set_levels(request.uri().query()),

@@ -7,6 +7,7 @@ mod plan;
 pub use plan::{ExplainCache, ExplainCall, ExplainGroup, ExplainPlan};
 
 use super::endpoints::EndpointStatus;
+use super::events::ChannelFiguresStatus;
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::manifest::Diagnostic;
 use crate::request::{Arrival, RequestHead, RequestId};
@@ -30,6 +31,8 @@ pub trait AdminView: Send + Sync + 'static {
     fn config(&self) -> ConfigStatus;
     /// All endpoints of all services, those that are out included.
     fn endpoints(&self) -> Vec<EndpointStatus>;
+    /// All channels, and how far their subscriptions are.
+    fn events(&self) -> Vec<ChannelFiguresStatus>;
     /// Requests that have ended since the look that gave this number, or from now on.
     fn tap(&self, _after: Option<u64>) -> Look {
         Look::default()

@@ -23,6 +23,8 @@ pub(crate) fn serve(
     let _entered = runtime.enter();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A write beyond a limit on the size of files is to fail, as one to a full disk does, and not to end the process.
+    let _file_size = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     let proxy = Proxy::start(settings, telemetry, levels).map_err(shown)?;
     for address in proxy.addresses() {
         tracing::info!(%address, "listening");

@@ -53,6 +53,8 @@ pub struct File {
     pub dns: Option<Text>,
     /// `auto`, `native`, `poll` or `off`.
     pub watch: Option<Text>,
+    /// Where events are kept.
+    pub events: Option<Events>,
     /// Where traces go.
     pub tracing: Option<Tracing>,
     /// Limits that operators change.
@@ -67,6 +69,20 @@ pub struct Admin {
     pub address: Option<Text>,
     /// Whether an address that other machines reach is meant: the endpoint asks for no password.
     pub allow_remote: Option<Text>,
+}
+
+/// Where events are kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Events {
+    /// The store of channels that ask for none in particular: `memory` or `file`.
+    pub store: Option<Text>,
+    /// The directory of channels in files.
+    pub directory: Option<Text>,
+    /// What the files of one channel may take.
+    pub size: Option<Text>,
+    /// For how long events are kept in files that nobody takes.
+    pub age: Option<Text>,
 }
 
 /// Where traces go, and which.

@@ -4,6 +4,7 @@
 //! mistake is reported, not only the first. Manifests are another matter: see [`crate::manifest`].
 
 pub mod address;
+pub mod events;
 pub mod file;
 pub mod gateway_port;
 pub mod limits;
@@ -15,6 +16,7 @@ pub mod tracing;
 pub mod upstream;
 
 pub use address::AdminAddress;
+pub use events::{FileSettings, StoreChoice, StoreSettings};
 pub use gateway_port::GatewayPort;
 pub use problem::{Origin, Problem, Problems};
 pub use ratio::Ratio;

@@ -2,10 +2,12 @@
 //!
 //! A flag replaces the file's value as a whole, lists included.
 
+mod events;
 mod listen;
 mod tracing;
 
 use super::address::AdminAddress;
+use super::events::StoreSettings;
 use super::file::{File, Text};
 use super::gateway_port::GatewayPort;
 use super::limits;
@@ -62,6 +64,10 @@ pub struct Flags {
     pub dns: Option<String>,
     /// `--watch`.
     pub watch: Option<String>,
+    /// `--event-store`.
+    pub event_store: Option<String>,
+    /// `--event-directory`.
+    pub event_directory: Option<String>,
     /// `--trace-endpoint`.
     pub trace_endpoint: Option<String>,
     /// `--trace-ratio`.
@@ -105,6 +111,8 @@ pub struct Settings {
     pub dns: Option<SocketAddr>,
     /// How changes of the directories are noticed.
     pub watch: Watch,
+    /// Where events are kept.
+    pub events: StoreSettings,
     /// Whether and where traces go.
     pub tracing: Tracing,
     /// For requests in flight when the proxy ends.
@@ -204,6 +212,7 @@ impl Settings {
             log: merge.one(flags.log, "--log", file.log, levels).unwrap_or(DEFAULT_LOG.into()),
             dns: merge.one(flags.dns, "--dns", file.dns, super::address::socket_address),
             watch: merge.one(flags.watch, "--watch", file.watch, choice).unwrap_or(Watch::Auto),
+            events: merge.events((flags.event_store, flags.event_directory), file.events.unwrap_or_default()),
             tracing: merge.tracing((flags.trace_endpoint, flags.trace_ratio), file.tracing.unwrap_or_default(), said),
             drain: merge.one(flags.drain, "--drain-timeout", bounds.drain, quantity::duration).unwrap_or(limits::DRAIN),
             connections: merge.written(bounds.connections, quantity::count).unwrap_or(limits::CONNECTIONS),

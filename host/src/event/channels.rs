@@ -2,10 +2,11 @@
 
 use super::check::{check, stamp};
 use super::dispatch::Dispatcher;
-use super::queue::{QUEUE_LENGTH, Room};
 use super::replies::Replies;
 use super::resource::{ChannelSpec, SubscriptionSpec};
+use super::store::{Log, Reserved, StoreError, Stores};
 use super::subscription::{ChannelStats, Subscription};
+use crate::config::StoreChoice;
 use crate::wasm::bindings::sluicegate::filter::types::{Event, Publication};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -32,13 +33,29 @@ pub enum PublishError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A subscription has as many events waiting as it may; none of the subscriptions got the event.
-    #[error("channel {channel} is full: {QUEUE_LENGTH} events wait for subscription {subscription}")]
+    /// As many events wait as may; none of the subscriptions got the event.
+    #[error("channel {channel} is full: {reason}")]
     Full {
         /// `NAMESPACE/NAME`.
         channel: String,
+        /// What is full.
+        reason: String,
+    },
+    /// The channel's store has no space left; none of the subscriptions got the event.
+    #[error("channel {channel} cannot store the event: {reason}")]
+    NoSpace {
         /// `NAMESPACE/NAME`.
-        subscription: String,
+        channel: String,
+        /// What the store says.
+        reason: String,
+    },
+    /// The channel's store cannot be used. It may yet turn out to have the event.
+    #[error("channel {channel} takes no events now: {reason}")]
+    Unavailable {
+        /// `NAMESPACE/NAME`.
+        channel: String,
+        /// What the store says.
+        reason: String,
     },
     /// The process is about to end.
     #[error("channel {channel} takes no more events: the proxy is shutting down")]
@@ -52,8 +69,31 @@ impl PublishError {
     /// How long a client should wait before it tries again, where trying again may help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Full { .. } | Self::Draining { .. } => Some(Duration::from_secs(1)),
+            Self::Full { .. } | Self::Draining { .. } | Self::Unavailable { .. } | Self::NoSpace { .. } => {
+                Some(Duration::from_secs(1))
+            }
             Self::UnknownChannel { .. } | Self::Invalid { .. } => None,
+        }
+    }
+
+    /// The channel that does not take the event, `NAMESPACE/NAME`.
+    pub fn channel(&self) -> &str {
+        match self {
+            Self::UnknownChannel { channel }
+            | Self::Invalid { channel, .. }
+            | Self::Full { channel, .. }
+            | Self::NoSpace { channel, .. }
+            | Self::Unavailable { channel, .. }
+            | Self::Draining { channel } => channel,
+        }
+    }
+
+    fn of_store(channel: &str, error: StoreError) -> Self {
+        let (channel, reason) = (channel.to_owned(), error.to_string());
+        match error {
+            StoreError::Full(_) => Self::Full { channel, reason },
+            StoreError::NoSpace(_) => Self::NoSpace { channel, reason },
+            StoreError::Unavailable(_) => Self::Unavailable { channel, reason },
         }
     }
 }
@@ -71,6 +111,7 @@ pub struct Drained {
 #[derive(Debug, Default)]
 pub struct Channels {
     table: ArcSwap<Table>,
+    stores: Stores,
     /// What the dispatcher does not serve yet. A reload holds the lock from start to end, so there is one at a time.
     starting: Mutex<Vec<Arc<Subscription>>>,
     /// Tells the dispatcher of new subscriptions.
@@ -103,6 +144,9 @@ enum Origin {
 
 #[derive(Debug)]
 struct Channel {
+    name: String,
+    store: StoreChoice,
+    log: Arc<dyn Log>,
     totals: Arc<Totals>,
     subscriptions: Vec<Arc<Subscription>>,
 }
@@ -117,36 +161,42 @@ struct Totals {
 
 impl Channels {
     /// No channels yet, and the dispatcher that will deliver their events once it runs.
-    pub fn new() -> (Arc<Self>, Dispatcher) {
-        let channels = Arc::new(Self::default());
+    pub fn new(stores: Stores) -> (Arc<Self>, Dispatcher) {
+        let channels = Arc::new(Self { stores, ..Self::default() });
         (Arc::clone(&channels), Dispatcher::new(channels))
     }
 
-    /// Brings the channels to what a configuration says. Subscriptions that stay keep their queue and what is in flight;
-    /// what a removed one still had queued is dropped, which the log says.
+    /// Brings the channels to what a configuration says. Subscriptions that stay keep their place and what is in flight;
+    /// what a removed one still had waiting is dropped, which the log says. A channel that moves to another store begins
+    /// there anew. May wait for a disk: it is not for threads that serve.
     pub fn apply(&self, specs: Vec<ChannelSpec>) {
         let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.table.load_full();
         let all = old.channels.values().flat_map(|channel| &channel.subscriptions);
-        let mut known: HashMap<(String, String), Arc<Subscription>> =
+        let mut known: Known =
             all.map(|entry| ((entry.channel.clone(), entry.name.clone()), Arc::clone(entry))).collect();
         let mut table = Table::default();
-        for ChannelSpec { name, address, subscriptions } in specs {
-            let mut serving = Vec::with_capacity(subscriptions.len());
-            for spec in subscriptions {
-                let subscription = if let Some(known) = known.remove(&(name.clone(), spec.name.clone())) {
-                    change(&known, spec);
-                    known
-                } else {
-                    let new = Arc::new(Subscription::new(&name, spec));
+        for mut spec in specs {
+            let store = self.stores.choose(spec.store);
+            let former = old.channels.get(&spec.name);
+            let log = match former.filter(|former| former.store == store) {
+                Some(former) => Arc::clone(&former.log),
+                None => self.open(store, &spec, &mut known),
+            };
+            let mut subscriptions = Vec::with_capacity(spec.subscriptions.len());
+            for wanted in std::mem::take(&mut spec.subscriptions) {
+                if let Some(known) = known.remove(&(spec.name.clone(), wanted.name.clone())) {
+                    change(&known, wanted);
+                    subscriptions.push(known);
+                } else if let Some(new) = subscribe(&log, &spec.name, wanted) {
                     starting.push(Arc::clone(&new));
-                    new
-                };
-                serving.push(subscription);
+                    subscriptions.push(new);
+                }
             }
-            let totals = old.channels.get(&name).map(|channel| Arc::clone(&channel.totals)).unwrap_or_default();
-            table.addresses.insert(address, name.clone());
-            table.channels.insert(name, Arc::new(Channel { totals, subscriptions: serving }));
+            let totals = former.map(|channel| Arc::clone(&channel.totals)).unwrap_or_default();
+            table.addresses.insert(spec.address, spec.name.clone());
+            let channel = Channel { name: spec.name.clone(), store, log, totals, subscriptions };
+            table.channels.insert(spec.name, Arc::new(channel));
         }
         self.table.store(Arc::new(table));
         for subscription in known.values() {
@@ -155,25 +205,35 @@ impl Channels {
         self.started.notify_one();
     }
 
-    /// Puts an event into the queue of every subscription of a channel (`NAMESPACE/NAME`), or into none. Without a
-    /// subscription the event is taken and dropped. Never waits.
-    pub fn publish(&self, channel: &str, event: Event) -> Result<(), PublishError> {
-        self.publish_all(vec![Publication { channel: channel.to_owned(), event }])
+    /// Opens the log of a channel that is new, or that was in another store: then its subscriptions begin anew.
+    fn open(&self, store: StoreChoice, spec: &ChannelSpec, known: &mut Known) -> Arc<dyn Log> {
+        let log = self.stores.open(store, &spec.name);
+        let names: Vec<&str> = spec.subscriptions.iter().map(|subscription| subscription.name.as_str()).collect();
+        log.keep_only(&names);
+        known.extract_if(|(channel, _), _| *channel == spec.name).for_each(|(_, moved)| remove(&moved));
+        log
     }
 
-    /// Publishes all of these events, or none of them. Never waits.
-    pub fn publish_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
-        self.take(publications, Origin::Request)
+    /// Stores an event for every subscription of a channel (`NAMESPACE/NAME`), or for none. Without a subscription the
+    /// event is taken and dropped. Resolves once the event is as durable as the channel's store promises.
+    pub async fn publish(&self, channel: &str, event: Event) -> Result<(), PublishError> {
+        self.publish_all(vec![Publication { channel: channel.to_owned(), event }]).await
+    }
+
+    /// Publishes all of these events, or none of them. Resolves once they are as durable as the stores of their channels
+    /// promise. Only a store that fails while it writes can leave the events of one channel in and those of another out.
+    pub async fn publish_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
+        self.take(publications, Origin::Request).await
     }
 
     /// Publishes an event that another channel's delivery brings.
-    pub(super) fn relay(&self, channel: String, event: Event) -> Result<(), PublishError> {
-        self.relay_all(vec![Publication { channel, event }])
+    pub(super) async fn relay(&self, channel: String, event: Event) -> Result<(), PublishError> {
+        self.relay_all(vec![Publication { channel, event }]).await
     }
 
     /// Publishes all of these events that another channel's delivery brings, or none of them.
-    pub(super) fn relay_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
-        self.take(publications, Origin::Delivery)
+    pub(super) async fn relay_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
+        self.take(publications, Origin::Delivery).await
     }
 
     /// The channel that a URI leads to.
@@ -184,9 +244,20 @@ impl Channels {
         table.addresses.get(host).or_else(of_path).cloned()
     }
 
-    fn take(&self, publications: Vec<Publication>, origin: Origin) -> Result<(), PublishError> {
+    async fn take(&self, publications: Vec<Publication>, origin: Origin) -> Result<(), PublishError> {
+        let accepted = self.accept(publications)?;
+        let reserved = self.reserve(accepted, origin)?;
+        for Room { channel, count, room } in reserved {
+            room.commit().await.map_err(|error| channel.refused(error))?;
+            channel.count(count);
+        }
+        Ok(())
+    }
+
+    /// Checks the events, and sorts them by channel.
+    fn accept(&self, publications: Vec<Publication>) -> Result<Vec<(Arc<Channel>, Vec<Arc<Event>>)>, PublishError> {
         let table = self.table.load();
-        let mut accepted = Vec::with_capacity(publications.len());
+        let mut accepted: Vec<(Arc<Channel>, Vec<Arc<Event>>)> = Vec::with_capacity(1);
         for Publication { channel, mut event } in publications {
             let Some(entry) = table.channels.get(&channel) else {
                 return Err(PublishError::UnknownChannel { channel });
@@ -195,27 +266,34 @@ impl Channels {
                 return Err(PublishError::Invalid { channel, reason });
             }
             stamp(&mut event);
-            accepted.push((channel, entry, Arc::new(event)));
-        }
-        let mut places = Places::default();
-        for (channel, entry, event) in &accepted {
-            if let Err(subscription) = places.reserve(entry, event) {
-                entry.totals.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(PublishError::Full { channel: channel.clone(), subscription });
+            match accepted.iter_mut().find(|(known, _)| Arc::ptr_eq(known, entry)) {
+                Some((_, events)) => events.push(Arc::new(event)),
+                None => accepted.push((Arc::clone(entry), vec![Arc::new(event)])),
             }
         }
-        // A drain that has not seen the places kept above has begun before they were: then they are not filled.
+        Ok(accepted)
+    }
+
+    /// Keeps room for all of the events, or for none.
+    fn reserve(
+        &self,
+        accepted: Vec<(Arc<Channel>, Vec<Arc<Event>>)>,
+        origin: Origin,
+    ) -> Result<Vec<Room>, PublishError> {
+        let mut reserved = Vec::with_capacity(accepted.len());
+        for (channel, events) in accepted {
+            let count = events.len();
+            let room = channel.log.reserve(events).map_err(|error| channel.refused(error))?;
+            reserved.push(Room { channel, count, room });
+        }
+        // A drain that has not seen the room kept above has begun before it was: then it is not filled.
         if origin == Origin::Request && self.draining.load(Ordering::Acquire) {
-            drop(places);
+            let channel = reserved.first().map(|first| first.channel.name.clone()).unwrap_or_default();
+            drop(reserved);
             self.finished.notify_one();
-            let channel = accepted.into_iter().next().map(|(channel, ..)| channel).unwrap_or_default();
             return Err(PublishError::Draining { channel });
         }
-        for (_, entry, _) in &accepted {
-            entry.count();
-        }
-        places.fill();
-        Ok(())
+        Ok(reserved)
     }
 
     /// Whether there is a channel of this name (`NAMESPACE/NAME`).
@@ -231,18 +309,20 @@ impl Channels {
         all
     }
 
-    /// Takes no more events, lets what is queued and in flight be delivered for as long as `bound`, then drops the rest
-    /// and ends the dispatcher.
+    /// Takes no more events, lets what is in memory and in flight be delivered for as long as `bound`, then drops the rest
+    /// and ends the dispatcher. What durable stores hold is left to the next process.
     pub async fn drain(&self, bound: Duration) -> Drained {
         self.draining.store(true, Ordering::Release);
+        self.subscriptions().iter().for_each(|subscription| subscription.leave());
         // The bound is what ends this wait when a subscriber does not.
         let _ = tokio::time::timeout(bound, self.idle()).await;
         let mut left = Drained::default();
-        for subscription in self.subscriptions() {
+        for subscription in self.subscriptions().into_iter().filter(|subscription| !subscription.durable) {
             left.queued += subscription.close();
-            left.in_flight += subscription.queue.depth().1;
+            left.in_flight += subscription.cursor.figures().in_flight;
         }
         self.stop.cancel();
+        self.stores.close().await;
         if left != Drained::default() {
             tracing::warn!(
                 queued = left.queued,
@@ -259,7 +339,7 @@ impl Channels {
     }
 
     async fn idle(&self) {
-        while !self.subscriptions().iter().all(|subscription| subscription.queue.is_idle()) {
+        while !self.subscriptions().iter().all(|subscription| subscription.cursor.is_idle()) {
             self.finished.notified().await;
         }
     }
@@ -270,16 +350,28 @@ impl Channels {
 }
 
 impl Channel {
-    fn count(&self) {
-        self.totals.received.fetch_add(1, Ordering::Relaxed);
+    /// Counts events that were taken.
+    fn count(&self, events: usize) {
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
+        self.totals.received.fetch_add(events, Ordering::Relaxed);
         if self.subscriptions.is_empty() {
-            self.totals.unsubscribed.fetch_add(1, Ordering::Relaxed);
+            self.totals.unsubscribed.fetch_add(events, Ordering::Relaxed);
         }
+        for subscription in &self.subscriptions {
+            subscription.counters.received.fetch_add(events, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a refusal, and says whose it is.
+    fn refused(&self, error: StoreError) -> PublishError {
+        self.totals.refused.fetch_add(1, Ordering::Relaxed);
+        PublishError::of_store(&self.name, error)
     }
 
     fn stats(&self, name: &str) -> ChannelStats {
         ChannelStats {
             channel: name.to_owned(),
+            store: self.store,
             received: self.totals.received.load(Ordering::Relaxed),
             refused: self.totals.refused.load(Ordering::Relaxed),
             unsubscribed: self.totals.unsubscribed.load(Ordering::Relaxed),
@@ -288,37 +380,23 @@ impl Channel {
     }
 }
 
-/// Places in queues that are kept for events; given back unless filled.
-#[derive(Default)]
-struct Places<'a>(Vec<(&'a Subscription, Arc<Event>)>);
-
-impl<'a> Places<'a> {
-    /// Keeps a place in each queue of a channel; otherwise names the subscription that has none.
-    fn reserve(&mut self, channel: &'a Channel, event: &Arc<Event>) -> Result<(), String> {
-        for subscription in &channel.subscriptions {
-            match subscription.queue.reserve() {
-                Room::Reserved => self.0.push((subscription, Arc::clone(event))),
-                Room::Full => return Err(subscription.name.clone()),
-                Room::Closed => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn fill(mut self) {
-        for (subscription, event) in self.0.drain(..) {
-            subscription.counters.received.fetch_add(1, Ordering::Relaxed);
-            if !subscription.queue.fill(event) {
-                subscription.counters.dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
+/// Room for events in the log of a channel; given back unless filled.
+struct Room {
+    channel: Arc<Channel>,
+    count: usize,
+    room: Box<dyn Reserved>,
 }
 
-impl Drop for Places<'_> {
-    fn drop(&mut self) {
-        for (subscription, _) in &self.0 {
-            subscription.queue.release();
+/// Subscriptions by the names of their channel and their own.
+type Known = HashMap<(String, String), Arc<Subscription>>;
+
+/// A new subscription; none when the channel's log gives no place, which the log says.
+fn subscribe(log: &Arc<dyn Log>, channel: &str, spec: SubscriptionSpec) -> Option<Arc<Subscription>> {
+    match log.subscribe(&spec.name) {
+        Ok(cursor) => Some(Arc::new(Subscription::new(channel, spec, cursor, log.is_durable()))),
+        Err(error) => {
+            tracing::error!(channel, subscription = spec.name, %error, "the subscription gets no events");
+            None
         }
     }
 }

@@ -16,7 +16,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::{Method, Uri};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// `knativeerrordata` holds at most 1,024 characters of base64, which 768 bytes become.
@@ -56,18 +56,31 @@ struct Failure {
 enum End {
     Delivered,
     Failed(Failure),
-    /// The subscription is gone.
+    /// The subscription is gone, or what is left is the next process's.
     Abandoned,
 }
 
 impl<T: Transport> Courier<T> {
-    /// Delivers an event, or gives it to the dead letter sink, or drops it. Counts what became of it.
-    pub(super) async fn deliver(&self, event: &Event) {
+    /// Delivers an event, or gives it to the dead letter sink, or drops it. Counts what became of it, and says whether it
+    /// is done with.
+    pub(super) async fn deliver(&self, event: &Event) -> bool {
+        let counters = &self.subscription.counters;
+        let counter = match self.settle(event).await {
+            Some(counter) => counter,
+            None if self.subscription.durable => return false,
+            None => &counters.dropped,
+        };
+        count(counter);
+        true
+    }
+
+    /// What became of an event; none when its delivery was abandoned.
+    async fn settle(&self, event: &Event) -> Option<&AtomicU64> {
         let spec = self.subscription.spec.load_full();
         let counters = &self.subscription.counters;
         let failure = match self.persist(&spec, event, Leg::Whole).await {
-            End::Delivered => return count(&counters.delivered),
-            End::Abandoned => return count(&counters.dropped),
+            End::Delivered => return Some(&counters.delivered),
+            End::Abandoned => return None,
             End::Failed(failure) => failure,
         };
         let Some(sink) = spec.dead_letter_sink.as_deref() else {
@@ -76,18 +89,18 @@ impl<T: Transport> Courier<T> {
                 &failure,
                 "the event was dropped: it cannot be delivered and there is no dead letter sink",
             );
-            return count(&counters.dropped);
+            return Some(&counters.dropped);
         };
         let mut letter = event.clone();
         set_extension(&mut letter, "knativeerrordest", failure.uri.clone());
         set_extension(&mut letter, "knativeerrorcode", failure.code.to_string());
         set_extension(&mut letter, "knativeerrordata", BASE64_STANDARD.encode(&failure.data));
         match self.persist(&spec, &letter, Leg::DeadLetter(sink)).await {
-            End::Delivered => count(&counters.dead_lettered),
-            End::Abandoned => count(&counters.dropped),
+            End::Delivered => Some(&counters.dead_lettered),
+            End::Abandoned => None,
             End::Failed(failure) => {
                 self.warn(event, &failure, "the event was dropped: the dead letter sink does not take it");
-                count(&counters.dropped);
+                Some(&counters.dropped)
             }
         }
     }
@@ -120,7 +133,9 @@ impl<T: Transport> Courier<T> {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.subscription.gone.cancelled() => {
-                    self.warn(event, &failure, "the event was dropped: it failed, and its subscription is gone");
+                    if !self.subscription.durable {
+                        self.warn(event, &failure, "the event was dropped: it failed, and its subscription is gone");
+                    }
                     return End::Abandoned;
                 }
             }
@@ -170,7 +185,7 @@ impl<T: Transport> Courier<T> {
             Ok(EventDecision::Deliver(request)) => request,
             Ok(EventDecision::Ack) => return Ok(Vec::new()),
             Ok(EventDecision::DeadLetter(reason)) => return Err(of_filter(reason, None)),
-            Ok(EventDecision::Emit(emission)) => return self.emit(uri, target, emission),
+            Ok(EventDecision::Emit(emission)) => return self.emit(uri, target, emission).await,
             Ok(EventDecision::Retry(after)) => {
                 let after = Duration::from_millis(after.unwrap_or_default());
                 return Err(of_filter("the filter asks for another try".to_owned(), Some(after)));
@@ -192,7 +207,7 @@ impl<T: Transport> Courier<T> {
             trace: span.parent(),
         };
         let outcome = if let Some(channel) = self.channels.at(uri) {
-            Ok(answer(self.channels.relay(channel, event.clone())))
+            Ok(answer(self.channels.relay(channel, event.clone()).await))
         } else {
             let sent = tokio::time::timeout(spec.timeout, self.transport.send(post)).await;
             sent.unwrap_or(Err(CallError::Deadline))
@@ -211,7 +226,7 @@ impl<T: Transport> Courier<T> {
     }
 
     /// Events in place of the one that is delivered: into a channel, all of them or none, or to where replies go.
-    fn emit(&self, uri: &str, target: Target, emission: Emission) -> Result<Vec<Event>, Failure> {
+    async fn emit(&self, uri: &str, target: Target, emission: Emission) -> Result<Vec<Event>, Failure> {
         let of_filter = |reason| Failure::of_filter(uri.to_owned(), reason, None);
         let Some(channel) = emission.channel else {
             return match target {
@@ -224,7 +239,7 @@ impl<T: Transport> Courier<T> {
         }
         let events = emission.events.into_iter();
         let publications = events.map(|event| Publication { channel: channel.clone(), event }).collect();
-        let answer = answer(self.channels.relay_all(publications));
+        let answer = answer(self.channels.relay_all(publications).await);
         if answer.status < 300 {
             return Ok(Vec::new());
         }
@@ -292,7 +307,8 @@ fn answer(published: Result<(), PublishError>) -> CallResponse {
             let status = match error {
                 PublishError::UnknownChannel { .. } => 404,
                 PublishError::Invalid { .. } => 400,
-                PublishError::Full { .. } | PublishError::Draining { .. } => 503,
+                PublishError::NoSpace { .. } => 507,
+                PublishError::Full { .. } | PublishError::Draining { .. } | PublishError::Unavailable { .. } => 503,
             };
             (status, error.to_string())
         }
@@ -313,6 +329,6 @@ fn describe(error: &CallError) -> &'static str {
     }
 }
 
-fn count(counter: &std::sync::atomic::AtomicU64) {
+fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

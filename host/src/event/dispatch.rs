@@ -2,21 +2,23 @@
 
 use super::channels::Channels;
 use super::delivery::Courier;
+use super::lanes::Lanes;
+use super::store::Taken;
 use super::subscription::Subscription;
 use crate::telemetry::trace::{Parent, Span};
 use crate::wasm::bindings::sluicegate::filter::types::{
     CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision, Header,
 };
+use std::collections::HashMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
-/// Deliveries of one subscription at a time, those that wait for their next try included: enough to hide a
-/// subscriber's latency, few enough not to be what overloads it.
-pub(super) const DELIVERIES_IN_FLIGHT: usize = 16;
+/// After how long an event is given out again whose delivery broke off by a fault of the proxy's own.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
 /// The largest reply of a subscriber, in bytes; what a filter may see of a request's body by default.
 pub(super) const REPLY_SIZE: u64 = crate::config::limits::INSPECTED_BODY;
 
@@ -120,23 +122,76 @@ impl Dispatcher {
 
 /// Delivers the events of one subscription until it is gone.
 async fn serve<T: Transport + 'static>(courier: Rc<Courier<T>>) {
-    let slots = Arc::new(Semaphore::new(DELIVERIES_IN_FLIGHT));
-    let mut deliveries = JoinSet::new();
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        let Some(event) = courier.subscription.queue.next().await else { break };
-        while let Some(ended) = deliveries.try_join_next() {
-            report(ended);
+    let subscription = Arc::clone(&courier.subscription);
+    let (mut lanes, mut deliveries) = (Lanes::default(), Deliveries::default());
+    loop {
+        let (most, ordering) = {
+            let spec = subscription.spec.load();
+            (spec.concurrency, spec.ordering)
+        };
+        while deliveries.tasks.len() < most
+            && !subscription.gone.is_cancelled()
+            && let Some((key, taken)) = lanes.pop()
+        {
+            deliveries.start(&courier, key, taken);
         }
-        let in_flight =
-            InFlight { subscription: Arc::clone(&courier.subscription), channels: Arc::clone(&courier.channels) };
-        let courier = Rc::clone(&courier);
-        deliveries.spawn_local(async move {
-            let _ends_with_the_delivery = (slot, in_flight);
-            courier.deliver(&event).await;
-        });
+        let has_room = deliveries.tasks.len() < most && lanes.has_room();
+        tokio::select! {
+            Some(ended) = deliveries.tasks.join_next_with_id() => lanes.finished(deliveries.ended(ended)),
+            taken = subscription.cursor.next(), if has_room => match taken {
+                Some(taken) => lanes.push(ordering, taken),
+                None => break,
+            },
+            () = subscription.gone.cancelled() => break,
+        }
     }
-    while let Some(ended) = deliveries.join_next().await {
-        report(ended);
+    for taken in lanes.clear() {
+        if !subscription.durable {
+            subscription.counters.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        subscription.cursor.give_back(taken.position, Duration::ZERO);
+    }
+    while let Some(ended) = deliveries.tasks.join_next_with_id().await {
+        deliveries.ended(ended);
+    }
+    courier.channels.finished.notify_one();
+}
+
+/// The deliveries of one subscription that are under way.
+#[derive(Default)]
+struct Deliveries {
+    tasks: JoinSet<()>,
+    /// Keys of those that are delivered in order.
+    keys: HashMap<tokio::task::Id, String>,
+}
+
+impl Deliveries {
+    fn start<T: Transport + 'static>(&mut self, courier: &Rc<Courier<T>>, key: Option<String>, taken: Taken) {
+        let mut in_flight = InFlight {
+            subscription: Arc::clone(&courier.subscription),
+            channels: Arc::clone(&courier.channels),
+            position: taken.position,
+            done: false,
+        };
+        let courier = Rc::clone(courier);
+        let task = self.tasks.spawn_local(async move {
+            in_flight.end(courier.deliver(&taken.event).await);
+        });
+        if let Some(key) = key {
+            self.keys.insert(task.id(), key);
+        }
+    }
+
+    /// The key of a delivery that has ended, where it has one.
+    fn ended(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) -> Option<String> {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(%error, "a delivery broke off");
+                error.id()
+            }
+        };
+        self.keys.remove(&id)
     }
 }
 
@@ -144,11 +199,26 @@ async fn serve<T: Transport + 'static>(courier: Rc<Courier<T>>) {
 struct InFlight {
     subscription: Arc<Subscription>,
     channels: Arc<Channels>,
+    position: u64,
+    done: bool,
+}
+
+impl InFlight {
+    /// It is over; `done` says whether the subscription is done with the event.
+    fn end(&mut self, done: bool) {
+        self.done = done;
+    }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.subscription.queue.finish();
+        let cursor = &self.subscription.cursor;
+        if self.done {
+            cursor.ack(self.position);
+        } else {
+            let abandoned = self.subscription.gone.is_cancelled();
+            cursor.give_back(self.position, if abandoned { Duration::ZERO } else { AFTER_FAULT });
+        }
         self.channels.finished.notify_one();
     }
 }

@@ -1,14 +1,16 @@
-//! Channels and the delivery of their events, in memory.
+//! Channels and the delivery of their events.
 //!
-//! An event that is published to a channel goes into the queue of each of the channel's subscriptions; each subscription
+//! An event that is published to a channel goes into the channel's [store]; each subscription has its own place in it and
 //! delivers on its own, with retries, replies and a dead letter sink, so that a slow one holds no other. The event
 //! filter decides what to send and what an outcome means; this module does the waiting, counting and bounding.
 //!
-//! Queues belong to the process and not to a snapshot: a reload keeps them. They do not survive the process.
+//! Stores belong to the process and not to a snapshot: a reload keeps them. Whether events survive the process is the
+//! store's to promise.
 //!
 //! - [`resource`]: documents of channels, brokers, flows and bridges, resolved to channels and subscriptions
 //! - [`replies`]: requests that wait for an answer by an event
 //! - [`channels`]: publish, apply, drain
+//! - [`store`]: where events are kept until every subscription is done with them
 //! - [`dispatch`]: the thread that delivers, and what it needs from the rest of the proxy
 
 mod backoff;
@@ -16,16 +18,21 @@ pub mod channels;
 mod check;
 mod delivery;
 pub mod dispatch;
-mod queue;
+mod figures;
+mod lanes;
 pub mod replies;
 pub mod resource;
+pub mod store;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod tuning;
 
 pub use backoff::{Backoff, Policy};
 pub use channels::{Channels, Drained, PublishError};
 pub use dispatch::{Decide, Dispatcher, Post, Transport};
 pub use replies::{Replies, Waited};
 pub use resource::{ChannelSpec, Document, ResourceError, SubscriptionSpec, resolve};
+pub use store::Stores;
 pub use subscription::{ChannelStats, SubscriptionStats};
+pub use tuning::Ordering;

@@ -127,6 +127,9 @@ impl Table {
     fn answer(&mut self, key: &str, answer: Answer) -> bool {
         let size = size(&answer);
         let now = Instant::now();
+        if self.bytes + size > REPLY_BYTES {
+            self.sweep(now);
+        }
         let fits = self.bytes + size <= REPLY_BYTES;
         let open = |slot: &&mut Slot| slot.answer.is_none() && slot.expires > now && fits;
         let Some(slot) = self.slots.get_mut(key).filter(open) else { return false };

@@ -12,6 +12,8 @@ mod flow;
 mod table;
 
 use super::backoff::Backoff;
+use super::tuning::Ordering;
+use crate::config::StoreChoice;
 use crate::upstream::registry::Names;
 use delivery::DeliveryFields;
 use destination::DestinationFields;
@@ -44,6 +46,8 @@ pub struct ChannelSpec {
     /// The host of its address, of a broker with the path. What is delivered there goes into the channel without leaving
     /// the process.
     pub address: String,
+    /// Where its events are kept, where a document says so.
+    pub store: Option<StoreChoice>,
     /// In the order of the documents.
     pub subscriptions: Vec<SubscriptionSpec>,
 }
@@ -67,6 +71,10 @@ pub struct SubscriptionSpec {
     pub timeout: Duration,
     /// The content mode that is asked for: `binary` or `json`.
     pub format: Option<String>,
+    /// Deliveries at a time, those that wait for their next try included; at least one.
+    pub concurrency: usize,
+    /// Which events wait for one another.
+    pub ordering: Ordering,
 }
 
 /// A field of a document that cannot be used.
@@ -115,7 +123,7 @@ pub fn resolve(names: &Names, documents: &[Document<'_>]) -> Result<Vec<ChannelS
     table.finish()
 }
 
-type FieldError = (&'static str, String);
+pub(super) type FieldError = (&'static str, String);
 
 fn channel(table: &mut Table<'_>, document: &Document<'_>) {
     let Some(fields) = table.read::<ChannelFields>(document) else { return };
@@ -130,6 +138,7 @@ fn subscription(table: &mut Table<'_>, document: &Document<'_>) {
     }
     let subscribing = Subscribing {
         name: document.name.to_owned(),
+        of_broker: false,
         subscriber: fields.subscriber.as_ref().map(|subscriber| Field::Written("spec.subscriber", subscriber)),
         reply: fields.reply.as_ref().map(|reply| Field::Written("spec.reply", reply)),
         delivery: fields.delivery,

@@ -207,6 +207,15 @@ fn channels_brokers_and_flows_share_their_names() {
 }
 
 #[test]
+fn a_trigger_of_a_channel_and_a_subscription_of_a_broker_get_nothing() {
+    let subscriber = json!({"subscriber": {"uri": "http://a/"}});
+    let (of_channel, of_broker) = (trigger(&subscriber), subscription(&subscriber));
+    let channels = [("Channel", "main", json!({})), ("Broker", "orders", json!({})), of_channel, of_broker];
+    let resolved = resolved(&channels).unwrap();
+    assert!(resolved.iter().all(|channel| channel.subscriptions.is_empty()), "{resolved:?}");
+}
+
+#[test]
 fn replies_to_requests_are_looked_for_among_the_brokers_events() {
     let reference = json!({"kind": "Broker", "name": "main"});
     let documents =

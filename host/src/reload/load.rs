@@ -160,6 +160,28 @@ impl Loader {
         (loaded, diagnostics)
     }
 
+    /// Says of which channels the events cannot be kept where they are to be.
+    fn report_missing_stores(
+        &self,
+        channels: &[ChannelSpec],
+        documents: &[Arc<Document>],
+        diagnostics: &mut Diagnostics,
+    ) {
+        for channel in channels {
+            let Some(reason) = self.settings.events.missing(channel.store) else { continue };
+            let named = |document: &&Arc<Document>| {
+                document.group == "messaging.knative.dev"
+                    && document.kind != "Subscription"
+                    && format!("{}/{}", document.namespace, document.name) == channel.name
+            };
+            let message = format!("channel {} takes no events: {reason}", channel.name);
+            diagnostics.push(match documents.iter().find(named) {
+                Some(document) => document.diagnostic(Severity::Warning, codes::CHANNEL, "/kind", message),
+                None => Diagnostic::new(Severity::Warning, codes::CHANNEL, message),
+            });
+        }
+    }
+
     fn attempt(
         &mut self,
         sources: &Sources,
@@ -203,6 +225,7 @@ impl Loader {
         }
         report_unclaimed(&documents, &components, diagnostics);
         let channels = channels(&registry.names, &documents, diagnostics);
+        self.report_missing_stores(&channels, &documents, diagnostics);
         if diagnostics.count(Severity::Error) > refused {
             return None;
         }

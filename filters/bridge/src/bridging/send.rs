@@ -3,6 +3,7 @@
 use super::making::EventValues;
 use super::template::Template;
 use crate::cloudevents::write_binary;
+use crate::hops;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sluicegate_sdk::{DeliveryRequest, Event, EventDecision, Header};
 
@@ -33,7 +34,9 @@ impl Send {
             Some(path) => path,
             None => None,
         };
-        let (mut headers, mut body) = write_binary(event);
+        let mut stripped = event.clone();
+        hops::strip(&mut stripped);
+        let (mut headers, mut body) = write_binary(&stripped);
         for (name, template) in &self.headers {
             let Some(value) = template.fill(&values) else { continue };
             headers.retain(|header| header.name != *name);

@@ -76,7 +76,7 @@ pub(super) fn trigger(reader: &mut Reader<'_>, resource: &Resource) {
     let filters = trigger_filters(reader, resource, &spec);
     let receiver = reader.resolve((resource, "/spec/subscriber"), &spec.subscriber).unwrap_or_default();
     reader.check_delivery(resource, "/spec/delivery", spec.delivery.as_ref());
-    let found = reader.position(&resource.namespace, &spec.broker);
+    let found = reader.position_of(&resource.namespace, &spec.broker, true);
     let broker = found.and_then(|index| reader.configuration.channels.get(index)).filter(|channel| channel.is_broker());
     let Some(sink) = broker.map(|broker| broker.dead_letter_sink) else {
         let name = format!("{}/{}", resource.namespace, spec.broker);

@@ -119,7 +119,7 @@ fn subscribed(reader: &mut Reader<'_>, resource: &Resource, spec: &SubscriptionS
         reader.error((resource, "/spec/channel/kind"), "SG0414", &message, &help);
         return None;
     }
-    let Some(index) = reader.position(&resource.namespace, &reference.name) else {
+    let Some(index) = reader.position_of(&resource.namespace, &reference.name, false) else {
         let name = format!("{}/{}", resource.namespace, reference.name);
         reader.unknown((resource, "/spec/channel/name"), "SG0412", "Channel", &name);
         return None;

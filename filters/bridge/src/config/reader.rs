@@ -87,6 +87,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Where the channel of this name is that is a broker, or that is none.
+    pub(super) fn position_of(&self, namespace: &str, name: &str, is_broker: bool) -> Option<usize> {
+        let is = |index: &usize| {
+            self.configuration.channels.get(*index).is_some_and(|channel| channel.is_broker() == is_broker)
+        };
+        self.position(namespace, name).filter(is)
+    }
+
     /// Where a channel of this name is.
     pub(super) fn position(&self, namespace: &str, name: &str) -> Option<usize> {
         let channels = &self.configuration.channels;
@@ -101,7 +109,8 @@ impl<'a> Reader<'a> {
             self.error((at.0, &format!("{}/kind", at.1)), "SG0414", &message, help);
             return None;
         };
-        let found = self.position(namespace, &name);
+        let is_broker = reference.kind == "Broker";
+        let found = self.position_of(namespace, &name, is_broker);
         if found.is_none() {
             self.unknown((at.0, &format!("{}/name", at.1)), "SG0412", &reference.kind, &format!("{namespace}/{name}"));
         }

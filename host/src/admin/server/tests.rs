@@ -15,6 +15,10 @@ struct View {
 }
 
 impl AdminView for View {
+    fn events(&self) -> Vec<crate::admin::events::ChannelFiguresStatus> {
+        Vec::new()
+    }
+
     fn readiness(&self) -> Readiness {
         self.readiness.lock().unwrap().clone()
     }

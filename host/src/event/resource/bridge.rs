@@ -51,8 +51,10 @@ pub(super) fn bridge(table: &mut Table<'_>, document: &Document<'_>) {
     let name = format!("{}{SUBSCRIPTION}", document.name);
     if let Some(RequestFields { to, reply: Some(reply) }) = &fields.request {
         let from = reply.from.as_ref().unwrap_or(to);
+        let from_broker = from.kind == "Broker";
         subscribe(table, document, from, "spec.request", |from| {
-            Ok(Subscribing { name: name.clone(), subscriber: Some(Field::Uri(from)), reply: None, delivery: None })
+            let (name, of_broker) = (name.clone(), from_broker);
+            Ok(Subscribing { name, of_broker, subscriber: Some(Field::Uri(from)), reply: None, delivery: None })
         });
     }
     let Some(events) = fields.events else { return };
@@ -67,7 +69,8 @@ pub(super) fn bridge(table: &mut Table<'_>, document: &Document<'_>) {
             _ => return Err(("spec.events", "it needs either send or emit".to_owned())),
         };
         let reply = events.reply.as_ref().map(|reply| Field::Written("spec.events.reply", reply));
-        Ok(Subscribing { name, subscriber: Some(subscriber), reply, delivery: events.delivery.clone() })
+        let of_broker = events.from.kind == "Broker";
+        Ok(Subscribing { name, of_broker, subscriber: Some(subscriber), reply, delivery: events.delivery.clone() })
     });
 }
 

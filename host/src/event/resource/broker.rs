@@ -47,6 +47,7 @@ pub(super) fn trigger(table: &mut Table<'_>, document: &Document<'_>) {
     let reply = format!("http://{}", broker_address(table.names, document.namespace, &fields.broker));
     let subscribing = Subscribing {
         name: document.name.to_owned(),
+        of_broker: true,
         subscriber: Some(Field::Written("spec.subscriber", subscriber)),
         reply: Some(Field::Uri(reply)),
         delivery: fields.delivery,
@@ -64,6 +65,7 @@ pub(super) fn request_reply(table: &mut Table<'_>, document: &Document<'_>) {
     let own = format!("http://{REQUEST_REPLY}.{domain}/{namespace}/{}/reply", document.name);
     let subscribing = Subscribing {
         name: format!("{}{REPLIES}", document.name),
+        of_broker: true,
         subscriber: Some(Field::Uri(own)),
         reply: None,
         delivery: fields.delivery,

@@ -1,8 +1,9 @@
 //! Knative's DeliverySpec.
 
 use super::destination::DestinationFields;
-use super::{FieldError, SubscriptionSpec};
+use super::{Document, FieldError, SubscriptionSpec};
 use crate::event::backoff::{Backoff, LONGEST_WAIT, Policy};
+use crate::event::tuning;
 use crate::upstream::registry::Names;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
@@ -42,10 +43,11 @@ impl DeliveryFields {
     pub(super) fn subscription(
         self,
         names: &Names,
-        namespace: &str,
+        document: &Document<'_>,
         name: String,
         (subscriber, reply): (Option<String>, Option<String>),
     ) -> Result<SubscriptionSpec, FieldError> {
+        let namespace = document.namespace;
         let sink = self.dead_letter_sink.as_ref().map(|sink| sink.resolve(names, namespace)).transpose();
         Ok(SubscriptionSpec {
             name: format!("{namespace}/{name}"),
@@ -56,6 +58,8 @@ impl DeliveryFields {
             backoff: self.backoff()?,
             timeout: self.timeout()?,
             format: self.format,
+            concurrency: tuning::concurrency(document.value)?,
+            ordering: tuning::ordering(document.value)?,
         })
     }
 

@@ -48,6 +48,7 @@ pub(super) fn sequence(table: &mut Table<'_>, document: &Document<'_>) {
         let following = (index + 1 < count).then(|| Field::Channel(step_channel(document.name, index + 1)));
         let subscribing = Subscribing {
             name: channel.clone(),
+            of_broker: false,
             subscriber: Some(Field::Written("spec.steps", &step.destination)),
             reply: following.or(fields.reply.as_ref().map(|reply| Field::Written("spec.reply", reply))),
             delivery: step.delivery,
@@ -69,6 +70,7 @@ pub(super) fn parallel(table: &mut Table<'_>, document: &Document<'_>) {
         table.channel(document, &channel, None);
         let filtering = Subscribing {
             name: format!("{entrance}-filter-{index}"),
+            of_broker: false,
             subscriber: branch.filter.as_ref().map(|filter| Field::Written("spec.branches", filter)),
             reply: Some(Field::Channel(channel.clone())),
             delivery: branch.delivery.clone(),
@@ -77,6 +79,7 @@ pub(super) fn parallel(table: &mut Table<'_>, document: &Document<'_>) {
         let reply = branch.reply.as_ref().or(fields.reply.as_ref());
         let subscribing = Subscribing {
             name: channel.clone(),
+            of_broker: false,
             subscriber: Some(Field::Written("spec.branches", &branch.subscriber)),
             reply: reply.map(|reply| Field::Written("spec.reply", reply)),
             delivery: branch.delivery,

@@ -3,6 +3,7 @@
 use super::delivery::{DeliveryFields, inherited};
 use super::destination::{DestinationFields, broker_address, channel_address};
 use super::{ChannelSpec, Document, FieldError, ResourceError};
+use crate::event::tuning;
 use crate::upstream::registry::Names;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub(super) struct Table<'a> {
 pub(super) struct Subscribing<'d> {
     /// Its name without the namespace.
     pub(super) name: String,
+    /// Whether it is a broker whose events it gets; a channel of the same name is none.
+    pub(super) of_broker: bool,
     pub(super) subscriber: Option<Field<'d>>,
     pub(super) reply: Option<Field<'d>>,
     pub(super) delivery: Option<DeliveryFields>,
@@ -68,19 +71,26 @@ impl<'a> Table<'a> {
             let reason = format!("there is a channel {name} already; channels, brokers and flows share their names");
             return self.refuse(document, ("metadata.name", reason));
         }
-        let channel = ChannelSpec { name: name.clone(), address, subscriptions: Vec::new() };
+        let store = tuning::store(document.value).unwrap_or_else(|error| {
+            self.refuse(document, error);
+            None
+        });
+        let channel = ChannelSpec { name: name.clone(), address, store, subscriptions: Vec::new() };
         self.channels.insert(name, (channel, delivery));
     }
 
     /// Adds a subscription to a channel (`NAMESPACE/NAME`). Where there is no such channel it is passed over until
     /// there is.
     pub(super) fn subscribe(&mut self, document: &Document<'_>, channel: &str, subscribing: Subscribing<'_>) {
-        let Some((_, parent)) = self.channels.get(channel) else { return };
+        let Some((known, parent)) = self.channels.get(channel) else { return };
+        // Only a broker's address has a path.
+        if known.address.contains('/') != subscribing.of_broker {
+            return;
+        }
         let delivery = inherited(subscribing.delivery, parent.as_ref());
         let to = |field: Option<Field<'_>>| field.map(|field| field.uri(self.names, document.namespace)).transpose();
         let ends = to(subscribing.subscriber).and_then(|subscriber| Ok((subscriber, to(subscribing.reply)?)));
-        let resolved =
-            ends.and_then(|ends| delivery.subscription(self.names, document.namespace, subscribing.name, ends));
+        let resolved = ends.and_then(|ends| delivery.subscription(self.names, document, subscribing.name, ends));
         match resolved {
             Ok(resolved) => {
                 if let Some((channel, _)) = self.channels.get_mut(channel) {

@@ -1,7 +1,8 @@
 //! Real receivers on the loopback interface, a transport that reaches them, and a plain decider.
 
 use crate::event::{
-    Backoff, ChannelSpec, Channels, Decide, Dispatcher, Policy, Post, SubscriptionSpec, SubscriptionStats, Transport,
+    Backoff, ChannelSpec, Channels, Decide, Dispatcher, Ordering, Policy, Post, Stores, SubscriptionSpec,
+    SubscriptionStats, Transport,
 };
 use crate::wasm::bindings::sluicegate::filter::types::{
     Answer, CallError, CallResponse, CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event,
@@ -188,7 +189,7 @@ impl Decide for Plain {
     }
 }
 
-pub(super) fn event(id: &str) -> Event {
+pub(in crate::event) fn event(id: &str) -> Event {
     Event {
         id: id.into(),
         source: "/test".into(),
@@ -213,6 +214,8 @@ pub(super) fn subscription(name: &str, subscriber: &str) -> SubscriptionSpec {
         backoff: Backoff { growth: Some((Policy::Linear, Duration::from_millis(10))), ..Backoff::default() },
         timeout: Duration::from_secs(5),
         format: None,
+        concurrency: 16,
+        ordering: Ordering::None,
     }
 }
 
@@ -220,7 +223,8 @@ pub(super) fn subscription(name: &str, subscriber: &str) -> SubscriptionSpec {
 pub(super) const CHANNEL: &str = "default/orders";
 
 pub(super) fn channel(name: &str, subscriptions: Vec<SubscriptionSpec>) -> ChannelSpec {
-    ChannelSpec { name: format!("default/{name}"), address: format!("{name}-kn-channel.default.svc"), subscriptions }
+    let address = format!("{name}-kn-channel.default.svc");
+    ChannelSpec { name: format!("default/{name}"), address, store: None, subscriptions }
 }
 
 pub(super) fn orders(subscriptions: Vec<SubscriptionSpec>) -> Vec<ChannelSpec> {
@@ -229,7 +233,7 @@ pub(super) fn orders(subscriptions: Vec<SubscriptionSpec>) -> Vec<ChannelSpec> {
 
 /// Channels whose dispatcher runs on its own thread.
 pub(super) fn running(subscriptions: Vec<SubscriptionSpec>) -> Arc<Channels> {
-    let (channels, dispatcher) = Channels::new();
+    let (channels, dispatcher) = Channels::new(Stores::default());
     channels.apply(orders(subscriptions));
     run(dispatcher);
     channels

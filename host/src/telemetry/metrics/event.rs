@@ -1,170 +1,122 @@
 //! What channels take and what becomes of it.
 
 use super::Section;
-use super::family::Live;
-use super::histogram::{Counter, Histogram, Level};
+use super::histogram::{Amount, Count};
 use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
 use std::time::Duration;
 
-/// From a fast subscriber's millisecond to a backoff of minutes.
-const BOUNDS: [Duration; 10] = [
-    Duration::from_millis(1),
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(30),
-    Duration::from_mins(5),
-];
-
-/// What became of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeliveryResult {
-    /// The subscriber took it.
-    Success,
-    /// The filter was done with it without sending it.
-    Acknowledged,
-    /// The dead letter sink took it.
-    DeadLetter,
-    /// Nobody took it.
-    Lost,
+/// Where the figures come from.
+pub trait EventFigures: fmt::Debug + Send + Sync {
+    /// All channels that are in use.
+    fn channels(&self) -> Vec<ChannelFigures>;
 }
 
-impl DeliveryResult {
-    const ALL: [(Self, &'static str); 4] = [
-        (Self::Success, "success"),
-        (Self::Acknowledged, "acknowledged"),
-        (Self::DeadLetter, "dead_letter"),
-        (Self::Lost, "lost"),
+/// The figures of one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelFigures {
+    /// `NAMESPACE/NAME`.
+    pub channel: String,
+    /// Events that it took.
+    pub received: u64,
+    /// Times that it did not.
+    pub refused: u64,
+    /// Those of its subscriptions.
+    pub subscriptions: Vec<SubscriptionFigures>,
+}
+
+/// The figures of one subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionFigures {
+    /// `NAMESPACE/NAME`.
+    pub subscription: String,
+    /// What became of events, by name.
+    pub results: [(&'static str, u64); 3],
+    /// Deliveries that followed a failed one.
+    pub retries: u64,
+    /// Events that the store gave out again.
+    pub redelivered: u64,
+    /// Events that wait.
+    pub queued: usize,
+    /// Events that are being delivered.
+    pub in_flight: usize,
+    /// How long the oldest of those has been there.
+    pub oldest: Option<Duration>,
+}
+
+/// Writes all of them.
+pub(super) fn encode(figures: &dyn EventFigures, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let all = figures.channels();
+    encode_channels(&all, encoder)?;
+    encode_results(&all, encoder)?;
+    encode_subscriptions(&all, encoder)
+}
+
+fn encode_channels(all: &[ChannelFigures], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    type Value = fn(&ChannelFigures) -> u64;
+    let counters: [(&str, &str, Value); 2] = [
+        ("sluicegate_events_received", "Events that channels took.", |one| one.received),
+        ("sluicegate_events_refused", "Times that channels did not take events.", |one| one.refused),
     ];
-}
-
-/// The labels of a channel.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ChannelKey {
-    pub(super) name: String,
-}
-
-/// The counters of one channel.
-#[derive(Debug, Default)]
-pub struct ChannelMetrics {
-    received: Counter,
-    refused: Counter,
-}
-
-impl ChannelMetrics {
-    /// Counts an event that was taken.
-    pub fn received(&self) {
-        self.received.add();
-    }
-
-    /// Counts an event that was not: the queue is full, or the proxy ends.
-    pub fn refused(&self) {
-        self.refused.add();
-    }
-}
-
-/// The labels of a subscription.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SubscriptionKey {
-    pub(super) channel: String,
-    pub(super) subscription: String,
-}
-
-/// The counters of one subscription.
-#[derive(Debug, Default)]
-pub struct SubscriptionMetrics {
-    results: [Counter; DeliveryResult::ALL.len()],
-    retries: Counter,
-    in_flight: Level,
-    durations: Histogram<{ BOUNDS.len() }>,
-}
-
-impl SubscriptionMetrics {
-    /// Counts an event as waiting or under way.
-    pub fn taken(&self) {
-        self.in_flight.change(1);
-    }
-
-    /// Counts an event as neither any more; call it once for each [`taken`](Self::taken).
-    pub fn done(&self) {
-        self.in_flight.change(-1);
-    }
-
-    /// Counts what became of an event, and the time since the channel took it.
-    pub fn delivered(&self, result: DeliveryResult, duration: Duration) {
-        if let Some(count) = self.results.get(result as usize) {
-            count.add();
+    for (name, help, value) in counters {
+        let mut section = Section::counter(encoder, name, help)?;
+        for one in all {
+            section.series(&[("channel", &*one.channel)], &Count(value(one)))?;
         }
-        self.durations.observe(&BOUNDS, duration);
-    }
-
-    /// Counts a delivery that follows a failed one.
-    pub fn retried(&self) {
-        self.retries.add();
-    }
-}
-
-/// Writes all channels.
-pub(super) fn encode_channels(
-    channels: &Live<ChannelKey, ChannelMetrics>,
-    encoder: &mut DescriptorEncoder<'_>,
-) -> Result<(), fmt::Error> {
-    let all = channels.all();
-    let mut section = Section::counter(encoder, "sluicegate_events_received", "Events that channels took.")?;
-    for (key, metrics) in &all {
-        section.series(&[("channel", &*key.name)], &metrics.received.total())?;
-    }
-    let mut section = Section::counter(encoder, "sluicegate_events_refused", "Events that channels did not take.")?;
-    for (key, metrics) in &all {
-        section.series(&[("channel", &*key.name)], &metrics.refused.total())?;
     }
     Ok(())
 }
 
-/// Writes all subscriptions.
-pub(super) fn encode_subscriptions(
-    subscriptions: &Live<SubscriptionKey, SubscriptionMetrics>,
-    encoder: &mut DescriptorEncoder<'_>,
-) -> Result<(), fmt::Error> {
-    let all = subscriptions.all();
+fn encode_results(all: &[ChannelFigures], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let mut section = Section::counter(encoder, "sluicegate_events_delivered", "What became of events.")?;
-    for (key, metrics) in &all {
-        for (counter, (_, result)) in metrics.results.iter().zip(DeliveryResult::ALL) {
-            let labels = [("channel", &*key.channel), ("subscription", &key.subscription), ("result", result)];
-            section.series(&labels, &counter.total())?;
+    for (channel, one) in subscriptions(all) {
+        for (result, count) in one.results {
+            let [channel, subscription] = labels(channel, one);
+            section.series(&[channel, subscription, ("result", result)], &Count(count))?;
         }
-    }
-    let mut section = Section::counter(encoder, "sluicegate_events_retries", "Deliveries that follow a failed one.")?;
-    for (key, metrics) in &all {
-        section.series(&labels(key), &metrics.retries.total())?;
-    }
-    let mut section = Section::gauge(encoder, "sluicegate_events_in_flight", "Events that wait or are under way.")?;
-    for (key, metrics) in &all {
-        section.series(&labels(key), &metrics.in_flight.total())?;
-    }
-    let help = "From a channel's taking an event to its end.";
-    let mut section = Section::histogram(encoder, "sluicegate_events_delivery_duration_seconds", help)?;
-    for (key, metrics) in &all {
-        section.series(&labels(key), &metrics.durations.total(&BOUNDS))?;
     }
     Ok(())
 }
 
-fn labels(key: &SubscriptionKey) -> [(&'static str, &str); 2] {
-    [("channel", &key.channel), ("subscription", &key.subscription)]
+fn encode_subscriptions(all: &[ChannelFigures], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    type Counter = fn(&SubscriptionFigures) -> u64;
+    let counters: [(&str, &str, Counter); 2] = [
+        ("sluicegate_events_retries", "Deliveries that follow a failed one.", |one| one.retries),
+        ("sluicegate_events_redelivered", "Events that the store gave out again.", |one| one.redelivered),
+    ];
+    for (name, help, value) in counters {
+        let mut section = Section::counter(encoder, name, help)?;
+        for (channel, one) in subscriptions(all) {
+            section.series(&labels(channel, one), &Count(value(one)))?;
+        }
+    }
+    type Gauge = fn(&SubscriptionFigures) -> u64;
+    let gauges: [(&str, &str, Gauge); 3] = [
+        ("sluicegate_events_queued", "Events that wait for their delivery.", |one| size(one.queued)),
+        ("sluicegate_events_in_flight", "Events that are being delivered, or wait for their next try.", |one| {
+            size(one.in_flight)
+        }),
+        ("sluicegate_events_oldest_seconds", "How long the oldest event has waited or been under way.", |one| {
+            one.oldest.unwrap_or_default().as_secs()
+        }),
+    ];
+    for (name, help, value) in gauges {
+        let mut section = Section::gauge(encoder, name, help)?;
+        for (channel, one) in subscriptions(all) {
+            section.series(&labels(channel, one), &Amount(i64::try_from(value(one)).unwrap_or(i64::MAX)))?;
+        }
+    }
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn subscriptions(all: &[ChannelFigures]) -> impl Iterator<Item = (&str, &SubscriptionFigures)> {
+    all.iter().flat_map(|channel| channel.subscriptions.iter().map(|one| (&*channel.channel, one)))
+}
 
-    #[test]
-    fn names_stand_at_the_index_of_their_meaning() {
-        assert!(DeliveryResult::ALL.iter().enumerate().all(|(index, (result, _))| *result as usize == index));
-    }
+fn labels<'a>(channel: &'a str, one: &'a SubscriptionFigures) -> [(&'static str, &'a str); 2] {
+    [("channel", channel), ("subscription", &one.subscription)]
+}
+
+fn size(size: usize) -> u64 {
+    u64::try_from(size).unwrap_or(u64::MAX)
 }

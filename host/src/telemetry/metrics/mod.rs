@@ -22,7 +22,7 @@ mod upstream;
 
 pub use dns::DnsMetrics;
 pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
-pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
+pub use event::{ChannelFigures, EventFigures, SubscriptionFigures};
 pub use filter::{CallResult, FilterMetrics, Phase};
 pub use flood::FloodMetrics;
 pub use gather::{CacheResult, GatherMetrics};
@@ -35,7 +35,6 @@ pub use upstream::{UpstreamMetrics, UpstreamResult};
 use super::AccessLog;
 use super::record::AccessRecord;
 use super::trace::Counts;
-use event::{ChannelKey, SubscriptionKey};
 use family::Live;
 use filter::FilterKey;
 use process::Process;
@@ -64,8 +63,6 @@ struct Families {
     requests: Requests,
     filters: Live<FilterKey, FilterMetrics>,
     upstreams: Live<UpstreamKey, UpstreamMetrics>,
-    channels: Live<ChannelKey, ChannelMetrics>,
-    subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
     mirrors: MirrorMetrics,
     gather: GatherMetrics,
     dns: DnsMetrics,
@@ -73,6 +70,7 @@ struct Families {
     tls: TlsMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
+    events: OnceLock<Weak<dyn EventFigures>>,
     traces: OnceLock<Arc<Counts>>,
 }
 
@@ -84,8 +82,6 @@ impl Metrics {
             requests: Requests::default(),
             filters: Live::default(),
             upstreams: Live::default(),
-            channels: Live::default(),
-            subscriptions: Live::default(),
             mirrors: MirrorMetrics::register(&mut registry),
             gather: GatherMetrics::register(&mut registry),
             dns: DnsMetrics::register(&mut registry),
@@ -93,6 +89,7 @@ impl Metrics {
             tls: TlsMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
+            events: OnceLock::new(),
             traces: OnceLock::new(),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
@@ -114,6 +111,12 @@ impl Metrics {
     pub fn show_upstreams(&self, figures: Weak<dyn UpstreamFigures>) {
         // A second call would mean two configurations in one process, which there never are.
         let _ = self.families.figures.set(figures);
+    }
+
+    /// Shows these figures of channels too, for as long as somebody keeps them. Only the first ones count.
+    pub fn show_events(&self, figures: Weak<dyn EventFigures>) {
+        // There is one set of channels in a process.
+        let _ = self.families.events.set(figures);
     }
 
     /// Shows what became of spans. Only the first counts are shown.
@@ -143,17 +146,6 @@ impl Metrics {
     /// The counters of a service that requests are sent to.
     pub fn upstream(&self, name: &str) -> Arc<UpstreamMetrics> {
         self.families.upstreams.handle(UpstreamKey { name: name.to_owned() })
-    }
-
-    /// The counters of a channel, `NAMESPACE/NAME`.
-    pub fn channel(&self, name: &str) -> Arc<ChannelMetrics> {
-        self.families.channels.handle(ChannelKey { name: name.to_owned() })
-    }
-
-    /// The counters of a channel's subscription, both `NAMESPACE/NAME`.
-    pub fn subscription(&self, channel: &str, subscription: &str) -> Arc<SubscriptionMetrics> {
-        let key = SubscriptionKey { channel: channel.to_owned(), subscription: subscription.to_owned() };
-        self.families.subscriptions.handle(key)
     }
 
     /// Where look-ups of host names are counted.
@@ -210,8 +202,10 @@ impl Collector for Families {
         if let Some(counts) = self.traces.get() {
             trace::encode(counts, &mut encoder)?;
         }
-        event::encode_channels(&self.channels, &mut encoder)?;
-        event::encode_subscriptions(&self.subscriptions, &mut encoder)
+        match self.events.get().and_then(Weak::upgrade) {
+            Some(events) => event::encode(events.as_ref(), &mut encoder),
+            None => Ok(()),
+        }
     }
 }
 
@@ -366,6 +360,25 @@ mod tests {
         assert!(lines(&metrics, "sluicegate_filter_info")[0].contains("sha256:bb"));
     }
 
+    #[derive(Debug)]
+    struct OneChannel;
+
+    impl EventFigures for OneChannel {
+        fn channels(&self) -> Vec<ChannelFigures> {
+            let subscription = SubscriptionFigures {
+                subscription: "default/stock".into(),
+                results: [("success", 0), ("dead_letter", 1), ("lost", 0)],
+                retries: 1,
+                redelivered: 2,
+                queued: 5,
+                in_flight: 1,
+                oldest: Some(Duration::from_secs(90)),
+            };
+            let channel = "default/orders".into();
+            vec![ChannelFigures { channel, received: 1, refused: 1, subscriptions: vec![subscription] }]
+        }
+    }
+
     #[test]
     fn counts_reloads_upstreams_and_events() {
         let metrics = metrics();
@@ -377,13 +390,8 @@ mod tests {
         upstream.request(UpstreamResult::Success);
         upstream.request(UpstreamResult::ConnectFailure);
         upstream.retry();
-        let channel = metrics.channel("default/orders");
-        channel.received();
-        channel.refused();
-        let subscription = metrics.subscription("default/orders", "default/stock");
-        subscription.delivered(DeliveryResult::DeadLetter, Duration::from_millis(3));
-        subscription.retried();
-        subscription.taken();
+        let events: Arc<dyn EventFigures> = Arc::new(OneChannel);
+        metrics.show_events(Arc::downgrade(&events));
         let text = metrics.encode().unwrap();
         for line in [
             r#"sluicegate_config_reloads_total{result="success"} 1"#,
@@ -398,7 +406,10 @@ mod tests {
             r#"sluicegate_events_refused_total{channel="default/orders"} 1"#,
             r#"sluicegate_events_delivered_total{channel="default/orders",subscription="default/stock",result="dead_letter"} 1"#,
             r#"sluicegate_events_retries_total{channel="default/orders",subscription="default/stock"} 1"#,
+            r#"sluicegate_events_redelivered_total{channel="default/orders",subscription="default/stock"} 2"#,
+            r#"sluicegate_events_queued{channel="default/orders",subscription="default/stock"} 5"#,
             r#"sluicegate_events_in_flight{channel="default/orders",subscription="default/stock"} 1"#,
+            r#"sluicegate_events_oldest_seconds{channel="default/orders",subscription="default/stock"} 90"#,
             "sluicegate_access_log_dropped_total 0",
         ] {
             assert!(text.contains(&format!("{line}\n")), "no {line} in\n{text}");

@@ -240,6 +240,16 @@ fn each_mistake_in_the_other_kinds_is_named_where_it_is() {
         ("EventBridge", events(&json!({})), "error SG0441 /spec/events: "),
         (
             "EventBridge",
+            events(&json!({"from": reference("Channel", "main"), "emit": {"to": to()}})),
+            "warning SG0412 /spec/events/from/name: no channel is called default/main",
+        ),
+        (
+            "Subscription",
+            json!({"channel": reference("Channel", "main"), "reply": uri}),
+            "warning SG0412 /spec/channel/name: no channel is called default/main",
+        ),
+        (
+            "EventBridge",
             events(&json!({"from": reference("Service", "a"), "emit": {"to": to()}})),
             "error SG0414 /spec/events/from/kind: ",
         ),

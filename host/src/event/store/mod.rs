@@ -1,0 +1,114 @@
+//! Where the events of a channel are kept until each of its subscriptions is done with them.
+//!
+//! A [`Log`] belongs to one channel and takes events; a [`Cursor`] belongs to one subscription and gives them out. What
+//! each store promises stands in its own module:
+//!
+//! - [`memory`]: bounded queues; nothing survives the process
+//! - [`file`]: a log in files; everything survives the process and the machine's power
+//!
+//! All of them deliver at least once: an event is given out until it is acknowledged, and after a crash again. A
+//! subscription that is new starts at the end; one that is gone takes its place in the log with it.
+
+mod file;
+pub(super) mod memory;
+mod stores;
+
+pub use stores::Stores;
+
+use crate::wasm::bindings::sluicegate::filter::types::Event;
+use futures_util::future::BoxFuture;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Makes the logs of channels.
+pub(super) trait Store: Debug + Send + Sync {
+    /// The log of a channel (`NAMESPACE/NAME`), with what is kept of it from before.
+    fn open(&self, channel: &str) -> Result<Arc<dyn Log>, StoreError>;
+
+    /// Makes what was done so far durable, as the process ends.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The events of one channel.
+pub(super) trait Log: Debug + Send + Sync {
+    /// Keeps room for these events, so that several logs take theirs or none does. Never waits.
+    fn reserve(&self, events: Vec<Arc<Event>>) -> Result<Box<dyn Reserved>, StoreError>;
+
+    /// The cursor of a subscription (`NAMESPACE/NAME`): where it was, or at the end when it is new.
+    fn subscribe(&self, subscription: &str) -> Result<Arc<dyn Cursor>, StoreError>;
+
+    /// Drops the cursors that a former process left of subscriptions other than these.
+    fn keep_only(&self, subscriptions: &[&str]);
+
+    /// Whether events outlive the process.
+    fn is_durable(&self) -> bool;
+}
+
+/// Room in a log. It is given back when this is dropped.
+pub(super) trait Reserved: Send {
+    /// Puts the events in; resolves once they are as durable as the store promises.
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>>;
+}
+
+/// The place of one subscription in the log of its channel.
+pub(super) trait Cursor: Debug + Send + Sync {
+    /// The next event, which is in flight until it is acknowledged or given back; none once the cursor is stopped or
+    /// closed. One task may wait, and may give up waiting.
+    fn next(&self) -> BoxFuture<'_, Option<Taken>>;
+
+    /// The subscription is done with the event at this position.
+    fn ack(&self, position: u64);
+
+    /// The subscription is not done with it: a durable store gives it out again after so long, the others forget it.
+    fn give_back(&self, position: u64, after: Duration);
+
+    /// How far it is.
+    fn figures(&self) -> Figures;
+
+    /// Whether nothing waits, is about to come, or is in flight.
+    fn is_idle(&self) -> bool;
+
+    /// Gives out nothing more. What a durable store holds stays for the next process.
+    fn stop(&self);
+
+    /// The subscription is gone: gives out nothing more and forgets where it was. Says how many events that drops.
+    fn close(&self) -> usize;
+}
+
+/// An event that was given out.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    pub(super) event: Arc<Event>,
+    /// What to acknowledge.
+    pub(super) position: u64,
+}
+
+/// How far a subscription is, as read at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Figures {
+    /// Events that wait.
+    pub(super) queued: usize,
+    /// Events that were given out and are not done with.
+    pub(super) in_flight: usize,
+    /// Events that were given out more than once, as far as the store knows.
+    pub(super) redelivered: u64,
+    /// Events that the store has given up: too old, or damaged.
+    pub(super) lost: u64,
+    /// Since when the oldest event waits or is in flight.
+    pub(super) oldest: Option<SystemTime>,
+}
+
+/// Why a store does not take an event, or gives none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum StoreError {
+    /// As much waits as may.
+    #[error("{0}")]
+    Full(String),
+    /// The medium has no space left.
+    #[error("no space is left to store it: {0}")]
+    NoSpace(String),
+    /// The store cannot be used now.
+    #[error("its store cannot be used: {0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,91 @@
+//! A channel whose events outlive the proxy, and its one subscriber.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use sluicegate_tests::{Directory, Options, Proxy, Request, Upstream};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A channel and a subscription that retries for as long as it takes, in the order of keys.
+pub fn manifests() -> String {
+    "
+apiVersion: messaging.knative.dev/v1
+kind: Channel
+metadata: {name: orders-channel}
+spec: {}
+---
+apiVersion: messaging.knative.dev/v1
+kind: Subscription
+metadata:
+  name: orders-to-inventory
+  annotations: {sluicegate.dev/ordering: key, sluicegate.dev/concurrency: '8'}
+spec:
+  channel: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders-channel}
+  subscriber: {ref: {apiVersion: v1, kind: Service, name: inventory}}
+  delivery: {retry: 1000000, backoffPolicy: linear, backoffDelay: PT0.02S, backoffMax: PT0.1S}
+"
+    .to_owned()
+}
+
+/// What is kept from one proxy to the next.
+pub struct Kept {
+    arguments: Vec<String>,
+    directory: Directory,
+}
+
+impl Kept {
+    pub fn in_files() -> Self {
+        Self::at(Directory::new())
+    }
+
+    pub fn at(directory: Directory) -> Self {
+        let path = directory.path().display().to_string();
+        let arguments = ["--event-store", "file", "--event-directory", &path].map(str::to_owned).to_vec();
+        Self { arguments, directory }
+    }
+
+    /// A proxy with this subscriber.
+    pub fn options(&self, subscriber: SocketAddr) -> Options {
+        let options = Options::new().manifest("events.yaml", manifests()).upstream("inventory:80", subscriber);
+        self.arguments.iter().fold(options, |options, argument| options.argument(argument))
+    }
+
+    /// The file that was written to last.
+    pub fn last_file(&self) -> PathBuf {
+        let channel = self.directory.file("default%2Forders-channel");
+        let entries = std::fs::read_dir(channel).expect("the channel has a directory");
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+        files.sort();
+        files.pop().expect("a file")
+    }
+}
+
+/// An event with an id and a key.
+pub fn event(id: &str, key: &str) -> Request {
+    with(id, "data").header("ce-partitionkey", if key.is_empty() { id } else { key })
+}
+
+/// An event of 8 KiB.
+pub fn large(id: &str) -> Request {
+    with(id, &"x".repeat(8 << 10)).header("ce-partitionkey", id)
+}
+
+fn with(id: &str, data: &str) -> Request {
+    Request::post("http://orders-channel/", data.to_owned())
+        .header("ce-specversion", "1.0")
+        .header("ce-id", id)
+        .header("ce-source", "/test")
+        .header("ce-type", "test")
+        .header("content-type", "text/plain")
+}
+
+/// The ids that a subscriber has seen.
+pub fn ids(subscriber: &Upstream) -> BTreeSet<String> {
+    subscriber.requests().iter().filter_map(|request| request.header("ce-id")).collect()
+}
+
+/// How many events the channel says it took.
+pub fn acknowledged(proxy: &Proxy) -> u64 {
+    proxy.ask_admin("/events").json()[0]["received"].as_u64().expect("a number")
+}
