@@ -3,6 +3,7 @@
 //! One type serves both directions: it counts, keeps a limit and tells when it has ended, without another layer around
 //! it. Where the bytes come from is the business of [`crate::connection`] and [`crate::upstream`].
 
+use crate::json::NotJson;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -23,6 +24,9 @@ pub enum BodyError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// It has to be JSON and is not.
+    #[error(transparent)]
+    NotJson(#[from] NotJson),
     /// The peer was silent for too long, or the whole took too long.
     #[error("the body did not arrive in time")]
     Timeout,

@@ -7,10 +7,13 @@ mod passage;
 pub use passage::{Passage, Passing};
 
 use crate::body::ProxyBody;
+use crate::config::limits;
 use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
+use crate::gather::{self, Bodies, Plan};
 use crate::mirror::{self, Mirror};
 use crate::request::RequestHead;
+use crate::telemetry::metrics::GatherMetrics;
 use crate::telemetry::trace::{Parent, filter};
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
 use crate::wasm::{Failure, FailureKind, Filter, OnFailure, types};
@@ -26,7 +29,7 @@ pub struct Chain {
 }
 
 /// A filter and where its calls are counted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Link {
     /// The filter.
     pub filter: Arc<Filter>,
@@ -34,6 +37,8 @@ pub struct Link {
     pub metrics: Arc<FilterMetrics>,
     /// Its place in the chain: higher comes first.
     pub priority: i32,
+    /// Whether this is the filter's second place, where only its decisions on requests count.
+    pub early: bool,
     /// The file it came from.
     pub path: std::path::PathBuf,
 }
@@ -102,13 +107,40 @@ pub enum Step {
     /// Answer it.
     Respond(Response<ProxyBody>),
     /// Make these calls, then go on with [`Chain::gathered`].
-    Gather(types::Plan),
-    /// Publish these events, then answer.
-    Publish(Vec<types::Publication>, Response<ProxyBody>),
+    Gather(Plan),
+    /// Publish these events, then answer, or wait for the answer that an event brings.
+    Publish(Vec<types::Publication>, Response<ProxyBody>, Option<Box<Reply>>),
     /// Buffer the body up to this many bytes, then go on with [`Chain::decide`].
     InspectBody(u64),
     /// No filter settled it.
     End,
+}
+
+/// An answer that an event brings, and what is answered until then.
+#[derive(Debug)]
+pub struct Reply {
+    /// Names the exchange.
+    pub key: String,
+    /// How long to wait.
+    pub timeout: Duration,
+    /// How long after that the answer is kept.
+    pub keep: Duration,
+    /// Given when there is none in time.
+    pub pending: Response<ProxyBody>,
+}
+
+impl Reply {
+    fn check(wait: types::ReplyWait) -> Result<Self, Failure> {
+        if wait.key.is_empty() {
+            return Err(Failure::invalid("it waits for an answer without a key"));
+        }
+        Ok(Self {
+            key: wait.key,
+            timeout: Duration::from_millis(wait.timeout).min(limits::REPLY_WAIT),
+            keep: Duration::from_millis(wait.keep).min(limits::REPLY_KEPT),
+            pending: decision::response(wait.pending)?,
+        })
+    }
 }
 
 /// Where to send a request, its edits applied already.
@@ -122,6 +154,35 @@ pub struct Forward {
     pub retries: Option<types::RetryPolicy>,
     /// Who gets a copy.
     pub mirrors: Vec<Mirror>,
+}
+
+/// What the calls of a plan gave, for the filter that asked for them.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// Handed back to the filter.
+    pub state: &'a [u8],
+    /// In the order of the calls.
+    pub outcomes: &'a [types::Outcome],
+    /// The bodies that the filter may put into its answer.
+    pub bodies: &'a mut Bodies,
+    /// Where an answer is counted that breaks on its way.
+    pub metrics: &'a GatherMetrics,
+}
+
+/// What a filter decided.
+enum Decided {
+    Plain(types::RequestDecision),
+    /// An answer with bodies that stream.
+    Assembled(Response<ProxyBody>),
+}
+
+impl Parts<'_> {
+    fn assembled(self, decision: types::RequestDecision) -> Result<Decided, Failure> {
+        let types::RequestDecision::Assemble(assembly) = decision else { return Ok(Decided::Plain(decision)) };
+        let metrics = self.metrics.clone();
+        gather::assemble(assembly, self.bodies, move |fault| metrics.broken(gather::outcome::of_fault(fault)))
+            .map(Decided::Assembled)
+    }
 }
 
 /// Times one call after the other with one look at the clock for each.
@@ -192,13 +253,18 @@ impl Chain {
         course.decided_by.and_then(|index| self.links.get(index)).map(|link| &link.filter.name)
     }
 
+    /// The counters of the filter that settled the request.
+    pub fn metrics(&self, course: &Course) -> Option<&FilterMetrics> {
+        course.decided_by.and_then(|index| self.links.get(index)).map(|link| &*link.metrics)
+    }
+
     /// Asks filter after filter, from where the course stands.
     pub fn decide(&self, head: &mut Box<RequestHead>, course: &mut Course) -> Result<Step, RequestError> {
         let mut watch = Stopwatch::start();
         while let Some(link) = self.links.get(course.next) {
             if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
-                let decided = link.filter.on_request(head);
+                let decided = link.filter.on_request(head).map(Decided::Plain);
                 let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
                 if let Some(trace) = &mut course.trace {
                     trace.push(trace_step(link, step.as_ref(), course.delay, explained));
@@ -216,13 +282,13 @@ impl Chain {
     pub fn gathered(
         &self,
         head: &mut Box<RequestHead>,
-        state: &[u8],
-        outcomes: &[types::Outcome],
+        parts: Parts<'_>,
         course: &mut Course,
     ) -> Result<Step, RequestError> {
         if let Some(link) = self.links.get(course.next) {
             let mut watch = Stopwatch::start();
-            let decided = link.filter.on_gathered(head, state, outcomes);
+            let decided = link.filter.on_gathered(head, parts.state, parts.outcomes);
+            let decided = decided.and_then(|decision| parts.assembled(decision));
             if let Some(step) = settle(link, Phase::Gathered, &mut watch, decided, head, course)? {
                 return Ok(step);
             }
@@ -240,7 +306,8 @@ impl Chain {
         course: &mut Course,
     ) -> Result<Response<ProxyBody>, RequestError> {
         let seen = self.links.len().min(course.next.saturating_add(1));
-        for link in self.links.iter().take(seen).rev().filter(|link| link.filter.code.hooks.has_response()) {
+        let responds = |link: &&Link| !link.early && link.filter.code.hooks.has_response();
+        for link in self.links.iter().take(seen).rev().filter(responds) {
             let (mut parts, body) = response.into_parts();
             response = match respond_one(link, head, &mut parts, course)? {
                 Some(replaced) => replaced,
@@ -291,13 +358,16 @@ fn settle(
     link: &Link,
     phase: Phase,
     watch: &mut Stopwatch,
-    decided: Result<types::RequestDecision, Failure>,
+    decided: Result<Decided, Failure>,
     head: &mut Box<RequestHead>,
     course: &mut Course,
 ) -> Result<Option<Step>, RequestError> {
-    let applied = decided.and_then(|decision| {
-        let result = result_of(&decision);
-        carry_out(decision, &link.filter, head, course).map(|step| (result, step))
+    let applied = decided.and_then(|decided| match decided {
+        Decided::Assembled(response) => Ok((CallResult::Assemble, Some(Step::Respond(response)))),
+        Decided::Plain(decision) => {
+            let result = result_of(&decision);
+            carry_out(decision, &link.filter, head, course).map(|step| (result, step))
+        }
     });
     match applied {
         Ok((result, step)) => {
@@ -336,13 +406,15 @@ fn carry_out(
             Ok(Some(Step::Respond(response)))
         }
         types::RequestDecision::Gather(mut plan) => {
-            crate::gather::check(&plan).map_err(Failure::invalid)?;
-            decision::header_edits(std::mem::take(&mut plan.response_edits), &mut course.response_edits)?;
+            let edits = std::mem::take(&mut plan.response_edits);
+            let plan = gather::check(plan).map_err(Failure::invalid)?;
+            decision::header_edits(edits, &mut course.response_edits)?;
             Ok(Some(Step::Gather(plan)))
         }
-        types::RequestDecision::Assemble(_) => Err(Failure::invalid("it assembles an answer of no calls")),
-        types::RequestDecision::Publish(types::Publish { publications, answer }) => {
-            Ok(Some(Step::Publish(publications, decision::response(answer)?)))
+        types::RequestDecision::Assemble(_) => Err(Failure::invalid("it puts an answer together before any call")),
+        types::RequestDecision::Publish(types::Publish { publications, answer, reply }) => {
+            let reply = reply.map(Reply::check).transpose()?.map(Box::new);
+            Ok(Some(Step::Publish(publications, decision::response(answer)?, reply)))
         }
         types::RequestDecision::InspectBody(_) if head.body.is_some() => {
             Err(Failure::invalid("it asks for the body again, although it has it"))
@@ -437,9 +509,18 @@ fn describe(step: Option<&Step>) -> String {
             let names: Vec<&str> = plan.calls.iter().map(|call| call.name.as_str()).collect();
             format!("gather {}", names.join(", "))
         }
-        Some(Step::Publish(publications, answer)) => {
+        Some(Step::Publish(publications, answer, reply)) => {
             let channels: Vec<&str> = publications.iter().map(|publication| publication.channel.as_str()).collect();
-            format!("publish to {}, then respond {}", channels.join(", "), answer.status().as_u16())
+            let channels = channels.join(", ");
+            match reply {
+                None => format!("publish to {channels}, then respond {}", answer.status().as_u16()),
+                Some(_) if channels.is_empty() => "give the answer that is waited for".into(),
+                Some(reply) => format!(
+                    "publish to {channels}, then wait {} ms for an answer, or respond {}",
+                    reply.timeout.as_millis(),
+                    reply.pending.status().as_u16()
+                ),
+            }
         }
         Some(Step::InspectBody(max)) => format!("inspect the body, up to {max} bytes"),
     }

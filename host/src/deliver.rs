@@ -1,6 +1,6 @@
 //! What the delivery of events needs of the rest: the chain's event filter, and the way to subscribers.
 
-use crate::body::{BodyError, ProxyBody};
+use crate::body::ProxyBody;
 use crate::event::{Decide, Post, Transport};
 use crate::exchange::{Exchange, split_authority};
 use crate::gather;
@@ -10,7 +10,7 @@ use crate::upstream::registry::Cluster;
 use crate::upstream::{ForwardPolicy, forward};
 use crate::wasm::types::{CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision};
 use crate::wasm::{Failure, Filter};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,18 +62,14 @@ impl Transport for Upstreams {
         let cluster = snapshot.registry.find(host, host_port).or_else(|| literal(host, host_port.unwrap_or(80)));
         let cluster = cluster.ok_or(CallError::NoEndpoint)?;
         let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = Method::POST;
+        parts.method = post.method.clone();
         parts.headers = headers(&post, &authority).ok_or(CallError::NoEndpoint)?;
         parts.uri = uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
         let policy = ForwardPolicy { timeout: Some(post.timeout), trace: post.trace, ..ForwardPolicy::default() };
         let forwarded = forward(&cluster, parts, ProxyBody::full(post.body), &policy).await;
-        let (parts, body) = forwarded.map_err(|error| gather::of_error(&error))?.response.into_parts();
-        let body = body.collect_up_to(post.max_body).await.map_err(|error| match error {
-            BodyError::TooLarge { .. } => CallError::TooLarge,
-            BodyError::Timeout => CallError::Deadline,
-            BodyError::Http(_) => CallError::Reset,
-        })?;
-        Ok(gather::response(&parts, body))
+        let (parts, body) = forwarded.map_err(|error| gather::outcome::of_error(&error))?.response.into_parts();
+        let body = body.collect_up_to(post.max_body).await.map_err(|error| gather::outcome::of_body(&error))?;
+        Ok(gather::outcome::response(&parts, body))
     }
 }
 

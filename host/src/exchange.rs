@@ -1,34 +1,38 @@
 //! The life of one request: sanitise, ask the chain, carry its decision out, run the answer back, record it.
 
-use crate::body::{BodyEnd, BodyError, ProxyBody};
-use crate::chain::{Course, Forward, Passage, Passing, Step};
+mod composing;
+mod record;
+
+use crate::body::{BodyError, ProxyBody};
+use crate::chain::{Course, Forward, Passage, Passing, Reply, Step};
 use crate::config::limits;
 use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
-use crate::event::{Channels, PublishError};
+use crate::event::{Channels, PublishError, Waited};
+use crate::gather::Cache;
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
 use crate::request::RequestHead;
 use crate::sanitize::{self, Sanitized, Upgrading};
 use crate::snapshot::Snapshot;
+use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::HandshakeResult;
 use crate::telemetry::trace::RequestTrace;
-use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
 use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
-use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting, tunnel};
-use crate::wasm::types::{Plan, RetryPolicy};
-use crate::{gather, respond, websocket};
+use crate::upstream::{ForwardPolicy, Forwarded, forward_noting, tunnel};
+use crate::wasm::types::{Publication, RetryPolicy};
+use crate::{decision, respond, websocket};
 use arc_swap::ArcSwap;
+use composing::Composition;
 use http::header::{HOST, SEC_WEBSOCKET_KEY, USER_AGENT};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
+use record::{Outcome, Received};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Serves requests with whatever snapshot is current.
 pub struct Exchange {
@@ -40,6 +44,8 @@ pub struct Exchange {
     pub telemetry: Telemetry,
     /// The largest request body in bytes; none leaves it to routes.
     pub request_body: Option<u64>,
+    /// Responses to calls of plans; outlives every snapshot.
+    pub responses: Cache,
     in_flight: AtomicUsize,
 }
 
@@ -58,37 +64,25 @@ struct Run {
     /// When it is a gRPC call.
     call: Option<Call>,
     course: Course,
+    /// What it is composed of, once a filter has it composed.
+    composition: Option<Box<Composition>>,
     outcome: Outcome,
     trace: RequestTrace,
-}
-
-/// What filters may change of a request and the record wants as it came.
-struct Received {
-    /// Empty when an HTTP/1.0 client sent none.
-    host: HeaderValue,
-    target: PathAndQuery,
-    user_agent: Option<HeaderValue>,
-    started: Instant,
-}
-
-/// What became of it.
-#[derive(Default)]
-struct Outcome {
-    /// None as long as nothing can be sent to the client.
-    status: Option<StatusCode>,
-    first_byte: Option<Duration>,
-    /// None as long as the response is not over.
-    end: Option<BodyEnd>,
-    upstream: Option<Cluster>,
-    tries: Tries,
-    error: Option<RequestError>,
 }
 
 impl Exchange {
     /// Serves with this snapshot until another replaces it.
     pub fn new(snapshot: Snapshot, channels: Arc<Channels>, telemetry: Telemetry, request_body: Option<u64>) -> Self {
         let snapshot = ArcSwap::from_pointee(snapshot);
-        Self { snapshot, channels, telemetry, request_body, in_flight: AtomicUsize::new(0) }
+        let responses = Cache::new(limits::RESPONSE_CACHE, telemetry.metrics.gather().clone());
+        Self { snapshot, channels, telemetry, request_body, responses, in_flight: AtomicUsize::new(0) }
+    }
+
+    /// The same with so many bytes for responses to calls of plans.
+    #[must_use]
+    pub fn with_response_cache(mut self, bytes: u64) -> Self {
+        self.responses = Cache::new(bytes, self.telemetry.metrics.gather().clone());
+        self
     }
 
     /// How many requests are being served.
@@ -147,9 +141,26 @@ impl Handler for Exchange {
             None => connection.body(incoming, self.request_body),
         };
         let (course, outcome) = (Course::below(trace.parent()), Outcome::default());
-        let run =
-            Run { exchange: self, snapshot, connection, head, received, body, upgrade, call, course, outcome, trace };
+        let exchange = self;
+        let run = Run {
+            exchange,
+            snapshot,
+            connection,
+            head,
+            received,
+            body,
+            upgrade,
+            call,
+            course,
+            composition: None,
+            outcome,
+            trace,
+        };
         Box::new(run).answer().await
+    }
+
+    fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
+        self.record_refusal(connection, error)
     }
 
     fn endpoints(&self, passing: &Passing<'_>) -> Vec<Endpoint> {
@@ -176,37 +187,6 @@ impl Handler for Exchange {
     fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
         tracing::info!(peer = %connection.peer, frames = flood.name(), "a connection was ended because of a flood of frames");
         self.telemetry.metrics.floods().ended(flood.name());
-    }
-
-    fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
-        let mut head = RequestHead { peer: connection.peer, local: connection.local, ..RequestHead::default() };
-        head.id = crate::request::RequestId::random();
-        let response = respond::error(error);
-        self.telemetry.finish(&AccessRecord {
-            id: head.id,
-            trace: None,
-            time: SystemTime::now(),
-            peer: connection.peer,
-            method: &head.method,
-            scheme: connection.scheme.as_str(),
-            authority: "",
-            path: "",
-            protocol: head.version,
-            status: Some(response.status().as_u16()),
-            request_bytes: 0,
-            response_bytes: 0,
-            duration: Duration::ZERO,
-            time_to_first_byte: None,
-            route: None,
-            filter: None,
-            upstream: None,
-            endpoint: None,
-            attempts: 0,
-            error: Some(error),
-            user_agent: None,
-            aborted: false,
-        });
-        response
     }
 }
 
@@ -239,7 +219,6 @@ impl Run {
     /// Asks the chain and carries its steps out until there is a response.
     async fn decided(&mut self) -> Result<Response<ProxyBody>, RequestError> {
         let mut step = self.decide()?;
-        let mut stages = 0;
         loop {
             step = match step {
                 Step::Respond(response) => {
@@ -251,11 +230,14 @@ impl Run {
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
-                Step::Publish(mut publications, answer) => {
+                Step::Publish(mut publications, answer, None) => {
                     let publishing = self.trace.publish(&mut publications);
                     let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
                     publishing.end(published.map_err(|error| of_publish(&error)))?;
                     return Ok(answer);
+                }
+                Step::Publish(publications, unknown, Some(reply)) => {
+                    return Box::pin(self.replied(publications, unknown, *reply)).await;
                 }
                 Step::InspectBody(max) => {
                     let body = std::mem::replace(&mut self.body, ProxyBody::empty());
@@ -265,17 +247,42 @@ impl Run {
                     self.body = ProxyBody::full(bytes);
                     self.decide()?
                 }
-                Step::Gather(plan) if stages < limits::PLAN_STAGES => {
-                    stages += 1;
-                    Box::pin(self.gather(plan)).await?
-                }
-                Step::Gather(_) => {
-                    let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string);
-                    let filter = filter.unwrap_or_default();
-                    let reason = format!("it gathers more than {} times", limits::PLAN_STAGES);
-                    return Err(RequestError::Filter { filter, reason });
-                }
+                Step::Gather(plan) => Box::pin(self.gather(plan)).await?,
             };
+        }
+    }
+
+    /// Publishes events and waits for the answer that one brings, or only waits where there are none to publish.
+    async fn replied(
+        &mut self,
+        mut publications: Vec<Publication>,
+        unknown: Response<ProxyBody>,
+        reply: Reply,
+    ) -> Result<Response<ProxyBody>, RequestError> {
+        let channels = Arc::clone(&self.exchange.channels);
+        let opened = match publications.first() {
+            None => None,
+            Some(Publication { channel, .. }) => {
+                let channel = channel.clone();
+                let opened = channels.replies.open(&reply.key, reply.timeout, reply.keep);
+                let opened = opened.map_err(|error| RequestError::Publish { channel, reason: error.to_string() })?;
+                let publishing = self.trace.publish(&mut publications);
+                let published = Box::pin(channels.publish_all(publications)).await;
+                publishing.end(published.map_err(|error| of_publish(&error)))?;
+                Some(opened)
+            }
+        };
+        let waited = channels.replies.wait(&reply.key, reply.timeout).await;
+        if let Some(opened) = opened {
+            opened.end();
+        }
+        match waited {
+            Waited::Unknown => Ok(unknown),
+            Waited::Pending => Ok(reply.pending),
+            Waited::Answered(answer) => decision::response(answer).map_err(|failure| RequestError::Filter {
+                filter: self.snapshot.chain.decided_by(&self.course).map(ToString::to_string).unwrap_or_default(),
+                reason: failure.to_string(),
+            }),
         }
     }
 
@@ -291,20 +298,6 @@ impl Run {
         // In a box, as few requests wait and each would carry the timer.
         self.body = Box::pin(body.begin_after(delay)).await.map_err(|error| self.blame(&error))?;
         Ok(())
-    }
-
-    async fn gather(&mut self, mut plan: Plan) -> Result<Step, RequestError> {
-        let state = std::mem::take(&mut plan.state);
-        let mut inherited = HeaderMap::new();
-        for name in ["traceparent", "tracestate", "x-request-id", "x-forwarded-for", "via"] {
-            if let Some(value) = self.head.headers.get(name) {
-                inherited.insert(name, value.clone());
-            }
-        }
-        sanitize::outgoing(&self.head, &self.received.host, &self.connection, &mut inherited);
-        let outcomes = gather::run(&self.snapshot.registry, plan, &inherited, &self.trace.parent()).await;
-        let _entered = self.trace.enter();
-        self.snapshot.chain.gathered(&mut self.head, &state, &outcomes, &mut self.course)
     }
 
     /// No filter settled it: the authority may still name a service.
@@ -381,8 +374,13 @@ impl Run {
     /// Sends the copies on their way; what is left to send is the body that comes back.
     fn mirrored(&self, mirrors: Vec<Mirror>, parts: &http::request::Parts, body: ProxyBody) -> ProxyBody {
         let metrics = self.exchange.telemetry.metrics.mirrors();
-        Mirroring { registry: &self.snapshot.registry, drain: &self.connection.drain, metrics }
-            .send(mirrors, parts, body)
+        Mirroring {
+            registry: &self.snapshot.registry,
+            drain: &self.connection.drain,
+            metrics,
+            trace: &self.trace.parent(),
+        }
+        .send(mirrors, parts, body)
     }
 
     /// The request's head as the upstream gets it. The headers move: later phases see the request without them only
@@ -430,41 +428,6 @@ impl Run {
         tracing::debug!(id = %self.head.id, %error, "a request failed");
         self.outcome.error = Some(error);
         response
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let Self { head, received, outcome, trace, .. } = self;
-        let route = head.attribute("route");
-        let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
-        let head_only = head.method == Method::HEAD;
-        let record = AccessRecord {
-            id: head.id,
-            trace: trace.context(),
-            time: head.received,
-            peer: head.peer,
-            method: &head.method,
-            scheme: head.scheme.as_str(),
-            authority: received.host.to_str().unwrap_or_default(),
-            path: received.target.path(),
-            protocol: head.version,
-            status: outcome.status.map(|status| status.as_u16()),
-            request_bytes: head.body.as_ref().map_or(0, |body| body.len() as u64),
-            response_bytes: if head_only { 0 } else { end.bytes },
-            duration: received.started.elapsed(),
-            time_to_first_byte: outcome.first_byte,
-            route: route.as_deref(),
-            filter: self.snapshot.chain.decided_by(&self.course).map(|name| &**name),
-            upstream: outcome.upstream.as_ref().map(Cluster::name),
-            endpoint: outcome.tries.endpoint,
-            attempts: outcome.tries.count,
-            error: outcome.error.as_ref(),
-            user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
-            aborted: !end.complete,
-        };
-        self.exchange.telemetry.finish(&record);
-        trace.end(&record);
     }
 }
 

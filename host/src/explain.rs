@@ -1,6 +1,7 @@
 //! What would become of a request: the same chain as for live traffic, with its reasons, and nothing carried out.
 
 mod arrival;
+mod plan;
 
 pub use arrival::arrive;
 
@@ -55,25 +56,26 @@ pub fn trace(snapshot: &Snapshot, mut head: Box<RequestHead>, body: &Bytes) -> T
 
 fn failed(error: &RequestError) -> ExplainOutcome {
     let status = Some(error.status().as_u16());
-    ExplainOutcome { summary: error.to_string(), status, destinations: Vec::new() }
+    ExplainOutcome { summary: error.to_string(), status, ..ExplainOutcome::default() }
 }
 
 fn settled(snapshot: &Snapshot, step: Step, authority: &str) -> ExplainOutcome {
     match step {
         Step::Forward(forward) => {
             let destinations = vec![destination(snapshot, &forward.destination)];
-            ExplainOutcome { summary: "sent on".into(), status: None, destinations }
+            ExplainOutcome { summary: "sent on".into(), destinations, ..ExplainOutcome::default() }
         }
         Step::Respond(response) => {
             let status = response.status();
             let summary = status.canonical_reason().unwrap_or("answered").to_ascii_lowercase();
-            ExplainOutcome { summary, status: Some(status.as_u16()), destinations: Vec::new() }
+            ExplainOutcome { summary, status: Some(status.as_u16()), ..ExplainOutcome::default() }
         }
         Step::Gather(plan) => {
             let destinations = plan.calls.iter().map(|call| destination(snapshot, &call.destination)).collect();
-            ExplainOutcome { summary: "composed of these calls".into(), status: None, destinations }
+            let plan = Some(plan::explain(snapshot, &plan));
+            ExplainOutcome { summary: "composed of these calls".into(), status: None, destinations, plan }
         }
-        Step::Publish(publications, answer) => {
+        Step::Publish(publications, answer, _) => {
             let channel = |publication: crate::wasm::types::Publication| ExplainDestination {
                 service: Some(publication.channel.clone()),
                 name: publication.channel,
@@ -82,7 +84,7 @@ fn settled(snapshot: &Snapshot, step: Step, authority: &str) -> ExplainOutcome {
             };
             let destinations = publications.into_iter().map(channel).collect();
             let status = Some(answer.status().as_u16());
-            ExplainOutcome { summary: "published, then answered".into(), status, destinations }
+            ExplainOutcome { summary: "published, then answered".into(), status, destinations, plan: None }
         }
         Step::End | Step::InspectBody(_) => passed_through(snapshot, authority),
     }
@@ -95,7 +97,8 @@ fn passed_through(snapshot: &Snapshot, authority: &str) -> ExplainOutcome {
     }
     let wanted = Destination { host: host.to_owned(), port, subset: None };
     let summary = "no filter decided; the authority names a service".to_owned();
-    ExplainOutcome { summary, status: None, destinations: vec![destination(snapshot, &wanted)] }
+    let destinations = vec![destination(snapshot, &wanted)];
+    ExplainOutcome { summary, destinations, ..ExplainOutcome::default() }
 }
 
 fn destination(snapshot: &Snapshot, wanted: &Destination) -> ExplainDestination {

@@ -21,6 +21,7 @@ pub mod explain;
 pub mod gateway;
 pub mod gather;
 pub mod grpc;
+pub mod json;
 pub mod listener;
 pub mod manifest;
 pub mod mirror;

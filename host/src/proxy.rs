@@ -78,7 +78,8 @@ impl Proxy {
         let events: Arc<dyn EventFigures> = Arc::<Channels>::clone(&channels);
         telemetry.metrics.show_events(Arc::downgrade(&events));
         channels.apply(specs);
-        let exchange = Exchange::new(snapshot, Arc::clone(&channels), telemetry.clone(), settings.request_body);
+        let exchange = Exchange::new(snapshot, Arc::clone(&channels), telemetry.clone(), settings.request_body)
+            .with_response_cache(settings.response_cache);
         let exchange = Arc::new(exchange);
         let transport = Upstreams(Arc::clone(&exchange));
         dispatcher.spawn(Arc::new(EventChain(Arc::clone(&exchange))), move || transport)?;
@@ -121,7 +122,11 @@ impl Proxy {
         if left.queued + left.in_flight > 0 {
             tracing::warn!(queued = left.queued, in_flight = left.in_flight, "events were dropped at the end");
         }
-        self.tracer.close(limits::TRACES_CLOSE).await;
+        let within = match drained {
+            Drained::Completed => limits::TRACES_CLOSE,
+            Drained::Aborted(_) => limits::TRACES_CLOSE_AT_ONCE,
+        };
+        self.tracer.close(within).await;
         drained
     }
 }

@@ -143,6 +143,10 @@ impl RequestHead {
                 let since = self.received.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 Some(Cow::Owned(since.as_millis().to_string()))
             }
+            "request.elapsed" => {
+                let elapsed = self.received.elapsed().unwrap_or_default();
+                Some(Cow::Owned(elapsed.as_millis().to_string()))
+            }
             "proxy.hostname" => Some(Cow::Borrowed(hostname())),
             "listener.name" => Some(Cow::Borrowed(self.arrival.listener.as_str())),
             "listener.port" => Some(Cow::Owned(self.arrival.port.to_string())),
@@ -204,6 +208,8 @@ mod tests {
         let received = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
         let head = RequestHead { received, ..RequestHead::default() };
         assert_eq!(head.attribute("request.time").as_deref(), Some("1700000000123"));
+        let elapsed = head.attribute("request.elapsed").and_then(|elapsed| elapsed.parse::<u64>().ok());
+        assert!(elapsed.is_some_and(|elapsed| elapsed > 0));
         assert!(head.attribute("proxy.hostname").is_some_and(|name| !name.contains(char::is_whitespace)));
     }
 }

@@ -40,7 +40,8 @@ impl AdminView for View {
 
     fn filters(&self) -> Vec<FilterStatus> {
         let (snapshot, status) = (self.exchange.snapshot.load_full(), self.status.load_full());
-        let active = snapshot.chain.links().iter().map(|link| active(link, &snapshot, &status));
+        let active =
+            snapshot.chain.links().iter().filter(|link| !link.early).map(|link| active(link, &snapshot, &status));
         let serving = |path: &std::path::Path| snapshot.chain.links().iter().any(|link| link.path == path);
         let refused = status.refused.iter().filter(|(path, _)| !serving(path)).map(|(path, failure)| FilterStatus {
             name: crate::reload::stem(path),

@@ -3,7 +3,7 @@
 use crate::bindings::configuration::exports::sluicegate::filter::configuration as wit;
 use serde::de::DeserializeOwned;
 
-pub use wit::{Environment, Severity};
+pub use wit::{Diagnostic, Environment, Severity};
 
 /// Builds a filter from its settings and its documents (hook `configuration`).
 pub trait Configure: Sized {

@@ -3,12 +3,22 @@
 use crate::decision::{Answer, RequestDecision};
 
 pub use crate::bindings::imports::sluicegate::filter::types::{
-    Delivery, DeliveryDecision, DeliveryRequest, Event, EventDecision, Publication, Publish, Target,
+    CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event, EventDecision, Publication,
+    Publish, ReplyWait, Target,
 };
 
 /// Publishes one event to a channel (`NAMESPACE/NAME`), then answers.
 pub fn publish(channel: impl Into<String>, event: Event, answer: Answer) -> Publish {
-    Publish { publications: vec![Publication { channel: channel.into(), event }], answer }
+    Publish { publications: vec![Publication { channel: channel.into(), event }], answer, reply: None }
+}
+
+impl Publish {
+    /// Waits for the answer that an event brings, instead of answering at once.
+    #[must_use]
+    pub fn and_wait(mut self, reply: ReplyWait) -> Self {
+        self.reply = Some(reply);
+        self
+    }
 }
 
 impl Event {

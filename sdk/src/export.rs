@@ -147,7 +147,8 @@ fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
 ///
 /// The rest goes into the filter's manifest: name and version are the crate's; `kinds` are the resource kinds that the
 /// filter implements, each with its group and a JSON schema of a document; `capabilities` are the imports it wants;
-/// filters with a higher `priority` come first in the chain (0 by default); `settings` is the JSON schema of its own
+/// filters with a higher `priority` come first in the chain (0 by default); `early` is a second, higher place, where the
+/// hook `request` is asked as well once there are documents of the filter's kinds; `settings` is the JSON schema of its own
 /// settings. Schemas are files, named relative to the file that uses the macro.
 ///
 /// Natively the macro expands to nothing: a filter's unit tests call its traits.
@@ -159,6 +160,7 @@ macro_rules! export {
         $(, kinds: [$(($group:literal, $kind:literal, $schema:literal)),* $(,)?])?
         $(, capabilities: [$($capability:literal),* $(,)?])?
         $(, priority: $priority:literal)?
+        $(, early: $early:literal)?
         $(, settings: $settings:literal)?
         $(,)?
     ) => {
@@ -182,6 +184,7 @@ macro_rules! export {
                 )* "]",)?
                 $(",\"capabilities\":[null", $(",\"", $capability, "\"",)* "]",)?
                 $(",\"priority\":", $priority,)?
+                $(",\"early\":", $early,)?
                 $(",\"settings\":", include_str!($settings),)?
                 "}",
             );

@@ -23,8 +23,8 @@ pub(crate) use state::read as read_state;
 /// let plan = gather()
 ///     .call(call("order", "order-service", "/orders/1"))
 ///     .call(stock.optional())
-///     .call(call("price[0]", "prices-eu", "/1").optional())
-///     .call(call("price[1]", "prices-us", "/1").optional())
+///     .call(call("price[0]", "prices-eu", "/1"))
+///     .call(call("price[1]", "prices-us", "/1"))
 ///     .group(group(["price[0]", "price[1]"]).enough(1))
 ///     .then(("item", 1));
 /// assert_eq!((plan.calls.len(), plan.groups.len()), (4, 1));

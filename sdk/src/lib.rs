@@ -47,14 +47,15 @@ pub mod testing;
 
 pub mod capability;
 
-pub use configuration::{Configure, Diagnostics, Environment, Resource, Severity};
+pub use configuration::{Configure, Diagnostic, Diagnostics, Environment, Resource, Severity};
 pub use decision::{
     Answer, Continuation, Forward, RequestDecision, ResponseDecision, RetryCondition, RetryPolicy, append_formatted,
     append_header, edit, forward, inspect_body, next, remove_header, respond, set_formatted, set_header,
 };
 pub use decision::{Attribute, Destination, FormattedHeader, Header, HeaderEdit, Mirror, RequestEdit, ValuePart};
 pub use event::{
-    Delivery, DeliveryDecision, DeliveryRequest, Event, EventDecision, Publication, Publish, Target, publish,
+    CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event, EventDecision, Publication,
+    Publish, ReplyWait, Target, publish,
 };
 pub use gather::{
     Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Outcome, Outcomes, PartError,

@@ -13,6 +13,10 @@ use crate::request::Request;
 use crate::response::Response;
 use std::collections::BTreeMap;
 
+mod trial;
+
+pub use trial::{Trial, answer_json, trial};
+
 /// Headers with the host's semantics: names without case, several values each, order kept.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TestHeaders(Vec<Header>);

@@ -48,7 +48,7 @@ pub(crate) enum Components {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let profile = if arguments.release { Profile::Release } else { Profile::Development };
     components(workspace, profile, Components::All)?;
-    programs(profile, &["sluicegate", "sluicegate-shop"])?;
+    programs(profile, &["sluicegate", "sluicegate-shop", "sluicegate-product-page"])?;
     step(&format!("done: {}", workspace.program(profile, "sluice").display()));
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::build::{self, Components, Profile};
 use crate::command::{cargo, run as run_command, step};
 use crate::workspace::Workspace;
 use anyhow::Result;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const EXAMPLES: &str = "\
@@ -12,6 +12,8 @@ Examples:
   cargo xtask conformance routing                     every case of routing in tests/conformance/routing
   cargo xtask conformance routing cors                only cases with `cors` in their name
   cargo xtask conformance routing --cases ../data     documents of Gateway API and Istio, from a directory of yours
+  cargo xtask conformance events                      every case of events and of filter expressions
+  cargo xtask conformance events --cases ../data      the CloudEvents specification's kit for expressions
 
 What is known to differ is listed with its reason, in tests/conformance. A run fails when anything else differs, and when
 something that is listed does not.";
@@ -26,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(conflicts_with = "cases")]
     only: Option<String>,
     /// Checks documents that other projects say must be taken or refused, instead of the repository's cases: a directory
-    /// with `gateway-api/examples/standard`, `gateway-api/hack/invalid-examples` and `istio`.
+    /// with `gateway-api/examples/standard`, `gateway-api/hack/invalid-examples` and `istio`; for events one with `cesql`.
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Arguments {
 enum Suite {
     /// Istio's VirtualService, Gateway API's HTTPRoute and GRPCRoute.
     Routing,
+    /// CloudEvents and Knative Eventing.
+    Events,
 }
 
 /// Runs the command.
@@ -45,12 +49,22 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     step("building everything, with its tests");
     run_command(cargo().args(["build", "--workspace", "--all-targets"]))?;
     let lists = workspace.root.join("tests/conformance");
-    let mut conformance = Command::new(workspace.program(Profile::Development, "conformance"));
+    let conformance = || Command::new(workspace.program(Profile::Development, "conformance"));
+    let expressions =
+        |cases: &Path, list: &str| run_command(conformance().arg("expressions").arg(cases).arg(lists.join(list)));
     match (arguments.suite, &arguments.cases) {
-        (Suite::Routing, None) => conformance.arg("cases").arg(lists.join("routing")).args(&arguments.only),
-        (Suite::Routing, Some(documents)) => {
-            conformance.arg("documents").arg(documents).arg(lists.join("documents.yaml"))
+        (Suite::Routing, None) => {
+            run_command(conformance().arg("cases").arg(lists.join("routing")).args(&arguments.only))
         }
-    };
-    run_command(&mut conformance)
+        (Suite::Routing, Some(documents)) => {
+            run_command(conformance().arg("documents").arg(documents).arg(lists.join("documents.yaml")))
+        }
+        (Suite::Events, None) => {
+            if arguments.only.is_none() {
+                expressions(&lists.join("expressions"), "expressions/differences.yaml")?;
+            }
+            run_command(conformance().arg("cases").arg(lists.join("events")).args(&arguments.only))
+        }
+        (Suite::Events, Some(cases)) => expressions(&cases.join("cesql"), "cesql.yaml"),
+    }
 }

@@ -11,6 +11,7 @@ mod conformance;
 mod demo;
 #[cfg(test)]
 mod documents;
+mod example;
 mod lint;
 mod port;
 mod test;
@@ -41,6 +42,8 @@ enum Task {
     Lint(lint::Arguments),
     /// Runs the shop: three services behind the proxy, and a list of requests to try.
     Demo(demo::Arguments),
+    /// Runs one of the examples, with everything that it needs.
+    Example(example::Arguments),
     /// Compares what a request costs here with Envoy, bare hyper, services written by hand and others.
     Bench(bench::Arguments),
 }
@@ -64,6 +67,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Conformance(arguments) => conformance::run(&workspace, &arguments),
         Task::Lint(arguments) => lint::run(&workspace, &arguments),
         Task::Demo(arguments) => demo::run(&workspace, &arguments),
+        Task::Example(arguments) => example::run(&workspace, &arguments),
         Task::Bench(arguments) => bench::run(&workspace, &arguments),
     }
 }

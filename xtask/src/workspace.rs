@@ -24,7 +24,7 @@ pub(crate) struct Filter {
     pub(crate) name: String,
     /// The library's file name as cargo writes it, without extension.
     pub(crate) library: String,
-    /// Whether it is only there for the tests.
+    /// Whether it is only there for the tests, or for an example.
     pub(crate) for_tests: bool,
 }
 
@@ -68,7 +68,7 @@ impl Filter {
     fn of(package: &Value, root: &Path) -> Option<Self> {
         let directory = Path::new(package["manifest_path"].as_str()?).parent()?;
         let parent = directory.parent()?;
-        let for_tests = parent == root.join("tests/filters");
+        let for_tests = parent == root.join("tests/filters") || parent == root.join("examples");
         if !for_tests && parent != root.join("filters") {
             return None;
         }

@@ -38,13 +38,33 @@ pub(crate) fn set(event: &mut Event, name: &str, value: String) -> Result<(), In
     Ok(())
 }
 
-fn extension(name: &str) -> Result<&str, Invalid> {
-    let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if name.is_empty() || !letters || RESERVED.contains(&name) {
-        let reason = "it is not a name that an extension may have: only a-z and 0-9, and not \"data\"";
-        return Err(Invalid::new(name, reason));
+/// The value of an attribute as text; none when it is not set.
+pub(crate) fn get<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
+    match name {
+        "specversion" => Some("1.0"),
+        "id" => Some(&event.id),
+        "source" => Some(&event.source),
+        "type" => Some(&event.type_),
+        "subject" => event.subject.as_deref(),
+        "time" => event.time.as_deref(),
+        "datacontenttype" => event.datacontenttype.as_deref(),
+        "dataschema" => event.dataschema.as_deref(),
+        _ => event.extensions.iter().find(|entry| entry.name == name).map(|entry| entry.value.as_str()),
     }
-    Ok(name)
+}
+
+fn extension(name: &str) -> Result<&str, Invalid> {
+    if is_extension(name) {
+        return Ok(name);
+    }
+    let reason = "it is not a name that an extension may have: only a-z and 0-9, and not \"data\"";
+    Err(Invalid::new(name, reason))
+}
+
+/// Whether an extension may be called so.
+pub(crate) fn is_extension(name: &str) -> bool {
+    let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    !name.is_empty() && letters && !RESERVED.contains(&name)
 }
 
 /// Checks all attributes of an event.

@@ -1,9 +1,34 @@
 //! An event becomes a request; what is answered decides what happens next.
 
 use crate::cloudevents::{parse_one, write_binary, write_structured};
+use crate::hops;
 use sluicegate_sdk::capability::log;
 use sluicegate_sdk::prelude::*;
-use sluicegate_sdk::{DeliveryRequest, Header, Target};
+use sluicegate_sdk::{DeliveryRequest, Emission, Header, Target};
+
+/// Where an event is on its way, as far as that matters for what is sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Way<'a> {
+    /// Whether it comes from a broker, which counts how far it has come.
+    pub(crate) from_broker: bool,
+    /// `NAMESPACE/NAME` of the broker that it goes into without leaving the process.
+    pub(crate) to_broker: Option<&'a str>,
+}
+
+/// What is sent of an event that passes.
+pub(crate) fn decide(event: &Event, delivery: &Delivery, way: Way<'_>) -> EventDecision {
+    let mut event = event.clone();
+    if let Some(broker) = way.to_broker {
+        if !hops::enter(&mut event) {
+            return EventDecision::DeadLetter("it has gone through as many brokers as it may".into());
+        }
+        return EventDecision::Emit(Emission { channel: Some(broker.to_owned()), events: vec![event] });
+    }
+    if way.from_broker {
+        hops::strip(&mut event);
+    }
+    request(&event, delivery)
+}
 
 /// The POST that carries an event: binary unless the subscription asks for `json`.
 pub(crate) fn request(event: &Event, delivery: &Delivery) -> EventDecision {
@@ -21,11 +46,17 @@ pub(crate) fn request(event: &Event, delivery: &Delivery) -> EventDecision {
             headers.push(Header { name: extension.name.clone(), value: extension.value.clone().into_bytes() });
         }
     }
-    EventDecision::Deliver(DeliveryRequest { headers, body })
+    EventDecision::Deliver(DeliveryRequest { method: None, path: None, headers, body })
 }
 
-/// What an outcome means (Knative Eventing data plane, "Event delivery").
-pub(crate) fn judge(delivery: &Delivery, outcome: Result<CallResponse, CallError>) -> DeliveryDecision {
+/// What an outcome means (Knative Eventing data plane, "Event delivery"). What a broker's subscriber answers has to be an
+/// event, or nothing.
+pub(crate) fn judge(
+    event: &Event,
+    delivery: &Delivery,
+    from_broker: bool,
+    outcome: Result<CallResponse, CallError>,
+) -> DeliveryDecision {
     let response = match outcome {
         Ok(response) | Err(CallError::Status(response)) => response,
         // It was answered, so sending it again gives the same.
@@ -33,12 +64,32 @@ pub(crate) fn judge(delivery: &Delivery, outcome: Result<CallResponse, CallError
         Err(_) => return DeliveryDecision::Retry(None),
     };
     match response.status {
+        200 if delivery.target == Target::Subscriber && from_broker => reply_to_broker(event, delivery, &response),
         200 if delivery.target == Target::Subscriber => reply(delivery, &response),
         200..300 => DeliveryDecision::Ack,
         429 | 503 => DeliveryDecision::Retry(retry_after(&response)),
         404 | 408 | 409 | 500.. => DeliveryDecision::Retry(None),
         status => DeliveryDecision::DeadLetter(format!("{} answered {status}", delivery.uri)),
     }
+}
+
+/// A reply into the broker that the event comes from. A body that is no event is a failed delivery, which the broker's
+/// filter in Knative answers 502.
+fn reply_to_broker(event: &Event, delivery: &Delivery, response: &CallResponse) -> DeliveryDecision {
+    match parse_one(&response.headers, &response.body) {
+        Ok(Some(mut reply)) => {
+            hops::inherit(&mut reply, event);
+            DeliveryDecision::Emit(vec![reply])
+        }
+        Ok(None) if response.body.is_empty() => DeliveryDecision::Ack,
+        Ok(None) => failed(delivery, "it answered with a body that is no event"),
+        Err(invalid) => failed(delivery, &format!("its reply is no event: {} {}", invalid.attribute, invalid.reason)),
+    }
+}
+
+fn failed(delivery: &Delivery, reason: &str) -> DeliveryDecision {
+    log::warn(&format!("the delivery to subscription {} failed: {reason}", delivery.subscription));
+    DeliveryDecision::Retry(None)
 }
 
 /// A subscriber's reply. What is no event is passed over: the event itself was taken.

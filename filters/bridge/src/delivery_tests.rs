@@ -12,13 +12,17 @@ fn delivery(target: Target, format: Option<&str>) -> Delivery {
     }
 }
 
+fn event() -> Event {
+    Event::new("1", "/shop", "order.placed")
+}
+
 fn response(status: u16, headers: &[(&str, &str)], body: &str) -> CallResponse {
     let header = |(name, value): &(&str, &str)| Header { name: (*name).into(), value: value.as_bytes().to_vec() };
     CallResponse { status, headers: headers.iter().map(header).collect(), body: body.into() }
 }
 
 fn judged(status: u16, headers: &[(&str, &str)]) -> DeliveryDecision {
-    judge(&delivery(Target::Subscriber, None), Ok(response(status, headers, "")))
+    judge(&event(), &delivery(Target::Subscriber, None), false, Ok(response(status, headers, "")))
 }
 
 const REPLY: [(&str, &str); 4] = [("ce-specversion", "1.0"), ("ce-id", "r"), ("ce-source", "/s"), ("ce-type", "t")];
@@ -54,7 +58,7 @@ fn every_status_has_its_meaning() {
 
 #[test]
 fn no_answer_is_tried_again() {
-    let judged = |error| judge(&delivery(Target::Subscriber, None), Err(error));
+    let judged = |error| judge(&event(), &delivery(Target::Subscriber, None), false, Err(error));
     for error in
         [CallError::Deadline, CallError::NoEndpoint, CallError::Refused, CallError::Reset, CallError::Cancelled]
     {
@@ -70,11 +74,14 @@ fn only_a_200_of_a_subscriber_is_a_reply() {
         assert_eq!(judged(status, &REPLY), DeliveryDecision::Ack, "{status}");
     }
     for target in [Target::Reply, Target::DeadLetter] {
-        assert_eq!(judge(&delivery(target, None), Ok(response(200, &REPLY, ""))), DeliveryDecision::Ack);
+        assert_eq!(
+            judge(&event(), &delivery(target, None), false, Ok(response(200, &REPLY, ""))),
+            DeliveryDecision::Ack
+        );
     }
     let structured = r#"{"specversion":"1.0","id":"s","source":"/s","type":"t"}"#;
     let structured = response(200, &[("Content-Type", "application/cloudevents+json")], structured);
-    let judged = judge(&delivery(Target::Subscriber, None), Ok(structured));
+    let judged = judge(&event(), &delivery(Target::Subscriber, None), false, Ok(structured));
     assert!(matches!(judged, DeliveryDecision::Emit(events) if events[0].id == "s"));
 }
 
@@ -140,4 +147,39 @@ fn only_subscribers_are_asked_for_a_reply() {
     for target in [Target::Reply, Target::DeadLetter] {
         assert_eq!(header(&sent(target, None, &event), "prefer"), None);
     }
+}
+
+#[test]
+fn a_brokers_subscriber_answers_with_an_event_or_nothing() {
+    let mut event = event();
+    hops::set(&mut event, "knativebrokerttl", "7".into());
+    let judged = |status, headers: &[(&str, &str)], body| {
+        judge(&event, &delivery(Target::Subscriber, None), true, Ok(response(status, headers, body)))
+    };
+    let DeliveryDecision::Emit(replies) = judged(200, &REPLY, "") else { panic!("no reply") };
+    assert_eq!(crate::attribute::get(&replies[0], "knativebrokerttl"), Some("7"));
+    assert_eq!(judged(200, &[], ""), DeliveryDecision::Ack);
+    assert_eq!(judged(202, &[], "anything"), DeliveryDecision::Ack);
+    assert_eq!(judged(200, &[("content-type", "text/plain")], "no event"), DeliveryDecision::Retry(None));
+    let broken = [("ce-specversion", "1.0"), ("ce-id", "")];
+    assert_eq!(judged(200, &broken, ""), DeliveryDecision::Retry(None));
+}
+
+#[test]
+fn the_count_of_brokers_never_leaves_them() {
+    let mut event = event();
+    hops::set(&mut event, "knativebrokerttl", "7".into());
+    let way = Way { from_broker: true, to_broker: None };
+    let EventDecision::Deliver(sent) = decide(&event, &delivery(Target::Subscriber, None), way) else {
+        panic!("not sent")
+    };
+    assert_eq!(header(&sent, "ce-knativebrokerttl"), None);
+    let way = Way { from_broker: true, to_broker: Some("default/other") };
+    let EventDecision::Emit(emission) = decide(&event, &delivery(Target::Reply, None), way) else {
+        panic!("not emitted")
+    };
+    assert_eq!(emission.channel.as_deref(), Some("default/other"));
+    assert_eq!(crate::attribute::get(&emission.events[0], "knativebrokerttl"), Some("6"));
+    hops::set(&mut event, "knativebrokerttl", "0".into());
+    assert!(matches!(decide(&event, &delivery(Target::Reply, None), way), EventDecision::DeadLetter(_)));
 }

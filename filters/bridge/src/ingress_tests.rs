@@ -121,11 +121,22 @@ fn other_methods_are_answered_with_what_is_allowed() {
         let (status, headers, _) = answered(&TestRequest::new(method, "/"));
         assert_eq!((status, header(&headers, "allow").as_str()), (405, "POST, OPTIONS"), "{method}");
     }
-    let (status, headers, _) =
-        answered(&TestRequest::new("OPTIONS", "/").header("webhook-request-origin", "example.com"));
-    assert_eq!(status, 200);
-    for (name, value) in [("allow", "POST, OPTIONS"), ("webhook-allowed-origin", "*"), ("webhook-allowed-rate", "*")] {
-        assert_eq!(header(&headers, name), value);
+}
+
+#[test]
+fn a_webhooks_sender_is_granted_its_origin_and_its_rate() {
+    let options = || TestRequest::new("OPTIONS", "/");
+    let asked = |origin: &str| options().header("webhook-request-origin", origin);
+    for (request, origin, rate) in [
+        (options(), "*", "*"),
+        (asked("events.example"), "events.example", "*"),
+        (asked("events.example").header("webhook-request-rate", "120"), "events.example", "120"),
+        (asked("events.example").header("webhook-request-rate", "0"), "events.example", "*"),
+    ] {
+        let (status, headers, _) = answered(&request);
+        assert_eq!((status, header(&headers, "allow").as_str()), (200, "POST, OPTIONS"));
+        let granted = ["webhook-allowed-origin", "webhook-allowed-rate"].map(|name| header(&headers, name));
+        assert_eq!(granted, [origin, rate]);
     }
 }
 

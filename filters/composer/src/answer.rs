@@ -1,11 +1,11 @@
 //! The answers: the composed one, the one that says what is missing, and the one of a service that is passed on.
 
 use crate::cache::Freshness;
+use crate::compile::is_control;
 use crate::composition::Status;
 use crate::etag;
 use crate::output::Output;
 use crate::part::{Good, Part, Reason};
-use crate::compile::is_control;
 use crate::run::Run;
 use sluicegate_sdk::{Answer, Assembly, CallResponse, Header, RequestDecision, respond};
 use std::collections::BTreeSet;
@@ -26,7 +26,10 @@ pub fn composed(run: &Run<'_>) -> RequestDecision {
         body.push("null");
     }
     if body.is_too_large() {
-        return respond(BAD_GATEWAY).header("cache-control", "no-store").text("the composed answer is too large").into();
+        return respond(BAD_GATEWAY)
+            .header("cache-control", "no-store")
+            .text("the composed answer is too large")
+            .into();
     }
     let status = status(run);
     let mut headers = Headers::new();
@@ -146,8 +149,7 @@ fn freshness(run: &Run<'_>) -> Freshness {
 
 /// What any part depends on, the whole depends on.
 fn vary(run: &Run<'_>) -> Option<String> {
-    let names: BTreeSet<&str> =
-        run.vary().iter().chain(&run.composition.response.vary).map(String::as_str).collect();
+    let names: BTreeSet<&str> = run.vary().iter().chain(&run.composition.response.vary).map(String::as_str).collect();
     if names.contains("*") {
         return Some("*".to_owned());
     }

@@ -123,7 +123,7 @@ pub struct Retries {
     /// After the first try.
     pub attempts: u32,
     /// Conditions, such as `connect-failure` or `503`.
-    pub on: Vec<Value>,
+    pub conditions: Vec<Value>,
     /// For each try.
     pub per_try: Option<String>,
     /// Base of the backoff.

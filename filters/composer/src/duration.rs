@@ -40,7 +40,9 @@ mod tests {
         {
             assert_eq!(milliseconds(text), Some(expected), "{text}");
         }
-        for text in ["", "3", "s", "-1s", "0s", "0.1ms", "25h", "1 s", "1s1ms", ".5s", "1.s", "1..5s", "99999999999999999999s"] {
+        for text in
+            ["", "3", "s", "-1s", "0s", "0.1ms", "25h", "1 s", "1s1ms", ".5s", "1.s", "1..5s", "99999999999999999999s"]
+        {
             assert_eq!(milliseconds(text), None, "{text}");
         }
     }

@@ -95,7 +95,11 @@ fn of_service(service: &ServiceCall, composition: &Composition) -> String {
 fn of_choice(choice: &Choice, composition: &Composition) -> String {
     let names: Vec<&str> = choice.members.iter().map(|&member| name(member, composition)).collect();
     let names = names.join(", ");
-    if choice.list { format!("{} good ones of {names}", choice.enough) } else { format!("the first good one of {names}") }
+    if choice.list {
+        format!("{} good ones of {names}", choice.enough)
+    } else {
+        format!("the first good one of {names}")
+    }
 }
 
 fn name(call: usize, composition: &Composition) -> &str {
@@ -161,7 +165,6 @@ pub fn route(destinations: &[Named], composition: &Composition, request: &Reques
         ),
     };
     let candidates: Vec<Candidate> = destinations.iter().map(candidate).collect();
-    let summary =
-        format!("composes {} parts, called in parallel within {} ms", candidates.len(), composition.deadline);
+    let summary = format!("composes {} parts, called in parallel within {} ms", candidates.len(), composition.deadline);
     Explanation { summary, candidates }
 }

@@ -200,7 +200,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    const ORDER: &str = r#"{ "id" : 7, "a\u0062": "x\"y", "items": [ {"n":1}, [2,"]"] , null ], "id": 8, "e": {}, "l": [] }"#;
+    const ORDER: &str =
+        r#"{ "id" : 7, "a\u0062": "x\"y", "items": [ {"n":1}, [2,"]"] , null ], "id": 8, "e": {}, "l": [] }"#;
 
     #[test]
     fn members_and_elements_are_slices_of_the_text() {

@@ -178,6 +178,7 @@ sluicegate_sdk::export!(
     hooks: [configuration, request, gather, explain],
     kinds: [("sluicegate.dev", "Composition", "composition.schema.json")],
     priority: -200,
+    early: -50,
     settings: "../settings.schema.json",
 );
 

@@ -5,7 +5,7 @@ use crate::composition::{Composition, PassedHeaders, Path, ServiceCall};
 use crate::json::{self, Kind};
 use crate::part::{Body, Failure, Reason};
 use crate::percent;
-use crate::template::render::{Items, Scope, Value};
+use crate::template::scope::{Items, Scope, Value};
 use crate::template::{Piece, Text};
 use sluicegate_sdk::{BodyUse, Call, Header, StatusRange};
 
@@ -59,7 +59,8 @@ pub fn call(
             path
         }
     };
-    let body = service.body.as_ref().and_then(|body| scope.render(body, items)).map(|body| body.into_owned().into_bytes());
+    let body =
+        service.body.as_ref().and_then(|body| scope.render(body, items)).map(|body| body.into_owned().into_bytes());
     let headers = headers(service, body.is_some(), scope, items)?;
     Ok(Call {
         name,
@@ -126,12 +127,7 @@ fn add_query(service: &ServiceCall, scope: &Scope<'_>, items: Items<'_>, path: &
     }
 }
 
-fn headers(
-    service: &ServiceCall,
-    has_body: bool,
-    scope: &Scope<'_>,
-    items: Items<'_>,
-) -> Result<Vec<Header>, Failure> {
+fn headers(service: &ServiceCall, has_body: bool, scope: &Scope<'_>, items: Items<'_>) -> Result<Vec<Header>, Failure> {
     let mut headers = match &service.pass {
         PassedHeaders::All => all_passed(scope),
         PassedHeaders::Named(names) => named(names, scope),

@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn a_parameter_is_found_by_its_decoded_name() {
         let query = "a=1&b%20c=x+y%2B&flag&a=2&bad=%zz";
-        for (name, value) in [("a", Some("1")), ("b c", Some("x y+")), ("flag", Some("")), ("no", None), ("bad", None)] {
+        for (name, value) in [("a", Some("1")), ("b c", Some("x y+")), ("flag", Some("")), ("no", None), ("bad", None)]
+        {
             assert_eq!(query_value(query, name).as_deref(), value, "{name}");
         }
     }

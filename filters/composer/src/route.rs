@@ -1,8 +1,6 @@
 //! What an earlier filter asks for: the destinations to compose, under the names that their parts get.
 
-use crate::composition::{
-    Call, Composition, Matching, PassedHeaders, Path, Response, ServiceCall, Status,
-};
+use crate::composition::{Call, Composition, Matching, PassedHeaders, Path, Response, ServiceCall, Status};
 use crate::config::Settings;
 use crate::json;
 use crate::part::{Body, CallLimits, Slot};

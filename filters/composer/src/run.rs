@@ -1,15 +1,15 @@
 //! Carries a composition out: a plan for each stage, then the answer.
 
+mod condition;
+mod plan;
+
 use crate::answer;
-use crate::composition::{Call as Planned, Choice, Composition, Condition, Each, ServiceCall};
-use crate::json::{self, Kind};
-use crate::make;
+use crate::composition::{Call as Planned, Choice, Composition};
 use crate::part::{Failure, Line, Part, Reason};
-use crate::template::render::{Item, Scope, Value};
+use crate::template::scope::Scope;
 use crate::view::View;
 use serde::{Deserialize, Serialize};
-use sluicegate_sdk::{Call, CallError, CallGroup, CallResponse, Outcomes, Plan, RequestDecision, gather};
-use std::borrow::Cow;
+use sluicegate_sdk::{CallError, CallResponse, Outcomes, RequestDecision};
 
 /// Headers of answers that the composed answer is made of in any case.
 const KEPT: [&str; 2] = ["age", "cache-control"];
@@ -19,6 +19,8 @@ const KEPT: [&str; 2] = ["age", "cache-control"];
 pub struct Progress {
     /// The number of the composition; none when a route says what is composed.
     pub composition: Option<usize>,
+    /// When it began, in milliseconds of the request's life.
+    began: u64,
     stage: usize,
     parts: Vec<Part>,
     /// What every answer set, good or not.
@@ -39,7 +41,8 @@ impl<'a> Run<'a> {
     /// A run that has not begun.
     pub fn new(composition: &'a Composition, number: Option<usize>, view: &'a View<'a>) -> Self {
         let parts = vec![Part::NotYet; composition.calls.len()];
-        Self { composition, view, progress: Progress { composition: number, parts, ..Progress::default() } }
+        let began = view.elapsed();
+        Self { composition, view, progress: Progress { composition: number, began, parts, ..Progress::default() } }
     }
 
     /// A run that has been begun.
@@ -100,95 +103,15 @@ impl<'a> Run<'a> {
         answer::composed(&self)
     }
 
-    /// The calls of a stage. What is not called is settled here.
-    fn plan(&mut self, stage: &[usize]) -> Plan {
-        let mut plan = gather().deadline(self.composition.deadline);
-        let mut settled: Vec<(usize, Part)> = Vec::new();
-        let scope = self.scope();
-        for &index in stage {
-            let (Some(Planned::Service(service)), Some(slot)) =
-                (self.composition.calls.get(index), self.composition.slots.get(index))
-            else {
-                continue;
-            };
-            if !service.when.as_ref().is_none_or(|condition| holds(condition, &scope)) {
-                settled.push((index, Part::Skipped));
-                continue;
-            }
-            if let Some(each) = &service.each {
-                settled.push((index, self.plan_each(service, each, &slot.name, &scope, &mut plan)));
-                continue;
-            }
-            match make::call(self.composition, service, slot.name.clone(), &scope, None) {
-                Ok(call) => plan.calls.push(Call { required: call.required && slot.set.is_none(), ..call }),
-                Err(failure) => settled.push((index, Part::Failed(failure))),
-            }
-        }
-        for (index, part) in settled {
-            self.settle(index, part);
-        }
-        self.group(stage, &mut plan);
-        plan
-    }
-
-    /// One call for each element of a list.
-    fn plan_each(&self, service: &ServiceCall, each: &Each, name: &str, scope: &Scope<'_>, plan: &mut Plan) -> Part {
-        let missing = || {
-            let message = format!("it is made for each of {{{}}}, which is not a list", each.over.written);
-            Part::Failed(Failure::new(Reason::NotMade, message))
-        };
-        let list = match scope.chain(&each.over, None) {
-            Some(Value::Json(list)) if json::kind(&list) == Kind::List => list,
-            _ => return missing(),
-        };
-        let count = json::elements(&list).take(each.limit.saturating_add(1)).count();
-        if count > each.limit {
-            let message = format!("the list has more than {} elements", each.limit);
-            return Part::Failed(Failure::new(Reason::TooMany, message));
-        }
-        let mut names = Vec::with_capacity(count);
-        let mut parts = Vec::with_capacity(count);
-        for (index, value) in json::elements(&list).enumerate() {
-            let item = Item { slot: 0, value, outer: None };
-            match make::call(self.composition, service, format!("{name}[{index}]"), scope, Some(&item)) {
-                Ok(call) => {
-                    names.push(call.name.clone());
-                    plan.calls.push(call);
-                    parts.push(Part::NotYet);
-                }
-                Err(failure) => parts.push(Part::Failed(failure)),
-            }
-        }
-        if each.concurrency.is_some() && names.len() > 1 {
-            let concurrency = each.concurrency;
-            plan.groups.push(CallGroup { calls: names, concurrency, enough: None, required: false });
-        }
-        Part::Each(parts)
-    }
-
-    /// Tells the host which calls are alternatives.
-    fn group(&self, stage: &[usize], plan: &mut Plan) {
-        for &index in stage {
-            let Some(Planned::Choice(choice)) = self.composition.calls.get(index) else { continue };
-            let names = choice.members.iter().filter_map(|&member| self.composition.slots.get(member));
-            let calls: Vec<String> = names
-                .map(|slot| slot.name.clone())
-                .filter(|name| plan.calls.iter().any(|call| call.name == *name))
-                .collect();
-            if !calls.is_empty() {
-                let enough = Some(choice.enough);
-                plan.groups.push(CallGroup { calls, concurrency: None, enough, required: choice.required });
-            }
-        }
-    }
-
     /// A required call of this stage that could not even be made: then the others need not be.
     fn failure_before(&self, stage: &[usize]) -> Option<RequestDecision> {
         let failed = stage.iter().any(|&call| match self.composition.calls.get(call) {
-            Some(Planned::Service(service)) => {
-                service.required && !self.is_alternative(call) && self.has_failed(call)
+            Some(Planned::Service(service)) => service.required && !self.is_alternative(call) && self.has_failed(call),
+            Some(Planned::Choice(choice)) => {
+                let left = choice.members.iter().filter(|&&member| !self.has_failed(member)).count();
+                choice.required && left < usize::try_from(choice.enough).unwrap_or(usize::MAX)
             }
-            _ => false,
+            None => false,
         });
         failed.then(|| answer::failed(self))
     }
@@ -296,35 +219,4 @@ impl<'a> Run<'a> {
             *place = part;
         }
     }
-}
-
-/// Whether a condition holds.
-fn holds(condition: &Condition, scope: &Scope<'_>) -> bool {
-    match condition {
-        Condition::Exists(chain) => scope.chain(chain, None).and_then(Value::into_plain).is_some(),
-        Condition::Equals(one, other) => {
-            let value = |node| scope.render(node, None);
-            match (value(one), value(other)) {
-                (Some(one), Some(other)) => same(&one, &other),
-                _ => false,
-            }
-        }
-        Condition::Status(call, ranges) => scope
-            .status(*call)
-            .is_some_and(|status| ranges.iter().any(|&(first, last)| (first..=last).contains(&status))),
-        Condition::Succeeded(call) => scope.parts.get(*call).is_some_and(Part::is_good),
-        Condition::Failed(call) => matches!(scope.parts.get(*call), Some(Part::Failed(_))),
-        Condition::All(conditions) => conditions.iter().all(|condition| holds(condition, scope)),
-        Condition::Any(conditions) => conditions.iter().any(|condition| holds(condition, scope)),
-        Condition::Not(condition) => !holds(condition, scope),
-    }
-}
-
-/// Whether two values are the same. What comes from a request is text, so scalars are compared as they are written.
-fn same(one: &str, other: &str) -> bool {
-    let plain = |text| match json::kind(text) {
-        Kind::Text | Kind::Scalar => Some(json::plain(text)),
-        _ => None::<Cow<'_, str>>,
-    };
-    one == other || plain(one).is_some_and(|one| plain(other) == Some(one))
 }

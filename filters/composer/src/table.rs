@@ -52,7 +52,9 @@ impl Table {
         for of_host in hosts.values_mut() {
             of_host.sort_by(|one, other| {
                 let matching = |number: &usize| compositions.get(*number).map(|composition| &composition.matching);
-                let (Some(one), Some(other)) = (matching(one), matching(other)) else { return std::cmp::Ordering::Equal };
+                let (Some(one), Some(other)) = (matching(one), matching(other)) else {
+                    return std::cmp::Ordering::Equal;
+                };
                 one.path.precedence(&other.path).then(other.headers.len().cmp(&one.headers.len()))
             });
         }

@@ -17,6 +17,12 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// How long ago the request came, in milliseconds.
+    pub fn elapsed(&self) -> u64 {
+        let elapsed = self.request.attribute("request.elapsed");
+        elapsed.and_then(|elapsed| elapsed.parse().ok()).unwrap_or(0)
+    }
+
     /// The first value of a parameter of its query, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
         percent::query_value(&self.request.query()?, name)

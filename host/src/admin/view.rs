@@ -2,6 +2,10 @@
 //!
 //! Nothing here holds header values, bodies or settings of filters: they may be secrets.
 
+mod plan;
+
+pub use plan::{ExplainCache, ExplainCall, ExplainGroup, ExplainPlan};
+
 use super::endpoints::EndpointStatus;
 use super::events::ChannelFiguresStatus;
 use crate::chain::{TraceCandidate, TraceStep};
@@ -432,6 +436,9 @@ pub struct ExplainOutcome {
     /// Where it would be sent: one for a forward, one for each call of a composition or channel of a publication.
     #[serde(default)]
     pub destinations: Vec<ExplainDestination>,
+    /// The calls of a composition, with what their plan says of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<ExplainPlan>,
 }
 
 /// Where a request would be sent.

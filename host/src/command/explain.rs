@@ -1,5 +1,7 @@
 //! `sluice explain`.
 
+mod plan;
+
 use super::exit::{Failure, Verdict};
 use super::print::harmless;
 use super::{composition, print};
@@ -55,7 +57,10 @@ fn write_tree(answer: &ExplainAnswer, tree: &mut String) -> fmt::Result {
     }
     let status = answer.outcome.status.map(|status| format!("{status} ")).unwrap_or_default();
     writeln!(tree, "└─ {status}{}", harmless(&answer.outcome.summary))?;
-    answer.outcome.destinations.iter().try_for_each(|destination| write_destination(destination, tree))
+    if let Some(plan) = &answer.outcome.plan {
+        return plan::write(plan, tree);
+    }
+    answer.outcome.destinations.iter().try_for_each(|destination| write_destination(destination, "     ", tree))
 }
 
 fn write_step(step: &ExplainStep, tree: &mut String) -> fmt::Result {
@@ -74,8 +79,8 @@ fn write_step(step: &ExplainStep, tree: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn write_destination(destination: &ExplainDestination, tree: &mut String) -> fmt::Result {
-    write!(tree, "     {}", harmless(&destination.name))?;
+fn write_destination(destination: &ExplainDestination, before: &str, tree: &mut String) -> fmt::Result {
+    write!(tree, "{before}{}", harmless(&destination.name))?;
     match &destination.service {
         Some(service) if *service != destination.name => writeln!(tree, " is {}", harmless(service))?,
         Some(_) => writeln!(tree)?,
@@ -83,7 +88,7 @@ fn write_destination(destination: &ExplainDestination, tree: &mut String) -> fmt
     }
     for endpoint in &destination.endpoints {
         let mark = if destination.chosen == Some(*endpoint) { "  first" } else { "" };
-        writeln!(tree, "       {endpoint}{mark}")?;
+        writeln!(tree, "{before}  {endpoint}{mark}")?;
     }
     Ok(())
 }
@@ -116,8 +121,11 @@ mod tests {
             endpoints: vec![endpoint],
             chosen: Some(endpoint),
         };
-        let outcome =
-            ExplainOutcome { summary: "forwarded to orders".into(), status: None, destinations: vec![destination] };
+        let outcome = ExplainOutcome {
+            summary: "forwarded to orders".into(),
+            destinations: vec![destination],
+            ..ExplainOutcome::default()
+        };
         let answer =
             ExplainAnswer { generation: 3, request: "GET http://shop/orders".into(), steps: vec![step], outcome };
         let expected = "\

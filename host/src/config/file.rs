@@ -119,6 +119,8 @@ pub struct Limits {
     pub connections_per_client: Option<Text>,
     /// The largest request body.
     pub request_body: Option<Text>,
+    /// For responses to calls of plans that are kept.
+    pub response_cache: Option<Text>,
 }
 
 impl File {

@@ -118,12 +118,41 @@ pub const CALL_BODY_MAX: u64 = 8 << 20;
 pub const PLAN_CALLS: usize = 64;
 /// Plans that one request may run one after the other.
 pub const PLAN_STAGES: usize = 8;
+/// Calls of all plans of one request.
+pub const COMPOSED_CALLS: usize = 256;
+/// For all plans of one request together, from the first one's beginning, whatever the plans say: as long as a request
+/// may be made to wait.
+pub const COMPOSING: Duration = Duration::from_mins(5);
+/// What the calls of one plan may read in all, in bytes: half of the memory of the filter that gets it.
+pub const PLAN_BODIES: u64 = 32 << 20;
+/// The largest body to take in of a response whose status its call does not accept, in bytes: an explanation.
+pub const REFUSED_BODY: u64 = 64 << 10;
+/// How far a body is read ahead that stays with the host for an answer, in bytes; up to this size one is short, and read
+/// whole before its call has an outcome.
+pub const SPLICE_AHEAD: usize = 64 << 10;
+/// The largest response that is kept, in bytes, and about as much as its head takes: beyond, one response would take the
+/// place of hundreds.
+pub const CACHED_RESPONSE: usize = 1 << 20;
+/// Responses to one path that differ by what they vary by, such as languages.
+pub const CACHED_VARIANTS: usize = 8;
+/// What the kept responses of the process take, in bytes, unless the operator says otherwise: thousands of parts of pages.
+pub const RESPONSE_CACHE: u64 = 32 << 20;
+/// Names by which the calls of one filter are counted: what a filter's code has, not what data makes up.
+pub const CALL_NAMES: usize = 64;
 /// Both sides silent on an upgraded connection; WebSocket peers ping more often.
 pub const UPGRADED_IDLE: Duration = Duration::from_mins(5);
 /// For both connections to be handed over after a 101 was sent.
 pub const UPGRADE_HANDOVER: Duration = Duration::from_secs(10);
 /// One read of an upgraded connection, in bytes; two are held for each.
 pub const SPLICE_BUFFER: usize = 16 << 10;
+/// The longest wait for an answer that an event brings; what a reload drains for, and no client waits longer.
+pub const REPLY_WAIT: Duration = Duration::from_mins(5);
+/// The longest that such an answer is kept for those who ask later.
+pub const REPLY_KEPT: Duration = Duration::from_hours(1);
+/// Answers that are waited for or kept at once; more requests that would wait are answered 503.
+pub const REPLIES: usize = 10_000;
+/// What all kept answers may take, in bytes; another one is dropped, and its request gets none.
+pub const REPLY_BYTES: usize = 64 << 20;
 /// Requests being served at once; more are answered 503.
 pub const IN_FLIGHT: usize = 10_000;
 
@@ -199,6 +228,8 @@ pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 pub const DRAIN: Duration = Duration::from_secs(30);
 /// For the last spans to reach the collector when the proxy ends, once requests and events are done.
 pub const TRACES_CLOSE: Duration = Duration::from_secs(5);
+/// The same when somebody wants it to end at once.
+pub const TRACES_CLOSE_AT_ONCE: Duration = Duration::from_secs(1);
 /// HTTP/2 streams of one connection at a time, what RFC 9113, section 6.5.2, recommends as the least.
 pub const H2_STREAMS: u32 = 100;
 /// HTTP/2 flow control window of a stream, in bytes: the memory one slow upstream can pin.

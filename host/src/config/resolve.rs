@@ -123,6 +123,8 @@ pub struct Settings {
     pub connections_per_client: usize,
     /// The largest request body in bytes; none leaves it to routes, as bodies stream.
     pub request_body: Option<u64>,
+    /// For responses to calls of plans that are kept, in bytes; 0 keeps none.
+    pub response_cache: u64,
 }
 
 /// Addresses that take requests over TLS.
@@ -218,6 +220,7 @@ impl Settings {
                 .written(bounds.connections_per_client, quantity::count)
                 .unwrap_or(limits::CONNECTIONS_PER_ADDRESS),
             request_body: merge.written(bounds.request_body, quantity::size),
+            response_cache: merge.written(bounds.response_cache, quantity::size).unwrap_or(limits::RESPONSE_CACHE),
         };
         if merge.problems.0.is_empty() { Ok(settings) } else { Err(merge.problems) }
     }

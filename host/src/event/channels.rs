@@ -2,6 +2,7 @@
 
 use super::check::{check, stamp};
 use super::dispatch::Dispatcher;
+use super::replies::Replies;
 use super::resource::{ChannelSpec, SubscriptionSpec};
 use super::store::{Log, Reserved, StoreError, Stores};
 use super::subscription::{ChannelStats, Subscription};
@@ -120,6 +121,8 @@ pub struct Channels {
     /// Ends the dispatcher.
     pub(super) stop: CancellationToken,
     draining: AtomicBool,
+    /// Requests that wait for an answer by an event.
+    pub replies: Replies,
 }
 
 #[derive(Debug, Default)]
@@ -225,13 +228,20 @@ impl Channels {
 
     /// Publishes an event that another channel's delivery brings.
     pub(super) async fn relay(&self, channel: String, event: Event) -> Result<(), PublishError> {
-        self.take(vec![Publication { channel, event }], Origin::Delivery).await
+        self.relay_all(vec![Publication { channel, event }]).await
+    }
+
+    /// Publishes all of these events that another channel's delivery brings, or none of them.
+    pub(super) async fn relay_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
+        self.take(publications, Origin::Delivery).await
     }
 
     /// The channel that a URI leads to.
     pub(super) fn at(&self, uri: &str) -> Option<String> {
         let uri: http::Uri = uri.parse().ok()?;
-        self.table.load().addresses.get(uri.host()?).cloned()
+        let (table, host) = (self.table.load(), uri.host()?);
+        let of_path = || table.addresses.get(&format!("{host}{}", uri.path().trim_end_matches('/')));
+        table.addresses.get(host).or_else(of_path).cloned()
     }
 
     async fn take(&self, publications: Vec<Publication>, origin: Origin) -> Result<(), PublishError> {

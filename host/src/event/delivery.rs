@@ -8,10 +8,12 @@ use super::resource::SubscriptionSpec;
 use super::subscription::Subscription;
 use crate::telemetry::trace::messaging;
 use crate::wasm::bindings::sluicegate::filter::types::{
-    CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision, Target,
+    CallError, CallResponse, CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event,
+    EventDecision, Publication, Target,
 };
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use http::{Method, Uri};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -183,10 +185,21 @@ impl<T: Transport> Courier<T> {
             Ok(EventDecision::Deliver(request)) => request,
             Ok(EventDecision::Ack) => return Ok(Vec::new()),
             Ok(EventDecision::DeadLetter(reason)) => return Err(of_filter(reason, None)),
+            Ok(EventDecision::Emit(emission)) => return self.emit(uri, target, emission).await,
+            Ok(EventDecision::Retry(after)) => {
+                let after = Duration::from_millis(after.unwrap_or_default());
+                return Err(of_filter("the filter asks for another try".to_owned(), Some(after)));
+            }
+            Ok(EventDecision::Answer(CorrelatedAnswer { key, answer })) => {
+                self.channels.replies.answer(&key, answer);
+                return Ok(Vec::new());
+            }
             Err(reason) => return Err(of_filter(reason, Some(Duration::ZERO))),
         };
+        let (method, sent_to) = target_of(&request, uri).map_err(|reason| of_filter(reason, None))?;
         let post = Post {
-            uri: uri.to_owned(),
+            uri: sent_to,
+            method,
             headers: request.headers,
             body: request.body,
             timeout: spec.timeout,
@@ -210,6 +223,28 @@ impl<T: Transport> Courier<T> {
             Ok(DeliveryDecision::DeadLetter(reason)) => Err(Failure { reason, ..failure }),
             Err(reason) => Err(of_filter(reason, Some(Duration::ZERO))),
         }
+    }
+
+    /// Events in place of the one that is delivered: into a channel, all of them or none, or to where replies go.
+    async fn emit(&self, uri: &str, target: Target, emission: Emission) -> Result<Vec<Event>, Failure> {
+        let of_filter = |reason| Failure::of_filter(uri.to_owned(), reason, None);
+        let Some(channel) = emission.channel else {
+            return match target {
+                Target::Subscriber => Ok(emission.events),
+                _ => Err(of_filter("the filter emits events where no replies are taken".to_owned())),
+            };
+        };
+        if emission.events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let events = emission.events.into_iter();
+        let publications = events.map(|event| Publication { channel: channel.clone(), event }).collect();
+        let answer = answer(self.channels.relay_all(publications).await);
+        if answer.status < 300 {
+            return Ok(Vec::new());
+        }
+        let retry = (answer.status != 400).then_some(Duration::ZERO);
+        Err(Failure { retry, ..Failure::of_outcome(uri, &Ok(answer)) })
     }
 
     fn warn(&self, event: &Event, failure: &Failure, message: &'static str) {
@@ -244,6 +279,24 @@ impl Failure {
         let data = reason.bytes().take(ERROR_DATA).collect();
         Self { uri, code: NO_ANSWER, data, reason, retry }
     }
+}
+
+/// The method of a delivery's request and where it goes, with the path that the filter wants.
+fn target_of(request: &DeliveryRequest, uri: &str) -> Result<(Method, String), String> {
+    let method = request.method.as_deref().unwrap_or("POST");
+    let wrong = || format!("the filter's method {method:?} is none that an event can be sent by");
+    let parsed = Method::from_bytes(method.as_bytes()).map_err(|_| wrong())?;
+    if parsed == Method::CONNECT {
+        return Err(wrong());
+    }
+    let Some(path) = &request.path else { return Ok((parsed, uri.to_owned())) };
+    let changed = uri.parse::<Uri>().ok().and_then(|uri| {
+        let mut parts = uri.into_parts();
+        parts.path_and_query = Some(path.parse().ok().filter(|_| path.starts_with('/'))?);
+        Uri::from_parts(parts).ok()
+    });
+    let changed = changed.ok_or_else(|| format!("the filter's path {path:?} is none"))?;
+    Ok((parsed, changed.to_string()))
 }
 
 /// What a channel of this process would answer by HTTP.

@@ -45,11 +45,13 @@ pub trait Transport {
     fn send(&self, post: Post) -> impl Future<Output = Result<CallResponse, CallError>>;
 }
 
-/// A POST to a subscriber, a reply's receiver or a dead letter sink.
+/// A request to a subscriber, a reply's receiver or a dead letter sink.
 #[derive(Debug, Clone)]
 pub struct Post {
     /// Absolute, `http` or `https`.
     pub uri: String,
+    /// `POST` unless the filter says otherwise.
+    pub method: http::Method,
     /// As the filter wants them; framing and `host` are the transport's.
     pub headers: Vec<Header>,
     /// May be empty.

@@ -7,7 +7,8 @@
 //! Stores belong to the process and not to a snapshot: a reload keeps them. Whether events survive the process is the
 //! store's to promise.
 //!
-//! - [`resource`]: documents of kinds Channel, InMemoryChannel and Subscription, resolved
+//! - [`resource`]: documents of channels, brokers, flows and bridges, resolved to channels and subscriptions
+//! - [`replies`]: requests that wait for an answer by an event
 //! - [`channels`]: publish, apply, drain
 //! - [`store`]: where events are kept until every subscription is done with them
 //! - [`dispatch`]: the thread that delivers, and what it needs from the rest of the proxy
@@ -19,6 +20,7 @@ mod delivery;
 pub mod dispatch;
 mod figures;
 mod lanes;
+pub mod replies;
 pub mod resource;
 pub mod store;
 mod subscription;
@@ -29,6 +31,7 @@ mod tuning;
 pub use backoff::{Backoff, Policy};
 pub use channels::{Channels, Drained, PublishError};
 pub use dispatch::{Decide, Dispatcher, Post, Transport};
+pub use replies::{Replies, Waited};
 pub use resource::{ChannelSpec, Document, ResourceError, SubscriptionSpec, resolve};
 pub use store::Stores;
 pub use subscription::{ChannelStats, SubscriptionStats};

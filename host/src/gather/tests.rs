@@ -1,10 +1,24 @@
-use super::*;
-use crate::upstream::tests::harness::{OK, Socket, Upstream, closed_port, registry};
-use crate::wasm::types::Destination;
-use tokio::sync::mpsc;
-use tokio::time::sleep;
+//! Plans that run against upstreams of plain sockets.
 
-fn call(name: &str) -> Call {
+mod bodies;
+mod caching;
+mod groups;
+mod sharing;
+mod streams;
+
+use super::*;
+use crate::config::limits;
+use crate::telemetry::call::{CallEnd, Origin};
+use crate::telemetry::trace::Parent;
+use crate::upstream::registry::Registry;
+use crate::upstream::tests::harness::{OK, Socket, Upstream, closed_port, registry};
+use crate::wasm::types::{self, BodyUse, Call, CallError, CallGroup, Destination, Header, Outcome, StatusRange};
+use http::{HeaderMap, HeaderValue};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+pub(super) fn call(name: &str) -> Call {
     Call {
         name: name.into(),
         destination: Destination { host: name.into(), port: None, subset: None },
@@ -22,8 +36,37 @@ fn call(name: &str) -> Call {
     }
 }
 
-fn plan(calls: impl Into<Vec<Call>>) -> Plan {
-    Plan { calls: calls.into(), groups: Vec::new(), deadline: None, state: Vec::new(), response_edits: Vec::new() }
+pub(super) fn plan(calls: impl Into<Vec<Call>>) -> types::Plan {
+    types::Plan {
+        calls: calls.into(),
+        groups: Vec::new(),
+        deadline: None,
+        state: Vec::new(),
+        response_edits: Vec::new(),
+    }
+}
+
+pub(super) fn group(calls: &[&str]) -> CallGroup {
+    let calls = calls.iter().map(ToString::to_string).collect();
+    CallGroup { calls, concurrency: None, enough: None, required: false }
+}
+
+/// Runs a plan of a request that has all the time that a request may have.
+async fn gather_with(registry: &Registry, plan: types::Plan, inherited: &HeaderMap) -> Gathered {
+    let deadline = Instant::now() + limits::COMPOSING;
+    run(
+        &Run { registry, inherited, source: None, cached: None, deadline, trace: &Parent::default() },
+        check(plan).unwrap(),
+    )
+    .await
+}
+
+async fn gather(registry: &Registry, plan: types::Plan) -> Gathered {
+    gather_with(registry, plan, &HeaderMap::new()).await
+}
+
+async fn outcomes(registry: &Registry, plan: types::Plan) -> Vec<Outcome> {
+    gather(registry, plan).await.outcomes
 }
 
 /// An upstream that takes its time, and tells when its connection has ended.
@@ -58,7 +101,7 @@ async fn calls_run_in_parallel_and_come_back_in_order() {
     let (second, _second_end) = slow(200).await;
     let registry = registry([("first", vec![first.address]), ("second", vec![second.address])]);
     let started = Instant::now();
-    let outcomes = run(&registry, plan([call("first"), call("second")]), &HeaderMap::new(), &Parent::default()).await;
+    let outcomes = outcomes(&registry, plan([call("first"), call("second")])).await;
     assert!(started.elapsed() < Duration::from_millis(450));
     assert_eq!(results(&outcomes), [("first", Ok(&b"ok"[..])), ("second", Ok(&b"ok"[..]))]);
 }
@@ -69,7 +112,7 @@ async fn a_slow_optional_call_costs_no_more_than_its_deadline() {
     let (tardy, mut end) = slow(10_000).await;
     let registry = registry([("quick", vec![quick.address]), ("slow", vec![tardy.address])]);
     let late = Call { deadline: Some(100), ..call("slow") };
-    let outcomes = run(&registry, plan([late, call("quick")]), &HeaderMap::new(), &Parent::default()).await;
+    let outcomes = outcomes(&registry, plan([late, call("quick")])).await;
     assert_eq!(results(&outcomes), [("slow", Err(CallError::Deadline)), ("quick", Ok(&b"ok"[..]))]);
     end.recv().await.unwrap();
 }
@@ -78,8 +121,8 @@ async fn a_slow_optional_call_costs_no_more_than_its_deadline() {
 async fn the_plans_deadline_holds_for_every_call() {
     let (tardy, _end) = slow(10_000).await;
     let registry = registry([("slow", vec![tardy.address])]);
-    let plan = Plan { deadline: Some(100), ..plan([Call { deadline: Some(60_000), ..call("slow") }]) };
-    let outcomes = run(&registry, plan, &HeaderMap::new(), &Parent::default()).await;
+    let plan = types::Plan { deadline: Some(100), ..plan([Call { deadline: Some(60_000), ..call("slow") }]) };
+    let outcomes = outcomes(&registry, plan).await;
     assert_eq!(results(&outcomes), [("slow", Err(CallError::Deadline))]);
 }
 
@@ -90,9 +133,7 @@ async fn a_required_call_that_fails_cancels_the_others() {
     let services = [("slow", vec![tardy.address]), ("down", vec![closed_port().await]), ("hang", vec![hang.address])];
     // Fails a little later, so that the other call has reached its upstream.
     let required = Call { required: true, deadline: Some(200), ..call("hang") };
-    let outcomes =
-        run(&registry(services), plan([call("slow"), call("down"), required]), &HeaderMap::new(), &Parent::default())
-            .await;
+    let outcomes = outcomes(&registry(services), plan([call("slow"), call("down"), required])).await;
     let expected =
         [("slow", Err(CallError::Cancelled)), ("down", Err(CallError::Refused)), ("hang", Err(CallError::Deadline))];
     assert_eq!(results(&outcomes), expected);
@@ -103,9 +144,7 @@ async fn a_required_call_that_fails_cancels_the_others() {
 async fn giving_up_the_plan_ends_its_calls() {
     let (tardy, mut end) = slow(10_000).await;
     let registry = registry([("slow", vec![tardy.address])]);
-    let inherited = HeaderMap::new();
-    let parent = Parent::default();
-    let running = run(&registry, plan([call("slow")]), &inherited, &parent);
+    let running = outcomes(&registry, plan([call("slow")]));
     assert!(tokio::time::timeout(Duration::from_millis(100), running).await.is_err());
     end.recv().await.unwrap();
 }
@@ -126,7 +165,7 @@ async fn every_way_to_fail_has_its_name() {
     ]);
     let calls =
         [call("down"), call("empty"), call("unknown"), call("reset"), Call { max_body: Some(4), ..call("large") }];
-    let outcomes = run(&registry, plan(calls), &HeaderMap::new(), &Parent::default()).await;
+    let outcomes = outcomes(&registry, plan(calls)).await;
     let errors: Vec<_> = results(&outcomes).into_iter().map(|(_, result)| result.unwrap_err()).collect();
     let expected =
         [CallError::Refused, CallError::NoEndpoint, CallError::NoEndpoint, CallError::Reset, CallError::TooLarge];
@@ -139,7 +178,7 @@ async fn a_failing_status_is_an_answer() {
         Upstream::answering("HTTP/1.1 500 Internal Server Error\r\nx-why: tea\r\ncontent-length: 0\r\n\r\n").await;
     let registry = registry([("failing", vec![failing.address])]);
     let required = Call { required: true, ..call("failing") };
-    let outcomes = run(&registry, plan([required]), &HeaderMap::new(), &Parent::default()).await;
+    let outcomes = outcomes(&registry, plan([required])).await;
     let response = outcomes[0].response.as_ref().unwrap();
     assert_eq!(response.status, 500);
     assert!(response.headers.iter().any(|header| header.name == "x-why" && header.value == b"tea"));
@@ -162,7 +201,7 @@ async fn a_call_says_what_its_filter_said_and_what_it_inherits() {
     inherited.insert("accept", HeaderValue::from_static("text/html"));
     let own = Header { name: "Accept".into(), value: b"application/json".into() };
     let asked = Call { method: "PUT".into(), headers: vec![own], body: Some(b"{}".into()), ..call("stock") };
-    run(&registry, plan([asked]), &inherited, &Parent::default()).await;
+    gather_with(&registry, plan([asked]), &inherited).await;
     let (head, body) = arrived.recv().await.unwrap();
     assert!(head.starts_with("PUT /part?id=1 HTTP/1.1\r\n"), "{head}");
     for line in ["host: stock\r\n", "x-request-id: 7\r\n", "accept: application/json\r\n", "content-length: 2\r\n"] {
@@ -170,38 +209,4 @@ async fn a_call_says_what_its_filter_said_and_what_it_inherits() {
     }
     assert!(!head.contains("text/html"));
     assert_eq!(body, "{}");
-}
-
-#[test]
-fn a_plan_that_cannot_be_carried_out_is_told_why() {
-    let with_header = |name: &str, value: &[u8]| Call {
-        headers: vec![Header { name: name.into(), value: value.into() }],
-        ..call("a")
-    };
-    let to = |host: &str| {
-        let destination = Destination { host: host.into(), port: None, subset: None };
-        Call { destination, ..call("a") }
-    };
-    let table = [
-        (vec![], "no calls"),
-        (vec![call("a"), call("a")], "two of its calls are named \"a\""),
-        ((0..65).map(|number| call(&number.to_string())).collect(), "65 calls"),
-        (vec![Call { method: "GE T".into(), ..call("a") }], "method \"GE T\""),
-        (vec![Call { method: "CONNECT".into(), ..call("a") }], "method \"CONNECT\""),
-        (vec![Call { path: "part".into(), ..call("a") }], "path \"part\""),
-        (vec![Call { path: "/a b".into(), ..call("a") }], "path \"/a b\""),
-        (vec![Call { path: "/\r\nx: y".into(), ..call("a") }], "path"),
-        (vec![Call { path: "http://elsewhere/".into(), ..call("a") }], "path"),
-        (vec![with_header("bad name", b"x")], "not a header name"),
-        (vec![with_header("x", b"a\r\nb: c")], "control characters"),
-        (vec![with_header("Transfer-Encoding", b"chunked")], "belongs to the host"),
-        (vec![with_header("content-length", b"1")], "belongs to the host"),
-        (vec![to("")], "not a host name"),
-        (vec![to("a/b")], "not a host name"),
-    ];
-    for (calls, expected) in table {
-        let error = check(&plan(calls)).unwrap_err();
-        assert!(error.contains(expected), "{error:?} should say {expected:?}");
-    }
-    assert_eq!(check(&plan([call("a"), call("b")])), Ok(()));
 }

@@ -18,6 +18,7 @@ use crate::upstream::registry::{Names, Registry};
 use crate::upstream::state::States;
 use crate::wasm::configuration::{Environment, ResourceDocument, Severity as Said};
 use crate::wasm::filter::Configuration;
+use crate::wasm::manifest::ClaimedKind;
 use crate::wasm::{Filter, Runtime};
 use crate::watch::Tree;
 use std::collections::{BTreeMap, HashMap};
@@ -214,7 +215,12 @@ impl Loader {
                 let priority = policy.priority.unwrap_or(manifest.priority);
                 let metrics =
                     self.telemetry.metrics.filter(&filter.name, &manifest.version, &component.code.hash.to_string());
-                links.push((priority, Link { filter, metrics, priority, path: component.path.clone() }));
+                let path = component.path.clone();
+                let link = Link { filter, metrics, priority, early: false, path };
+                if let Some(priority) = early(component, &documents) {
+                    links.push((priority, Link { priority, early: true, ..link.clone() }));
+                }
+                links.push((priority, link));
             }
         }
         report_unclaimed(&documents, &components, diagnostics);
@@ -436,6 +442,13 @@ fn translate(
     diagnostic.with_help(said.help)
 }
 
+/// The second place of a filter that has one, while there are documents of its kinds.
+fn early(component: &Component, documents: &[Arc<Document>]) -> Option<i32> {
+    let manifest = &component.code.manifest;
+    let has_documents = |kind: &ClaimedKind| !for_filters(documents, &kind.group, &kind.kind).is_empty();
+    manifest.early.filter(|_| manifest.kinds.iter().any(has_documents))
+}
+
 fn report_unclaimed(documents: &[Arc<Document>], components: &[Component], diagnostics: &mut Diagnostics) {
     for document in documents {
         let claims = |component: &Component| {
@@ -452,7 +465,7 @@ fn report_unclaimed(documents: &[Arc<Document>], components: &[Component], diagn
 
 fn channels(names: &Names, documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> Vec<ChannelSpec> {
     let mine: Vec<&Arc<Document>> =
-        documents.iter().filter(|document| document.group == "messaging.knative.dev").collect();
+        documents.iter().filter(|document| event::resource::GROUPS.contains(&document.group.as_str())).collect();
     let given: Vec<event::Document<'_>> = mine
         .iter()
         .map(|document| event::Document {

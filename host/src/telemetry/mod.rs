@@ -4,6 +4,7 @@
 //! thread's buffer, and when nobody takes the lines they are dropped and counted, never waited for.
 
 pub mod access;
+pub mod call;
 pub mod log;
 pub mod metrics;
 pub mod record;

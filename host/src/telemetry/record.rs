@@ -3,6 +3,7 @@
 //! Field names are those of OpenTelemetry's HTTP conventions where they have one; the rest starts with
 //! `sluicegate.`. Whatever a client controls is escaped and cut to a bound, so that a line is always one line.
 
+use super::call::{CallEnd, CallReport};
 use super::trace::SpanContext;
 use crate::error::{RequestError, Side};
 use crate::request::RequestId;
@@ -61,6 +62,8 @@ pub struct AccessRecord<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// Whether the exchange ended before the response was complete.
     pub aborted: bool,
+    /// The calls that the answer was composed of, in the order in which their plans had them.
+    pub calls: &'a [CallReport],
 }
 
 impl AccessRecord<'_> {
@@ -130,6 +133,9 @@ impl AccessRecord<'_> {
         if self.attempts > 0 {
             object.number("sluicegate.attempts", u64::from(self.attempts));
         }
+        if !self.calls.is_empty() {
+            object.calls(self.calls);
+        }
     }
 }
 
@@ -182,6 +188,54 @@ impl Object<'_> {
         let _ = write!(self.out, "{}.{:06}", duration.as_secs(), duration.subsec_micros());
     }
 
+    /// A list of objects.
+    fn calls(&mut self, calls: &[CallReport]) {
+        self.key("sluicegate.calls");
+        for (index, call) in calls.iter().enumerate() {
+            self.out.push(if index == 0 { b'[' } else { b',' });
+            self.call(call);
+        }
+        self.out.push(b']');
+    }
+
+    fn call(&mut self, call: &CallReport) {
+        self.out.extend_from_slice(b"{\"name\":\"");
+        escape(cut(call.name.as_bytes()), self.out);
+        self.out.push(b'"');
+        self.text("destination", call.host.as_bytes());
+        if let Some(port) = call.port {
+            self.number("port", u64::from(port));
+        }
+        if let Some(subset) = &call.subset {
+            self.text("subset", subset.as_bytes());
+        }
+        match call.end {
+            CallEnd::Good(status) => self.number("status", u64::from(status)),
+            CallEnd::Unaccepted(status) => {
+                self.number("status", u64::from(status));
+                self.text("error", b"status");
+            }
+            CallEnd::Failed(reason) => self.text("error", reason.as_bytes()),
+        }
+        if let Some(cache) = call.origin.word() {
+            self.text("cache", cache.as_bytes());
+        }
+        if call.attempts > 0 {
+            self.number("attempts", u64::from(call.attempts));
+        }
+        if let Some(endpoint) = call.endpoint {
+            self.display("endpoint", endpoint);
+        }
+        self.milliseconds("ms", call.duration);
+        self.out.push(b'}');
+    }
+
+    /// Milliseconds with microseconds.
+    fn milliseconds(&mut self, key: &str, duration: Duration) {
+        self.key(key);
+        let _ = write!(self.out, "{}.{:03}", duration.as_millis(), duration.subsec_micros() % 1_000);
+    }
+
     fn time(&mut self, time: SystemTime) {
         if let Ok(time) = jiff::Timestamp::try_from(time) {
             let _ = write!(self.out, "{time:.3}");
@@ -201,6 +255,11 @@ impl Object<'_> {
         }
         self.out.push(b'"');
     }
+}
+
+/// As much of a value as a record has room for.
+fn cut(value: &[u8]) -> &[u8] {
+    value.get(..VALUE_SIZE).unwrap_or(value)
 }
 
 /// Appends bytes as the inside of a JSON string: control characters, those of terminals included, are escaped, and
@@ -238,6 +297,7 @@ fn is_hidden(character: char) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::telemetry::call::Origin;
     use serde_json::Value;
 
     /// A request that went well, for tests to vary.
@@ -265,6 +325,7 @@ pub(super) mod tests {
             error: None,
             user_agent: Some(b"curl/8"),
             aborted: false,
+            calls: &[],
         }
     }
 
@@ -272,6 +333,31 @@ pub(super) mod tests {
         let mut line = Vec::new();
         record.write_line(&mut line);
         String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn the_calls_of_a_composed_answer_are_listed() {
+        let call = CallReport {
+            name: "a\"b".into(),
+            host: "shop".into(),
+            port: Some(8080),
+            subset: None,
+            end: CallEnd::Unaccepted(503),
+            origin: Origin::Revalidated,
+            attempts: 2,
+            endpoint: Some(SocketAddr::from(([127, 0, 0, 1], 9))),
+            duration: Duration::from_micros(12_345),
+        };
+        let late =
+            CallReport { end: CallEnd::Failed("deadline"), origin: Origin::Service, attempts: 0, ..call.clone() };
+        let record = AccessRecord { calls: &[call, late], ..record() };
+        let value: serde_json::Value = serde_json::from_str(&line(&record)).unwrap();
+        let expected = serde_json::json!([
+            {"name": "a\"b", "destination": "shop", "port": 8080, "status": 503, "error": "status",
+             "cache": "revalidated", "attempts": 2, "endpoint": "127.0.0.1:9", "ms": 12.345},
+            {"name": "a\"b", "destination": "shop", "port": 8080, "error": "deadline", "endpoint": "127.0.0.1:9", "ms": 12.345},
+        ]);
+        assert_eq!(value["sluicegate.calls"], expected);
     }
 
     #[test]

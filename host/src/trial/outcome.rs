@@ -91,7 +91,7 @@ impl Outcome {
     ) -> Result<Option<Response<ProxyBody>>, RequestError> {
         match step {
             Step::Respond(response) => return Ok(Some(response)),
-            Step::Publish(publications, answer) => {
+            Step::Publish(publications, answer, _) => {
                 self.channels = publications.into_iter().map(|publication| publication.channel).collect();
                 return Ok(Some(answer));
             }

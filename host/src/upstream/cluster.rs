@@ -60,6 +60,11 @@ impl Cluster {
         &self.0.key.service
     }
 
+    /// Whether it is the very same, of one snapshot.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Which service, port and subset it is.
     pub fn key(&self) -> &ClusterKey {
         &self.0.key

@@ -26,6 +26,9 @@ pub struct Manifest {
     /// Filters with a higher priority come first in the chain.
     #[serde(default)]
     pub priority: i32,
+    /// A second place in the chain, where its request hook is asked as well once there are documents of its kinds.
+    #[serde(default)]
+    pub early: Option<i32>,
     /// JSON schema of its own settings; none takes no settings.
     #[serde(default)]
     pub settings: Option<serde_json::Value>,
@@ -62,6 +65,7 @@ impl Manifest {
             kinds: Vec::new(),
             capabilities: Vec::new(),
             priority: 0,
+            early: None,
             settings: None,
         }
     }

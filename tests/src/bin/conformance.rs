@@ -2,14 +2,16 @@
 //!
 //! - `conformance cases DIRECTORY [WORDS]`: cases against the real proxy, those whose name holds the words
 //! - `conformance documents DIRECTORY LIST`: documents of other projects, and the list of what is known to differ
+//! - `conformance expressions DIRECTORY LIST`: CESQL expressions, and the list of what is known to differ
 //!
 //! Ends with 1 when anything differs from what is known to differ, and with 2 when something cannot be read.
 
-use sluicegate_tests::conformance::{Differences, Report, check_documents, read_directory, run};
+use sluicegate_tests::conformance::{Differences, Report, check_documents, check_expressions, read_directory, run};
 use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: conformance cases DIRECTORY [WORDS] | conformance documents DIRECTORY LIST";
+const USAGE: &str = "usage: conformance cases DIRECTORY [WORDS] | conformance documents DIRECTORY LIST \
+                     | conformance expressions DIRECTORY LIST";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
         ["cases", directory] => cases(Path::new(directory), None),
         ["cases", directory, only] => cases(Path::new(directory), Some(only)),
         ["documents", directory, list] => documents(Path::new(directory), Path::new(list)),
+        ["expressions", directory, list] => expressions(Path::new(directory), Path::new(list)),
         _ => Err(USAGE.to_owned()),
     };
     match report {
@@ -41,4 +44,9 @@ fn cases(directory: &Path, only: Option<&str>) -> Result<Report, String> {
 fn documents(directory: &Path, list: &Path) -> Result<Report, String> {
     let differences = Differences::read(list)?;
     Ok(Report::new(&check_documents(directory)?, &differences, true))
+}
+
+fn expressions(directory: &Path, list: &Path) -> Result<Report, String> {
+    let differences = Differences::read(list)?;
+    Ok(Report::new(&check_expressions(directory)?, &differences, true))
 }

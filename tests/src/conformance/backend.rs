@@ -36,6 +36,7 @@ pub(super) struct Arrived {
     pub(super) path: String,
     pub(super) host: String,
     pub(super) headers: HeaderMap,
+    pub(super) body: String,
 }
 
 /// A backend on a free port. Dropping it closes the listener.
@@ -49,6 +50,8 @@ pub(super) struct Backend {
 #[derive(Debug)]
 struct State {
     name: String,
+    /// The status in place of an echo.
+    answers: Option<u16>,
     script: Mutex<VecDeque<Step>>,
     arrived: Mutex<Vec<Arrived>>,
 }
@@ -67,10 +70,11 @@ impl std::error::Error for Ended {}
 
 impl Backend {
     /// Begins to listen.
-    pub(super) fn start(name: &str, tls: Option<TlsAcceptor>) -> Self {
+    pub(super) fn start(name: &str, answers: Option<u16>, tls: Option<TlsAcceptor>) -> Self {
         let listener = background::run(async { TcpListener::bind(("127.0.0.1", 0)).await }).expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
-        let state = Arc::new(State { name: name.to_owned(), script: Mutex::default(), arrived: Mutex::default() });
+        let state =
+            Arc::new(State { name: name.to_owned(), answers, script: Mutex::default(), arrived: Mutex::default() });
         let served = Arc::clone(&state);
         let task = background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -134,25 +138,47 @@ where
 
 impl State {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Ended> {
-        let arrived = head(&request);
-        lock(&self.arrived).push(arrived.clone());
+        let mut arrived = head(&request);
+        let place = {
+            let mut all = lock(&self.arrived);
+            all.push(arrived.clone());
+            all.len() - 1
+        };
         let step = lock(&self.script).pop_front();
         if request.headers().contains_key(http::header::UPGRADE) {
             return self.upgrade(request);
         }
         // A body that breaks off shows in what the client sees.
-        let _ = request.into_body().collect().await;
+        if let Ok(body) = request.into_body().collect().await {
+            arrived.body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+            if let Some(entry) = lock(&self.arrived).get_mut(place) {
+                entry.body.clone_from(&arrived.body);
+            }
+        }
         if let Some(delay) = step.as_ref().and_then(|step| step.delay) {
             tokio::time::sleep(Duration::from_millis(delay)).await;
         }
         if step.as_ref().is_some_and(|step| step.reset) {
             return Err(Ended);
         }
-        let mut response = self.echo(&arrived);
-        if let Some(status) = step.and_then(|step| step.status) {
-            *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Ended)?;
+        self.respond(step.unwrap_or_default(), &arrived).ok_or(Ended)
+    }
+
+    fn respond(&self, step: Step, arrived: &Arrived) -> Option<Response<Body>> {
+        let mut response = match self.answers {
+            Some(_) => Response::new(Full::default().boxed_unsync()),
+            None => self.echo(arrived),
+        };
+        if let Some(status) = step.status.or(self.answers) {
+            *response.status_mut() = StatusCode::from_u16(status).ok()?;
         }
-        Ok(response)
+        for (name, value) in step.headers {
+            response.headers_mut().insert(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(&value).ok()?);
+        }
+        if let Some(body) = step.body {
+            *response.body_mut() = Full::new(Bytes::from(body)).boxed_unsync();
+        }
+        Some(response)
     }
 
     fn echo(&self, arrived: &Arrived) -> Response<Body> {
@@ -208,6 +234,7 @@ fn head(request: &Request<Incoming>) -> Arrived {
         path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         host: host.unwrap_or_default(),
         headers: request.headers().clone(),
+        body: String::new(),
     }
 }
 
@@ -239,7 +266,7 @@ mod tests {
 
     #[test]
     fn it_says_who_it_is_in_both_versions_of_http() {
-        let backend = Backend::start("v1", None);
+        let backend = Backend::start("v1", None, None);
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let request = Request::get("http://shop/a?b").header(ECHO_HEADER, "x-back: 1");
             let answer = Client::connect_with(backend.address, protocol).send(request).expect("an answer");
@@ -251,8 +278,8 @@ mod tests {
 
     #[test]
     fn a_script_comes_before_the_echo_and_is_forgotten_with_the_next_case() {
-        let backend = Backend::start("v1", None);
-        let step = Step { times: Some(2), delay: None, status: Some(503), reset: false };
+        let backend = Backend::start("v1", None, None);
+        let step = Step { times: Some(2), status: Some(503), ..Step::default() };
         backend.reset(std::slice::from_ref(&step));
         let ask = || Client::connect(backend.address).send(Request::get("http://shop/")).expect("an answer").status;
         assert_eq!([ask(), ask(), ask()], [503, 503, 200]);
@@ -264,8 +291,21 @@ mod tests {
     }
 
     #[test]
+    fn a_backend_that_does_not_echo_says_what_the_script_says_or_nothing() {
+        let backend = Backend::start("quiet", Some(202), None);
+        let reply = Step { status: Some(200), body: Some("reply".into()), ..Step::default() };
+        let headers = [("ce-id".to_owned(), "1".to_owned())].into();
+        backend.reset(&[Step { headers, ..reply }]);
+        let ask = || Client::connect(backend.address).send(Request::post("http://shop/", "sent")).expect("an answer");
+        let answer = ask();
+        assert_eq!((answer.status, answer.header("ce-id"), answer.text().as_str()), (200, Some("1"), "reply"));
+        assert_eq!((ask().status, ask().text().as_str()), (202, ""));
+        assert_eq!(backend.arrived()[0].body, "sent");
+    }
+
+    #[test]
     fn a_grpc_call_is_answered_with_a_message_and_a_status() {
-        let backend = Backend::start("v1", None);
+        let backend = Backend::start("v1", None, None);
         let request =
             Request::post("http://shop/echo.Echo/Say", framed(b"hi")).header("content-type", "application/grpc");
         let answer = Client::connect_with(backend.address, Protocol::Http2).send(request).expect("an answer");

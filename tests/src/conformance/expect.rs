@@ -72,7 +72,29 @@ pub(super) fn of_seen(whose: &str, expect: &Seen, arrived: &Arrived, backend: Op
         Some(format!("{whose} {what} was expected to be {wanted:?}, not {got:?}"))
     };
     let parts = parts.into_iter().filter_map(differs);
-    parts.chain(of_headers(whose, &expect.headers, &arrived.headers, backend)).collect()
+    let body = expect.body.as_ref().filter(|wanted| !is_body(wanted, &arrived.body));
+    let body = body.map(|wanted| format!("{whose} body was expected to be {wanted:?}, not {:?}", arrived.body));
+    parts.chain(of_headers(whose, &expect.headers, &arrived.headers, backend)).chain(body).collect()
+}
+
+/// Whether a body is as expected: the same text, or the same JSON. In JSON `"${any}"` stands for any value.
+fn is_body(wanted: &str, got: &str) -> bool {
+    let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+    wanted == got || matches!((json(wanted), json(got)), (Some(wanted), Some(got)) if is_json(&wanted, &got))
+}
+
+fn is_json(wanted: &Value, got: &Value) -> bool {
+    match (wanted, got) {
+        (Value::String(any), _) if any == "${any}" => true,
+        (Value::Object(wanted), Value::Object(got)) => {
+            wanted.len() == got.len()
+                && wanted.iter().all(|(name, value)| got.get(name).is_some_and(|got| is_json(value, got)))
+        }
+        (Value::Array(wanted), Value::Array(got)) => {
+            wanted.len() == got.len() && wanted.iter().zip(got).all(|(wanted, got)| is_json(wanted, got))
+        }
+        _ => wanted == got,
+    }
 }
 
 fn of_headers(whose: &str, expect: &BTreeMap<String, Value>, got: &HeaderMap, backend: Option<&str>) -> Vec<String> {
@@ -153,7 +175,11 @@ pub(super) fn of_arrivals(expect: &Expect, arrived: impl Fn(&str) -> usize) -> V
 
 impl Seen {
     fn is_empty(&self) -> bool {
-        self.method.is_none() && self.path.is_none() && self.host.is_none() && self.headers.is_empty()
+        self.method.is_none()
+            && self.path.is_none()
+            && self.host.is_none()
+            && self.headers.is_empty()
+            && self.body.is_none()
     }
 }
 
@@ -198,6 +224,21 @@ mod tests {
         ];
         for (wanted, got, holds) in cases {
             assert_eq!(is_header(&wanted, got, Some("v1")), holds, "{wanted} {got:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_compared_as_json_where_it_is_json() {
+        for (wanted, got, same) in [
+            ("text", "text", true),
+            ("text", "other", false),
+            (r#"{"a": 1, "b": [2]}"#, r#"{"b":[2],"a":1}"#, true),
+            (r#"{"a": 1}"#, r#"{"a":1,"b":2}"#, false),
+            (r#"{"time": "${any}"}"#, r#"{"time":"now"}"#, true),
+            (r#"{"time": "${any}"}"#, "{}", false),
+            ("[1, 2]", "[1]", false),
+        ] {
+            assert_eq!(is_body(wanted, got), same, "{wanted} {got}");
         }
     }
 

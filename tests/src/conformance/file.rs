@@ -49,6 +49,8 @@ pub struct Backend {
     pub service: Option<String>,
     /// The `appProtocol` of that Service's port.
     pub protocol: Option<String>,
+    /// The status that it answers with and nothing else, in place of an echo.
+    pub answers: Option<u16>,
     /// The DNS names of the certificate with which it speaks TLS; absent speaks none.
     pub tls: Option<Vec<String>>,
 }
@@ -85,7 +87,7 @@ pub struct Case {
 }
 
 /// What a backend does with the next requests.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Step {
     /// How many requests; one when absent.
@@ -94,6 +96,11 @@ pub struct Step {
     pub delay: Option<u64>,
     /// The status of the answer; an echo when absent.
     pub status: Option<u16>,
+    /// Headers of the answer.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body of the answer; the echo's, or none from a backend that does not echo, when absent.
+    pub body: Option<String>,
     /// Whether the connection ends without an answer.
     #[serde(default)]
     pub reset: bool,
@@ -141,6 +148,8 @@ pub struct Seen {
     pub host: Option<String>,
     /// Headers.
     pub headers: BTreeMap<String, Value>,
+    /// The body; JSON is compared as JSON.
+    pub body: Option<String>,
 }
 
 /// Documents of one kind.

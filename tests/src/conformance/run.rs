@@ -97,7 +97,7 @@ fn backend(name: &str, declared: &super::file::Backend, authority: &Authority) -
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         TlsAcceptor::from(Arc::new(tls))
     };
-    Backend::start(name, names.map(acceptor))
+    Backend::start(name, declared.answers, names.map(acceptor))
 }
 
 /// A proxy with its backends.

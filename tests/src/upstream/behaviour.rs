@@ -7,10 +7,12 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -190,6 +192,38 @@ fn streamed(chunks: Vec<Bytes>, pause: Duration, trailers: HeaderMap) -> Respons
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     *response.headers_mut() = announced;
     response
+}
+
+/// The same body, which calls `ended` at its end, well or not, but not when it is dropped before.
+pub(super) fn watched(body: ScriptedBody, ended: impl FnMut() + Send + Unpin + 'static) -> ScriptedBody {
+    Watched { body, ended }.boxed_unsync()
+}
+
+struct Watched<F> {
+    body: ScriptedBody,
+    ended: F,
+}
+
+impl<F: FnMut() + Unpin> Body for Watched<F> {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        let ended = matches!(frame, Poll::Ready(None | Some(Err(_))));
+        if ended || (frame.is_ready() && self.body.is_end_stream()) {
+            (self.ended)();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 fn upgrade(request: Request<Incoming>) -> Result<Response<ScriptedBody>, Broken> {

@@ -9,7 +9,7 @@ use behaviour::ScriptedBody;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -74,6 +74,8 @@ struct State {
     /// Heads that have arrived.
     arrived: AtomicUsize,
     connections: AtomicUsize,
+    /// Exchanges that their client ended before the answer was complete.
+    abandoned: AtomicUsize,
     requests: Mutex<Vec<Recorded>>,
 }
 
@@ -122,6 +124,7 @@ impl Upstream {
             script,
             arrived: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            abandoned: AtomicUsize::new(0),
             requests: Mutex::new(Vec::new()),
         });
         let task = background::spawn(accept(listener, tls, Arc::clone(&state)));
@@ -141,6 +144,11 @@ impl Upstream {
     /// How many request heads have arrived, those included whose body has not.
     pub fn arrived(&self) -> usize {
         self.state.arrived.load(Ordering::SeqCst)
+    }
+
+    /// How many exchanges their client has ended before the answer was complete.
+    pub fn abandoned(&self) -> usize {
+        self.state.abandoned.load(Ordering::SeqCst)
     }
 
     /// How many connections there have been.
@@ -172,8 +180,45 @@ where
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
+/// Counts an exchange as abandoned when it is dropped before its answer is complete.
+#[derive(Debug)]
+struct Unfinished(Option<Arc<State>>);
+
+impl Unfinished {
+    fn finish(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(state) = self.0.take() {
+            state.abandoned.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
 impl State {
     async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        arrival: Arrival,
+    ) -> Result<Response<ScriptedBody>, behaviour::Broken> {
+        let mut unfinished = Unfinished(Some(Arc::clone(self)));
+        match self.behave(request, arrival).await {
+            Ok(response) if response.body().is_end_stream() => {
+                unfinished.finish();
+                Ok(response)
+            }
+            Ok(response) => Ok(response.map(|body| behaviour::watched(body, move || unfinished.finish()))),
+            Err(broken) => {
+                unfinished.finish();
+                Err(broken)
+            }
+        }
+    }
+
+    async fn behave(
         &self,
         request: Request<Incoming>,
         arrival: Arrival,
@@ -270,6 +315,22 @@ mod tests {
         let text = String::from_utf8_lossy(&bytes);
         assert!(text.contains("3\r\none\r\n3\r\ntwo\r\n0\r\n"), "{text}");
         assert!(text.contains("x-end: yes"), "{text}");
+    }
+
+    #[test]
+    fn a_client_that_leaves_early_is_noticed_and_one_that_stays_is_not() {
+        let slow = Upstream::with(Behaviour::text("late").after(Duration::from_secs(60)));
+        let head = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        let mut stream = std::net::TcpStream::connect(slow.address()).unwrap();
+        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        wait_until(Duration::from_secs(5), || slow.arrived() == 1);
+        assert_eq!(slow.abandoned(), 0);
+        drop(stream);
+        wait_until(Duration::from_secs(5), || slow.abandoned() == 1);
+        let quick = Upstream::start();
+        ask(&quick).unwrap();
+        ask(&Upstream::with(Behaviour::Reset)).unwrap_err();
+        assert_eq!(quick.abandoned(), 0);
     }
 
     #[test]

@@ -27,10 +27,8 @@ pub(super) fn assign(calls: &mut [Compiled], answer: &[Use], etag: bool) {
         let is_meant = |call: usize| {
             call == index || choices.iter().any(|(choice, members)| *choice == call && members.contains(&index))
         };
-        let answered: Vec<&&Use> = in_answer
-            .iter()
-            .filter(|used| matches!(used.source, Source::CallBody(call) if is_meant(call)))
-            .collect();
+        let answered: Vec<&&Use> =
+            in_answer.iter().filter(|used| matches!(used.source, Source::CallBody(call) if is_meant(call))).collect();
         let Call::Service(service) = &mut compiled.call else { continue };
         let whole = matches!(answered.as_slice(), [used] if used.whole);
         service.body_use = if looked_into.iter().any(|call| is_meant(*call)) {

@@ -1,9 +1,9 @@
 //! Calls of services.
 
 use super::status::{duration, statuses};
-use super::{Compiled, Compiler, IN_CALLS, check_size, matching};
+use super::{Compiled, Compiler, IN_CALLS, check_size, header, policy};
 use crate::code;
-use crate::composition::{Call, Each, PassedHeaders, Path, ServiceCall};
+use crate::composition::{Call, Each, Path, ServiceCall};
 use crate::document;
 use crate::host;
 use crate::part::{Body, CallLimits};
@@ -15,7 +15,7 @@ use crate::template::parse::Piece as Written;
 use crate::template::resolve::Resolver;
 use crate::template::{Chain, Node, Piece, Text};
 use serde_json::Value;
-use sluicegate_sdk::{CachePolicy, Destination, RetryCondition, RetryPolicy};
+use sluicegate_sdk::Destination;
 
 /// The elements that a call is made for unless it says otherwise: a page of results.
 const ITEMS: u32 = 16;
@@ -23,41 +23,8 @@ const ITEMS: u32 = 16;
 const MOST_ITEMS: u32 = 64;
 /// The largest body that a call can ask for, in bytes: what the host takes in.
 const LARGEST_BODY: u64 = 8 << 20;
-/// How often a call can be made again: each time multiplies the load of a service in trouble.
-const ATTEMPTS: u32 = 10;
-/// The base of the backoff unless the document says otherwise, in milliseconds.
-const BACKOFF: u64 = 25;
 /// The name of an element unless the document gives another.
 const ITEM: &str = "item";
-/// Methods that ask for something again without harm (RFC 9110, section 9.2.2).
-const IDEMPOTENT: [&str; 5] = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"];
-/// Headers that are the host's to write, or would make an answer something else than plain JSON.
-const NOT_TO_SET: [&str; 12] = [
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-/// Words for what makes a call worth repeating.
-const CONDITIONS: [&str; 8] = [
-    "connect-failure",
-    "conflict",
-    "gateway-error",
-    "rate-limited",
-    "refused-stream",
-    "reset",
-    "reset-before-request",
-    "server-error",
-];
-
 impl Compiler<'_> {
     pub(super) fn service_call(&self, call: &document::Call, place: &Place, report: &mut Report<'_>) -> Compiled {
         let method = method(call, place, report);
@@ -65,15 +32,15 @@ impl Compiler<'_> {
         let after = self.after(call, place, report);
         let limits = self.limits(call, place, report);
         let pass_on = statuses(&call.pass_on, &place.key("passOn"), report);
-        let retries = retries(call, &method, place, report);
-        let cache = cache(call, &method, place, report);
-        let pass = passed(call, place, report);
+        let retries = policy::retries(call, &method, place, report);
+        let cache = policy::cache(call, &method, place, report);
+        let pass = header::passed(call, place, report);
         let mut resolver = Resolver::new(&self.names, report);
         let when = call.when.as_ref().map(|when| self.condition(when, &place.key("when"), &mut resolver));
         let each = each(call, place, &mut resolver);
         let path = path(call.path.as_deref(), place, &mut resolver);
         let query = query(call, place, &mut resolver);
-        let headers = headers(&call.headers, &place.key("headers"), &NOT_TO_SET, &mut resolver);
+        let headers = header::headers(&call.headers, &place.key("headers"), &header::OF_CALLS, &mut resolver);
         let body_place = place.key("body");
         let body = call.body.as_ref().map(|body| node(body, IN_CALLS, 0, &body_place, &mut resolver).0);
         let (uses, nodes) = (std::mem::take(&mut resolver.uses), resolver.nodes);
@@ -152,7 +119,8 @@ fn method(call: &document::Call, place: &Place, report: &mut Report<'_>) -> Stri
 
 fn each(call: &document::Call, place: &Place, resolver: &mut Resolver<'_, '_, '_>) -> Option<Each> {
     let Some(written) = &call.for_each else {
-        let alone = [("as", call.r#as.is_some()), ("limit", call.limit.is_some()), ("concurrency", call.concurrency.is_some())];
+        let alone =
+            [("as", call.r#as.is_some()), ("limit", call.limit.is_some()), ("concurrency", call.concurrency.is_some())];
         for (name, _) in alone.into_iter().filter(|(_, is_there)| *is_there) {
             let help = "write `forEach: \"{CALL.body.LIST}\"` beside it";
             resolver.report.error(&place.key(name), code::FIELDS, format!("`{name}` needs a `forEach`"), help);
@@ -241,121 +209,4 @@ fn query(call: &document::Call, place: &Place, resolver: &mut Resolver<'_, '_, '
         (encoded, node(value, IN_CALLS, 0, &place.key(name), resolver).0)
     };
     call.query.into_iter().map(parameter).collect()
-}
-
-/// Headers with their templates; those in `refused` are not the author's to set.
-pub(super) fn headers(
-    written: &document::Ordered<String>,
-    place: &Place,
-    refused: &[&str],
-    resolver: &mut Resolver<'_, '_, '_>,
-) -> Vec<(String, Text)> {
-    let mut headers = Vec::with_capacity(written.0.len());
-    for (name, value) in written {
-        let place = place.key(name);
-        let lower = name.to_ascii_lowercase();
-        check_name(&lower, &place, refused, resolver.report);
-        let text = resolver.text(value, &place);
-        let broken = |piece: &Piece| matches!(piece, Piece::Literal(text) if text.bytes().any(is_control));
-        if text.0.iter().any(broken) {
-            let help = "a header's value is one line";
-            resolver.report.error(&place, code::HEADER_VALUE, "the value has control characters", help);
-        }
-        headers.push((lower, text));
-    }
-    headers
-}
-
-fn check_name(name: &str, place: &Place, refused: &[&str], report: &mut Report<'_>) {
-    if !matching::is_header_name(name) {
-        let help = "a header's name has letters, digits and dashes";
-        report.error(place, code::HEADER_NAME, format!("`{name}` is not the name of a header"), help);
-    } else if refused.contains(&name) {
-        let help = "leave it out: framing and connections belong to the host";
-        report.error(place, code::HEADER_NAME, format!("`{name}` is not a composition's to set"), help);
-    }
-}
-
-/// Whether a byte breaks a header's value (RFC 9110, section 5.5).
-pub fn is_control(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t') || byte == 0x7f
-}
-
-fn passed(call: &document::Call, place: &Place, report: &mut Report<'_>) -> PassedHeaders {
-    if call.pass_headers == ["*"] {
-        return PassedHeaders::All;
-    }
-    let place = place.key("passHeaders");
-    for (index, name) in call.pass_headers.iter().enumerate() {
-        check_name(&name.to_ascii_lowercase(), &place.index(index), &NOT_TO_SET, report);
-    }
-    PassedHeaders::Named(call.pass_headers.iter().map(|name| name.to_ascii_lowercase()).collect())
-}
-
-fn retries(call: &document::Call, method: &str, place: &Place, report: &mut Report<'_>) -> Option<RetryPolicy> {
-    let written = call.retries.as_ref()?;
-    let place = place.key("retries");
-    if written.attempts == 0 || written.attempts > ATTEMPTS {
-        let message = format!("a call can be made again 1 to {ATTEMPTS} times");
-        report.error(&place.key("attempts"), code::RETRIES, message, "leave `retries` out to make it once");
-    }
-    let mut policy = RetryPolicy::new(written.attempts);
-    for (index, condition) in written.on.iter().enumerate() {
-        match retry_condition(condition) {
-            Some(condition) => policy.conditions.push(condition),
-            None => {
-                let help = match condition {
-                    Value::String(word) => did_you_mean(word, CONDITIONS),
-                    _ => "write a status, or a word such as `connect-failure`".to_owned(),
-                };
-                let message = format!("{condition} is not a reason to make a call again");
-                report.error(&place.key("on").index(index), code::RETRIES, message, help);
-            }
-        }
-    }
-    if written.on.is_empty() {
-        policy.conditions = vec![RetryCondition::ConnectFailure, RetryCondition::RefusedStream];
-        if IDEMPOTENT.contains(&method) {
-            policy.conditions.extend([RetryCondition::Reset, RetryCondition::GatewayError]);
-        }
-    }
-    policy.per_try_timeout = duration(written.per_try.as_deref(), &place.key("perTry"), report);
-    policy.backoff = duration(written.backoff.as_deref(), &place.key("backoff"), report).unwrap_or(BACKOFF);
-    Some(policy)
-}
-
-fn retry_condition(written: &Value) -> Option<RetryCondition> {
-    match written {
-        Value::Number(status) => {
-            let status = u16::try_from(status.as_u64()?).ok().filter(|status| (400..600).contains(status))?;
-            Some(RetryCondition::Status(status))
-        }
-        Value::String(word) => Some(match word.as_str() {
-            "connect-failure" => RetryCondition::ConnectFailure,
-            "conflict" => RetryCondition::Conflict,
-            "gateway-error" => RetryCondition::GatewayError,
-            "rate-limited" => RetryCondition::RateLimited,
-            "refused-stream" => RetryCondition::RefusedStream,
-            "reset" => RetryCondition::Reset,
-            "reset-before-request" => RetryCondition::ResetBeforeRequest,
-            "server-error" => RetryCondition::ServerError,
-            _ => return None,
-        }),
-        _ => None,
-    }
-}
-
-fn cache(call: &document::Call, method: &str, place: &Place, report: &mut Report<'_>) -> Option<CachePolicy> {
-    let written = call.cache.as_ref()?;
-    let place = place.key("cache");
-    if method != "GET" || call.body.is_some() {
-        let message = "only the answers of a GET without a body are kept";
-        report.error(&place, code::CACHE, message, "leave `cache` out");
-    }
-    let mut milliseconds = |text: &Option<String>, key: &str| duration(text.as_deref(), &place.key(key), report);
-    Some(CachePolicy {
-        default_lifetime: milliseconds(&written.r#for, "for"),
-        stale_while_revalidate: milliseconds(&written.stale_while_revalidate, "staleWhileRevalidate").unwrap_or(0),
-        stale_if_error: milliseconds(&written.stale_if_error, "staleIfError").unwrap_or(0),
-    })
 }

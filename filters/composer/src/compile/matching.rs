@@ -1,5 +1,6 @@
 //! Which requests a composition takes.
 
+use super::header::is_header_name;
 use crate::code;
 use crate::composition::{Composition, HeaderCondition, Matching};
 use crate::document::Spec;
@@ -69,12 +70,6 @@ fn headers(spec: &Spec, report: &mut Report<'_>) -> Vec<HeaderCondition> {
     }
     conditions.sort();
     conditions
-}
-
-/// Whether this is a field name (RFC 9110, section 5.1).
-pub(super) fn is_header_name(name: &str) -> bool {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(token)
 }
 
 impl Matching {

@@ -4,12 +4,14 @@ mod bodies;
 mod call;
 mod choice;
 mod condition;
+mod header;
 mod matching;
+mod policy;
 mod response;
 mod stages;
 mod status;
 
-pub use call::is_control;
+pub use header::is_control;
 pub use matching::check_conflict;
 
 use crate::code;
@@ -20,9 +22,9 @@ use crate::part::Slot;
 use crate::pattern::is_name;
 use crate::report::{Place, Report};
 use crate::schema::Shape;
+use crate::template::Source;
 use crate::template::build::{NODES, Position};
 use crate::template::resolve::{CallName, ERRORS, Names, REQUEST_NAME, Use};
-use crate::template::Source;
 use serde_json::Value;
 use sluicegate_sdk::{Environment, Resource};
 
@@ -80,8 +82,11 @@ pub fn composition(resource: &Resource, context: Context<'_>, report: &mut Repor
     stages::check_presence(&spec, &calls, report);
     let stages = stages::stages(&spec, &calls, report);
     bodies::assign(&mut calls, &answer.uses, answer.response.etag);
-    bodies::warn_of_unused(&spec, &calls, &answer.uses, report);
-    let uses_body = calls.iter().flat_map(|call| &call.uses).chain(&answer.uses).any(|used| used.source == Source::Body);
+    if report.errors() == 0 {
+        bodies::warn_of_unused(&spec, &calls, &answer.uses, report);
+    }
+    let uses_body =
+        calls.iter().flat_map(|call| &call.uses).chain(&answer.uses).any(|used| used.source == Source::Body);
     let request_body = uses_body.then(|| spec.request_body.max_bytes.unwrap_or(REQUEST_BODY));
     let deadline = status::duration(spec.deadline.as_deref(), &Place::spec().key("deadline"), report);
     if report.errors() > 0 {
@@ -139,7 +144,8 @@ fn names(spec: &Spec, path: Option<Vec<String>>, report: &mut Report<'_>) -> Nam
 /// Headers of answers that templates speak of.
 fn kept_headers(calls: &[Compiled], answer: &[Use]) -> Vec<String> {
     let uses = calls.iter().flat_map(|compiled| &compiled.uses).chain(answer);
-    uses.filter_map(|used| if let Source::CallHeader(_, name) = &used.source { Some(name.clone()) } else { None }).collect()
+    uses.filter_map(|used| if let Source::CallHeader(_, name) = &used.source { Some(name.clone()) } else { None })
+        .collect()
 }
 
 fn slots(spec: &Spec, calls: &[Compiled]) -> Vec<Slot> {

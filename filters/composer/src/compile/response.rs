@@ -1,28 +1,15 @@
 //! The answer.
 
-use super::{Compiled, Compiler, call, check_size};
+use super::{Compiled, Compiler, check_size, header};
 use crate::code;
 use crate::composition::{Call, Response, Status};
 use crate::document::Spec;
 use crate::json;
-use crate::report::Place;
-use crate::report::Report;
+use crate::report::{Place, Report};
 use crate::template::build::{Position, node};
 use crate::template::resolve::{ERRORS, Resolver, Use};
 use crate::template::{Chain, Node, Source};
 use serde_json::Value;
-
-/// Headers of an answer that are the host's to write.
-const NOT_TO_SET: [&str; 8] = [
-    "connection",
-    "content-length",
-    "http2-settings",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-];
 
 /// The answer with all that it uses.
 pub(super) struct Answer {
@@ -35,7 +22,8 @@ impl Compiler<'_> {
         let place = Place::spec().key("response");
         let mut resolver = Resolver::new(&self.names, report);
         let status = status(spec.response.status.as_ref(), &place.key("status"), &mut resolver);
-        let headers = call::headers(&spec.response.headers, &place.key("headers"), &NOT_TO_SET, &mut resolver);
+        let headers =
+            header::headers(&spec.response.headers, &place.key("headers"), &header::OF_ANSWERS, &mut resolver);
         let body_place = place.key("body");
         let body = match &spec.response.body {
             Some(body) => node(body, Position::Answer, 0, &body_place, &mut resolver).0,
@@ -90,7 +78,8 @@ fn vary(spec: &Spec, calls: &[Compiled], uses: &[Use]) -> Vec<String> {
         Source::Header(name) => Some(name.clone()),
         _ => None,
     });
-    let mut names: Vec<String> = used.chain(spec.headers.into_iter().map(|(name, _)| name.to_ascii_lowercase())).collect();
+    let mut names: Vec<String> =
+        used.chain(spec.headers.into_iter().map(|(name, _)| name.to_ascii_lowercase())).collect();
     names.sort();
     names.dedup();
     names

@@ -43,9 +43,8 @@ pub fn node(
     match written {
         Value::String(text) => string(text, position, place, resolver),
         Value::Array(elements) => {
-            let each = |(index, element): (usize, &Value)| {
-                node(element, position, depth + 1, &place.index(index), resolver).0
-            };
+            let each =
+                |(index, element): (usize, &Value)| node(element, position, depth + 1, &place.index(index), resolver).0;
             let elements: Vec<Node> = elements.iter().enumerate().map(each).collect();
             (fold_list(elements), Shape::List(Box::new(Shape::Any)))
         }

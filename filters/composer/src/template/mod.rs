@@ -10,6 +10,7 @@ pub mod operator;
 pub mod parse;
 pub mod render;
 pub mod resolve;
+pub mod scope;
 
 /// A template of JSON.
 #[derive(Debug, Clone, PartialEq)]

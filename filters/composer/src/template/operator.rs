@@ -20,7 +20,7 @@ const OPERATORS: [(&str, &[&str], &[&str]); 10] = [
     ("$entries", &["key"], &[]),
     ("$index", &["by"], &[]),
     ("$map", &["as", "to"], &[]),
-    ("$join", &["with", "on"], &["as", "default", "many"]),
+    ("$join", &["with", "by"], &["as", "default", "many"]),
 ];
 
 /// Makes an operator.
@@ -187,15 +187,15 @@ impl Maker<'_, '_, '_, '_, '_, '_> {
         let (left, _) = self.list(written, place);
         let with = self.members.get("with").cloned().unwrap_or_default();
         let (right, _) = self.list(&with, &self.place.key("with"));
-        let (left_key, right_key) = match self.members.get("on") {
+        let (left_key, right_key) = match self.members.get("by") {
             Some(Value::String(key)) => (key.clone(), key.clone()),
             Some(Value::Object(keys)) if keys.len() == 1 => {
                 let (left, right) = keys.iter().next()?;
                 (left.clone(), right.as_str()?.to_owned())
             }
             _ => {
-                let help = "write `on: id`, or `on: {id: productId}`";
-                self.error(&self.place.key("on"), "`on` names the member that both have".to_owned(), help);
+                let help = "write `by: id`, or `by: {id: productId}`";
+                self.error(&self.place.key("by"), "`by` names the member that both have".to_owned(), help);
                 return None;
             }
         };

@@ -105,7 +105,9 @@ impl Reader<'_> {
                 Some('?') if self.peek() == Some('?') => {
                     self.next();
                 }
-                Some(other) => return Err(self.error_before(&format!("`{other}` where `}}`, `.`, `[` or `??` can stand"))),
+                Some(other) => {
+                    return Err(self.error_before(&format!("`{other}` where `}}`, `.`, `[` or `??` can stand")));
+                }
                 None => return Err(self.error("the `{` is not closed: write `{{` for the brace itself")),
             }
         }
@@ -181,7 +183,8 @@ impl Reader<'_> {
             Ok(_) => Ok(number),
             Err(_) => {
                 self.at = start;
-                Err(self.error(&format!("`{number}` is not a number; names that begin with a digit stand in `[\"…\"]`")))
+                Err(self
+                    .error(&format!("`{number}` is not a number; names that begin with a digit stand in `[\"…\"]`")))
             }
         }
     }

@@ -79,9 +79,7 @@ impl<'n, 'r, 'd> Resolver<'n, 'r, 'd> {
         for piece in self.parse(written, place) {
             pieces.push(match piece {
                 parse::Piece::Literal(text) => Piece::Literal(text),
-                parse::Piece::Value(operands, written) => {
-                    Piece::Value(self.chain(operands, written, false, place).0)
-                }
+                parse::Piece::Value(operands, written) => Piece::Value(self.chain(operands, written, false, place).0),
             });
         }
         Text(pieces)

@@ -5,7 +5,8 @@ use crate::event::{
     SubscriptionStats, Transport,
 };
 use crate::wasm::bindings::sluicegate::filter::types::{
-    CallError, CallResponse, Delivery, DeliveryDecision, DeliveryRequest, Event, EventDecision, Header, Target,
+    Answer, CallError, CallResponse, CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event,
+    EventDecision, Header, Target,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -51,6 +52,12 @@ impl Receiver {
     pub(super) fn header(&self, n: usize, name: &str) -> String {
         let requests = self.requests.lock().unwrap();
         requests[n - 1].headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+    }
+
+    /// Method and target of each request.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        requests.iter().map(|request| format!("{} {}", request.method(), request.uri())).collect()
     }
 
     pub(super) fn ids(&self) -> Vec<String> {
@@ -100,7 +107,10 @@ impl Transport for Direct {
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|_| CallError::Reset)?;
         let connection = tokio::spawn(connection);
-        let mut request = http::Request::post(uri.path()).header("host", authority);
+        let mut request = http::Request::builder()
+            .method(post.method)
+            .uri(uri.path_and_query().unwrap().as_str())
+            .header("host", authority);
         for header in &post.headers {
             request = request.header(&header.name, &header.value[..]);
         }
@@ -123,6 +133,24 @@ impl Decide for Plain {
     fn on_event(&self, event: Event, delivery: Delivery) -> Result<EventDecision, String> {
         match event.type_.as_str() {
             "skip" => return Ok(EventDecision::Ack),
+            "later" if delivery.attempt == 1 => return Ok(EventDecision::Retry(Some(1))),
+            "twice" => {
+                let events = ["first", "second"].map(super::harness::event).into();
+                return Ok(EventDecision::Emit(Emission { channel: event.subject, events }));
+            }
+            "answer" => {
+                let answer = Answer { status: 200, headers: Vec::new(), body: b"so it is".to_vec(), delay: None };
+                return Ok(EventDecision::Answer(CorrelatedAnswer { key: event.id, answer }));
+            }
+            "put" => {
+                let (method, path) = (Some("PUT".into()), Some("/items/1?x=2".into()));
+                return Ok(EventDecision::Deliver(DeliveryRequest {
+                    method,
+                    path,
+                    headers: Vec::new(),
+                    body: Vec::new(),
+                }));
+            }
             "broken" if delivery.target != Target::DeadLetter => return Err("trap".into()),
             _ => {}
         }
@@ -130,7 +158,12 @@ impl Decide for Plain {
         headers.push(("attempt".to_owned(), delivery.attempt.to_string()));
         headers.extend(event.extensions.into_iter().map(|entry| (format!("ce-{}", entry.name), entry.value)));
         let headers = headers.into_iter().map(|(name, value)| Header { name, value: value.into_bytes() }).collect();
-        Ok(EventDecision::Deliver(DeliveryRequest { headers, body: event.data.unwrap_or_default() }))
+        Ok(EventDecision::Deliver(DeliveryRequest {
+            method: None,
+            path: None,
+            headers,
+            body: event.data.unwrap_or_default(),
+        }))
     }
 
     fn on_delivered(

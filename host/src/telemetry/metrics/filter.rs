@@ -1,7 +1,9 @@
 //! What filters do and cost, by version, phase and result.
 
+use super::super::call::CallEnd;
 use super::super::shard::Sharded;
 use super::Section;
+use super::call::NamedCalls;
 use super::family::Live;
 use super::histogram::{Buckets, Count, Level, Total};
 use prometheus_client::encoding::DescriptorEncoder;
@@ -139,6 +141,8 @@ pub(super) struct FilterKey {
 pub struct FilterMetrics {
     calls: Sharded<Calls>,
     instances: Level,
+    /// The calls that it has made for it.
+    pub(super) gathered: NamedCalls,
     /// Of the component that was loaded last under this version.
     digest: Mutex<String>,
 }
@@ -169,6 +173,11 @@ impl FilterMetrics {
         if let Some(count) = calls.and_then(|calls| calls.results.get(CallResult::Bypassed as usize)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a call of a plan, by its name.
+    pub fn gathered(&self, name: &str, end: CallEnd, duration: Duration) {
+        self.gathered.observe(name, end, duration);
     }
 
     /// One more instance is alive.

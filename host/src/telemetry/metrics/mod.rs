@@ -4,12 +4,14 @@
 //! Whoever counts on the hot path holds a handle ([`FilterMetrics`], [`UpstreamMetrics`], ...) that was made when a
 //! snapshot was loaded; the series vanish with the last copy of the handle, so old filter versions leave no trace.
 
+mod call;
 mod dns;
 mod endpoint;
 mod event;
 mod family;
 mod filter;
 mod flood;
+mod gather;
 mod histogram;
 mod mirror;
 mod process;
@@ -23,6 +25,7 @@ pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelFigures, EventFigures, SubscriptionFigures};
 pub use filter::{CallResult, FilterMetrics, Phase};
 pub use flood::FloodMetrics;
+pub use gather::{CacheResult, GatherMetrics};
 pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
@@ -61,6 +64,7 @@ struct Families {
     filters: Live<FilterKey, FilterMetrics>,
     upstreams: Live<UpstreamKey, UpstreamMetrics>,
     mirrors: MirrorMetrics,
+    gather: GatherMetrics,
     dns: DnsMetrics,
     floods: FloodMetrics,
     tls: TlsMetrics,
@@ -79,6 +83,7 @@ impl Metrics {
             filters: Live::default(),
             upstreams: Live::default(),
             mirrors: MirrorMetrics::register(&mut registry),
+            gather: GatherMetrics::register(&mut registry),
             dns: DnsMetrics::register(&mut registry),
             floods: FloodMetrics::register(&mut registry),
             tls: TlsMetrics::register(&mut registry),
@@ -163,6 +168,11 @@ impl Metrics {
         &self.families.mirrors
     }
 
+    /// The counters of composed answers.
+    pub fn gather(&self) -> &GatherMetrics {
+        &self.families.gather
+    }
+
     /// Counts a try to put a changed configuration in force.
     pub fn config_reloaded(&self, result: ReloadResult) {
         self.families.process.config_reloaded(result);
@@ -183,6 +193,7 @@ impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         self.requests.encode(&mut encoder)?;
         filter::encode(&self.filters, &mut encoder)?;
+        call::encode(&self.filters, &mut encoder)?;
         upstream::encode(&self.upstreams, &mut encoder)?;
         if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {
             endpoint::encode(figures.as_ref(), &mut encoder)?;

@@ -1,0 +1,14 @@
+//! Bridges between requests and events: kind EventBridge.
+
+mod emit;
+mod making;
+mod request;
+mod send;
+pub(crate) mod template;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use emit::Emit;
+pub(crate) use making::Making;
+pub(crate) use request::{Reply, RequestBridge, late};
+pub(crate) use send::Send;

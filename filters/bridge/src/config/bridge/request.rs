@@ -1,0 +1,106 @@
+//! Requests that become events.
+
+use super::checks::{EventSpec, check_extension, check_method, making, milliseconds};
+use super::subscription;
+use crate::bridging::template::Scope;
+use crate::bridging::{Reply, RequestBridge};
+use crate::config::destination::Reference;
+use crate::config::reader::Reader;
+use crate::config::{Action, Answering};
+use serde::Deserialize;
+use sluicegate_sdk::Resource;
+
+/// How long a request waits for its reply that does not say: as long as a delivery may take.
+const TIMEOUT: u64 = 30_000;
+/// What carries a body, and so data.
+const METHODS: [&str; 3] = ["POST", "PUT", "PATCH"];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RequestSpec {
+    host: String,
+    path: Option<String>,
+    methods: Option<Vec<String>>,
+    to: Reference,
+    event: EventSpec,
+    reply: Option<ReplySpec>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ReplySpec {
+    from: Option<Reference>,
+    correlation_attribute: Option<String>,
+    reply_attribute: Option<String>,
+    timeout: Option<String>,
+    keep: Option<String>,
+}
+
+pub(super) fn request(reader: &mut Reader<'_>, resource: &Resource, spec: &RequestSpec) {
+    let host = spec.host.to_ascii_lowercase();
+    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        let message = format!("{:?} is not a host", spec.host);
+        reader.error((resource, "/spec/request/host"), "SG0443", &message, "write a name such as orders.example");
+    }
+    let path = spec.path.clone().unwrap_or_else(|| "/".to_owned());
+    if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
+        let message = format!("{path:?} is not a path");
+        reader.error((resource, "/spec/request/path"), "SG0443", &message, "write /PATH, without a query");
+    }
+    let methods = spec.methods.clone().unwrap_or_else(|| METHODS.map(str::to_owned).to_vec());
+    for (index, method) in methods.iter().enumerate() {
+        check_method(reader, (resource, &format!("/spec/request/methods/{index}")), method);
+    }
+    if spec.event.kind.is_none() || spec.event.source.is_none() {
+        let message = "an event of a request needs a `type` and a `source`";
+        let help = "write `type: com.example.order.placed` and `source: /orders`";
+        reader.error((resource, "/spec/request/event"), "SG0447", message, help);
+    }
+    let making = making(reader, (resource, "/spec/request/event"), &spec.event, Scope::Request);
+    let reply = spec.reply.as_ref().and_then(|reply| replied(reader, resource, spec, reply));
+    let Some(index) = reader.channel((resource, "/spec/request/to"), &spec.to) else { return };
+    let Some(channel) = reader.configuration.channels.get(index) else { return };
+    let bridge = RequestBridge {
+        name: format!("{}/{}", resource.namespace, resource.name),
+        origin: resource.origin.clone(),
+        host,
+        path,
+        methods,
+        channel: channel.full_name(),
+        is_broker: channel.is_broker(),
+        making,
+        reply,
+    };
+    let same = |known: &&RequestBridge| (&known.host, &known.path) == (&bridge.host, &bridge.path);
+    if let Some(known) = reader.configuration.bridges.iter().find(same).map(|known| known.origin.clone()) {
+        let message = format!("another bridge takes requests to {}{} already, at {known}", bridge.host, bridge.path);
+        let help = "give it another host or path";
+        return reader.error((resource, "/spec/request/path"), "SG0448", &message, help);
+    }
+    reader.configuration.bridges.push(bridge);
+    // The longest path comes first, as it says most.
+    reader.configuration.bridges.sort_by_key(|bridge| std::cmp::Reverse(bridge.path.len()));
+}
+
+/// Looks for replies among the events of a channel.
+fn replied(reader: &mut Reader<'_>, resource: &Resource, spec: &RequestSpec, reply: &ReplySpec) -> Option<Reply> {
+    let name = |reader: &mut Reader<'_>, field: &str, given: &Option<String>, default: &str| {
+        let name = given.clone().unwrap_or_else(|| default.to_owned());
+        check_extension(reader, (resource, &format!("/spec/request/reply/{field}")), &name);
+        name
+    };
+    let correlation = name(reader, "correlationAttribute", &reply.correlation_attribute, "correlationid");
+    let repeated = name(reader, "replyAttribute", &reply.reply_attribute, "replyid");
+    let timeout = milliseconds(reader, (resource, "/spec/request/reply/timeout"), reply.timeout.as_deref());
+    let keep = milliseconds(reader, (resource, "/spec/request/reply/keep"), reply.keep.as_deref());
+    let (pointer, from) = match &reply.from {
+        Some(from) => ("/spec/request/reply/from", from),
+        None => ("/spec/request/to", &spec.to),
+    };
+    let index = reader.channel((resource, pointer), from)?;
+    let prefix = format!("event-bridge {}/{} ", resource.namespace, resource.name);
+    let goes_to = format!("answers requests where {repeated} names one");
+    let action = Action::Answer(Answering { prefix: prefix.clone(), attribute: repeated, unwrap: true });
+    reader.subscribe(resource, index, subscription(resource, goes_to, action));
+    Some(Reply { correlation, prefix, timeout: timeout.unwrap_or(TIMEOUT), keep })
+}

@@ -1,0 +1,254 @@
+//! Requests that wait for an answer that an event brings.
+//!
+//! An exchange is opened before its event is published, so that no answer comes too early. The first answer counts;
+//! others, and those that nobody waits for, are dropped and counted. Answers live in this process: it has to be the one
+//! that delivers the event that brings them.
+
+use crate::config::limits::{REPLIES, REPLY_BYTES};
+use crate::wasm::bindings::sluicegate::filter::types::Answer;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// All exchanges that are open.
+#[derive(Debug, Default)]
+pub struct Replies {
+    table: Mutex<Table>,
+    unclaimed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    slots: HashMap<String, Slot>,
+    /// Of all answers that are there.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    answer: Option<Answer>,
+    arrived: Arc<Notify>,
+    expires: Instant,
+}
+
+/// Why no exchange can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// As many are open as may be.
+    #[error("{REPLIES} answers are waited for already")]
+    Full,
+    /// There is one of this key.
+    #[error("an answer of this key is waited for already")]
+    Taken,
+}
+
+/// What came of a wait.
+#[derive(Debug, Clone)]
+pub enum Waited {
+    /// The answer.
+    Answered(Answer),
+    /// None yet.
+    Pending,
+    /// No exchange of this key is open.
+    Unknown,
+}
+
+/// An exchange that ends with the request that opened it, unless its answer is to be kept.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    replies: &'a Replies,
+    key: String,
+    keep: Duration,
+}
+
+impl Replies {
+    /// Opens an exchange for as long as its request waits and its answer is kept.
+    ///
+    /// # Errors
+    /// When too many are open, or one has this key.
+    pub fn open(&self, key: &str, wait: Duration, keep: Duration) -> Result<Opened<'_>, OpenError> {
+        let now = Instant::now();
+        let mut table = self.table();
+        if table.slots.len() >= REPLIES {
+            table.sweep(now);
+        }
+        if table.slots.len() >= REPLIES {
+            return Err(OpenError::Full);
+        }
+        if table.slots.get(key).is_some_and(|slot| slot.expires > now) {
+            return Err(OpenError::Taken);
+        }
+        table.remove(key);
+        let slot = Slot { answer: None, arrived: Arc::default(), expires: now + wait + keep };
+        table.slots.insert(key.to_owned(), slot);
+        Ok(Opened { replies: self, key: key.to_owned(), keep })
+    }
+
+    /// Gives an exchange its answer; whether it was taken.
+    pub fn answer(&self, key: &str, answer: Answer) -> bool {
+        let taken = self.table().answer(key, answer);
+        if !taken {
+            self.unclaimed.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!("an answer that nobody waits for was dropped");
+        }
+        taken
+    }
+
+    /// Waits for the answer of an exchange.
+    pub async fn wait(&self, key: &str, timeout: Duration) -> Waited {
+        let Some(arrived) = self.table().arrival(key) else { return Waited::Unknown };
+        let notified = arrived.notified();
+        tokio::pin!(notified);
+        // From here on no answer is missed.
+        notified.as_mut().enable();
+        if let Some(answer) = self.table().found(key) {
+            return Waited::Answered(answer);
+        }
+        // Whether it came in time shows in the table.
+        let _ = tokio::time::timeout(timeout, notified).await;
+        self.table().found(key).map_or(Waited::Pending, Waited::Answered)
+    }
+
+    /// How many answers came that nobody waited for.
+    pub fn unclaimed(&self) -> u64 {
+        self.unclaimed.load(Ordering::Relaxed)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // No holder can leave the table half changed, so a poisoned lock is as good as any.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn answer(&mut self, key: &str, answer: Answer) -> bool {
+        let size = size(&answer);
+        let now = Instant::now();
+        if self.bytes + size > REPLY_BYTES {
+            self.sweep(now);
+        }
+        let fits = self.bytes + size <= REPLY_BYTES;
+        let open = |slot: &&mut Slot| slot.answer.is_none() && slot.expires > now && fits;
+        let Some(slot) = self.slots.get_mut(key).filter(open) else { return false };
+        slot.answer = Some(answer);
+        slot.arrived.notify_waiters();
+        self.bytes += size;
+        true
+    }
+
+    fn arrival(&self, key: &str) -> Option<Arc<Notify>> {
+        let slot = self.slots.get(key).filter(|slot| slot.expires > Instant::now())?;
+        Some(Arc::clone(&slot.arrived))
+    }
+
+    fn found(&self, key: &str) -> Option<Answer> {
+        self.slots.get(key)?.answer.clone()
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        let expired: Vec<String> =
+            self.slots.iter().filter(|(_, slot)| slot.expires <= now).map(|(key, _)| key.clone()).collect();
+        for key in expired {
+            self.remove(&key);
+        }
+    }
+
+    fn remove(&mut self, key: &str) {
+        let answer = self.slots.remove(key).and_then(|slot| slot.answer);
+        self.bytes -= answer.as_ref().map_or(0, size).min(self.bytes);
+    }
+}
+
+impl Opened<'_> {
+    /// The request has its answer, whichever.
+    pub fn end(self) {}
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if self.keep.is_zero() {
+            self.replies.table().remove(&self.key);
+        }
+    }
+}
+
+fn size(answer: &Answer) -> usize {
+    answer.body.len() + answer.headers.iter().map(|header| header.name.len() + header.value.len()).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+    const SOON: Duration = Duration::from_secs(1);
+
+    fn answer(body: &str) -> Answer {
+        Answer { status: 200, headers: Vec::new(), body: body.into(), delay: None }
+    }
+
+    fn said(waited: Waited) -> String {
+        match waited {
+            Waited::Answered(answer) => String::from_utf8(answer.body).unwrap(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_answer_is_given_to_whoever_waits_and_the_second_is_dropped() {
+        let replies = Replies::default();
+        let _opened = replies.open("1", SOON, SOON).unwrap();
+        let (one, other, taken) = tokio::join!(replies.wait("1", SOON), replies.wait("1", SOON), async {
+            tokio::time::sleep(SOON / 2).await;
+            (replies.answer("1", answer("first")), replies.answer("1", answer("second")))
+        });
+        assert_eq!((said(one), said(other)), ("first".to_owned(), "first".to_owned()));
+        assert_eq!((taken, replies.unclaimed()), ((true, false), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_before_the_wait_is_not_missed() {
+        let replies = Replies::default();
+        let _opened = replies.open("1", SOON, NOW).unwrap();
+        assert!(replies.answer("1", answer("early")));
+        assert_eq!(said(replies.wait("1", NOW).await), "early");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_in_time_and_a_kept_answer_is_there_for_later() {
+        let replies = Replies::default();
+        let opened = replies.open("1", SOON, SOON * 10).unwrap();
+        assert_eq!(said(replies.wait("1", SOON).await), "Pending");
+        opened.end();
+        assert!(replies.answer("1", answer("late")));
+        assert_eq!(said(replies.wait("1", NOW).await), "late");
+        tokio::time::advance(SOON * 11).await;
+        assert_eq!(said(replies.wait("1", NOW).await), "Unknown");
+        assert!(!replies.answer("1", answer("too late")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_kept_ends_with_its_request() {
+        let replies = Replies::default();
+        drop(replies.open("1", SOON, NOW).unwrap());
+        assert_eq!(said(replies.wait("1", SOON).await), "Unknown");
+        assert!(!replies.answer("1", answer("nobody")));
+        assert_eq!(replies.table().bytes, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_are_used_once_and_exchanges_are_bounded() {
+        let replies = Replies::default();
+        let _opened = replies.open("0", SOON, SOON).unwrap();
+        assert_eq!(replies.open("0", SOON, SOON).err(), Some(OpenError::Taken));
+        for key in 1..REPLIES {
+            replies.open(&key.to_string(), SOON, SOON).unwrap();
+        }
+        assert_eq!(replies.open("more", SOON, SOON).err(), Some(OpenError::Full));
+        tokio::time::advance(SOON * 3).await;
+        assert!(replies.open("more", SOON, SOON).is_ok());
+    }
+}

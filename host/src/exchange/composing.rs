@@ -1,0 +1,109 @@
+//! The plans of a request: they share a deadline, what their calls inherit, and the bodies that wait for the answer.
+
+use super::Run;
+use crate::chain::{Parts, Step};
+use crate::config::limits;
+use crate::error::RequestError;
+use crate::gather::{self, Bodies, Cached, Gathered, Plan};
+use crate::sanitize;
+use crate::telemetry::call::CallReport;
+use crate::wasm::types::BodyUse;
+use http::HeaderMap;
+use std::time::Instant;
+
+/// Headers of the request that its calls get, as a filter left them.
+const PASSED_ON: [&str; 5] = ["traceparent", "tracestate", "x-request-id", "x-forwarded-for", "via"];
+
+/// What the plans of a request have in common.
+#[derive(Debug)]
+pub(super) struct Composition {
+    /// When all of them have to be over.
+    deadline: Instant,
+    /// How many there were.
+    stages: usize,
+    bodies: Bodies,
+    reports: Vec<CallReport>,
+}
+
+impl Composition {
+    /// What became of the calls so far.
+    pub(super) fn calls(&self) -> &[CallReport] {
+        &self.reports
+    }
+
+    /// Why a plan cannot be carried out after those before it.
+    fn refuses(&self, plan: &Plan) -> Option<String> {
+        if self.stages >= limits::PLAN_STAGES {
+            return Some(format!("it gathers more than {} times", limits::PLAN_STAGES));
+        }
+        if self.reports.len() + plan.calls.len() > limits::COMPOSED_CALLS {
+            return Some(format!("its plans have more than {} calls", limits::COMPOSED_CALLS));
+        }
+        let twice = plan.calls.iter().find(|call| call.body_use != BodyUse::Read && self.bodies.has(&call.name));
+        twice.map(|call| format!("two of its bodies are called {:?}", call.name))
+    }
+}
+
+impl Run {
+    /// Carries a plan out and asks the filter what to make of it.
+    pub(super) async fn gather(&mut self, plan: Plan) -> Result<Step, RequestError> {
+        let mut composition = self.composition.take().unwrap_or_else(|| Box::new(self.begin_composition()));
+        let refused = composition.refuses(&plan);
+        if let Some(reason) = refused {
+            self.composition = Some(composition);
+            let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string);
+            return Err(RequestError::Filter { filter: filter.unwrap_or_default(), reason });
+        }
+        composition.stages += 1;
+        let inherited = self.inherited();
+        let run = gather::Run {
+            registry: &self.snapshot.registry,
+            inherited: &inherited,
+            source: Some(self.head.peer.ip()),
+            cached: Some(Cached { cache: &self.exchange.responses, drain: &self.connection.drain }),
+            deadline: composition.deadline.into(),
+            trace: &self.trace.parent(),
+        };
+        let Gathered { outcomes, bodies, reports, state } = gather::run(&run, plan).await;
+        self.count(&reports);
+        composition.reports.extend(reports);
+        bodies.into_iter().for_each(|(name, body)| composition.bodies.keep(name, body));
+        let metrics = self.exchange.telemetry.metrics.gather();
+        let parts = Parts { state: &state, outcomes: &outcomes, bodies: &mut composition.bodies, metrics };
+        let entered = self.trace.enter();
+        let step = self.snapshot.chain.gathered(&mut self.head, parts, &mut self.course);
+        drop(entered);
+        if !matches!(step, Ok(Step::Gather(_))) {
+            // Nobody else asks for what is left, so it ends here.
+            composition.bodies = Bodies::default();
+        }
+        self.composition = Some(composition);
+        step
+    }
+
+    fn count(&self, calls: &[CallReport]) {
+        if let Some(metrics) = self.snapshot.chain.metrics(&self.course) {
+            calls.iter().for_each(|call| metrics.gathered(call.label(), call.end, call.duration));
+        }
+    }
+
+    fn begin_composition(&self) -> Composition {
+        let now = Instant::now();
+        let longest = now + limits::COMPOSING;
+        let of_call = self.call.and_then(|call| self.received.started.checked_add(call.timeout?));
+        let deadline = of_call.map_or(longest, |deadline| deadline.min(longest));
+        Composition { deadline, stages: 0, bodies: Bodies::default(), reports: Vec::new() }
+    }
+
+    /// What every call gets unless it says otherwise: where the request comes from, and the trace that it belongs to.
+    fn inherited(&self) -> HeaderMap {
+        let mut inherited = HeaderMap::with_capacity(8);
+        for name in PASSED_ON {
+            if let Some(value) = self.head.headers.get(name) {
+                inherited.insert(name, value.clone());
+            }
+        }
+        sanitize::outgoing(&self.head, &self.received.host, &self.connection, &mut inherited);
+        inherited
+    }
+}

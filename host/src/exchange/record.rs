@@ -1,0 +1,107 @@
+//! What is kept of a request until it is over, and the access record that is made of it.
+
+use super::{Exchange, Run};
+use crate::body::{BodyEnd, ProxyBody};
+use crate::connection::ConnectionInfo;
+use crate::error::RequestError;
+use crate::request::{RequestHead, RequestId};
+use crate::respond;
+use crate::telemetry::AccessRecord;
+use crate::upstream::Tries;
+use crate::upstream::registry::Cluster;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Response, StatusCode};
+use std::time::{Duration, Instant, SystemTime};
+
+/// What filters may change of a request and the record wants as it came.
+pub(super) struct Received {
+    /// Empty when an HTTP/1.0 client sent none.
+    pub(super) host: HeaderValue,
+    pub(super) target: PathAndQuery,
+    pub(super) user_agent: Option<HeaderValue>,
+    pub(super) started: Instant,
+}
+
+/// What became of it.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// None as long as nothing can be sent to the client.
+    pub(super) status: Option<StatusCode>,
+    pub(super) first_byte: Option<Duration>,
+    /// None as long as the response is not over.
+    pub(super) end: Option<BodyEnd>,
+    pub(super) upstream: Option<Cluster>,
+    pub(super) tries: Tries,
+    pub(super) error: Option<RequestError>,
+}
+
+impl Exchange {
+    /// Answers a request that is not understood, or that there is no room for, and records it.
+    pub(super) fn record_refusal(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
+        let mut head = RequestHead { peer: connection.peer, local: connection.local, ..RequestHead::default() };
+        head.id = RequestId::random();
+        let response = respond::error(error);
+        self.telemetry.finish(&AccessRecord {
+            id: head.id,
+            trace: None,
+            time: SystemTime::now(),
+            peer: connection.peer,
+            method: &head.method,
+            scheme: connection.scheme.as_str(),
+            authority: "",
+            path: "",
+            protocol: head.version,
+            status: Some(response.status().as_u16()),
+            request_bytes: 0,
+            response_bytes: 0,
+            duration: Duration::ZERO,
+            time_to_first_byte: None,
+            route: None,
+            filter: None,
+            upstream: None,
+            endpoint: None,
+            attempts: 0,
+            error: Some(error),
+            user_agent: None,
+            aborted: false,
+            calls: &[],
+        });
+        response
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let Self { head, received, outcome, trace, .. } = self;
+        let route = head.attribute("route");
+        let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
+        let head_only = head.method == Method::HEAD;
+        let record = AccessRecord {
+            id: head.id,
+            trace: trace.context(),
+            time: head.received,
+            peer: head.peer,
+            method: &head.method,
+            scheme: head.scheme.as_str(),
+            authority: received.host.to_str().unwrap_or_default(),
+            path: received.target.path(),
+            protocol: head.version,
+            status: outcome.status.map(|status| status.as_u16()),
+            request_bytes: head.body.as_ref().map_or(0, |body| body.len() as u64),
+            response_bytes: if head_only { 0 } else { end.bytes },
+            duration: received.started.elapsed(),
+            time_to_first_byte: outcome.first_byte,
+            route: route.as_deref(),
+            filter: self.snapshot.chain.decided_by(&self.course).map(|name| &**name),
+            upstream: outcome.upstream.as_ref().map(Cluster::name),
+            endpoint: outcome.tries.endpoint,
+            attempts: outcome.tries.count,
+            error: outcome.error.as_ref(),
+            user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
+            aborted: !end.complete,
+            calls: self.composition.as_ref().map_or(&[], |composition| composition.calls()),
+        };
+        self.exchange.telemetry.finish(&record);
+        trace.end(&record);
+    }
+}

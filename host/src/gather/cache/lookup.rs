@@ -1,0 +1,254 @@
+//! A call whose responses may be kept: from the cache, by asking whether what is there is still good, or anew.
+
+use super::collapse::{Asking, Flight, join};
+use super::directives::Directives;
+use super::entry::{Asked, Entry, Use, is_failure};
+use super::{Cache, Key};
+use crate::body::ProxyBody;
+use crate::config::limits;
+use crate::drain::Drain;
+use crate::gather::budget::Budget;
+use crate::gather::fetch::{self, Common, Fetched, Response, ResponseBody, Sending, whole, within};
+use crate::gather::held::Held;
+use crate::gather::outcome::of_error;
+use crate::gather::plan::Call;
+use crate::telemetry::call::Origin;
+use crate::telemetry::metrics::CacheResult;
+use crate::telemetry::trace::Parent;
+use crate::upstream::registry::Cluster;
+use crate::upstream::{ForwardPolicy, Tries, forward_noting};
+use crate::wasm::types::{BodyUse, CachePolicy, CallError, RetryPolicy};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, StatusCode, response};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+use tokio::time::timeout_at;
+
+/// Headers that ask for something else than the whole response.
+const CONDITIONS: [HeaderName; 6] = [IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE];
+
+/// The cache, and who waits for what is fetched after an answer was given from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Cached<'a> {
+    /// The responses.
+    pub cache: &'a Cache,
+    /// Runs what goes on after the request.
+    pub drain: &'a Drain,
+}
+
+/// What an exchange gave to those that wait for it.
+#[derive(Debug)]
+pub(super) struct Landed {
+    result: Result<(response::Parts, Bytes), CallError>,
+    tries: Tries,
+    /// Whether it was said to be still good.
+    renewed: bool,
+    /// Whether other requests than the one that began it may have it.
+    for_all: bool,
+}
+
+/// What is sent to the service, and what is done with its response.
+struct Exchange {
+    cache: Cache,
+    key: Key,
+    cluster: Cluster,
+    head: Parts,
+    retries: Option<RetryPolicy>,
+    source: Option<IpAddr>,
+    policy: CachePolicy,
+    known: Option<Arc<Entry>>,
+    most: u64,
+    /// The call that begins it.
+    trace: Parent,
+}
+
+impl<'a> Cached<'a> {
+    /// What to do once a request that changes something has succeeded (RFC 9111, section 4.4).
+    pub(in crate::gather) fn forget_after(self, cluster: &Cluster, head: &Parts) -> impl FnOnce() + use<'a> {
+        let key = Key::of(cluster, head);
+        move || self.cache.forget(&key)
+    }
+}
+
+/// Whether a call asks for a whole response without conditions of its own.
+pub(in crate::gather) fn is_plain(headers: &HeaderMap) -> bool {
+    !CONDITIONS.iter().any(|name| headers.contains_key(name)) && !Directives::of(headers).no_store
+}
+
+/// Makes a call that has a cache policy. Dropping the future ends its exchange unless other calls wait for it.
+pub(in crate::gather) async fn fetch(
+    common: Common<'_>,
+    cached: Cached<'_>,
+    call: &Call,
+    policy: CachePolicy,
+    sending: Sending,
+    deadline: tokio::time::Instant,
+) -> Fetched {
+    let cluster = match common.registry.resolve(&call.destination) {
+        Ok(cluster) => cluster,
+        Err(error) => return Fetched::failed(of_error(&error)),
+    };
+    let cache = cached.cache;
+    let headers = sending.headers().clone();
+    let Sending { head, retries, trace, .. } = sending.complete(common.inherited);
+    let key = Key::of(&cluster, &head);
+    let known = cache.find(&key, &head.headers);
+    let (usable, known) = match known {
+        Some(known) => (usable(&known, &policy, &headers), Some(known)),
+        None => (Use::Stale { if_error: false }, None),
+    };
+    if let Some(known) = known.as_ref().filter(|_| usable == Use::Fresh) {
+        cache.metrics.cache(CacheResult::Hit);
+        return kept(call, known, Origin::Hit);
+    }
+    let most = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
+    let asking = Asking { key: key.clone(), cluster: cluster.clone(), headers, most };
+    let (cache, source) = (cache.clone(), common.source);
+    let mut exchange =
+        Some(Exchange { cache, key, cluster, head, retries, source, policy, known: known.clone(), most, trace });
+    let (flight, shared) = join(asking, || match exchange.take() {
+        Some(exchange) => exchange.land().boxed(),
+        None => std::future::pending().boxed(),
+    });
+    if let Some(known) = known.as_ref().filter(|_| usable == Use::WhileRevalidating) {
+        cached.cache.metrics.cache(CacheResult::Stale);
+        if !shared {
+            cached.drain.spawn(flight.map(drop));
+        }
+        return kept(call, known, Origin::Stale);
+    }
+    let landed = timeout_at(deadline, land(flight, exchange)).await.ok();
+    let stand_in = known.filter(|_| usable == Use::Stale { if_error: true });
+    settle(cached, call, landed, shared, stand_in)
+}
+
+/// Waits for an exchange. One that other calls began may give a response that is for their request alone: then `own` is
+/// made.
+async fn land(flight: Flight, own: Option<Exchange>) -> Arc<Landed> {
+    let landed = flight.await;
+    match own {
+        Some(own) if landed.is_for_one() => own.land().await,
+        _ => landed,
+    }
+}
+
+/// What a call gets of what has landed; none has when its own deadline passed before.
+fn settle(
+    cached: Cached<'_>,
+    call: &Call,
+    landed: Option<Arc<Landed>>,
+    shared: bool,
+    stand_in: Option<Arc<Entry>>,
+) -> Fetched {
+    let metrics = &cached.cache.metrics;
+    if let Some(known) = stand_in.filter(|_| landed.as_ref().is_none_or(|landed| landed.failed())) {
+        metrics.cache(CacheResult::Stale);
+        return kept(call, &known, Origin::Stale);
+    }
+    let Some(landed) = landed else { return Fetched::failed(CallError::Deadline) };
+    let (tries, origin) = match (landed.renewed, shared) {
+        (_, true) => (Tries::default(), Origin::Shared),
+        (true, false) => (landed.tries, Origin::Revalidated),
+        (false, false) => (landed.tries, Origin::Service),
+    };
+    metrics.cache(match origin {
+        Origin::Shared => CacheResult::Shared,
+        Origin::Revalidated => CacheResult::Revalidated,
+        _ => CacheResult::Miss,
+    });
+    let result = match &landed.result {
+        Ok((head, body)) => as_asked(call, head.clone(), body.clone()),
+        Err(error) => Err(error.clone()),
+    };
+    Fetched { result, tries, origin }
+}
+
+/// What a kept response gives.
+fn kept(call: &Call, known: &Entry, origin: Origin) -> Fetched {
+    let (head, body) = known.response();
+    Fetched { result: as_asked(call, head, body), tries: Tries::default(), origin }
+}
+
+/// The response with its body as the call uses it.
+fn as_asked(call: &Call, head: response::Parts, body: Bytes) -> Result<Response, CallError> {
+    let json = call.body_use == BodyUse::SpliceJson && !fetch::has_no_content(head.status);
+    let body = match call.body_use {
+        BodyUse::Splice | BodyUse::SpliceJson if call.accepts(head.status) => {
+            ResponseBody::Held(Held::whole(body, json)?)
+        }
+        _ => ResponseBody::Whole(body),
+    };
+    Ok(Response { head, body })
+}
+
+/// What a response may be used for by a request with these headers (RFC 9111, section 5.2.1).
+fn usable(known: &Entry, policy: &CachePolicy, request: &HeaderMap) -> Use {
+    let said = Directives::of(request);
+    let too_old = said.max_age.is_some_and(|most| known.current_age() > most);
+    if said.no_cache || too_old { Use::Stale { if_error: false } } else { known.usable(policy) }
+}
+
+impl Landed {
+    fn failed(&self) -> bool {
+        self.result.as_ref().map_or(true, |(head, _)| is_failure(head.status))
+    }
+
+    fn is_for_one(&self) -> bool {
+        !self.for_all && self.result.is_ok()
+    }
+}
+
+impl Exchange {
+    async fn land(self) -> Arc<Landed> {
+        let mut tries = Tries::default();
+        let landed = self.try_land(&mut tries).await;
+        let (result, renewed, for_all) = match landed {
+            Ok((head, body, renewed, for_all)) => (Ok((head, body)), renewed, for_all),
+            Err(error) => (Err(error), false, true),
+        };
+        Arc::new(Landed { result, tries, renewed, for_all })
+    }
+
+    /// Head and body, whether they were there already, and whether others may have them.
+    async fn try_land(mut self, tries: &mut Tries) -> Result<(response::Parts, Bytes, bool, bool), CallError> {
+        let asked = Asked { at: Instant::now(), came: SystemTime::now() };
+        let request = self.head.headers.clone();
+        let conditional = self.known.take().filter(|known| known.condition(&mut self.head.headers));
+        let timeout = Some(limits::UPSTREAM_TOTAL);
+        let deadline = tokio::time::Instant::now() + limits::UPSTREAM_TOTAL;
+        let policy = ForwardPolicy {
+            timeout,
+            retries: self.retries.take(),
+            source: self.source,
+            trace: self.trace,
+            ..ForwardPolicy::default()
+        };
+        let sent = forward_noting(&self.cluster, self.head, ProxyBody::empty(), &policy, tries).await;
+        let (head, body) = sent.map_err(|error| of_error(&error))?.response.into_parts();
+        if let Some(known) = conditional.filter(|_| head.status == StatusCode::NOT_MODIFIED) {
+            let (head, entry) = known.renewed(&request, &head, &self.policy, asked);
+            let kept = entry.map(|entry| self.cache.keep(&self.key, &request, Arc::new(entry)));
+            return Ok((head, known.body(), true, kept.is_some()));
+        }
+        let body = within(deadline, whole(body, self.most, &Budget::of(self.most))).await?;
+        let entry = Entry::of(&request, &head, &body, &self.policy, asked);
+        let entry = entry.filter(|entry| entry.size() <= limits::CACHED_RESPONSE);
+        let kept = entry.map(|entry| self.cache.keep(&self.key, &request, Arc::new(entry)));
+        Ok((head, body, false, kept.is_some()))
+    }
+}
+
+impl Key {
+    /// What a request to a service asks for.
+    fn of(cluster: &Cluster, head: &Parts) -> Self {
+        let key = cluster.key();
+        let host = head.headers.get(http::header::HOST).map_or(&b""[..], http::HeaderValue::as_bytes);
+        let host = String::from_utf8_lossy(host);
+        let (port, subset) = (key.port.unwrap_or(0), key.subset.as_deref().unwrap_or_default());
+        Self(format!("{} {port} {subset} {host} {}", key.service, head.uri).into())
+    }
+}

@@ -1,0 +1,85 @@
+//! A plan that can be carried out: what a filter wrote, understood.
+
+use crate::wasm::types::{BodyUse, CachePolicy, Destination, RetryPolicy, StatusRange};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use std::time::Duration;
+
+/// Calls to be made in parallel.
+#[derive(Debug)]
+pub struct Plan {
+    /// In the filter's order; at least one, and at most [`limits::PLAN_CALLS`](crate::config::limits::PLAN_CALLS).
+    pub calls: Vec<Call>,
+    /// Calls that belong together.
+    pub groups: Vec<Group>,
+    /// For all calls together.
+    pub deadline: Option<Duration>,
+    /// Handed back to the filter.
+    pub state: Vec<u8>,
+}
+
+/// One call.
+#[derive(Debug)]
+pub struct Call {
+    /// Unique in the plan.
+    pub name: String,
+    /// Where it goes.
+    pub destination: Destination,
+    /// Method, path and its own headers, `host` among them.
+    pub head: Parts,
+    /// What is sent.
+    pub body: Option<Bytes>,
+    /// For all tries together.
+    pub deadline: Option<Duration>,
+    /// Whether its failure gives the plan up.
+    pub required: bool,
+    /// The largest response body, in bytes.
+    pub max_body: Option<u64>,
+    /// The statuses that are good; empty: every one.
+    pub accept: Vec<StatusRange>,
+    /// When to try again.
+    pub retries: Option<RetryPolicy>,
+    /// What becomes of the response's body.
+    pub body_use: BodyUse,
+    /// Whether responses may be kept.
+    pub cache: Option<CachePolicy>,
+    /// The first call of the plan that is the same and so gives the same response: its own place when there is none
+    /// before it.
+    pub same_as: usize,
+    /// Whether another call of the plan gives the same response.
+    pub shared: bool,
+}
+
+/// Calls that belong together. As a plan has no more calls than a word has bits, sets of them are words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// Its calls: a bit for each, the lowest for the plan's first.
+    pub calls: u64,
+    /// How many may run at once.
+    pub concurrency: u32,
+    /// How many good ones are enough.
+    pub enough: Option<u32>,
+    /// Whether the plan is given up when there cannot be enough any more.
+    pub required: bool,
+}
+
+impl Call {
+    /// Whether a status is good.
+    pub fn accepts(&self, status: StatusCode) -> bool {
+        let within = |range: &StatusRange| (range.first..=range.last).contains(&status.as_u16());
+        self.accept.is_empty() || self.accept.iter().any(within)
+    }
+
+    /// Whether it asks for something and changes nothing, so that one response may serve several.
+    pub fn is_plain_get(&self) -> bool {
+        self.head.method == Method::GET && self.body.is_none()
+    }
+
+    /// Whether the other asks for the very same.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        self.head.uri == other.head.uri
+            && self.destination == other.destination
+            && self.head.headers == other.head.headers
+    }
+}

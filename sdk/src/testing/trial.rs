@@ -1,0 +1,137 @@
+//! Runs a gathering filter to its end, with a function in the place of the services.
+
+use super::TestRequest;
+use crate::gather::read_state;
+use crate::{
+    Answer, BodyPart, BodyUse, Call, CallError, CallResponse, GatherFilter, Header, Outcome, Plan, RequestDecision,
+    RequestFilter,
+};
+use std::collections::HashMap;
+
+/// Plans that the host runs for one request.
+const PLANS: usize = 8;
+
+/// What became of a request.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// The plans that were made, in order.
+    pub plans: Vec<Plan>,
+    /// The answer, with all bodies in it; none when the filter decided otherwise.
+    pub answer: Option<Answer>,
+    /// The last decision.
+    pub decision: RequestDecision,
+}
+
+/// Asks the filter, makes the calls of each plan by asking `services`, and hands it the outcomes, until it decides on
+/// something else. What the host does to an answer is done here: statuses that a call does not accept, bodies that have to be
+/// JSON, alternatives of which enough are good, and bodies that stay behind until the end.
+///
+/// ```
+/// use sluicegate_sdk::prelude::*;
+/// use sluicegate_sdk::testing::{TestRequest, answer_json, trial};
+///
+/// struct Stock;
+/// impl RequestFilter for Stock {
+///     fn on_request(&self, _: &Request<'_>) -> RequestDecision {
+///         gather().call(call("stock", "inventory", "/items/1")).into()
+///     }
+/// }
+/// impl GatherFilter for Stock {
+///     type State = ();
+///     fn on_gathered(&self, _: &Request<'_>, (): (), outcomes: Outcomes) -> RequestDecision {
+///         match outcomes.json::<u32>("stock") {
+///             Ok(stock) => respond(200).text(format!("{stock} left")).into(),
+///             Err(error) => respond(502).text(error.to_string()).into(),
+///         }
+///     }
+/// }
+///
+/// let trial = trial(&Stock, &TestRequest::get("/"), |call| match call.path.as_str() {
+///     "/items/1" => answer_json("9"),
+///     _ => Err(CallError::NoEndpoint),
+/// });
+/// assert_eq!(trial.answer.unwrap().body, b"9 left");
+/// ```
+pub fn trial<F: RequestFilter + GatherFilter>(
+    filter: &F,
+    request: &TestRequest,
+    mut services: impl FnMut(&Call) -> Result<CallResponse, CallError>,
+) -> Trial {
+    let mut plans = Vec::new();
+    let mut kept: HashMap<String, Vec<u8>> = HashMap::new();
+    let mut decision = filter.on_request(&request.request());
+    while let RequestDecision::Gather(plan) = &decision {
+        if plans.len() == PLANS {
+            break;
+        }
+        let plan = plan.clone();
+        let outcomes = outcomes(&plan, &mut services, &mut kept);
+        let next = filter.on_gathered(&request.request(), read_state(&plan.state), outcomes.into());
+        plans.push(plan);
+        decision = next;
+    }
+    let answer = match &decision {
+        RequestDecision::Respond(answer) => Some(answer.clone()),
+        RequestDecision::Assemble(assembly) => {
+            let mut body = Vec::new();
+            for part in &assembly.body {
+                match part {
+                    BodyPart::Bytes(bytes) => body.extend(bytes),
+                    BodyPart::BodyOf(call) => body.extend(kept.remove(call).unwrap_or_default()),
+                }
+            }
+            Some(Answer { status: assembly.status, headers: assembly.headers.clone(), body, delay: None })
+        }
+        _ => None,
+    };
+    Trial { plans, answer, decision }
+}
+
+/// A good answer of JSON.
+///
+/// # Errors
+/// None: this is what a service answers.
+pub fn answer_json(body: impl Into<Vec<u8>>) -> Result<CallResponse, CallError> {
+    let headers = vec![Header { name: "content-type".into(), value: b"application/json".to_vec() }];
+    Ok(CallResponse { status: 200, headers, body: body.into() })
+}
+
+fn outcomes(
+    plan: &Plan,
+    services: &mut impl FnMut(&Call) -> Result<CallResponse, CallError>,
+    kept: &mut HashMap<String, Vec<u8>>,
+) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(plan.calls.len());
+    for call in &plan.calls {
+        let in_groups = || plan.groups.iter().filter(|group| group.calls.contains(&call.name));
+        let is_over = in_groups().any(|group| {
+            let good = |outcome: &&Outcome| outcome.response.is_ok() && group.calls.contains(&outcome.name);
+            group.enough.is_some_and(|enough| outcomes.iter().filter(good).count() >= enough as usize)
+        });
+        let response = if is_over { Err(CallError::Cancelled) } else { services(call) };
+        let response = response.and_then(|response| take_in(call, response, kept));
+        outcomes.push(Outcome { name: call.name.clone(), response });
+    }
+    outcomes
+}
+
+/// What the host makes of an answer.
+fn take_in(
+    call: &Call,
+    mut response: CallResponse,
+    kept: &mut HashMap<String, Vec<u8>>,
+) -> Result<CallResponse, CallError> {
+    let accepts = |status| call.accept.iter().any(|range| (range.first..=range.last).contains(&status));
+    if !call.accept.is_empty() && !accepts(response.status) {
+        return Err(CallError::Status(response));
+    }
+    match call.body_use {
+        BodyUse::Read => return Ok(response),
+        BodyUse::SpliceJson if response.status != 204 => {
+            serde_json::from_slice::<serde::de::IgnoredAny>(&response.body).map_err(|_| CallError::NotJson)?;
+        }
+        BodyUse::SpliceJson | BodyUse::Splice => {}
+    }
+    kept.insert(call.name.clone(), std::mem::take(&mut response.body));
+    Ok(response)
+}
