@@ -59,7 +59,8 @@ fn a_torn_end_of_a_file_is_dropped_with_one_line_that_says_what_it_cost() {
     let proxy = Proxy::start(store.options(up.address()));
     let line = proxy.wait_for_log("its bytes were dropped", LONG);
     assert!(
-        line.contains("\"bytes\":77") && line.contains(file.file_name().and_then(|name| name.to_str()).expect("a name")),
+        line.contains("\"bytes\":77")
+            && line.contains(file.file_name().and_then(|name| name.to_str()).expect("a name")),
         "{line}"
     );
     wait_until(LONG, || ids(&up).len() == 20);

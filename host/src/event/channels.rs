@@ -275,11 +275,7 @@ impl Channels {
     }
 
     /// Keeps room for all of the events, or for none.
-    fn reserve(
-        &self,
-        accepted: Accepted,
-        origin: Origin,
-    ) -> Result<Vec<Room>, PublishError> {
+    fn reserve(&self, accepted: Accepted, origin: Origin) -> Result<Vec<Room>, PublishError> {
         let mut rooms: Vec<Room> = Vec::with_capacity(accepted.len());
         for (channel, events) in accepted {
             let count = events.len();
