@@ -74,7 +74,8 @@ fn calls_wait_for_what_they_use_and_a_default_stands_in() {
     assert_eq!((answer.status, answer.json()), (200, json!({"product": {"sku": "a/1", "name": "cup"}, "left": 9})));
     assert_eq!(products.requests()[0].target, "/items/tea%20pot");
     assert_eq!(stock.requests()[0].target, "/stock/a%2F1");
-    drop(stock);
+    let broken = Upstream::with(Behaviour::Reset);
+    let proxy = Proxy::start(shop(&products, &broken).manifest("page.yaml", PAGE));
     let without = proxy.get("http://shop/products/7").json();
     assert_eq!(without["left"], 0);
     assert!(without["errors"]["stock"]["error"].is_string(), "{without}");
