@@ -301,7 +301,7 @@ fn the_schema_takes_what_the_types_take() {
 /// Every name of a property in a schema.
 fn names(schema: &serde_json::Value) -> Vec<String> {
     let own = schema["properties"].as_object().into_iter().flat_map(|properties| properties.keys().cloned());
-    let inner = schema.as_object().into_iter().flat_map(|members| members.values()).flat_map(names);
+    let inner = schema.as_object().into_iter().flat_map(serde_json::Map::values).flat_map(names);
     let of_lists = schema.as_array().into_iter().flatten().flat_map(names);
     own.chain(inner).chain(of_lists).collect()
 }

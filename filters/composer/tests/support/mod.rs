@@ -1,6 +1,10 @@
 //! Builds composers from YAML and has them compose.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of this module")]
-#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
+#![allow(
+    clippy::expect_used,
+    clippy::unnecessary_wraps,
+    reason = "a test may fail where it stands, and services answer"
+)]
 
 use serde_json::Value;
 use sluicegate_composer::Composer;
