@@ -374,8 +374,13 @@ impl Run {
     /// Sends the copies on their way; what is left to send is the body that comes back.
     fn mirrored(&self, mirrors: Vec<Mirror>, parts: &http::request::Parts, body: ProxyBody) -> ProxyBody {
         let metrics = self.exchange.telemetry.metrics.mirrors();
-        Mirroring { registry: &self.snapshot.registry, drain: &self.connection.drain, metrics }
-            .send(mirrors, parts, body)
+        Mirroring {
+            registry: &self.snapshot.registry,
+            drain: &self.connection.drain,
+            metrics,
+            trace: &self.trace.parent(),
+        }
+        .send(mirrors, parts, body)
     }
 
     /// The request's head as the upstream gets it. The headers move: later phases see the request without them only

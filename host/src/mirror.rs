@@ -11,6 +11,7 @@ use crate::config::limits;
 use crate::decision;
 use crate::drain::Drain;
 use crate::telemetry::metrics::{MirrorMetrics, MirrorResult};
+use crate::telemetry::trace::Parent;
 use crate::upstream::registry::{Cluster, Registry};
 use crate::upstream::{ForwardPolicy, forward};
 use crate::wasm::{Failure, types};
@@ -40,6 +41,8 @@ pub struct Mirroring<'a> {
     pub drain: &'a Drain,
     /// Bounds how many there are, and counts them.
     pub metrics: &'a MirrorMetrics,
+    /// What the spans of copies begin from.
+    pub trace: &'a Parent,
 }
 
 /// Checks a filter's mirrors.
@@ -77,9 +80,9 @@ impl Mirroring<'_> {
             return;
         };
         let copied = tee.copy();
-        let metrics = self.metrics.clone();
+        let (metrics, trace) = (self.metrics.clone(), self.trace.clone());
         self.drain.spawn(async move {
-            let result = deliver(&cluster, parts, copied).await;
+            let result = deliver(&cluster, parts, copied, trace).await;
             metrics.ended(result);
             drop(in_flight);
         });
@@ -96,12 +99,12 @@ fn with_authority(parts: &Parts, authority: Option<HeaderValue>) -> Parts {
 
 /// Ends the copy when it is given up or its time is over, wherever it is: a service that takes nothing more must not
 /// keep it.
-async fn deliver(cluster: &Cluster, parts: Parts, copied: Copied) -> MirrorResult {
+async fn deliver(cluster: &Cluster, parts: Parts, copied: Copied, trace: Parent) -> MirrorResult {
     let Copied { body, lag } = copied;
     tokio::select! {
         biased;
         result = given_up(lag) => result,
-        result = exchange(cluster, parts, body) => result,
+        result = exchange(cluster, parts, body, trace) => result,
     }
 }
 
@@ -117,8 +120,8 @@ async fn given_up(lag: oneshot::Receiver<Lag>) -> MirrorResult {
     }
 }
 
-async fn exchange(cluster: &Cluster, parts: Parts, body: ProxyBody) -> MirrorResult {
-    let policy = ForwardPolicy { timeout: Some(limits::MIRROR_DEADLINE), ..ForwardPolicy::default() };
+async fn exchange(cluster: &Cluster, parts: Parts, body: ProxyBody, trace: Parent) -> MirrorResult {
+    let policy = ForwardPolicy { timeout: Some(limits::MIRROR_DEADLINE), trace, ..ForwardPolicy::default() };
     match forward(cluster, parts, body, &policy).await {
         Ok(forwarded) => {
             discard(forwarded.response.into_body()).await;

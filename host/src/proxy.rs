@@ -122,7 +122,11 @@ impl Proxy {
         if left.queued + left.in_flight > 0 {
             tracing::warn!(queued = left.queued, in_flight = left.in_flight, "events were dropped at the end");
         }
-        self.tracer.close(limits::TRACES_CLOSE).await;
+        let within = match drained {
+            Drained::Completed => limits::TRACES_CLOSE,
+            Drained::Aborted(_) => limits::TRACES_CLOSE_AT_ONCE,
+        };
+        self.tracer.close(within).await;
         drained
     }
 }

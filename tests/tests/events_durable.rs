@@ -58,7 +58,10 @@ fn a_torn_end_of_a_file_is_dropped_with_one_line_that_says_what_it_cost() {
     let up = Upstream::start();
     let proxy = Proxy::start(store.options(up.address()));
     let line = proxy.wait_for_log("its bytes were dropped", LONG);
-    assert!(line.contains("bytes=77") && line.contains(file.file_name().and_then(|name| name.to_str()).expect("a name")), "{line}");
+    assert!(
+        line.contains("bytes=77") && line.contains(file.file_name().and_then(|name| name.to_str()).expect("a name")),
+        "{line}"
+    );
     wait_until(LONG, || ids(&up).len() == 20);
 }
 
@@ -96,7 +99,10 @@ fn a_full_disk_refuses_events_with_507_loses_none_and_takes_them_again_when_ther
 #[test]
 fn a_channel_without_a_directory_for_its_files_is_warned_of_and_refuses() {
     let upstream = Upstream::start();
-    let manifests = durable::manifests().replace("metadata: {name: orders-channel}", "metadata: {name: orders-channel, annotations: {sluicegate.dev/store: file}}");
+    let manifests = durable::manifests().replace(
+        "metadata: {name: orders-channel}",
+        "metadata: {name: orders-channel, annotations: {sluicegate.dev/store: file}}",
+    );
     let options = sluicegate_tests::Options::new().manifest("events.yaml", manifests);
     let proxy = Proxy::start(options.upstream("inventory:80", upstream.address()));
     assert!(proxy.log().contains("set --event-directory"), "{}", proxy.log());
@@ -107,7 +113,8 @@ fn a_channel_without_a_directory_for_its_files_is_warned_of_and_refuses() {
 /// As many as `SLUICEGATE_BACKLOG` says.
 #[test]
 fn a_backlog_lies_in_files_and_not_in_memory() {
-    let backlog: usize = std::env::var("SLUICEGATE_BACKLOG").ok().and_then(|count| count.parse().ok()).unwrap_or(50_000);
+    let backlog: usize =
+        std::env::var("SLUICEGATE_BACKLOG").ok().and_then(|count| count.parse().ok()).unwrap_or(50_000);
     let (down, store) = (Upstream::with(Behaviour::status(503)), Kept::in_files());
     let proxy = Proxy::start(store.options(down.address()).argument("--access-log").argument("off"));
     let mut client = proxy.connect();

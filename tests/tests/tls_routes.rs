@@ -55,13 +55,13 @@ fn shown(proxy: &Proxy, authority: &Authority, name: &str) -> Option<Vec<u8>> {
 #[test]
 fn rules_of_a_virtual_service_choose_the_service_by_name() {
     let authority = Authority::new();
-    let (a, any) = (authority.issue(&["a.example"]), authority.issue(&["*.example"]));
+    let (a, any) = (authority.issue(&["a.example"]), authority.issue(&["*.shop.example"]));
     let (one, two) = (Upstream::secure(&a, None), Upstream::secure(&any, None));
-    let rules = rule("'*.example'", "any") + &rule("a.example", "one");
+    let rules = rule("'*.shop.example'", "any") + &rule("a.example", "one");
     let manifest = istio("hosts: ['*'], tls: {mode: PASSTHROUGH}", &rules);
     let proxy = start(manifest, &[("one", one.address()), ("any", two.address())]);
     assert_eq!(shown(&proxy, &authority, "a.example"), Some(a.der()));
-    assert_eq!(shown(&proxy, &authority, "b.example"), Some(any.der()));
+    assert_eq!(shown(&proxy, &authority, "b.shop.example"), Some(any.der()));
     assert_eq!(one.requests()[0].server_name.as_deref(), Some("a.example"));
     let error = Tls::to("other.org", &authority).connect(listener(&proxy)).expect_err("no handshake");
     assert!(error.contains("UnrecognisedName"), "{error}");

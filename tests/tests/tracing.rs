@@ -90,6 +90,25 @@ fn a_request_with_a_retry_is_a_tree_and_each_try_has_its_own_parent_id() {
 }
 
 #[test]
+fn a_copy_of_a_request_is_below_it_too() {
+    let (shop, shadow, collector) = (Upstream::start(), Upstream::with(Behaviour::status(500)), Collector::start());
+    let route = RETRIES.replace("retries: {attempts: 2, retryOn: 5xx}", "mirror: {host: shadow}");
+    let options = Options::new().manifest("route.yaml", route).upstream("shop", shop.address());
+    let proxy = Proxy::start(traced(options.upstream("shadow", shadow.address()), &collector));
+    assert_eq!(proxy.get("http://shop/").status, 200);
+    let spans = collector.wait_for(4);
+    let server = named(&spans, "GET stock");
+    let tries = children(&spans, server).into_iter().filter(|span| span.kind == "Client");
+    let mut tries: Vec<_> = tries.map(|span| (span.attribute("server.address"), span.failed)).collect();
+    tries.sort_unstable();
+    assert_eq!(
+        tries,
+        [("shadow.default.svc.cluster.local", true), ("shop.default.svc.cluster.local", false)],
+        "{spans:#?}"
+    );
+}
+
+#[test]
 fn the_calls_of_a_composition_are_below_their_request_and_their_tries_below_them() {
     let order = Upstream::with(Behaviour::json(&json!({ "ordered": 3 })));
     let inventory = Upstream::with(Behaviour::status(500));

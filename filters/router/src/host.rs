@@ -9,6 +9,9 @@ const NAME_LENGTH: usize = 255;
 /// RFC 1035, section 2.3.4.
 const LABEL_LENGTH: usize = 63;
 
+/// More than any wildcard has characters, so that an exact host goes before all of them.
+const EXACT_HOST: u32 = 1 << 16;
+
 /// A map whose hashes need no random seed: its keys come from the operator, never from a request.
 type Map<T> = HashMap<String, T, BuildHasherDefault<DefaultHasher>>;
 
@@ -79,6 +82,15 @@ pub fn covers(wide: &str, narrow: &str) -> bool {
     let Some(suffix) = wide.strip_prefix('*') else { return false };
     let narrow = narrow.strip_prefix('*').unwrap_or(narrow);
     narrow.len() > suffix.len() && narrow.ends_with(suffix)
+}
+
+/// How specific a host is: an exact one before all wildcards, of which the longer goes first.
+pub fn rank(host: &str) -> u32 {
+    if host.starts_with('*') {
+        u32::try_from(host.len()).unwrap_or(EXACT_HOST - 1).min(EXACT_HOST - 1)
+    } else {
+        EXACT_HOST
+    }
 }
 
 /// A host and every wildcard that covers it, the narrowest first.

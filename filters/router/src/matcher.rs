@@ -16,6 +16,50 @@ const CLAIM_PREFIX: &str = "@request.auth.claims";
 const IGNORED_NAMES: [&str; 4] = ["uri", "scheme", "method", "authority"];
 const PSEUDO_HEADERS: [&str; 5] = [":method", ":path", ":scheme", ":authority", ":status"];
 
+/// IANA's registry of methods (RFC 9110, section 16.1.1).
+const METHODS: [&str; 40] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "OPTIONS",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PRI",
+    "PROPFIND",
+    "PROPPATCH",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+];
+
 /// What the blocks of a document are resolved with.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
@@ -34,6 +78,7 @@ impl Block {
     pub fn resolve(written: &HttpMatch, around: &Surroundings<'_>, place: &Place, report: &mut Report<'_>) -> Self {
         let impossible = caller(written, around, place, report);
         let path = path(written, place, report);
+        check_method(written, &place.key("method"), report);
         let mut conditions = Vec::new();
         let mut one = |field: &str, text: Option<&StringMatch>, condition: fn(Pattern) -> Condition| {
             let pattern = text.and_then(|text| Pattern::resolve(text, Allowed::Value, &place.key(field), report));
@@ -50,6 +95,15 @@ impl Block {
         let name = written.name.clone();
         let gateways = gateways(written, around, &place.key("gateways"), report);
         Self { name, impossible: impossible.or(claim), path, conditions, gateways, ..Self::default() }
+    }
+}
+
+/// Methods are an open set (RFC 9110, section 9.1), and one that nobody has registered is more likely misspelt.
+fn check_method(written: &HttpMatch, place: &Place, report: &mut Report<'_>) {
+    let Some(method) = written.method.as_ref().and_then(|method| method.exact.as_deref()) else { return };
+    if !method.is_empty() && !METHODS.contains(&method) {
+        let message = format!("`{method}` is not a method of HTTP that is registered");
+        report.warning(place, code::DEPRECATED, message, "methods are written in capitals, such as GET");
     }
 }
 

@@ -269,7 +269,7 @@ pub fn destination(
     let port = written.port.as_ref().map(|port| port_number(port, &place.key("port"), report));
     let wrong = match host::check(&written.host) {
         Err(reason) => Some(reason),
-        Ok(()) if written.host.starts_with('*') => Some("is a wildcard, which names no service"),
+        Ok(()) if written.host == "*" => Some("names no service"),
         Ok(()) => None,
     };
     if let Some(reason) = wrong {
@@ -281,6 +281,11 @@ pub fn destination(
             "name one service, such as reviews or reviews.shop",
         );
         return None;
+    }
+    if written.host.starts_with('*') {
+        let message = format!("destination host `{}` is a wildcard: no service has that name", written.host);
+        let help = "name one service; requests for this one are answered as for every unknown service";
+        report.warning(&place.key("host"), code::DESTINATION, message, help);
     }
     let host = host::expand(&written.host, naming.namespace, naming.environment);
     let subset = written.subset.clone().filter(|subset| !subset.is_empty());

@@ -67,6 +67,17 @@ fn the_most_specific_name_decides_whatever_the_order() {
 }
 
 #[test]
+fn the_most_specific_rule_decides_where_the_server_has_one_name_for_both() {
+    let rules = rule("sniHosts: ['*.example']", "any") + &rule("sniHosts: [a.example]", "a");
+    let router = router(&(passing("a.example", "PASSTHROUGH") + &tls("shop", &rules)));
+    assert_eq!(outcome(&router, &connection("a.example", 443)), "a:8443");
+    let text = listener(", hostname: a.example")
+        + &tls_route("any", "'*.example'", "{name: any, port: 443}")
+        + &tls_route("exact", "a.example", "{name: a, port: 443}");
+    assert_eq!(outcome(&support::router(&text), &connection("a.example", 443)), "a:443");
+}
+
+#[test]
 fn a_rule_counts_for_the_hosts_of_the_server_on_its_port_and_gateway_only() {
     let rules = rule("sniHosts: [a.example]", "a")
         + &rule("sniHosts: [b.example], port: 8443", "b")

@@ -136,9 +136,8 @@ impl Routes {
     /// Waits a moment when there is nothing to show yet.
     async fn tap(&self, query: Option<&str>) -> Answer {
         let after = query.and_then(|query| query.split('&').find_map(|part| part.strip_prefix("after=")));
-        let after = match after.map(str::parse).transpose() {
-            Ok(after) => after,
-            Err(_) => return respond(StatusCode::BAD_REQUEST, TEXT, "`after` is not a number\n"),
+        let Ok(after) = after.map(str::parse).transpose() else {
+            return respond(StatusCode::BAD_REQUEST, TEXT, "`after` is not a number\n");
         };
         let end = Instant::now() + TAP;
         loop {

@@ -41,9 +41,9 @@ impl StoreSettings {
     /// Why a channel cannot be in the store that it asks for, if so.
     pub fn missing(&self, asked: Option<StoreChoice>) -> Option<&'static str> {
         match asked.unwrap_or(self.default) {
-            StoreChoice::File if self.file.is_none() => {
-                Some("its events are to be kept in files, and the proxy has no directory for them: set --event-directory")
-            }
+            StoreChoice::File if self.file.is_none() => Some(
+                "its events are to be kept in files, and the proxy has no directory for them: set --event-directory",
+            ),
             StoreChoice::Memory | StoreChoice::File => None,
         }
     }

@@ -228,6 +228,8 @@ pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 pub const DRAIN: Duration = Duration::from_secs(30);
 /// For the last spans to reach the collector when the proxy ends, once requests and events are done.
 pub const TRACES_CLOSE: Duration = Duration::from_secs(5);
+/// The same when somebody wants it to end at once.
+pub const TRACES_CLOSE_AT_ONCE: Duration = Duration::from_secs(1);
 /// HTTP/2 streams of one connection at a time, what RFC 9113, section 6.5.2, recommends as the least.
 pub const H2_STREAMS: u32 = 100;
 /// HTTP/2 flow control window of a stream, in bytes: the memory one slow upstream can pin.

@@ -5,7 +5,7 @@ use crate::config::StoreChoice;
 use clap::ValueEnum;
 use serde_json::Value;
 
-/// Names the store of a channel: `memory`, `file` or `nats`.
+/// Names the store of a channel: `memory` or `file`.
 const STORE: &str = "sluicegate.dev/store";
 /// Deliveries of a subscription at a time.
 const CONCURRENCY: &str = "sluicegate.dev/concurrency";

@@ -104,10 +104,13 @@ fn check_groups(written: Vec<types::CallGroup>, calls: &[Call]) -> Result<Vec<Gr
         let mut members = 0;
         for name in &group.calls {
             let known = calls.iter().any(|call| call.name == *name);
-            let place = places.remove(name.as_str()).ok_or_else(|| match known {
-                true => format!("its call {name:?} is in a group twice"),
-                false => format!("a group names the call {name:?}, which its plan does not have"),
-            })?;
+            let Some(place) = places.remove(name.as_str()) else {
+                return Err(if known {
+                    format!("its call {name:?} is in a group twice")
+                } else {
+                    format!("a group names the call {name:?}, which its plan does not have")
+                });
+            };
             members |= place;
         }
         groups.push(check_group(&group, members)?);

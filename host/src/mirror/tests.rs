@@ -124,13 +124,13 @@ async fn a_copy_is_answered_or_fails_and_the_connection_is_used_again() {
     let upstream = Upstream::answering(OK).await;
     for _ in 0..2 {
         let copied = Tee::new(ProxyBody::full("order")).copy();
-        let result = deliver(&upstream.cluster(), head(Request::post("/")), copied).await;
+        let result = deliver(&upstream.cluster(), head(Request::post("/")), copied, Parent::default()).await;
         assert_eq!(result, MirrorResult::Answered);
     }
     assert_eq!(upstream.connections(), 1);
     let nobody = Cluster::of("shop", closed_port().await);
     let copied = Tee::new(ProxyBody::empty()).copy();
-    assert_eq!(deliver(&nobody, head(Request::get("/")), copied).await, MirrorResult::Failed);
+    assert_eq!(deliver(&nobody, head(Request::get("/")), copied, Parent::default()).await, MirrorResult::Failed);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_copy_that_was_given_up_says_why() {
     sender.send(Ok(data("a"))).unwrap();
     sender.send(Err(BodyError::Timeout)).unwrap();
     text(tee.into_body()).await.expect_err("it broke off");
-    let result = deliver(&upstream.cluster(), head(Request::post("/")), copied).await;
+    let result = deliver(&upstream.cluster(), head(Request::post("/")), copied, Parent::default()).await;
     assert_eq!(result, MirrorResult::BrokenOff);
 }
 
@@ -157,7 +157,8 @@ async fn a_service_that_takes_nothing_more_does_not_keep_a_copy_that_was_given_u
     let mut tee = Tee::new(body);
     let copied = tee.copy();
     let mut body = tee.into_body();
-    let delivered = tokio::spawn(async move { deliver(&cluster, head(Request::post("/")), copied).await });
+    let delivered =
+        tokio::spawn(async move { deliver(&cluster, head(Request::post("/")), copied, Parent::default()).await });
     let chunk = Bytes::from(vec![b'x'; 64 << 10]);
     // More than the system's buffers for a socket hold, on both sides.
     for _ in 0..1024 {
@@ -177,14 +178,14 @@ async fn a_service_has_fifteen_seconds_to_answer_a_copy() {
     .await;
     let copied = Tee::new(ProxyBody::full("order")).copy();
     let started = tokio::time::Instant::now();
-    let result = deliver(&silent.cluster(), head(Request::post("/")), copied).await;
+    let result = deliver(&silent.cluster(), head(Request::post("/")), copied, Parent::default()).await;
     assert_eq!((result, started.elapsed().as_secs()), (MirrorResult::Failed, 15));
 }
 
 #[tokio::test]
 async fn the_drain_waits_for_copies_and_those_to_nobody_are_counted() {
     let (registry, drain, metrics) = (Registry::default(), Drain::default(), MirrorMetrics::default());
-    let mirroring = Mirroring { registry: &registry, drain: &drain, metrics: &metrics };
+    let mirroring = Mirroring { registry: &registry, drain: &drain, metrics: &metrics, trace: &Parent::default() };
     let body = mirroring.send(check(vec![mirror("nowhere")]).unwrap(), &head(Request::get("/")), ProxyBody::empty());
     assert!(body.is_known());
     assert_eq!((metrics.count(MirrorResult::NoService), drain.tracked()), (1, 0));
@@ -204,7 +205,7 @@ async fn the_drain_waits_for_copies_and_those_to_nobody_are_counted() {
 #[tokio::test]
 async fn more_copies_than_allowed_are_not_sent() {
     let (registry, drain, metrics) = (Registry::default(), Drain::default(), MirrorMetrics::default());
-    let mirroring = Mirroring { registry: &registry, drain: &drain, metrics: &metrics };
+    let mirroring = Mirroring { registry: &registry, drain: &drain, metrics: &metrics, trace: &Parent::default() };
     let others: Vec<_> = (0..limits::MIRRORS_IN_FLIGHT).map(|_| metrics.enter(i64::MAX)).collect();
     let mut tee = Tee::new(ProxyBody::empty());
     mirroring.start(Cluster::of("shop", closed_port().await), head(Request::get("/")), &mut tee);

@@ -126,7 +126,7 @@ pub fn validity(certificate: &CertificateDer<'_>, now: SystemTime) -> Validity {
 /// When a certificate ends; none when it cannot be told.
 pub fn end(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     // No certificate is good in the year 10000, which has no place in its dates (RFC 5280, section 4.1.2.5).
-    const NEVER: Duration = Duration::from_secs(253_402_300_800);
+    const NEVER: Duration = Duration::from_hours(70_389_528);
     match validity(certificate, SystemTime::UNIX_EPOCH + NEVER) {
         Validity::Expired(at) => Some(at),
         Validity::Valid | Validity::NotYet(_) => None,

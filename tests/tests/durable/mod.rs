@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// A channel and a subscription that retries for as long as it takes, in the order of keys.
-pub fn manifests() -> String {
+pub(crate) fn manifests() -> String {
     "
 apiVersion: messaging.knative.dev/v1
 kind: Channel
@@ -28,30 +28,30 @@ spec:
 }
 
 /// What is kept from one proxy to the next.
-pub struct Kept {
+pub(crate) struct Kept {
     arguments: Vec<String>,
     directory: Directory,
 }
 
 impl Kept {
-    pub fn in_files() -> Self {
+    pub(crate) fn in_files() -> Self {
         Self::at(Directory::new())
     }
 
-    pub fn at(directory: Directory) -> Self {
+    pub(crate) fn at(directory: Directory) -> Self {
         let path = directory.path().display().to_string();
         let arguments = ["--event-store", "file", "--event-directory", &path].map(str::to_owned).to_vec();
         Self { arguments, directory }
     }
 
     /// A proxy with this subscriber.
-    pub fn options(&self, subscriber: SocketAddr) -> Options {
+    pub(crate) fn options(&self, subscriber: SocketAddr) -> Options {
         let options = Options::new().manifest("events.yaml", manifests()).upstream("inventory:80", subscriber);
         self.arguments.iter().fold(options, |options, argument| options.argument(argument))
     }
 
     /// The file that was written to last.
-    pub fn last_file(&self) -> PathBuf {
+    pub(crate) fn last_file(&self) -> PathBuf {
         let channel = self.directory.file("default%2Forders-channel");
         let entries = std::fs::read_dir(channel).expect("the channel has a directory");
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
@@ -62,12 +62,12 @@ impl Kept {
 }
 
 /// An event with an id and a key.
-pub fn event(id: &str, key: &str) -> Request {
+pub(crate) fn event(id: &str, key: &str) -> Request {
     with(id, "data").header("ce-partitionkey", if key.is_empty() { id } else { key })
 }
 
 /// An event of 8 KiB.
-pub fn large(id: &str) -> Request {
+pub(crate) fn large(id: &str) -> Request {
     with(id, &"x".repeat(8 << 10)).header("ce-partitionkey", id)
 }
 
@@ -81,11 +81,11 @@ fn with(id: &str, data: &str) -> Request {
 }
 
 /// The ids that a subscriber has seen.
-pub fn ids(subscriber: &Upstream) -> BTreeSet<String> {
+pub(crate) fn ids(subscriber: &Upstream) -> BTreeSet<String> {
     subscriber.requests().iter().filter_map(|request| request.header("ce-id")).collect()
 }
 
 /// How many events the channel says it took.
-pub fn acknowledged(proxy: &Proxy) -> u64 {
+pub(crate) fn acknowledged(proxy: &Proxy) -> u64 {
     proxy.ask_admin("/events").json()[0]["received"].as_u64().expect("a number")
 }

@@ -4,10 +4,12 @@ use super::{Connections, TlsBlock, Way};
 use crate::attachment::MESH;
 use crate::document::{Document, Kind};
 use crate::gateway::{Gateway, Passing, ServerHost};
+use crate::host;
 use std::collections::BTreeSet;
 
-/// A TLSRoute that a listener accepts: the port, the names that both have, and the document's number.
-pub type Accepted = (u16, Vec<String>, usize);
+/// A TLSRoute that a listener accepts: the port, the names that both have, each with the rank of the route's own, and the
+/// document's number.
+pub type Accepted = (u16, Vec<(String, u32)>, usize);
 
 impl Connections {
     /// The table of all documents, the oldest first, on Istio's gateways and where the Gateway API's have accepted them.
@@ -28,8 +30,8 @@ impl Connections {
             }
         }
         for (port, names, document) in accepted {
-            for name in names {
-                connections.add(port, name, Way::Rule { document, rule: 0, subnets: Vec::new() });
+            for (name, rank) in names {
+                connections.add(port, name, Way::Rule { document, rule: 0, rank, subnets: Vec::new() });
             }
         }
         connections
@@ -38,9 +40,9 @@ impl Connections {
     fn attach(&mut self, gateway: &Gateway, server: &Passing, number: usize, document: &Document) {
         for (rule, resolved) in document.tls.iter().enumerate() {
             for block in resolved.blocks.iter().filter(|block| block.counts_at(&gateway.name, server.port)) {
-                for name in names(block, &server.hosts, &document.namespace) {
+                for (name, rank) in names(block, &server.hosts, &document.namespace) {
                     let subnets = block.subnets.clone();
-                    self.add(server.port, name, Way::Rule { document: number, rule, subnets });
+                    self.add(server.port, name, Way::Rule { document: number, rule, rank, subnets });
                 }
             }
         }
@@ -59,8 +61,11 @@ impl TlsBlock {
     }
 }
 
-/// The names that a block and a server both stand for.
-fn names(block: &TlsBlock, hosts: &[ServerHost], namespace: &str) -> BTreeSet<String> {
-    let both = block.names.iter().flat_map(|name| hosts.iter().filter_map(|host| host.intersection(namespace, name)));
-    both.collect()
+/// The names that a block and a server both stand for, each with the rank of the block's own.
+fn names(block: &TlsBlock, hosts: &[ServerHost], namespace: &str) -> BTreeSet<(String, u32)> {
+    let both = |name: &String| {
+        let rank = host::rank(name);
+        hosts.iter().filter_map(|host| Some((host.intersection(namespace, name)?, rank))).collect::<Vec<_>>()
+    };
+    block.names.iter().flat_map(both).collect()
 }

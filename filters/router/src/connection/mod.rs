@@ -47,8 +47,8 @@ pub struct Connections {
 /// What a name leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Way {
-    /// A rule of a document, by their numbers, with the addresses that it is for.
-    Rule { document: usize, rule: usize, subnets: Vec<Subnet> },
+    /// A rule of a document, by their numbers, with the rank of the name that it is written with and the addresses that it is for.
+    Rule { document: usize, rule: usize, rank: u32, subnets: Vec<Subnet> },
     /// The name itself says where it leads (`AUTO_PASSTHROUGH`).
     Encoded,
 }
@@ -75,12 +75,21 @@ impl Connections {
     fn add(&mut self, port: u16, name: String, way: Way) {
         let ways = self.ports.entry(port).or_default().entry(name).or_default();
         if !ways.contains(&way) {
-            ways.push(way);
+            // A server's host may be narrower than those of several rules, of which the most specific goes first.
+            let place = ways.iter().position(|other| other.rank() < way.rank()).unwrap_or(ways.len());
+            ways.insert(place, way);
         }
     }
 }
 
 impl Way {
+    fn rank(&self) -> u32 {
+        match self {
+            Self::Rule { rank, .. } => *rank,
+            Self::Encoded => 0,
+        }
+    }
+
     fn takes(&self, address: &str) -> bool {
         match self {
             Self::Rule { subnets, .. } => subnets.is_empty() || subnets.iter().any(|subnet| subnet.holds(address)),

@@ -14,9 +14,6 @@ use crate::report::{Place, Report};
 use sluicegate_sdk::{Diagnostics, Resource};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// More than any wildcard has characters, so that an exact host goes before all of them.
-const EXACT_HOST: u32 = 1 << 16;
-
 /// What routes can be attached to.
 #[derive(Debug, Default)]
 pub struct Parents {
@@ -145,7 +142,12 @@ impl Parents {
             let Parent::Gateway { index, .. } = parent else { continue };
             match self.accept(document, parent) {
                 Ok(accepted) => {
-                    connections.extend(accepted.into_iter().map(|(listener, names)| (listener.port, names, number)));
+                    for (listener, _) in accepted {
+                        let named = |(_, host): &(usize, String)| {
+                            Some((intersection(&listener.hostname, host)?, host::rank(host)))
+                        };
+                        connections.push((listener.port, document.hosts.iter().filter_map(named).collect(), number));
+                    }
                 }
                 Err(refusal) => report_refusal(refusal, *index, parent, document, report),
             }
@@ -266,7 +268,7 @@ fn shares(hosts: &Hosts) -> Shares {
         let mut ranked: BTreeMap<usize, (u32, &BTreeSet<String>)> = BTreeMap::new();
         for wide in host::covering(name) {
             for (document, through) in hosts.get(&wide).into_iter().flatten() {
-                ranked.entry(*document).or_insert_with(|| (rank(&wide), through));
+                ranked.entry(*document).or_insert_with(|| (host::rank(&wide), through));
             }
         }
         let member = |(document, (host, through)): (usize, (u32, &BTreeSet<String>))| Member {
@@ -277,13 +279,4 @@ fn shares(hosts: &Hosts) -> Shares {
         Share { members: ranked.into_iter().map(member).collect(), https_redirect: false }
     };
     hosts.keys().map(|name| (name.clone(), share(name))).collect()
-}
-
-/// How specific a host is: an exact one before all wildcards, of which the longer goes first.
-fn rank(host: &str) -> u32 {
-    if host.starts_with('*') {
-        u32::try_from(host.len()).unwrap_or(EXACT_HOST - 1).min(EXACT_HOST - 1)
-    } else {
-        EXACT_HOST
-    }
 }

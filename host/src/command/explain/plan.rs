@@ -36,18 +36,18 @@ fn write_calls(calls: &[ExplainCall], before: &str, tree: &mut String) -> fmt::R
 /// What a group waits for.
 fn rule(group: &ExplainGroup) -> String {
     let count = u32::try_from(group.calls.len()).unwrap_or(u32::MAX);
-    let mut rule = match group.enough {
+    let mut parts = vec![match group.enough {
         None => format!("all {count} of"),
         Some(1) => format!("the first good one of {count}"),
         Some(enough) => format!("the first {enough} good ones of {count}"),
-    };
+    }];
     if group.concurrency < count {
-        rule += &format!(", {} at once", group.concurrency);
+        parts.push(format!("{} at once", group.concurrency));
     }
     if group.required {
-        rule += ", required";
+        parts.push("required".to_owned());
     }
-    rule
+    parts.join(", ")
 }
 
 fn describe(call: &ExplainCall) -> String {
@@ -71,17 +71,16 @@ fn describe(call: &ExplainCall) -> String {
 }
 
 fn describe_cache(cache: ExplainCache) -> String {
-    let mut text = "kept".to_owned();
-    if let Some(lifetime) = cache.default_lifetime {
-        text += &format!(" {lifetime} ms unless the response says");
-    }
+    let lifetime = cache.default_lifetime;
+    let mut parts =
+        vec![lifetime.map_or("kept".to_owned(), |lifetime| format!("kept {lifetime} ms unless the response says"))];
     if cache.stale_while_revalidate > 0 {
-        text += &format!(", stale {} ms while it is fetched anew", cache.stale_while_revalidate);
+        parts.push(format!("stale {} ms while it is fetched anew", cache.stale_while_revalidate));
     }
     if cache.stale_if_error > 0 {
-        text += &format!(", stale {} ms if that fails", cache.stale_if_error);
+        parts.push(format!("stale {} ms if that fails", cache.stale_if_error));
     }
-    text
+    parts.join(", ")
 }
 
 #[cfg(test)]

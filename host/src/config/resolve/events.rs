@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 
 impl Merge<'_> {
     /// `--event-store` and `--event-directory`, and what the file says.
-    pub(super) fn events(&mut self, (store, directory): (Option<String>, Option<String>), file: Events) -> StoreSettings {
+    pub(super) fn events(
+        &mut self,
+        (store, directory): (Option<String>, Option<String>),
+        file: Events,
+    ) -> StoreSettings {
         let origin = self.pick(store.clone(), "--event-store", file.store.clone()).map(|written| written.origin);
         let default = self.one(store, "--event-store", file.store, choice).unwrap_or_default();
         let bytes = self.written(file.size, quantity::size).unwrap_or(CHANNEL_SIZE);
@@ -61,7 +65,10 @@ mod tests {
     #[test]
     fn mistakes_have_positions() {
         for (text, expected) in [
-            ("events:\n  store: file\n", "sluicegate.yaml:2:10: error: events cannot be kept in files without a directory"),
+            (
+                "events:\n  store: file\n",
+                "sluicegate.yaml:2:10: error: events cannot be kept in files without a directory",
+            ),
             ("events:\n  store: flie\n", "sluicegate.yaml:2:10: error: `flie` is none of memory, file"),
             ("events:\n  size: big\n", "sluicegate.yaml:2:9: error: `big` is not a size"),
             ("events:\n  stroe: file\n", "sluicegate.yaml:2:3: error: unknown key `stroe`"),

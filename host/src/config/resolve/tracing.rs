@@ -139,4 +139,12 @@ tracing:
         let problems = resolve(flags, "", &[]).unwrap_err().to_string();
         assert!(problems.contains("--trace-ratio") && problems.contains("--trace-endpoint"), "{problems}");
     }
+
+    #[test]
+    fn a_key_in_the_query_of_the_endpoint_is_sent_and_not_shown() {
+        let endpoint = Some("http://collector/v1/traces?key=secret".into());
+        let export = resolve(Flags { trace_endpoint: endpoint, ..Flags::default() }, "", &[]).unwrap().export.unwrap();
+        assert_eq!(export.shown_endpoint(), "http://collector/v1/traces");
+        assert_eq!(export.endpoint.query(), Some("key=secret"));
+    }
 }

@@ -411,3 +411,68 @@ async fn a_filter_chooses_method_and_path_of_a_delivery() {
     until("delivered", || stats(&channels, 0).delivered == 1).await;
     assert_eq!(receiver.lines(), ["PUT /items/1?x=2"]);
 }
+
+#[tokio::test]
+async fn events_of_one_key_are_delivered_one_after_the_other_through_their_retries() {
+    let receiver = Receiver::start(|n| Reaction::Answer(if n % 3 == 1 { 503 } else { 200 })).await;
+    let mut spec = subscription("ordered", &receiver.uri);
+    (spec.retry, spec.ordering) = (100, super::Ordering::Key);
+    let channels = running(vec![spec]);
+    for n in 0..20 {
+        channels.publish(CHANNEL, event(&n.to_string())).await.unwrap();
+    }
+    until("all delivered", || stats(&channels, 0).delivered == 20).await;
+    let mut ids = receiver.ids();
+    assert!(ids.len() > 20, "some were tried again");
+    ids.dedup();
+    assert_eq!(ids, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_subscription_has_as_many_deliveries_at_a_time_as_it_asks_for() {
+    let silent = Receiver::start(|_| Reaction::Silence).await;
+    let mut spec = subscription("narrow", &silent.uri);
+    spec.concurrency = 3;
+    let channels = running(vec![spec]);
+    for n in 0..10 {
+        channels.publish(CHANNEL, event(&n.to_string())).await.unwrap();
+    }
+    until("three are under way", || silent.count() == 3).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let stats = stats(&channels, 0);
+    assert_eq!((silent.count(), stats.in_flight, stats.queued), (3, 3, 7));
+    assert!(stats.oldest.is_some_and(|oldest| oldest >= Duration::from_millis(50)));
+}
+
+#[tokio::test]
+async fn a_drain_leaves_what_files_hold_to_the_next_process() {
+    let (down, up) =
+        (Receiver::start(|_| Reaction::Answer(503)).await, Receiver::start(|_| Reaction::Answer(200)).await);
+    let directory = tempfile::tempdir().unwrap();
+    let start = |subscriber: &str| {
+        let file = crate::config::FileSettings { directory: directory.path().to_owned(), bytes: 1 << 20, age: None };
+        let settings = crate::config::StoreSettings {
+            default: crate::config::StoreChoice::File,
+            file: Some(file),
+            ..crate::config::StoreSettings::default()
+        };
+        let (channels, dispatcher) = Channels::new(Stores::start(&settings).unwrap());
+        let mut spec = subscription("stock", subscriber);
+        (spec.retry, spec.backoff.growth) = (100, Some((super::Policy::Linear, LONG)));
+        channels.apply(orders(vec![spec]));
+        (channels, run(dispatcher))
+    };
+    let (channels, thread) = start(&down.uri);
+    for n in 0..3 {
+        channels.publish(CHANNEL, event(&n.to_string())).await.unwrap();
+    }
+    until("the first tries", || down.count() == 3).await;
+    let begin = Instant::now();
+    assert_eq!(channels.drain(LONG).await, Drained::default());
+    assert!(begin.elapsed() < Duration::from_secs(10), "it does not wait for the next tries: {:?}", begin.elapsed());
+    until("the thread has ended", || thread.is_finished()).await;
+    drop(channels);
+    let (channels, _) = start(&up.uri);
+    until("all delivered", || stats(&channels, 0).delivered == 3).await;
+    assert_eq!(stats(&channels, 0).redelivered, 3);
+}

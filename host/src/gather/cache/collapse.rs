@@ -20,6 +20,9 @@ thread_local! {
 /// An exchange on its way. The last one to drop it ends it.
 pub(super) type Flight = Shared<BoxFuture<'static, Arc<Landed>>>;
 
+/// A flight, as the list knows it.
+type Known = WeakShared<BoxFuture<'static, Arc<Landed>>>;
+
 /// What has to be the same for two calls to share an exchange.
 #[derive(Debug, Clone)]
 pub(super) struct Asking {
@@ -34,7 +37,7 @@ pub(super) struct Asking {
 
 #[derive(Default)]
 struct Flights {
-    by_key: HashMap<Key, Vec<(u64, Asking, WeakShared<BoxFuture<'static, Arc<Landed>>>)>>,
+    by_key: HashMap<Key, Vec<(u64, Asking, Known)>>,
     next: u64,
 }
 

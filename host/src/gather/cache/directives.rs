@@ -58,7 +58,7 @@ impl Directives {
 /// A directive that is there twice counts as the shorter one, and one that is no number as no time at all (section 4.2.1
 /// asks for stale rather than wrong).
 fn shorten(known: &mut Option<Duration>, argument: Option<&[u8]>) {
-    let seconds = argument.map(|argument| argument.trim_ascii()).map(unquoted).and_then(seconds).unwrap_or_default();
+    let seconds = argument.map(<[u8]>::trim_ascii).map(unquoted).and_then(seconds).unwrap_or_default();
     *known = Some(known.map_or(seconds, |known| known.min(seconds)));
 }
 

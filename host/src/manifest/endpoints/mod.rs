@@ -1,4 +1,4 @@
-//! The kinds that the host itself implements: `Service` with `EndpointSlice`, and `ServiceEntry` say which services
+//! The kinds that the host itself implements: `Service` with `EndpointSlice`, and `ServiceEntry` with `WorkloadEntry` say which services
 //! there are and where; `DestinationRule` and `HealthCheck` how they are used. The result is the registry of upstreams.
 //!
 //! Host names become the addresses that are known for them when the registry is built; whoever knows more later builds
@@ -11,6 +11,7 @@ mod kubernetes;
 mod service_entry;
 #[cfg(test)]
 mod tests;
+mod workload_entry;
 
 use super::diagnostic::{Diagnostics, Severity};
 use super::document::Document;
@@ -37,12 +38,15 @@ const ENDPOINT_SLICE: Kind = Kind { group: "discovery.k8s.io", versions: &["v1"]
 const SERVICE_ENTRY: Kind =
     Kind { group: "networking.istio.io", versions: &["v1", "v1beta1", "v1alpha3"], kind: "ServiceEntry" };
 
+const WORKLOAD_ENTRY: Kind =
+    Kind { group: "networking.istio.io", versions: &["v1", "v1beta1", "v1alpha3"], kind: "WorkloadEntry" };
+
 const DESTINATION_RULE: Kind =
     Kind { group: "networking.istio.io", versions: &["v1", "v1beta1", "v1alpha3"], kind: "DestinationRule" };
 const HEALTH_CHECK: Kind = Kind { group: "sluicegate.dev", versions: &["v1alpha1"], kind: "HealthCheck" };
 
 /// The kinds that the host implements.
-pub const KINDS: &[Kind] = &[SERVICE, ENDPOINT_SLICE, SERVICE_ENTRY, DESTINATION_RULE, HEALTH_CHECK];
+pub const KINDS: &[Kind] = &[SERVICE, ENDPOINT_SLICE, SERVICE_ENTRY, WORKLOAD_ENTRY, DESTINATION_RULE, HEALTH_CHECK];
 
 /// Whether the host implements a document's kind in its version.
 pub fn claims(document: &Document) -> bool {

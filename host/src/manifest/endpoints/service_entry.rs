@@ -1,7 +1,9 @@
-//! `ServiceEntry` (networking.istio.io): services by host name with endpoints written down or found by DNS.
+//! `ServiceEntry` (networking.istio.io): services by host name with endpoints written down, selected among
+//! WorkloadEntries, or found by DNS.
 
 mod rules;
 
+use super::workload_entry::Workloads;
 use super::{HostSchema, SERVICE_ENTRY, Scope, codes, compile, item};
 use crate::manifest::document::Document;
 use crate::upstream::registry::{Endpoint, Labels, Protocol, ServicePort};
@@ -26,7 +28,7 @@ struct Spec {
     #[serde(default)]
     resolution: Resolution,
     endpoints: Option<Vec<Workload>>,
-    workload_selector: Option<serde_json::Value>,
+    workload_selector: Option<Selector>,
 }
 
 // The names are the format's own.
@@ -51,22 +53,32 @@ enum Resolution {
     DynamicDns,
 }
 
+/// Labels of the workloads that are endpoints.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Selector {
+    labels: Labels,
+}
+
+/// An endpoint as it is written down, here or in a WorkloadEntry.
 #[derive(Deserialize)]
-struct Workload {
-    address: Option<String>,
-    ports: Option<HashMap<String, u16>>,
-    labels: Option<Labels>,
+pub(super) struct Workload {
+    pub(super) address: Option<String>,
+    pub(super) ports: Option<HashMap<String, u16>>,
+    pub(super) labels: Option<Labels>,
+    pub(super) network: Option<String>,
     weight: Option<u32>,
 }
 
 /// Adds all service entries.
 pub(super) fn add(documents: &[Arc<Document>], scope: &mut Scope<'_>) {
+    let workloads = Workloads::read(documents, scope);
     for (document, entry) in scope.read::<ServiceEntry>(documents, SERVICE_ENTRY, &SCHEMA) {
-        add_entry(document, &entry.spec, scope);
+        add_entry(document, &entry.spec, &workloads, scope);
     }
 }
 
-fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
+fn add_entry(document: &Document, spec: &Spec, all: &Workloads<'_>, scope: &mut Scope<'_>) {
     let ports = spec.ports.as_deref().unwrap_or_default();
     if !rules::hold(document, spec, scope) {
         return;
@@ -81,7 +93,10 @@ fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
     if !fields_fit(document, spec, scope) {
         return;
     }
-    let written = workloads(document, spec, scope);
+    let written = match &spec.workload_selector {
+        None => workloads(document, spec, scope),
+        Some(selector) => selected(document, spec, selector, all, scope),
+    };
     let whole = spec.resolution == Resolution::DnsRoundRobin;
     for (index, host) in spec.hosts.iter().enumerate() {
         let at = item("/spec/hosts", index);
@@ -92,11 +107,11 @@ fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
             continue;
         }
         let itself = match spec.endpoints.as_deref() {
-            None | Some([]) => {
+            None | Some([]) if spec.workload_selector.is_none() => {
                 let addresses = scope.addresses(document, &at, &name, true);
                 vec![Located { addresses, whole, ports: None, labels: Arc::default(), weight: 1 }]
             }
-            Some(_) => Vec::new(),
+            _ => Vec::new(),
         };
         let located: Vec<&Located<'_>> = written.iter().chain(&itself).collect();
         let ports = ports.iter().map(|port| port.service_port(&located)).collect();
@@ -117,35 +132,67 @@ struct Located<'a> {
 
 /// The endpoints that are written down.
 fn workloads<'a>(document: &Document, spec: &'a Spec, scope: &mut Scope<'_>) -> Vec<Located<'a>> {
-    let mut located = Vec::new();
-    for (index, workload) in spec.endpoints.iter().flatten().enumerate() {
-        let entry = item("/spec/endpoints", index);
-        let Some(address) = workload.address.as_deref() else {
-            let message = "the endpoint has no `address`".to_owned();
-            scope.error(document, codes::ENDPOINT_ADDRESS, &entry, message, None);
-            continue;
-        };
-        let names = spec.resolution != Resolution::Static;
-        let addresses = scope.addresses(document, &format!("{entry}/address"), address, names);
-        let whole = spec.resolution == Resolution::DnsRoundRobin;
-        let labels = Arc::new(workload.labels.clone().unwrap_or_default());
-        // No weight is the same as zero in the format, and means 1.
-        let weight = workload.weight.unwrap_or(1).max(1);
-        located.push(Located { addresses, whole, ports: workload.ports.as_ref(), labels, weight });
+    let written = spec.endpoints.iter().flatten().enumerate();
+    written
+        .filter_map(|(index, workload)| locate(document, &item("/spec/endpoints", index), workload, spec, scope))
+        .collect()
+}
+
+/// The endpoints that labels select.
+fn selected<'a>(
+    document: &Document,
+    spec: &Spec,
+    selector: &Selector,
+    all: &'a Workloads<'_>,
+    scope: &mut Scope<'_>,
+) -> Vec<Located<'a>> {
+    let at = "/spec/workloadSelector";
+    if selector.labels.is_empty() {
+        let help = "name the labels of the WorkloadEntries that are its endpoints";
+        scope.warn(
+            document,
+            codes::ENTRY_FIELDS,
+            at,
+            "the selector has no labels, and selects nothing".into(),
+            Some(help),
+        );
+        return Vec::new();
     }
-    located
+    let selected = all.selected(&document.namespace, &selector.labels);
+    if selected.is_empty() {
+        let message = format!("no WorkloadEntry of namespace `{}` has these labels", document.namespace);
+        let help = "requests to the entry's hosts are answered 503; pods of a cluster are not known here";
+        scope.warn(document, codes::SERVICE_WITHOUT_ENDPOINTS, at, message, Some(help));
+    }
+    selected.into_iter().filter_map(|(document, workload)| locate(document, "/spec", workload, spec, scope)).collect()
+}
+
+/// An endpoint that stands at this place of a document.
+fn locate<'a>(
+    document: &Document,
+    entry: &str,
+    workload: &'a Workload,
+    spec: &Spec,
+    scope: &mut Scope<'_>,
+) -> Option<Located<'a>> {
+    let Some(address) = workload.address.as_deref() else {
+        let message = "the endpoint has no `address`".to_owned();
+        scope.error(document, codes::ENDPOINT_ADDRESS, entry, message, None);
+        return None;
+    };
+    let names = spec.resolution != Resolution::Static;
+    let addresses = scope.addresses(document, &format!("{entry}/address"), address, names);
+    let whole = spec.resolution == Resolution::DnsRoundRobin;
+    let labels = Arc::new(workload.labels.clone().unwrap_or_default());
+    // No weight is the same as zero in the format, and means 1.
+    let weight = workload.weight.unwrap_or(1).max(1);
+    Some(Located { addresses, whole, ports: workload.ports.as_ref(), labels, weight })
 }
 
 /// Whether resolution and endpoints go together; reports where not.
 fn fields_fit(document: &Document, spec: &Spec, scope: &mut Scope<'_>) -> bool {
     let at = "/spec/resolution";
     let endpoints = spec.endpoints.as_deref().unwrap_or_default();
-    if spec.workload_selector.is_some() {
-        let message = "`workloadSelector` selects pods of a cluster, which files do not hold".to_owned();
-        let help = "list the addresses under `endpoints`";
-        scope.error(document, codes::ENTRY_FIELDS, "/spec/workloadSelector", message, Some(help));
-        return false;
-    }
     let (code, message, help) = match spec.resolution {
         Resolution::None => (
             codes::RESOLUTION,
@@ -157,7 +204,7 @@ fn fields_fit(document: &Document, spec: &Spec, scope: &mut Scope<'_>) -> bool {
             "resolution DYNAMIC_DNS takes addresses from the request, which is not supported",
             "write `resolution: DNS` and name the hosts",
         ),
-        Resolution::Static if endpoints.is_empty() => (
+        Resolution::Static if endpoints.is_empty() && spec.workload_selector.is_none() => (
             codes::ENTRY_FIELDS,
             "resolution STATIC needs at least one endpoint",
             "list IP addresses under `endpoints`, or write `resolution: DNS`",

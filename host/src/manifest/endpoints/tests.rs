@@ -210,6 +210,55 @@ fn a_name_with_addresses_of_both_families_pairs_them_and_is_one_endpoint_where_o
 }
 
 #[test]
+fn a_selector_takes_the_workload_entries_of_its_namespace_that_have_its_labels() {
+    let workload = |name: &str, namespace: &str, spec: &str| {
+        format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {spec}\n"
+        )
+    };
+    let entry_of = |resolution: &str| {
+        entry(&format!(
+            "{{hosts: [a.example], resolution: {resolution}, ports: [{{number: 80, name: http, targetPort: 8080}}], workloadSelector: {{labels: {{app: a}}}}}}"
+        ))
+    };
+    let text = entry_of("STATIC")
+        + &workload("one", "default", "{address: 10.0.0.1, labels: {app: a, version: v1}}")
+        + &workload("two", "default", "{address: 10.0.0.2, labels: {app: a}, ports: {http: 9090}}")
+        + &workload("other", "default", "{address: 10.0.0.3, labels: {app: b}}")
+        + &workload("far", "other", "{address: 10.0.0.4, labels: {app: a}}");
+    let (services, findings) = build_from(&text);
+    assert_eq!(findings, [""; 0]);
+    assert_eq!(services, ["a.example:80 -> 10.0.0.1:8080 10.0.0.2:9090"]);
+    let (_, findings) = build_from(&entry_of("STATIC"));
+    assert!(findings[0].contains("warning[SG0504]: no WorkloadEntry of namespace `default`"), "{findings:?}");
+    let (_, findings) =
+        build_from(&(entry_of("STATIC") + &workload("one", "default", "{address: a.b, labels: {app: a}}")));
+    assert!(findings[0].contains("`a.b` is not an IP address"), "{findings:?}");
+}
+
+#[test]
+fn workload_entries_are_checked() {
+    let table = [
+        ("{}", "error[SG0501]: the entry has no `address`"),
+        ("{network: n}", "warning[SG0501]: the entry has no address"),
+        ("{address: 'unix:///dir/'}", "error[SG0501]: a Unix socket is not a directory"),
+        ("{address: 'unix://relative'}", "error[SG0501]: a Unix socket has an absolute path"),
+        ("{address: 'unix://@a', ports: {http: 80}}", "error[SG0501]: a Unix socket has no ports"),
+        ("{address: 'unix:///run/a'}", "warning[SG0501]: `unix:///run/a` is a Unix socket"),
+        ("{address: 10.0.0.1, ports: {'@': 80}}", "error[SG0501]: `@` is not the name of a port"),
+        ("{address: 10.0.0.1, ports: {http: 99999}}", "99999"),
+        ("{address: 10.0.0.1, adress: a}", "error[SG0110]"),
+    ];
+    for (spec, expected) in table {
+        let text =
+            format!("apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {{name: a}}\nspec: {spec}\n");
+        let (_, findings) = build_from(&text);
+        assert_eq!(findings.len(), 1, "{spec}: {findings:?}");
+        assert!(findings[0].contains(expected), "{spec}: {findings:?}");
+    }
+}
+
+#[test]
 fn a_name_that_does_not_resolve_is_left_out_with_a_warning() {
     let text = entry(
         "{hosts: [a.example], resolution: DNS, ports: [{number: 80, name: http}], endpoints: [{address: nowhere.invalid}, {address: 10.0.0.1}]}",
@@ -269,7 +318,6 @@ fn entries_whose_fields_do_not_go_together_are_refused() {
         (format!("{{hosts: ['*.b'], resolution: STATIC, {ports}, endpoints: [{{address: 10.0.0.1}}]}}"), "4:16: error[SG0508]"),
         (format!("{{hosts: [a.b], resolution: STATIC, {ports}, endpoints: [{{address: b.c}}]}}"), "4:99: error[SG0501]: `b.c` is not an IP"),
         (format!("{{hosts: [a.b], resolution: STATIC, {ports}, endpoints: [{{address: 'unix:///x'}}]}}"), "4:99: error[SG0501]: `unix:///x` is a Unix"),
-        (format!("{{hosts: [a.b], resolution: DNS, {ports}, workloadSelector: {{}}}}"), "4:74: error[SG0507]: `workloadSelector`"),
         ("{hosts: [a.b], resolution: STATIC, ports: [{number: 80, name: a}, {number: 80, name: b}], endpoints: [{address: 10.0.0.1}]}".into(), "4:73: error[SG0510]: another port has the same number"),
     ];
     for (spec, expected) in table {

@@ -118,7 +118,7 @@ async fn an_upgrade_with_a_body_reaches_no_upstream() {
 /// A server of HTTP/2 that takes extended CONNECT, or does not, and sends bytes back.
 async fn speaking_http2(takes: bool) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let (address, (said, heard)) = (listener.local_addr().unwrap(), mpsc::unbounded_channel());
+    let (address, (said, asked)) = (listener.local_addr().unwrap(), mpsc::unbounded_channel());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let mut builder = h2::server::Builder::new();
@@ -147,7 +147,7 @@ async fn speaking_http2(takes: bool) -> (SocketAddr, mpsc::UnboundedReceiver<Str
             });
         }
     });
-    (address, heard)
+    (address, asked)
 }
 
 const ASK_WITH_KEY: &str = "GET /feed HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -155,14 +155,14 @@ const ASK_WITH_KEY: &str = "GET /feed HTTP/1.1\r\nhost: shop\r\nconnection: upgr
 
 #[tokio::test]
 async fn a_service_of_http2_gets_an_extended_connect() {
-    let (address, mut heard) = speaking_http2(true).await;
+    let (address, mut asked) = speaking_http2(true).await;
     let cluster = cluster_speaking(Protocol::Http2, vec![Endpoint::new(address)], Policy::default());
     let mut client = Socket::connect(front(cluster, ForwardPolicy::default(), None).await).await;
     client.send(ASK_WITH_KEY).await;
     let head = client.head().await.unwrap();
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     assert!(head.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
-    assert_eq!(heard.recv().await.unwrap(), "CONNECT http://shop/feed Some(\"websocket\") [\"sec-websocket-version\"]");
+    assert_eq!(asked.recv().await.unwrap(), "CONNECT http://shop/feed Some(\"websocket\") [\"sec-websocket-version\"]");
     for word in ["ping", "pong"] {
         client.send(word).await;
         assert_eq!(client.read(4).await, word);
@@ -171,11 +171,11 @@ async fn a_service_of_http2_gets_an_extended_connect() {
 
 #[tokio::test]
 async fn a_service_of_http2_that_takes_no_extended_connect_is_a_bad_gateway() {
-    let (address, mut heard) = speaking_http2(false).await;
+    let (address, mut asked) = speaking_http2(false).await;
     let cluster = cluster_speaking(Protocol::Http2, vec![Endpoint::new(address)], Policy::default());
     let mut client = Socket::connect(front(cluster, ForwardPolicy::default(), None).await).await;
     client.send(ASK_WITH_KEY).await;
     let head = client.head().await.unwrap();
     assert!(head.starts_with("HTTP/1.1 502"), "{head}");
-    assert!(heard.try_recv().is_err(), "nothing was sent there");
+    assert!(asked.try_recv().is_err(), "nothing was sent there");
 }

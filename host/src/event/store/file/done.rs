@@ -27,8 +27,13 @@ impl Done {
             return;
         }
         let (mut first, mut end) = (first.max(self.below), end);
-        let touching: Vec<u64> =
-            self.ranges.range(..=end).rev().take_while(|(_, other)| **other >= first).map(|(start, _)| *start).collect();
+        let touching: Vec<u64> = self
+            .ranges
+            .range(..=end)
+            .rev()
+            .take_while(|(_, other)| **other >= first)
+            .map(|(start, _)| *start)
+            .collect();
         for start in touching {
             if let Some(other) = self.ranges.remove(&start) {
                 (first, end) = (first.min(start), end.max(other));

@@ -330,7 +330,12 @@ impl FileLog {
             let lost = cursor.give_up_before(expired);
             if lost > 0 {
                 let subscription = cursor.subscription();
-                tracing::warn!(channel = self.channel, subscription, lost, "events were dropped: they have become too old");
+                tracing::warn!(
+                    channel = self.channel,
+                    subscription,
+                    lost,
+                    "events were dropped: they have become too old"
+                );
             }
         }
         if all {

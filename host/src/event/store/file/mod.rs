@@ -77,9 +77,8 @@ impl FileStore {
 impl Store for FileStore {
     fn open(&self, channel: &str) -> Result<Arc<dyn Log>, StoreError> {
         let directory = self.settings.directory.join(file_name(channel));
-        let log = FileLog::open(channel, &directory, &self.settings, self.writer.queue()).map_err(|error| {
-            StoreError::Unavailable(format!("{} cannot be opened: {error}", directory.display()))
-        })?;
+        let log = FileLog::open(channel, &directory, &self.settings, self.writer.queue())
+            .map_err(|error| StoreError::Unavailable(format!("{} cannot be opened: {error}", directory.display())))?;
         self.writer.queue().follow(&log);
         Ok(Arc::new(log))
     }

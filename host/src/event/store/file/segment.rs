@@ -47,9 +47,7 @@ pub(super) fn create(directory: &Path, first: u64) -> io::Result<File> {
 /// All segments of a directory in order, and the position after the last event. The last one is looked through and cut
 /// where a crash has left it unfinished, which the log says.
 pub(super) fn recover(directory: &Path) -> io::Result<(Vec<Segment>, u64)> {
-    let mut firsts: Vec<u64> = fs::read_dir(directory)?
-        .filter_map(|entry| number(&entry.ok()?.path()))
-        .collect();
+    let mut firsts: Vec<u64> = fs::read_dir(directory)?.filter_map(|entry| number(&entry.ok()?.path())).collect();
     firsts.sort_unstable();
     let mut segments = Vec::with_capacity(firsts.len());
     let mut next = 1;

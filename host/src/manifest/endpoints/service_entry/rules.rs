@@ -43,11 +43,10 @@ fn selector(spec: &Spec) -> Vec<Broken> {
             code: codes::ENTRY_FIELDS,
             at: "/spec/workloadSelector".into(),
             message: "`workloadSelector` and `endpoints` exclude each other".into(),
-            help: "keep `endpoints`: pods of a cluster are not known here",
+            help: "keep one of them",
         });
     }
-    let labels = selector.get("labels").and_then(|labels| labels.as_object()).into_iter().flatten();
-    for (name, _) in labels.filter(|(name, value)| [Some(name.as_str()), value.as_str()].contains(&Some("*"))) {
+    for (name, _) in selector.labels.iter().filter(|(name, value)| [name.as_str(), value.as_str()].contains(&"*")) {
         broken.push(Broken {
             code: codes::ENTRY_FIELDS,
             at: step("/spec/workloadSelector/labels", name),
