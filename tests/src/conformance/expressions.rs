@@ -4,7 +4,7 @@
 use super::run::CaseResult;
 use serde::Deserialize;
 use serde_json::Value as Json;
-use sluicegate_bridge::cesql::{Attributes, Value, evaluate, parse};
+use sluicegate_bridge::cesql::{Attributes, Error, Value, evaluate, parse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -73,7 +73,7 @@ fn failures(test: &Expectation) -> Vec<String> {
     let (value, error) = match parse(&written(&test.expression)) {
         Ok(expression) => {
             let evaluation = evaluate(&expression, &Event(attributes));
-            (evaluation.value, evaluation.error.map(|error| error.name()))
+            (evaluation.value, evaluation.error.map(Error::name))
         }
         // What the kit says of the value of an expression that cannot be read.
         Err(_) => (Value::Boolean(false), Some("parse")),

@@ -4,7 +4,7 @@ use super::delivery::{DURATION_HELP, DeliverySpec};
 use super::destination::{Destination, Reference};
 use super::filter;
 use super::reader::Reader;
-use super::{Action, Answering, Subscription};
+use super::{Action, Answering, Channel, Subscription};
 use crate::filter::Filters;
 use crate::request_reply::RequestReply;
 use crate::{address, attribute, duration};
@@ -141,7 +141,7 @@ pub(super) fn request_reply(reader: &mut Reader<'_>, resource: &Resource) {
         return reader.error((resource, "/spec/brokerRef/kind"), "SG0414", &message, help);
     }
     let Some(index) = reader.channel((resource, "/spec/brokerRef"), &spec.broker_ref) else { return };
-    let Some(broker) = reader.configuration.channels.get(index).map(|channel| channel.full_name()) else { return };
+    let Some(broker) = reader.configuration.channels.get(index).map(Channel::full_name) else { return };
     let full_name = format!("{}/{}", resource.namespace, resource.name);
     let prefix = format!("request-reply {full_name} ");
     let subscription = Subscription {
