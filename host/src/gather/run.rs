@@ -229,7 +229,7 @@ impl<'a> Running<'a> {
         if let Some(place) = self.places.get_mut(index) {
             let duration = place.begun.map(|begun| begun.elapsed()).unwrap_or_default();
             let result = fetched.result.as_ref().map(|response| response.head.status.as_u16());
-            spans::end_call(&mut place.span, result.map_err(messaging::word));
+            spans::end_call(&mut place.span, result.map_err(messaging::word), fetched.origin);
             drop(std::mem::take(&mut place.span));
             place.over = Some((fetched, duration));
         }

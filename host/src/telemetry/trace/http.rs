@@ -7,6 +7,7 @@ use super::span::{Kind, Span, SpanData};
 use super::tracer::Parent;
 use crate::error::RequestError;
 use crate::telemetry::AccessRecord;
+use crate::telemetry::call::Origin;
 use crate::telemetry::record::protocol;
 use http::header::HOST;
 use http::{Method, Request, StatusCode};
@@ -138,10 +139,13 @@ pub fn begin_call(parent: &Parent, name: &str, service: &str, required: bool) ->
     })
 }
 
-/// Says what a call brought: a status, or the word for its failure.
-pub fn end_call(span: &mut Span, result: Result<u16, &'static str>) {
+/// Says what a call brought: a status, or the word for its failure; and where the response comes from.
+pub fn end_call(span: &mut Span, result: Result<u16, &'static str>, origin: Origin) {
     span.describe(|span| {
         span.pending = false;
+        if let Some(word) = origin.word() {
+            span.set("sluicegate.call.cache", word);
+        }
         match result {
             Ok(status) => span.set("http.response.status_code", status),
             Err(reason) => span.fail(reason, ""),

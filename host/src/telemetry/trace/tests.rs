@@ -5,6 +5,7 @@ use super::request::RequestTrace;
 use super::span::{SpanData, Value};
 use super::{Tracer, filter, http as spans, messaging};
 use crate::error::RequestError;
+use crate::telemetry::call::Origin;
 use crate::telemetry::record::tests::record;
 use crate::telemetry::{AccessRecord, CallResult, Phase};
 use crate::wasm::types::{Attribute, CallResponse, Delivery, Event, Publication, Target};
@@ -188,6 +189,27 @@ fn a_try_that_is_given_up_says_so() {
         (given_up[1].name.as_ref(), text(&given_up[1], "sluicegate.call")),
         ("call details", Some("details[3]"))
     );
+}
+
+#[test]
+fn a_call_says_what_it_brought_and_what_the_cache_had_to_do_with_it() {
+    let tracer = Tracer::collecting(false);
+    let (trace, _) = request(&tracer, &[]);
+    for (result, origin) in [(Ok(200), Origin::Service), (Ok(200), Origin::Hit), (Err("deadline"), Origin::Service)] {
+        let mut span = spans::begin_call(&trace.parent(), "stock", "shop", false);
+        spans::end_call(&mut span, result, origin);
+    }
+    let calls = tracer.collected();
+    let told: Vec<_> = calls
+        .iter()
+        .map(|span| {
+            let status = number(span, "http.response.status_code");
+            (status, text(span, "sluicegate.call.cache"), text(span, "error.type"), span.failed.is_some())
+        })
+        .collect();
+    let expected =
+        [(Some(200), None, None, false), (Some(200), Some("hit"), None, false), (None, None, Some("deadline"), true)];
+    assert_eq!(told, expected);
 }
 
 #[test]
