@@ -70,7 +70,7 @@ impl Comparison {
 }
 
 /// The aims are the project's own: what it claims, it has to keep.
-const COMPARISONS: [Comparison; 25] = [
+const COMPARISONS: [Comparison; 27] = [
     Comparison::cost("proxy", "plain, over Envoy", "sluice", "envoy")
         .at_most(0.45, "passing on costs less than half of what the usual sidecar takes"),
     Comparison::cost("proxy", "plain, over bare hyper", "sluice", "hyper")
@@ -110,6 +110,9 @@ const COMPARISONS: [Comparison; 25] = [
         .at_most(1.10, "a rule more costs a request nothing"),
     Comparison::cost("routes", "Envoy: 1,000 routes, over 10", "envoy-1000", "envoy-10"),
     Comparison::step("routes", "the router and 10 rules, µs", "sluice-10", "sluice", 1),
+    Comparison::cost("publish", "memory, over axum with JetStream", "sluice-memory", "axum"),
+    Comparison::rate("durable", "appends per s, over the files'", "append", "sluice-file")
+        .at_most(2.00, "a channel takes at least half of the events that the disk itself could"),
     Comparison::rate("durable", "appends per s, over memory's", "append", "sluice-memory"),
 ];
 

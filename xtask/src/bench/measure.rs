@@ -77,15 +77,15 @@ impl Measuring<'_> {
         let load = Load { wrk: peers.get(Peer::Wrk)?, core: LOAD_CORE, directory, request: (scenario.request)() };
         let measurements = self.rounds(&stage, &mut ready, &load, rounds, duration)?;
         drop((ready, broker));
-        self.remove_data()?;
+        self.remove_data(&stage, subjects)?;
         Ok(measurements)
     }
 
-    /// What was published and appended is of use to nobody; logs and configurations stay.
-    fn remove_data(&self) -> Result<()> {
-        let streams = self.directory.join(STREAMS);
-        if streams.exists() {
-            fs::remove_dir_all(&streams).with_context(|| format!("{} cannot be removed", streams.display()))?;
+    /// What was published is of use to nobody; logs and configurations stay.
+    fn remove_data(&self, stage: &Stage<'_>, subjects: &[&Subject]) -> Result<()> {
+        let files = subjects.iter().filter_map(|subject| subject.program.files(stage, subject.name));
+        for data in files.chain([self.directory.join(STREAMS)]).filter(|data| data.exists()) {
+            fs::remove_dir_all(&data).with_context(|| format!("{} cannot be removed", data.display()))?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ mod nginx;
 mod sluice;
 
 pub(crate) use envoy::Envoy;
-pub(crate) use sluice::Sluice;
+pub(crate) use sluice::{Sluice, Store};
 
 use super::peers::{Peer, Peers, source};
 use super::{PROXY_CORE, processor};
@@ -115,6 +115,14 @@ impl Program {
         match self {
             Self::Sluice(Sluice::Routes(number)) | Self::Envoy(Envoy::Routes(number)) => number,
             _ => 0,
+        }
+    }
+
+    /// Where its channels keep their files, if they do.
+    pub(crate) fn files(self, stage: &Stage<'_>, name: &str) -> Option<PathBuf> {
+        match self {
+            Self::Sluice(Sluice::Channel(store)) => store.files(stage, name),
+            _ => None,
         }
     }
 

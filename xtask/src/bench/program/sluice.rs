@@ -3,10 +3,11 @@
 use super::{Origins, Stage, source};
 use crate::port;
 use anyhow::{Context, Result};
+use serde_json::json;
 use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The test filter that reads two request headers and sets one header each way.
@@ -22,6 +23,41 @@ pub(crate) enum Sluice {
     Manifest(&'static str),
     /// A VirtualService with this many rules.
     Routes(u32),
+    /// A channel that keeps its events here.
+    Channel(Store),
+}
+
+/// Where a channel keeps its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// The process.
+    Memory,
+    /// Files, below the directory of the scenario.
+    File,
+}
+
+/// What a channel may take, so that it is never full: more than a long measurement publishes.
+const SIZE: &str = "32GiB";
+/// Where nobody listens: RFC 863's port for what is thrown away.
+const NOBODY: &str = "nobody=127.0.0.1:9";
+
+impl Store {
+    /// Where the files of a subject's channels are, if that is where they are.
+    pub(super) fn files(self, stage: &Stage<'_>, name: &str) -> Option<PathBuf> {
+        (self == Self::File).then(|| stage.file(name, "events"))
+    }
+
+    /// The manifest, and what the proxy has to be told beside it.
+    fn apply(self, stage: &Stage<'_>, name: &str, manifests: &Path, command: &mut Command) -> Result<()> {
+        let settings = match self {
+            Self::Memory => return manifest(manifests, &written(stage, "channel.yaml")?),
+            Self::File => json!({"store": "file", "directory": stage.file(name, "events"), "size": SIZE}),
+        };
+        // JSON is YAML too.
+        let configuration = stage.write(name, "yaml", &json!({ "events": settings }).to_string())?;
+        command.arg("--config").arg(configuration).arg("--upstream").arg(NOBODY);
+        manifest(manifests, &written(stage, "channel-kept.yaml")?)
+    }
 }
 
 impl Sluice {
@@ -42,6 +78,7 @@ impl Sluice {
             }
             Self::Manifest(file) => manifest(&manifests, &written(stage, file)?)?,
             Self::Routes(number) => manifest(&manifests, &routes(number))?,
+            Self::Channel(store) => store.apply(stage, name, &manifests, &mut command)?,
         }
         Ok(command)
     }

@@ -3,12 +3,13 @@
 use super::super::answer::Answer;
 use super::super::load::Request;
 use super::super::peers::Peer;
-use super::super::program::{Nats, Program, Sluice, Stage};
+use super::super::program::{Nats, Program, Sluice, Stage, Store};
 use super::{Scenario, Subject};
-use crate::port;
+use crate::{port, wait};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "publish",
@@ -16,7 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     references: &["axum"],
     subjects: &[
         subject("axum", "a service of its own: axum and async-nats", Program::PublishAxum),
-        subject("sluice-memory", "a channel in memory: no broker", Program::Sluice(Sluice::Manifest("memory.yaml"))),
+        subject("sluice-memory", "a channel in memory: no broker", Program::Sluice(Sluice::Channel(Store::Memory))),
     ],
     request,
     verify,
@@ -33,6 +34,8 @@ const HEADERS: [&str; 6] = [
     "ce-type: order.placed",
     "User-Agent: bench",
 ];
+/// How long a proxy and the broker may take to find each other.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// What tells events apart.
 const ID: &str = "ce-id";
 
@@ -50,9 +53,19 @@ const fn subject(name: &'static str, about: &'static str, program: Program) -> S
     Subject { name, about, program }
 }
 
-/// It answers 202, and if it publishes to JetStream, a stream of the broker has one more message than before.
+/// It answers 202, and if it publishes to JetStream, a stream of the broker has one more message than before. A proxy may
+/// still be telling the broker who subscribes when it is asked first.
 fn verify(stage: &Stage<'_>, subject: &Subject, address: SocketAddr) -> Result<()> {
-    let Some(Nats { monitor, .. }) = stage.nats else { return publish(subject, address) };
+    let Some(Nats { monitor, .. }) = stage.nats else { return publish(subject, address).map(drop) };
+    let mut outcome = Ok(());
+    wait::until(PATIENCE, || {
+        outcome = published(monitor, subject, address);
+        outcome.is_ok()
+    });
+    outcome
+}
+
+fn published(monitor: SocketAddr, subject: &Subject, address: SocketAddr) -> Result<()> {
     let before = messages(monitor)?;
     publish(subject, address)?;
     let new = messages(monitor)?.saturating_sub(before);
@@ -61,11 +74,14 @@ fn verify(stage: &Stage<'_>, subject: &Subject, address: SocketAddr) -> Result<(
     Ok(())
 }
 
-/// Sends one event and expects 202.
-pub(super) fn publish(subject: &Subject, address: SocketAddr) -> Result<()> {
-    let id = format!("{ID}: verify-{}", subject.name);
-    let headers: Vec<&str> = HEADERS.into_iter().chain([id.as_str()]).collect();
-    Answer::read(&port::send(address, "POST", "/", &headers, &data())?)?.expect_status(subject.name, 202)
+/// Sends one event, which is like no other, expects 202, and returns the event's id.
+pub(super) fn publish(subject: &Subject, address: SocketAddr) -> Result<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let id = format!("verify-{}-{now}", subject.name);
+    let header = format!("{ID}: {id}");
+    let headers: Vec<&str> = HEADERS.into_iter().chain([header.as_str()]).collect();
+    Answer::read(&port::send(address, "POST", "/", &headers, &data())?)?.expect_status(subject.name, 202)?;
+    Ok(id)
 }
 
 /// How many messages JetStream holds, as its own monitoring says.
