@@ -41,13 +41,15 @@ mod event;
 pub mod export;
 mod gather;
 mod hooks;
+mod instance;
 mod request;
+mod resource;
 mod response;
 pub mod testing;
 
 pub mod capability;
 
-pub use configuration::{Configure, Diagnostics, Environment, Resource, Severity};
+pub use configuration::{Configure, Diagnostics, Environment, Resource, ResourceId, Severity, Update, Updated};
 pub use decision::{
     Answer, Continuation, Forward, RequestDecision, ResponseDecision, RetryCondition, RetryPolicy, append_formatted,
     append_header, edit, forward, inspect_body, next, remove_header, respond, set_formatted, set_header,
@@ -66,8 +68,8 @@ pub mod prelude {
     pub use crate::{
         Answer, Call, CallError, CallResponse, Candidate, Configure, Delivery, DeliveryDecision, Destination,
         Diagnostics, Environment, Event, EventDecision, EventFilter, Explain, Explanation, Forward, GatherFilter,
-        Outcome, Plan, Request, RequestDecision, RequestFilter, Resource, Response, ResponseDecision, ResponseFilter,
-        append_header, call, edit, forward, gather, inspect_body, next, publish, remove_header, respond, set_header,
+        Outcome, Plan, Request, RequestDecision, RequestFilter, Resource, ResourceId, Response, ResponseDecision,
+        ResponseFilter, Update, Updated, append_header, call, edit, forward, gather, inspect_body, next, publish, remove_header, respond, set_header,
     };
 }
 

@@ -7,7 +7,7 @@ use crate::redirect::Redirect;
 use crate::rewrite::{Rewrite, is_authority};
 use crate::rule::{Action, Route, Rule};
 use crate::share::REQUEST_ID;
-use crate::table::Found;
+use crate::served::Found;
 use crate::target::{Instead, Target, Targets};
 use crate::template::Template;
 use crate::view::View;

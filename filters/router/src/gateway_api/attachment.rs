@@ -10,8 +10,9 @@ use crate::document::{Document, Kind};
 use crate::host;
 use crate::listener::{Member, Share, Shares};
 use crate::report::{Place, Report};
-use sluicegate_sdk::{Diagnostics, Resource};
+use sluicegate_sdk::Diagnostics;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// More than any wildcard has characters, so that an exact host goes before all of them.
 const EXACT_HOST: u32 = 1 << 16;
@@ -42,25 +43,23 @@ impl Parents {
     /// what the command line opened.
     pub fn attach(
         &self,
-        documents: &[Document],
+        documents: &[Rc<Document>],
         alone: bool,
-        resources: &[Resource],
         diagnostics: &mut Diagnostics,
     ) -> Attached {
         let mut mesh = Hosts::new();
         let mut listeners = self.listeners();
         let routes = documents.iter().enumerate().filter(|(_, document)| document.kind != Kind::VirtualService);
         for (number, document) in routes {
-            let Some(resource) = resources.get(document.resource) else { continue };
-            let mut report = Report::new(resource, diagnostics);
+            let mut report = Report::new(document.resource, diagnostics);
             if alone {
                 Self::attach_alone(document, number, &mut mesh, &mut report);
             } else {
                 self.attach_one(document, number, &mut mesh, &mut listeners, &mut report);
             }
         }
-        let listener = |((port, tls, hostname), hosts)| ListenerShares { port, tls, hostname, shares: shares(&hosts) };
-        Attached { mesh: shares(&mesh), listeners: listeners.into_iter().map(listener).collect() }
+        let listener = |((port, tls, hostname), hosts)| ListenerShares { port, tls, hostname, shares: shares(&hosts, documents) };
+        Attached { mesh: shares(&mesh, documents), listeners: listeners.into_iter().map(listener).collect() }
     }
 
     /// All listeners that routes can be attached to. Those of one port and host are the same to a request.
@@ -206,7 +205,7 @@ fn intersection(listener: &str, route: &str) -> Option<String> {
 }
 
 /// For each host the documents that stand for it, also those of wildcards that cover it: their rules come after.
-fn shares(hosts: &Hosts) -> Shares {
+fn shares(hosts: &Hosts, documents: &[Rc<Document>]) -> Shares {
     let share = |name: &String| {
         let mut ranked: BTreeMap<usize, (u32, &BTreeSet<String>)> = BTreeMap::new();
         for wide in host::covering(name) {
@@ -214,12 +213,10 @@ fn shares(hosts: &Hosts) -> Shares {
                 ranked.entry(*document).or_insert_with(|| (rank(&wide), through));
             }
         }
-        let member = |(document, (host, through)): (usize, (u32, &BTreeSet<String>))| Member {
-            document,
-            through: through.clone(),
-            host,
+        let member = |(number, (host, through)): (usize, (u32, &BTreeSet<String>))| {
+            Some(Member { document: Rc::clone(documents.get(number)?), through: through.clone(), host })
         };
-        Share { members: ranked.into_iter().map(member).collect(), https_redirect: false }
+        Share { members: ranked.into_iter().filter_map(member).collect(), https_redirect: false }
     };
     hosts.keys().map(|name| (name.clone(), share(name))).collect()
 }

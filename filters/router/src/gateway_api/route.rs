@@ -49,10 +49,9 @@ struct Parts<'a> {
     session: Option<&'a Value>,
 }
 
-/// Resolves the document that stands at `index` of all; nothing comes of one that cannot be read.
+/// Resolves a document; nothing comes of one that cannot be read.
 pub fn resolve(
     resource: &Resource,
-    index: usize,
     environment: &Environment,
     grants: &Grants,
     report: &mut Report<'_>,
@@ -76,7 +75,8 @@ pub fn resolve(
     let Context { document: name, .. } = context;
     let (namespace, origin) = (resource.namespace.clone(), resource.origin.clone());
     let age = Age::of(resource);
-    Some(Document { kind, name, namespace, origin, resource: index, hosts, gateways, rules, parents, age })
+    let resource = resource.into();
+    Some(Document { kind, name, namespace, origin, resource, hosts, gateways, rules, parents, age, linked: false })
 }
 
 fn read<T: DeserializeOwned>(resource: &Resource, report: &mut Report<'_>) -> Option<T> {
