@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn what_is_wrong_with_an_update_names_the_document_by_its_number() {
         let instance = configured(&["a"]);
-        let said = instance.update(vec![0], 1, vec![document("b"), document("odd")]).expect("it is refused, not put off");
+        let said =
+            instance.update(vec![0], 1, vec![document("b"), document("odd")]).expect("it is refused, not put off");
         assert_eq!(said.iter().map(|one| one.document).collect::<Vec<_>>(), [Some(2)]);
         assert_eq!(numbers(&instance), [(0, "a".to_owned())]);
     }

@@ -69,7 +69,8 @@ pub mod prelude {
         Answer, Call, CallError, CallResponse, Candidate, Configure, Delivery, DeliveryDecision, Destination,
         Diagnostics, Environment, Event, EventDecision, EventFilter, Explain, Explanation, Forward, GatherFilter,
         Outcome, Plan, Request, RequestDecision, RequestFilter, Resource, ResourceId, Response, ResponseDecision,
-        ResponseFilter, Update, Updated, append_header, call, edit, forward, gather, inspect_body, next, publish, remove_header, respond, set_header,
+        ResponseFilter, Update, Updated, append_header, call, edit, forward, gather, inspect_body, next, publish,
+        remove_header, respond, set_header,
     };
 }
 

@@ -75,12 +75,7 @@ pub struct Load<'a> {
 
 impl Document {
     /// Resolves a document.
-    pub fn resolve(
-        written: &VirtualService,
-        resource: &Resource,
-        load: Load<'_>,
-        report: &mut Report<'_>,
-    ) -> Self {
+    pub fn resolve(written: &VirtualService, resource: &Resource, load: Load<'_>, report: &mut Report<'_>) -> Self {
         let environment = load.environment;
         let delegate = written.hosts.is_empty();
         let gateways = bound_to(written, resource, report);

@@ -115,7 +115,8 @@ impl Compiler {
         {
             return Rc::new(Served::build(members));
         }
-        let key = members.iter().map(|member| (member.document.resource, member.through.clone(), member.host)).collect();
+        let key =
+            members.iter().map(|member| (member.document.resource, member.through.clone(), member.host)).collect();
         Rc::clone(self.shared.entry(key).or_insert_with(|| Rc::new(Served::build(members))))
     }
 }

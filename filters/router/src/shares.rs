@@ -64,7 +64,10 @@ impl Servers {
     pub fn new(servers: &[(&Gateway, &Server)]) -> Self {
         let mut hosts: BTreeMap<(String, bool), Vec<ServerHost>> = BTreeMap::new();
         for (gateway, server) in servers {
-            hosts.entry((gateway.name.clone(), server.https_redirect)).or_default().extend(server.hosts.iter().cloned());
+            hosts
+                .entry((gateway.name.clone(), server.https_redirect))
+                .or_default()
+                .extend(server.hosts.iter().cloned());
         }
         Self { hosts: hosts.into_iter().map(|(key, hosts)| (key, ServerHosts::new(hosts))).collect() }
     }
@@ -106,7 +109,9 @@ impl Servers {
     fn bound<'a>(&'a self, document: &'a Document) -> impl Iterator<Item = (&'a (String, bool), &'a ServerHosts)> {
         let gateways: &[String] = if document.kind == Kind::VirtualService { &document.gateways } else { &[] };
         let both = move |gateway: &'a String| {
-            [false, true].into_iter().filter_map(move |redirects| self.hosts.get_key_value(&(gateway.clone(), redirects)))
+            [false, true]
+                .into_iter()
+                .filter_map(move |redirects| self.hosts.get_key_value(&(gateway.clone(), redirects)))
         };
         gateways.iter().flat_map(both)
     }

@@ -87,15 +87,12 @@ impl Table {
         environment: &Environment,
         diagnostics: &mut Diagnostics,
     ) {
-        let mut changed: Vec<Rc<Document>> = removed.iter().filter_map(|number| self.documents.remove(*number)).collect();
+        let mut changed: Vec<Rc<Document>> =
+            removed.iter().filter_map(|number| self.documents.remove(*number)).collect();
         let added: Vec<Rc<Document>> = added.into_iter().map(|document| self.documents.insert(document)).collect();
         changed.extend(added.iter().cloned());
-        let mut assembly = Assembly {
-            documents: &self.documents,
-            environment,
-            compiler: Compiler::default(),
-            ignored: Vec::new(),
-        };
+        let mut assembly =
+            Assembly { documents: &self.documents, environment, compiler: Compiler::default(), ignored: Vec::new() };
         self.listeners.renew(changed.iter(), &mut assembly);
         report_ignored(assembly.ignored, diagnostics);
         added.iter().for_each(|document| self.report_gateways(document, diagnostics));
@@ -154,8 +151,7 @@ fn report_ignored(mut ignored: Vec<Ignored>, diagnostics: &mut Diagnostics) {
     ignored.sort_by(|one, other| (one.document.age(), one.place).cmp(&(other.document.age(), other.place)));
     for Ignored { document, place, name, owner } in ignored {
         let (owner, origin) = (&owner.name, &owner.origin);
-        let message =
-            format!("{name} belongs to VirtualService {owner} at {origin}, so no request for it gets here");
+        let message = format!("{name} belongs to VirtualService {owner} at {origin}, so no request for it gets here");
         let help = "the oldest resource owns a host (by creation timestamp, then by name); put the rules in there";
         let place = Place::spec().key("hosts").index(place);
         Report::new(document.resource, diagnostics).warning(&place, code::OWNED_HOST, message, help);

@@ -28,10 +28,7 @@ type Update<'a> = (&'a [u32], u32, &'a [&'a Arc<ResourceDocument>]);
 
 impl ConfigurationIndices {
     /// Finds the hook among a component's exports, whose interfaces `exported` knows by name.
-    pub(super) fn find(
-        pre: &InstancePre<State>,
-        exported: impl Fn(&str) -> bool,
-    ) -> wasmtime::Result<Option<Self>> {
+    pub(super) fn find(pre: &InstancePre<State>, exported: impl Fn(&str) -> bool) -> wasmtime::Result<Option<Self>> {
         let component = pre.component();
         let function = |interface: &str, name: &str| {
             let interface = component.get_export_index(None, interface);

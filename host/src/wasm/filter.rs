@@ -1,6 +1,6 @@
 //! A configured filter and its warm instances.
 
-use super::bindings::exports::sluicegate::filter::{configuration, explain_filter};
+use super::bindings::exports::sluicegate::filter::explain_filter;
 use super::component::Code;
 use super::failure::Failure;
 use super::given::Documents;
@@ -62,7 +62,7 @@ impl Default for FilterSettings {
 #[derive(Debug, Clone)]
 pub struct Configuration {
     /// Names that stand in for what a document leaves out.
-    pub environment: configuration::Environment,
+    pub environment: types::Environment,
     /// The documents of the kinds that the filter claims.
     pub documents: Documents,
 }

@@ -71,7 +71,11 @@ impl Given {
     }
 
     /// The document that a diagnostic about a difference means.
-    pub(super) fn named<'a>(&'a self, number: u32, difference: &'a Difference<'_>) -> Option<&'a Arc<ResourceDocument>> {
+    pub(super) fn named<'a>(
+        &'a self,
+        number: u32,
+        difference: &'a Difference<'_>,
+    ) -> Option<&'a Arc<ResourceDocument>> {
         let added = number.checked_sub(difference.first).and_then(|place| usize::try_from(place).ok());
         match added {
             Some(place) => difference.added.get(place).copied(),

@@ -1,11 +1,11 @@
 //! How a filter comes by its instances: spares that are brought up to date where there are some, fresh ones otherwise.
 
-use super::configuration::{Diagnostic, Severity};
 use super::failure::{Failure, FailureKind};
 use super::filter::Filter;
 use super::given::{Given, Places};
 use super::instance::Instance;
 use super::time::Deadline;
+use super::types::{Diagnostic, Severity};
 use crate::config::limits;
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -41,7 +41,9 @@ impl Filter {
                     return Ok(said);
                 }
                 Ok(Renewed::Afresh) => {}
-                Err(failure) => tracing::warn!(filter = %self.name, %failure, "a spare could not be brought up to date"),
+                Err(failure) => {
+                    tracing::warn!(filter = %self.name, %failure, "a spare could not be brought up to date")
+                }
             }
         }
         for fresh in self.fresh(self.slots.len() - ready.len()) {
@@ -85,11 +87,12 @@ impl Filter {
 
     /// Makes spares of all instances.
     pub(super) fn retire(&mut self) {
+        let most = self.slots.len();
         for slot in &mut self.slots {
             let instance = slot.get_mut().unwrap_or_else(PoisonError::into_inner).take();
             // Nothing is left of an instance in whose call the host panicked.
             if let Some(instance) = instance.filter(|instance| instance.calls_left > 0) {
-                self.spares.give(instance, self.slots.len());
+                self.spares.give(instance, most);
             }
         }
     }

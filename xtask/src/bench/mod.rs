@@ -5,6 +5,7 @@
 //! run mean anything. The figure is the proxy's own user and system time over the requests that were answered.
 
 mod load;
+mod many;
 mod peers;
 mod processor;
 mod report;
@@ -42,6 +43,7 @@ Examples:
   cargo xtask bench                          seven rounds of five seconds
   cargo xtask bench --quick                  three rounds of two seconds: shows a large change, not a small one
   cargo xtask bench --only envoy,hyper       only these
+  cargo xtask bench --many                   only what a large configuration costs
   cargo xtask bench -o json > figures.json   every round, for a record
 
 Needs two cores and a quiet machine. Envoy and wrk are fetched into target/peers when they are missing.";
@@ -59,6 +61,9 @@ pub(crate) struct Arguments {
     /// Measures only these.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Subject>,
+    /// Measures what 10,000 VirtualServices cost, and beside it only what `--only` names.
+    #[arg(long)]
+    many: bool,
     /// Rounds instead of the usual number.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
@@ -78,7 +83,12 @@ enum Output {
 
 impl Arguments {
     fn subjects(&self) -> Vec<Subject> {
-        Subject::ALL.into_iter().filter(|subject| self.only.is_empty() || self.only.contains(subject)).collect()
+        let all = self.only.is_empty() && !self.many;
+        Subject::ALL.into_iter().filter(|subject| all || self.only.contains(subject)).collect()
+    }
+
+    fn measures_many(&self) -> bool {
+        self.only.is_empty() || self.many
     }
 
     fn rounds(&self) -> u32 {
@@ -101,7 +111,7 @@ struct Running {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     processor::check_cores(&[PROXY_CORE, LOAD_CORE])?;
     let subjects = arguments.subjects();
-    let peers = prepare(workspace, &subjects)?;
+    let peers = prepare(workspace, &subjects, arguments.measures_many())?;
 
     let interrupt = Interrupt::install()?;
     let directory = fresh_directory(workspace)?;
@@ -119,18 +129,26 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let load = Load { wrk: &peers.wrk, core: LOAD_CORE };
     let measurements = measure(&mut running, &load, arguments, &interrupt)?;
     let report = Report { measurements, rounds: arguments.rounds(), duration: arguments.duration() };
+    let many = arguments
+        .measures_many()
+        .then(|| many::measure(&bench, &load, (arguments.rounds(), arguments.duration()), &interrupt));
+    let many = many.transpose()?;
     match arguments.output {
-        Output::Table => print!("{report}"),
-        Output::Json => println!("{:#}", report.json()),
+        Output::Table => print!("{report}{}", many.map(|figures| figures.to_string()).unwrap_or_default()),
+        Output::Json => {
+            let mut json = report.json();
+            json["many"] = many.map_or(serde_json::Value::Null, |figures| figures.json());
+            println!("{json:#}");
+        }
     }
     Ok(())
 }
 
 /// Builds and installs what these subjects need.
-fn prepare(workspace: &Workspace, subjects: &[Subject]) -> Result<Peers> {
+fn prepare(workspace: &Workspace, subjects: &[Subject], many: bool) -> Result<Peers> {
     let peers = Peers::install(workspace, subjects)?;
     build::programs(Profile::Release, &["sluicegate-tests"])?;
-    if subjects.iter().any(|subject| subject.is_sluice()) {
+    if many || subjects.iter().any(|subject| subject.is_sluice()) {
         build::components(workspace, Profile::Release, Components::All)?;
         build::programs(Profile::Release, &["sluicegate"])?;
     }

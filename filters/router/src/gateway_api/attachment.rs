@@ -41,12 +41,7 @@ type Hosts = BTreeMap<String, BTreeMap<usize, BTreeSet<String>>>;
 impl Parents {
     /// Attaches routes, and warns of those that no parent accepts. Where no Gateway is known at all, `alone`, they count on
     /// what the command line opened.
-    pub fn attach(
-        &self,
-        documents: &[Rc<Document>],
-        alone: bool,
-        diagnostics: &mut Diagnostics,
-    ) -> Attached {
+    pub fn attach(&self, documents: &[Rc<Document>], alone: bool, diagnostics: &mut Diagnostics) -> Attached {
         let mut mesh = Hosts::new();
         let mut listeners = self.listeners();
         let routes = documents.iter().enumerate().filter(|(_, document)| document.kind != Kind::VirtualService);
@@ -58,7 +53,8 @@ impl Parents {
                 self.attach_one(document, number, &mut mesh, &mut listeners, &mut report);
             }
         }
-        let listener = |((port, tls, hostname), hosts)| ListenerShares { port, tls, hostname, shares: shares(&hosts, documents) };
+        let listener =
+            |((port, tls, hostname), hosts)| ListenerShares { port, tls, hostname, shares: shares(&hosts, documents) };
         Attached { mesh: shares(&mesh, documents), listeners: listeners.into_iter().map(listener).collect() }
     }
 
