@@ -54,6 +54,8 @@ Examples:
       takes settings from a file; a flag beats the file
   sluice run --upstream '*=127.0.0.1:9000' --listen-tls 127.0.0.1:8443 --tls-certificate cert.pem --tls-key key.pem
       takes requests over TLS as well
+  sluice run --upstream '*=127.0.0.1:9000' --trace-endpoint http://127.0.0.1:4318 --trace-ratio 0.1
+      sends the spans of a tenth of the requests to a collector
   sluice run --manifests manifests --gateway-port 80=8080 --gateway-port 443=8443
       opens the listeners of Gateway documents on ports that need no privilege
 
@@ -97,6 +99,12 @@ pub(crate) struct Run {
     /// How changes of the directories are noticed, auto by default
     #[arg(long, value_name = "MODE", value_parser = names::<Watch>())]
     watch: Option<String>,
+    /// Collector to send traces to (OTLP over HTTP); no traces by default; OTEL_* variables count where no flag does
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    trace_endpoint: Option<String>,
+    /// Share of new traces that are kept, from 0 to 1, 1 by default; those of others are kept as they say
+    #[arg(long, value_name = "SHARE")]
+    trace_ratio: Option<String>,
     /// How long requests in flight may take when the proxy ends, 30s by default
     #[arg(long, value_name = "DURATION")]
     drain_timeout: Option<String>,
@@ -121,6 +129,8 @@ impl Run {
             log: self.log,
             dns: self.dns,
             watch: self.watch,
+            trace_endpoint: self.trace_endpoint,
+            trace_ratio: self.trace_ratio,
             drain: self.drain_timeout,
             ..sources
         };

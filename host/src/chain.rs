@@ -2,17 +2,23 @@
 //!
 //! Nothing here does I/O or waits. The caller carries a [`Step`] out and comes back if the chain has to go on.
 
+mod passage;
+
+pub use passage::{Passage, Passing};
+
 use crate::body::ProxyBody;
 use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
 use crate::mirror::{self, Mirror};
 use crate::request::RequestHead;
+use crate::telemetry::trace::{Parent, filter};
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
 use crate::wasm::{Failure, FailureKind, Filter, OnFailure, types};
 use http::{Response, response};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tracing::field;
 
 /// A snapshot's filters, in the order in which they see a request.
 #[derive(Debug, Default)]
@@ -33,6 +39,15 @@ pub struct Link {
     pub path: std::path::PathBuf,
 }
 
+impl Link {
+    /// Counts a call of the filter that is over, and says that it was made.
+    fn called(&self, phase: Phase, result: CallResult, watch: &mut Stopwatch, parent: &Parent) {
+        let took = watch.lap();
+        self.metrics.observe(phase, result, took);
+        filter::called(parent, (&self.filter.name, &self.filter.code.manifest.version), phase, result, took);
+    }
+}
+
 /// How far a request has come along the chain.
 #[derive(Debug, Default)]
 pub struct Course {
@@ -48,6 +63,8 @@ pub struct Course {
     pub upstream: Option<SocketAddr>,
     /// Filled only when someone wants to know why.
     trace: Option<Vec<TraceStep>>,
+    /// What spans of filters begin from.
+    parent: Parent,
 }
 
 /// One filter's decision, for an explanation.
@@ -124,6 +141,11 @@ impl Stopwatch {
 }
 
 impl Course {
+    /// A course whose filters are spans below this one.
+    pub fn below(parent: Parent) -> Self {
+        Self { parent, ..Self::default() }
+    }
+
     /// A course that records why.
     pub fn traced() -> Self {
         Self { trace: Some(Vec::new()), ..Self::default() }
@@ -251,17 +273,17 @@ fn respond_one(
     });
     match decided {
         Ok(Some(answer)) => {
-            link.metrics.observe(Phase::Response, CallResult::Respond, watch.lap());
+            link.called(Phase::Response, CallResult::Respond, &mut watch, &course.parent);
             Ok(Some(answer))
         }
         Ok(None) => {
-            link.metrics.observe(Phase::Response, CallResult::Next, watch.lap());
+            link.called(Phase::Response, CallResult::Next, &mut watch, &course.parent);
             for edit in course.response_edits.drain(waiting..) {
                 edit.apply(&mut parts.headers, course.upstream);
             }
             Ok(None)
         }
-        Err(failure) => failed(link, Phase::Response, &mut watch, &failure).map(|()| None),
+        Err(failure) => failed(link, Phase::Response, &mut watch, &failure, &course.parent).map(|()| None),
     }
 }
 
@@ -280,13 +302,13 @@ fn settle(
     });
     match applied {
         Ok((result, step)) => {
-            link.metrics.observe(phase, result, watch.lap());
+            link.called(phase, result, watch, &course.parent);
             if step.is_some() {
                 course.decided_by = Some(course.next);
             }
             Ok(step)
         }
-        Err(failure) => failed(link, phase, watch, &failure).map(|()| None),
+        Err(failure) => failed(link, phase, watch, &failure, &course.parent).map(|()| None),
     }
 }
 
@@ -319,6 +341,7 @@ fn carry_out(
             decision::header_edits(std::mem::take(&mut plan.response_edits), &mut course.response_edits)?;
             Ok(Some(Step::Gather(plan)))
         }
+        types::RequestDecision::Assemble(_) => Err(Failure::invalid("it assembles an answer of no calls")),
         types::RequestDecision::Publish(types::Publish { publications, answer }) => {
             Ok(Some(Step::Publish(publications, decision::response(answer)?)))
         }
@@ -332,7 +355,13 @@ fn carry_out(
 }
 
 /// Counts a failure; the request goes on when the filter may fail open.
-fn failed(link: &Link, phase: Phase, watch: &mut Stopwatch, failure: &Failure) -> Result<(), RequestError> {
+fn failed(
+    link: &Link,
+    phase: Phase,
+    watch: &mut Stopwatch,
+    failure: &Failure,
+    parent: &Parent,
+) -> Result<(), RequestError> {
     let filter = &link.filter;
     let open = filter.settings.failure == OnFailure::Open;
     let result = match failure.kind {
@@ -341,11 +370,12 @@ fn failed(link: &Link, phase: Phase, watch: &mut Stopwatch, failure: &Failure) -
         FailureKind::Memory => CallResult::Memory,
         FailureKind::Invalid => CallResult::Invalid,
     };
-    link.metrics.observe(phase, result, watch.lap());
+    link.called(phase, result, watch, parent);
     tracing::warn!(
         target: "sluicegate::filter",
         filter = &*filter.name,
         version = filter.code.manifest.version,
+        trace = parent.context().map(field::display),
         kind = %failure.kind,
         open,
         "the filter failed: {}", failure.message
@@ -363,6 +393,7 @@ fn result_of(decision: &types::RequestDecision) -> CallResult {
         types::RequestDecision::Forward(_) => CallResult::Forward,
         types::RequestDecision::Respond(_) => CallResult::Respond,
         types::RequestDecision::Gather(_) => CallResult::Gather,
+        types::RequestDecision::Assemble(_) => CallResult::Assemble,
         types::RequestDecision::Publish(_) => CallResult::Publish,
         types::RequestDecision::InspectBody(_) => CallResult::Inspect,
     }

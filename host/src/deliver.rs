@@ -4,6 +4,7 @@ use crate::body::{BodyError, ProxyBody};
 use crate::event::{Decide, Post, Transport};
 use crate::exchange::{Exchange, split_authority};
 use crate::gather;
+use crate::telemetry::trace::Span;
 use crate::telemetry::{CallResult, Phase};
 use crate::upstream::registry::Cluster;
 use crate::upstream::{ForwardPolicy, forward};
@@ -30,6 +31,10 @@ impl EventChain {
 }
 
 impl Decide for EventChain {
+    fn begins(&self, event: &Event, delivery: &Delivery) -> Span {
+        self.0.telemetry.tracer.deliver(event, delivery)
+    }
+
     fn on_event(&self, event: Event, delivery: Delivery) -> Result<EventDecision, String> {
         self.ask(Phase::Event, |filter| filter.on_event(&event, &delivery))
     }
@@ -40,7 +45,7 @@ impl Decide for EventChain {
         delivery: Delivery,
         outcome: Result<CallResponse, CallError>,
     ) -> Result<DeliveryDecision, String> {
-        let outcome = outcome.as_ref().map_err(|error| *error);
+        let outcome = outcome.as_ref();
         self.ask(Phase::Delivered, |filter| filter.on_delivered(&event, &delivery, outcome))
     }
 }
@@ -60,7 +65,7 @@ impl Transport for Upstreams {
         parts.method = Method::POST;
         parts.headers = headers(&post, &authority).ok_or(CallError::NoEndpoint)?;
         parts.uri = uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
-        let policy = ForwardPolicy { timeout: Some(post.timeout), ..ForwardPolicy::default() };
+        let policy = ForwardPolicy { timeout: Some(post.timeout), trace: post.trace, ..ForwardPolicy::default() };
         let forwarded = forward(&cluster, parts, ProxyBody::full(post.body), &policy).await;
         let (parts, body) = forwarded.map_err(|error| gather::of_error(&error))?.response.into_parts();
         let body = body.collect_up_to(post.max_body).await.map_err(|error| match error {

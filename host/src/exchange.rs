@@ -1,19 +1,21 @@
 //! The life of one request: sanitise, ask the chain, carry its decision out, run the answer back, record it.
 
 use crate::body::{BodyEnd, BodyError, ProxyBody};
-use crate::chain::{Course, Forward, Step};
+use crate::chain::{Course, Forward, Passage, Passing, Step};
 use crate::config::limits;
-use crate::connection::{ConnectionInfo, Handler};
+use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
 use crate::event::{Channels, PublishError};
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
-use crate::request::{ListenerName, RequestHead};
+use crate::request::RequestHead;
 use crate::sanitize::{self, Sanitized};
 use crate::snapshot::Snapshot;
+use crate::telemetry::metrics::HandshakeResult;
+use crate::telemetry::trace::RequestTrace;
 use crate::telemetry::{AccessRecord, Telemetry};
 use crate::upstream::forward::of_body;
-use crate::upstream::registry::Cluster;
+use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, Tries, forward_noting, tunnel};
 use crate::wasm::types::{Plan, RetryPolicy};
@@ -24,10 +26,10 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
+use tracing::field;
 
 /// Serves requests with whatever snapshot is current.
 pub struct Exchange {
@@ -58,6 +60,7 @@ struct Run {
     call: Option<Call>,
     course: Course,
     outcome: Outcome,
+    trace: RequestTrace,
 }
 
 /// What filters may change of a request and the record wants as it came.
@@ -127,10 +130,11 @@ impl Handler for Exchange {
         };
         let _active = self.telemetry.metrics.request_started();
         let (parts, incoming) = request.into_parts();
-        let Sanitized { head, host, upgrade } = match sanitize::request(parts, &connection) {
+        let Sanitized { mut head, host, upgrade } = match sanitize::request(parts, &connection) {
             Ok(sanitized) => sanitized,
             Err(error) => return self.refuse(&connection, &error),
         };
+        let trace = self.telemetry.tracer.request(&mut head.headers);
         let received = Received {
             host,
             target: head.path_and_query.clone(),
@@ -143,13 +147,36 @@ impl Handler for Exchange {
             Some(_) => connection.call_body(incoming, self.request_body),
             None => connection.body(incoming, self.request_body),
         };
-        let (course, outcome) = (Course::default(), Outcome::default());
-        let run = Run { exchange: self, snapshot, connection, head, received, body, upgrade, call, course, outcome };
+        let (course, outcome) = (Course::below(trace.parent()), Outcome::default());
+        let run =
+            Run { exchange: self, snapshot, connection, head, received, body, upgrade, call, course, outcome, trace };
         Box::new(run).answer().await
     }
 
-    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
-        tunnel::endpoints(&self.snapshot.load().registry, name, port)
+    fn endpoints(&self, passing: &Passing<'_>) -> Vec<Endpoint> {
+        let snapshot = self.snapshot.load_full();
+        let found = match snapshot.chain.pass(passing) {
+            Ok(Passage::ByName) => return tunnel::endpoints(&snapshot.registry, passing.name, passing.port),
+            Ok(Passage::To(destination)) => snapshot.registry.resolve(&destination),
+            Ok(Passage::Refused) => return Vec::new(),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(cluster) => tunnel::endpoints_of(&cluster),
+            Err(error) => {
+                tracing::debug!(name = passing.name, %error, "a connection is not passed on");
+                Vec::new()
+            }
+        }
+    }
+
+    fn handshaken(&self, result: HandshakeResult) {
+        self.telemetry.metrics.tls().handshake(result);
+    }
+
+    fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
+        tracing::info!(peer = %connection.peer, frames = flood.name(), "a connection was ended because of a flood of frames");
+        self.telemetry.metrics.floods().ended(flood.name());
     }
 
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
@@ -158,6 +185,7 @@ impl Handler for Exchange {
         let response = respond::error(error);
         self.telemetry.finish(&AccessRecord {
             id: head.id,
+            trace: None,
             time: SystemTime::now(),
             peer: connection.peer,
             method: &head.method,
@@ -215,8 +243,10 @@ impl Run {
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
-                Step::Publish(publications, answer) => {
-                    self.exchange.channels.publish_all(publications).map_err(|error| of_publish(&error))?;
+                Step::Publish(mut publications, answer) => {
+                    let publishing = self.trace.publish(&mut publications);
+                    let published = self.exchange.channels.publish_all(publications);
+                    publishing.end(published.map_err(|error| of_publish(&error)))?;
                     return Ok(answer);
                 }
                 Step::InspectBody(max) => {
@@ -263,7 +293,7 @@ impl Run {
             }
         }
         sanitize::outgoing(&self.head, &self.received.host, &self.connection, &mut inherited);
-        let outcomes = gather::run(&self.snapshot.registry, plan, &inherited).await;
+        let outcomes = gather::run(&self.snapshot.registry, plan, &inherited, &self.trace.parent()).await;
         self.snapshot.chain.gathered(&mut self.head, &state, &outcomes, &mut self.course)
     }
 
@@ -278,10 +308,8 @@ impl Run {
 
     async fn forward(&mut self, decided: Forward) -> Result<Response<ProxyBody>, RequestError> {
         let Forward { destination, timeout, retries, mirrors } = decided;
-        let listener = self.head.arrival.listener;
-        let cluster = self.snapshot.registry.resolve(&destination).map_err(|error| match listener {
-            ListenerName::Gateway => RequestError::BadRoute { reason: error.to_string() },
-            ListenerName::Mesh => error,
+        let cluster = self.snapshot.registry.resolve(&destination).map_err(|error| {
+            if self.head.blames_routes() { RequestError::BadRoute { reason: error.to_string() } } else { error }
         })?;
         self.send(cluster, &self.policy(timeout.map(Duration::from_millis), retries), mirrors).await
     }
@@ -289,7 +317,8 @@ impl Run {
     /// How to send the request, with what its route says.
     fn policy(&self, timeout: Option<Duration>, retries: Option<RetryPolicy>) -> ForwardPolicy {
         let timeout = self.call.map_or(timeout, |call| call.limit(timeout));
-        ForwardPolicy { timeout, retries, conversation: self.call.is_some(), source: Some(self.head.peer.ip()) }
+        let (conversation, source) = (self.call.is_some(), Some(self.head.peer.ip()));
+        ForwardPolicy { timeout, retries, conversation, source, trace: self.trace.parent() }
     }
 
     async fn send(
@@ -375,7 +404,7 @@ impl Run {
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
-        tracing::debug!(id = %self.head.id, %error, "a request failed");
+        tracing::debug!(id = %self.head.id, trace = self.trace.context().map(field::display), %error, "a request failed");
         self.outcome.error = Some(error);
         response
     }
@@ -383,12 +412,13 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let Self { head, received, outcome, .. } = self;
+        let Self { head, received, outcome, trace, .. } = self;
         let route = head.attribute("route");
         let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
         let head_only = head.method == Method::HEAD;
-        self.exchange.telemetry.finish(&AccessRecord {
+        let record = AccessRecord {
             id: head.id,
+            trace: trace.context(),
             time: head.received,
             peer: head.peer,
             method: &head.method,
@@ -409,7 +439,9 @@ impl Drop for Run {
             error: outcome.error.as_ref(),
             user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
             aborted: !end.complete,
-        });
+        };
+        self.exchange.telemetry.finish(&record);
+        trace.end(&record);
     }
 }
 

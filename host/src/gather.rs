@@ -5,9 +5,10 @@
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
+use crate::telemetry::trace::{Parent, http as spans, messaging};
 use crate::upstream::registry::Registry;
 use crate::upstream::{ForwardPolicy, forward};
-use crate::wasm::types::{Call, CallError, CallResponse, Header, Outcome, Plan};
+use crate::wasm::types::{BodyUse, Call, CallError, CallResponse, Header, Outcome, Plan, StatusRange};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -44,6 +45,9 @@ pub fn check(plan: &Plan) -> Result<(), String> {
         return Err(format!("its plan has {} calls, more than {}", plan.calls.len(), limits::PLAN_CALLS));
     }
     let mut names = HashSet::with_capacity(plan.calls.len());
+    if !plan.groups.is_empty() {
+        return Err("its plan has groups".into());
+    }
     for call in &plan.calls {
         if !names.insert(call.name.as_str()) {
             return Err(format!("two of its calls are named {:?}", call.name));
@@ -57,6 +61,9 @@ fn check_call(call: &Call) -> Result<(), String> {
     method(call)?;
     path(call)?;
     host(call)?;
+    if call.body_use != BodyUse::Read {
+        return Err("splices its body".into());
+    }
     call.headers.iter().try_for_each(|header| self::header(header).map(drop))
 }
 
@@ -64,7 +71,7 @@ fn check_call(call: &Call) -> Result<(), String> {
 ///
 /// Every call gets the `inherited` headers that it does not set itself. Dropping the future cancels all calls, and a
 /// required one that fails cancels the others.
-pub async fn run(registry: &Registry, plan: Plan, inherited: &HeaderMap) -> Vec<Outcome> {
+pub async fn run(registry: &Registry, plan: Plan, inherited: &HeaderMap, parent: &Parent) -> Vec<Outcome> {
     let started = Instant::now();
     let limit = |milliseconds: Option<u64>, default: Duration| milliseconds.map_or(default, Duration::from_millis);
     let total = limit(plan.deadline, limits::UPSTREAM_TOTAL);
@@ -72,13 +79,16 @@ pub async fn run(registry: &Registry, plan: Plan, inherited: &HeaderMap) -> Vec<
     let mut running = FuturesUnordered::new();
     for (index, mut call) in plan.calls.into_iter().enumerate() {
         let name = std::mem::take(&mut call.name);
+        let mut span = spans::begin_call(parent, &name, &call.destination.host, call.required);
         outcomes.push(Outcome { name, response: Err(CallError::Cancelled) });
         let limit = total.min(limit(call.deadline, limits::CALL_DEADLINE));
         let deadline = started.checked_add(limit).unwrap_or(started + limits::CALL_DEADLINE);
         running.push(async move {
             let required = call.required;
-            let response = timeout_at(deadline, make(registry, call, inherited, limit)).await;
-            (index, required, response.unwrap_or(Err(CallError::Deadline)))
+            let made = make(registry, call, inherited, limit, span.parent());
+            let response = timeout_at(deadline, made).await.unwrap_or(Err(CallError::Deadline));
+            spans::end_call(&mut span, response.as_ref().map(|response| response.status).map_err(messaging::word));
+            (index, required, response)
         });
     }
     while let Some((index, required, response)) = running.next().await {
@@ -98,12 +108,14 @@ async fn make(
     mut call: Call,
     inherited: &HeaderMap,
     limit: Duration,
+    trace: Parent,
 ) -> Result<CallResponse, CallError> {
     let cluster = registry.resolve(&call.destination).map_err(|error| of_error(&error))?;
     let body = call.body.take().map_or_else(ProxyBody::empty, ProxyBody::full);
     // Only a plan that nobody checked gets no further here.
     let parts = head(&call, inherited).map_err(|_| CallError::NoEndpoint)?;
-    let policy = ForwardPolicy { timeout: Some(limit), ..ForwardPolicy::default() };
+    let policy =
+        ForwardPolicy { timeout: Some(limit), retries: call.retries.take(), trace, ..ForwardPolicy::default() };
     let forwarded = forward(&cluster, parts, body, &policy).await.map_err(|error| of_error(&error))?;
     let (parts, body) = forwarded.response.into_parts();
     let max = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
@@ -112,7 +124,13 @@ async fn make(
         BodyError::Timeout => CallError::Deadline,
         BodyError::Http(_) => CallError::Reset,
     })?;
-    Ok(response(&parts, body))
+    let response = response(&parts, body);
+    let accepted = |range: &StatusRange| (range.first..=range.last).contains(&response.status);
+    if call.accept.is_empty() || call.accept.iter().any(accepted) {
+        Ok(response)
+    } else {
+        Err(CallError::Status(response))
+    }
 }
 
 /// A response as the contract has it.

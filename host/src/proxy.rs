@@ -1,7 +1,7 @@
 //! The composition root: builds the parts in order, and owns what runs.
 
 use crate::admin::{AdminServer, AdminView, view};
-use crate::config::{AdminAddress, Settings, Watch as WatchSetting};
+use crate::config::{AdminAddress, Settings, Watch as WatchSetting, limits};
 use crate::connection::Timeouts;
 use crate::deliver::{EventChain, Upstreams};
 use crate::drain::{Drain, Drained};
@@ -13,7 +13,7 @@ use crate::reload::{self, Loaded, Loader, Sources};
 use crate::snapshot::Snapshot;
 use crate::status::View;
 use crate::telemetry::log::LogLevels;
-use crate::telemetry::{AccessLog, Metrics, Telemetry};
+use crate::telemetry::{AccessLog, Telemetry, Tracer};
 use crate::upstream::cluster::Cluster;
 use crate::upstream::health;
 use crate::wasm::Runtime;
@@ -49,6 +49,7 @@ pub struct Proxy {
     workers: Workers,
     channels: Arc<Channels>,
     admin: AdminServer,
+    tracer: Tracer,
     _reload: reload::Reload,
     drain_time: Duration,
 }
@@ -86,9 +87,10 @@ impl Proxy {
         let doors = workers.doors();
         doors.apply(listeners);
         let reload = reload::spawn(loader, Arc::clone(&settings), (Arc::clone(&exchange), doors), watch)?;
+        let tracer = telemetry.tracer.clone();
         let view: Arc<dyn AdminView> = Arc::new(View { exchange, status: Arc::clone(&reload.status), drain });
         let admin = AdminServer::start(&settings.admin, settings.admin_allow_remote, view, telemetry.metrics, levels)?;
-        Ok(Self { workers, channels, admin, _reload: reload, drain_time: settings.drain })
+        Ok(Self { workers, channels, admin, tracer, _reload: reload, drain_time: settings.drain })
     }
 
     /// Where it takes requests.
@@ -113,6 +115,7 @@ impl Proxy {
         if left.queued + left.in_flight > 0 {
             tracing::warn!(queued = left.queued, in_flight = left.in_flight, "events were dropped at the end");
         }
+        self.tracer.close(limits::TRACES_CLOSE).await;
         drained
     }
 }
@@ -163,8 +166,7 @@ fn load_once(settings: &Settings) -> Result<(Option<Snapshot>, Diagnostics), Sta
     // One worker and the thread that asks.
     worker::reserve(1);
     let runtime = Arc::new(Runtime::new(Runtime::default_cache()).map_err(StartError::Runtime)?);
-    let access = AccessLog::off();
-    let telemetry = Telemetry { metrics: Metrics::new(&access), access };
+    let telemetry = Telemetry::new(AccessLog::off(), Tracer::off());
     let settings = Arc::new(Settings { workers: 1, ..settings.clone() });
     let names = dns::Names::start(settings.dns, telemetry.metrics.dns().clone())?;
     let mut loader = Loader::new(runtime, telemetry, Arc::clone(&settings), names, None);

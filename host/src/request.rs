@@ -127,6 +127,13 @@ impl Default for RequestHead {
 }
 
 impl RequestHead {
+    /// Whether a service that is not there is a fault of the route: of those of a Gateway it always is, and of others when
+    /// the filter says so by the attribute `destination.unknown`.
+    pub fn blames_routes(&self) -> bool {
+        let told = || self.attribute("destination.unknown").is_some_and(|status| status == "500");
+        self.arrival.listener == ListenerName::Gateway || told()
+    }
+
     /// The value of an attribute: the host's own names, then what filters set.
     pub fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
         match name {

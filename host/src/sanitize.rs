@@ -3,7 +3,7 @@
 //! Inbound, a request's head becomes a [`RequestHead`] of end-to-end fields alone. Outbound, the proxy says who it
 //! acted for. Framing is nobody's business here: the gate checked it, and the HTTP library writes it anew.
 
-use crate::connection::ConnectionInfo;
+use crate::connection::{ConnectionInfo, target};
 use crate::error::RequestError::{self, BadRequest};
 use crate::request::{RequestHead, RequestId};
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
@@ -38,7 +38,11 @@ pub struct Sanitized {
 /// Takes a request's head apart.
 pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitized, RequestError> {
     let host = match parts.version {
-        Version::HTTP_2 => http2_host(&parts.uri, &mut parts.headers)?,
+        Version::HTTP_2 => {
+            let host = http2_host(&parts.uri, &mut parts.headers)?;
+            http2_target(&parts, &host)?;
+            host
+        }
         _ => http1_host(&parts.uri, &mut parts.headers)?,
     };
     let authority = host.to_str().map_err(|_| BadRequest("the host has an invalid character"))?.to_owned();
@@ -252,6 +256,14 @@ fn http2_host(uri: &Uri, headers: &mut HeaderMap) -> Result<HeaderValue, Request
         (None, Some(host)) => Ok(host),
         (None, None) => Err(BadRequest(":authority is missing")),
     }
+}
+
+/// What the gate checks of an HTTP/1 message: the frames say where a message ends, but not what may stand in its first
+/// line once it is written down for an HTTP/1 upstream (RFC 9113, section 8.2.1 and 10.3).
+fn http2_target(parts: &Parts, host: &HeaderValue) -> Result<(), RequestError> {
+    target::check_authority(host.as_bytes())?;
+    let path_and_query = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    target::check(parts.method.as_str().as_bytes(), path_and_query.as_bytes()).map(drop)
 }
 
 fn value(authority: &Authority) -> Result<HeaderValue, RequestError> {

@@ -4,13 +4,15 @@
 //! its filter instances. Nothing on the way of a request is shared between workers but immutable snapshots.
 
 use crate::admission::{Admission, ConnectionLimits};
+use crate::chain::Passing;
 use crate::config::limits::{self, ACCEPT_BACKOFF};
 use crate::connection::{self, Accepted, Handler, Timeouts};
 use crate::drain::{Drain, Drained};
 use crate::listener::{self, BindError, Change, Listener};
 use crate::request::Arrival;
 use crate::socket::Socket;
-use crate::tls::{self, Greeted};
+use crate::telemetry::metrics::HandshakeResult;
+use crate::tls::{self, Greeted, HandshakeError};
 use crate::upstream::tunnel;
 use futures_util::FutureExt;
 use std::cell::Cell;
@@ -297,23 +299,37 @@ impl<H: Handler> Worker<H> {
         let Accepted { stream, peer, local, mut arrival, .. } = accepted;
         let handshake = tokio::time::timeout(self.timeouts.tls_handshake, tls::accept(stream, servers));
         let (stream, session) = match handshake.await {
-            Ok(Ok(Greeted::Terminated(stream, session))) => (*stream, session),
-            Ok(Ok(Greeted::Passed { stream, sent, name })) => {
-                return self.pass(stream, &sent, &name, arrival.port).await;
+            Ok(Ok(Greeted::Terminated(stream, session))) => {
+                self.handler.handshaken(HandshakeResult::Completed(tls::version_name(stream.get_ref().1)));
+                (*stream, session)
             }
-            Ok(Err(error)) => return tracing::debug!(%peer, %error, "a TLS handshake failed"),
-            Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
+            Ok(Ok(Greeted::Passed { stream, sent, name })) => {
+                self.handler.handshaken(HandshakeResult::Passed);
+                let passing = Passing { name: &name, port: arrival.port, local, peer };
+                return self.pass(stream, &sent, passing).await;
+            }
+            Ok(Err(error)) => {
+                self.handler.handshaken(match error {
+                    HandshakeError::UnknownName(_) => HandshakeResult::UnknownName,
+                    HandshakeError::Failed(_) => HandshakeResult::Failed,
+                });
+                return tracing::debug!(%peer, %error, "a TLS handshake failed");
+            }
+            Err(_) => {
+                self.handler.handshaken(HandshakeResult::TimedOut);
+                return tracing::debug!(%peer, "a TLS handshake took too long");
+            }
         };
         arrival.server_name.clone_from(&session.name);
         let accepted = Accepted { stream, peer, local, arrival, tls: Some(session) };
         connection::serve(accepted, Arc::clone(&self.handler), self.timeouts, drain).await;
     }
 
-    /// Passes a connection on as it is, to the service of the name that the client asks for.
-    async fn pass(&self, mut stream: Socket, sent: &[u8], name: &str, port: u16) {
-        let endpoints = self.handler.endpoints(name, port);
+    /// Passes a connection on as it is.
+    async fn pass(&self, mut stream: Socket, sent: &[u8], passing: Passing<'_>) {
+        let (endpoints, name) = (self.handler.endpoints(&passing), passing.name);
         if endpoints.is_empty() {
-            tracing::debug!(name, "no service has the name of a connection that was to be passed on");
+            tracing::debug!(name, "no service takes a connection that was to be passed on");
             return tls::refuse_name(&mut stream).await;
         }
         match tunnel::tunnel(stream, sent, &endpoints).await {

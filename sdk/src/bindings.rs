@@ -35,4 +35,5 @@ hook!(declared_request, "sluicegate:filter/declared-request-hook", "__export_dec
 hook!(gather, "sluicegate:filter/gather-hook", "__export_gather");
 hook!(response, "sluicegate:filter/response-hook", "__export_response");
 hook!(event, "sluicegate:filter/event-hook", "__export_event");
+hook!(connection, "sluicegate:filter/connection-hook", "__export_connection");
 hook!(explain, "sluicegate:filter/explain-hook", "__export_explain");

@@ -143,6 +143,34 @@ impl Forward {
     }
 }
 
+impl RetryPolicy {
+    /// Tries again this many times after the first try, under no condition yet.
+    pub fn new(attempts: u32) -> Self {
+        Self { attempts, conditions: Vec::new(), per_try_timeout: None, backoff: 25, ignore_previous_hosts: true }
+    }
+
+    /// One more condition that makes a try worth repeating.
+    #[must_use]
+    pub fn on(mut self, condition: RetryCondition) -> Self {
+        self.conditions.push(condition);
+        self
+    }
+
+    /// Limits each try, in milliseconds.
+    #[must_use]
+    pub fn per_try_timeout(mut self, milliseconds: u64) -> Self {
+        self.per_try_timeout = Some(milliseconds);
+        self
+    }
+
+    /// Base of the jittered exponential backoff, in milliseconds; 25 when it is not said.
+    #[must_use]
+    pub fn backoff(mut self, milliseconds: u64) -> Self {
+        self.backoff = milliseconds;
+        self
+    }
+}
+
 impl Mirror {
     /// Sends the copy with this authority, not with the request's own.
     #[must_use]

@@ -1,7 +1,25 @@
 //! The export macro and what it expands to.
 
+use crate::decision::RequestDecision;
+use crate::gather::{self, Outcome};
+use crate::hooks::GatherFilter;
+use crate::request::Request;
+
 pub use crate::declared::Declared;
 pub use crate::instance::Instance;
+
+/// Hands a plan's state and outcomes to the filter, typed.
+///
+/// # Panics
+/// When the plan was given a state of another type than [`GatherFilter::State`].
+pub fn on_gathered<T: GatherFilter>(
+    filter: &T,
+    request: &Request<'_>,
+    state: &[u8],
+    outcomes: Vec<Outcome>,
+) -> RequestDecision {
+    filter.on_gathered(request, gather::read_state(state), outcomes.into())
+}
 
 /// Exports a type as a filter.
 ///
@@ -30,8 +48,8 @@ pub use crate::instance::Instance;
 /// `hooks` name the traits that the type implements: `configuration` ([`Configure`](crate::Configure)), beside it perhaps
 /// `update` ([`Update`](crate::Update)), `request`
 /// ([`RequestFilter`](crate::RequestFilter)), `gather` ([`GatherFilter`](crate::GatherFilter)), `response`
-/// ([`ResponseFilter`](crate::ResponseFilter)), `event` ([`EventFilter`](crate::EventFilter)) and `explain`
-/// ([`Explain`](crate::Explain)). Without `configuration` the type is built by `Default`. Everything after `hooks` may
+/// ([`ResponseFilter`](crate::ResponseFilter)), `event` ([`EventFilter`](crate::EventFilter)), `connection`
+/// ([`ConnectionFilter`](crate::ConnectionFilter)) and `explain` ([`Explain`](crate::Explain)). Without `configuration` the type is built by `Default`. Everything after `hooks` may
 /// be left out; what is there stands in this order.
 ///
 /// `reads` names the headers that the hook `request` reads on most requests. The host hands them over with the call, so
@@ -182,7 +200,8 @@ macro_rules! __hook {
                     state: Vec<u8>,
                     outcomes: Vec<types::Outcome>,
                 ) -> types::RequestDecision {
-                    $crate::GatherFilter::on_gathered(filter!(), &$crate::Request::from_host(request), state, outcomes)
+                    let request = $crate::Request::from_host(request);
+                    $crate::export::on_gathered(filter!(), &request, &state, outcomes)
                 }
             }
             $crate::bindings::gather::__export_gather!(Component with_types_in $crate::bindings::gather);
@@ -216,6 +235,21 @@ macro_rules! __hook {
                 }
             }
             $crate::bindings::event::__export_event!(Component with_types_in $crate::bindings::event);
+        };
+    };
+    (connection, $filter:ty) => {
+        const _: () = {
+            use $crate::bindings::connection::exports::sluicegate::filter::connection_filter::{
+                Connection, ConnectionDecision, Guest,
+            };
+            impl Guest for Component {
+                fn on_connection(connection: Connection) -> ConnectionDecision {
+                    $crate::ConnectionFilter::on_connection(filter!(), &connection)
+                }
+            }
+            $crate::bindings::connection::__export_connection!(
+                Component with_types_in $crate::bindings::connection
+            );
         };
     };
     (explain, $filter:ty) => {

@@ -1,12 +1,16 @@
 //! One trait for each hook. The host calls just the hooks that a filter exports.
 
+use crate::bindings::connection::exports::sluicegate::filter::connection_filter as connection;
 use crate::bindings::explain::exports::sluicegate::filter::explain_filter as explain;
 use crate::decision::{RequestDecision, ResponseDecision};
 use crate::event::{Delivery, DeliveryDecision, Event, EventDecision};
-use crate::gather::{CallError, CallResponse, Outcome};
+use crate::gather::{CallError, CallResponse, Outcomes};
 use crate::request::Request;
 use crate::response::Response;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+pub use connection::{Connection, ConnectionDecision};
 pub use explain::{Candidate, Explanation};
 
 /// Decides on a request (hook `request`).
@@ -17,8 +21,12 @@ pub trait RequestFilter {
 
 /// Decides on what the calls of a plan gave (hook `gather`).
 pub trait GatherFilter {
+    /// What a plan hands over to [`on_gathered`](Self::on_gathered) by [`Plan::then`](crate::Plan::then); `()` where that
+    /// is nothing. It travels as JSON, within the host.
+    type State: Serialize + DeserializeOwned;
+
     /// Called once every call of the plan has an outcome. The outcomes stand in the order of the calls.
-    fn on_gathered(&self, request: &Request<'_>, state: Vec<u8>, outcomes: Vec<Outcome>) -> RequestDecision;
+    fn on_gathered(&self, request: &Request<'_>, state: Self::State, outcomes: Outcomes) -> RequestDecision;
 }
 
 /// Decides on a response head (hook `response`).
@@ -38,6 +46,12 @@ pub trait EventFilter {
         delivery: Delivery,
         outcome: Result<CallResponse, CallError>,
     ) -> DeliveryDecision;
+}
+
+/// Decides on connections whose TLS goes on undecrypted (hook `connection`).
+pub trait ConnectionFilter {
+    /// Where it goes.
+    fn on_connection(&self, connection: &Connection) -> ConnectionDecision;
 }
 
 /// Explains a decision without taking it (hook `explain`).

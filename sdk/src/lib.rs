@@ -58,19 +58,26 @@ pub use decision::{Attribute, Destination, FormattedHeader, Header, HeaderEdit, 
 pub use event::{
     Delivery, DeliveryDecision, DeliveryRequest, Event, EventDecision, Publication, Publish, Target, publish,
 };
-pub use gather::{Call, CallError, CallResponse, Outcome, Plan, call, gather};
-pub use hooks::{Candidate, EventFilter, Explain, Explanation, GatherFilter, RequestFilter, ResponseFilter};
+pub use gather::{
+    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Outcome, Outcomes, PartError,
+    Plan, StatusRange, assemble, cache, call, gather, group,
+};
+pub use hooks::{
+    Candidate, Connection, ConnectionDecision, ConnectionFilter, EventFilter, Explain, Explanation, GatherFilter,
+    RequestFilter, ResponseFilter,
+};
 pub use request::Request;
 pub use response::Response;
 
 /// What nearly every filter needs.
 pub mod prelude {
     pub use crate::{
-        Answer, Call, CallError, CallResponse, Candidate, Configure, Delivery, DeliveryDecision, Destination,
-        Diagnostics, Environment, Event, EventDecision, EventFilter, Explain, Explanation, Forward, GatherFilter,
-        Outcome, Plan, Request, RequestDecision, RequestFilter, Resource, ResourceId, Response, ResponseDecision,
-        ResponseFilter, Update, Updated, append_header, call, edit, forward, gather, inspect_body, next, publish,
-        remove_header, respond, set_header,
+        Answer, Call, CallError, CallResponse, Candidate, Configure, Connection, ConnectionDecision, ConnectionFilter,
+        Delivery, DeliveryDecision, Destination, Diagnostics, Environment, Event, EventDecision, EventFilter, Explain,
+        Explanation, Forward, GatherFilter, Outcome, Outcomes, PartError, Plan, Request, RequestDecision,
+        RequestFilter, Resource, ResourceId, Response, ResponseDecision, ResponseFilter, Update, Updated,
+        append_header, assemble, cache, call, edit, forward, gather, group, inspect_body, next, publish, remove_header,
+        respond, set_header,
     };
 }
 

@@ -9,7 +9,7 @@
 use crate::bindings::imports::sluicegate::filter::types::ResourceDocument;
 use crate::configuration::{Configure, Diagnostics, Environment, Resource};
 use crate::decision::Header;
-use crate::gather::{CallError, CallResponse, Outcome};
+use crate::gather::{CallError, CallResponse, Outcome, Outcomes};
 use crate::request::Request;
 use crate::response::Response;
 use std::collections::BTreeMap;
@@ -150,6 +150,22 @@ impl TestResponse {
 pub fn answered(name: &str, status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Outcome {
     let headers = vec![Header { name: "content-type".into(), value: content_type.into() }];
     Outcome { name: name.into(), response: Ok(CallResponse { status, headers, body: body.into() }) }
+}
+
+/// The outcome of a call whose status it does not accept.
+pub fn unaccepted(name: &str, status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Outcome {
+    let Outcome { name, response } = answered(name, status, content_type, body);
+    Outcome { name, response: response.and_then(|response| Err(CallError::Status(response))) }
+}
+
+/// The outcome of a call whose body stays with the host.
+pub fn spliced(name: &str, status: u16, content_type: &str) -> Outcome {
+    answered(name, status, content_type, Vec::new())
+}
+
+/// The outcomes of a plan.
+pub fn outcomes(outcomes: impl IntoIterator<Item = Outcome>) -> Outcomes {
+    outcomes.into_iter().collect()
 }
 
 /// The outcome of a call that failed.

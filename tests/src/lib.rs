@@ -20,6 +20,7 @@
 
 mod artifact;
 mod background;
+pub mod bench;
 mod client;
 pub mod conformance;
 mod directory;
@@ -28,6 +29,7 @@ pub mod malformed;
 mod options;
 mod proxy;
 mod raw;
+pub mod smuggling;
 mod tls;
 mod upstream;
 mod wait;
@@ -38,7 +40,7 @@ pub use directory::Directory;
 pub use load::{Load, LoadReport};
 pub use options::Options;
 pub use proxy::Proxy;
-pub use raw::{RawUpstream, raw};
+pub use raw::{RawUpstream, raw, raw_until};
 pub use tls::{Authority, Pair, Tls, TlsClient};
 pub use upstream::{Behaviour, Recorded, Upstream};
 pub use wait::wait_until;

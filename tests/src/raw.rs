@@ -22,8 +22,17 @@ const LARGEST: usize = 1 << 20;
 /// When nobody listens there.
 #[track_caller]
 pub fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    raw_until(address, bytes, SILENCE)
+}
+
+/// The same, but silence may last this long.
+///
+/// # Panics
+/// When nobody listens there.
+#[track_caller]
+pub fn raw_until(address: SocketAddr, bytes: impl AsRef<[u8]>, silence: Duration) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("somebody listens");
-    stream.set_read_timeout(Some(SILENCE)).expect("a socket has a time-out");
+    stream.set_read_timeout(Some(silence)).expect("a socket has a time-out");
     // A proxy may answer and close before it has read everything.
     let _ = stream.write_all(bytes.as_ref());
     let mut answer = Vec::new();

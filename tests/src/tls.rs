@@ -4,7 +4,8 @@ use crate::client::{Answer, Client, Protocol, Request};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -61,6 +62,26 @@ impl Pair {
             text.extend(["  ", field, ": |\n", &lines.concat()]);
         }
         text + "---\n"
+    }
+
+    /// How a server speaks TLS that shows it, and takes clients that show a certificate of the authority, if there is one.
+    #[track_caller]
+    pub(crate) fn server(&self, clients: Option<&Authority>) -> ServerConfig {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let builder = builder.with_safe_default_protocol_versions().expect("the versions are known");
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                let certificate = CertificateDer::from_pem_slice(authority.certificate().as_bytes()).expect("PEM");
+                roots.add(certificate).expect("an authority");
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                builder.with_client_cert_verifier(verifier.expect("an authority"))
+            }
+        };
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("PEM");
+        builder.with_single_cert(vec![self.der().into()], key).expect("a pair")
     }
 
     /// The certificate as it goes over the wire.

@@ -385,6 +385,27 @@ fn connections_are_passed_on_undecrypted_to_the_service_that_the_client_names() 
 }
 
 #[test]
+fn metrics_tell_of_handshakes_and_of_when_certificates_end() {
+    let authority = Authority::new();
+    let pair = authority.issue(&["shop.example"]);
+    let options = options().manifest("gateway.yaml", gateway(&[simple("a", "shop.example", "shop")]));
+    let proxy = Proxy::start(options.manifest("shop.yaml", pair.secret("shop", &[])));
+    Tls::to("shop.example", &authority).connect(port(&proxy, 443)).expect("a handshake");
+    Tls::to("other.example", &authority).connect(port(&proxy, 443)).expect_err("no handshake");
+    let counted = || {
+        let text = proxy.ask_admin("/metrics").text();
+        text.contains("sluicegate_tls_handshakes_total{result=\"completed\",version=\"1.3\"} 1")
+            && text.contains("sluicegate_tls_handshakes_total{result=\"unknown_name\",version=\"\"} 1")
+    };
+    wait_until(IN_EFFECT, counted);
+    let name = "sluicegate_tls_certificate_expiry_timestamp_seconds";
+    let series = format!("{name}{{source=\"Secret default/shop\",name=\"shop.example\"}} ");
+    let text = proxy.ask_admin("/metrics").text();
+    let line = text.lines().find_map(|line| line.strip_prefix(&series)).unwrap_or_else(|| panic!("{text}"));
+    assert!(line.parse::<i64>().is_ok_and(|end| end > 1_700_000_000), "{line}");
+}
+
+#[test]
 fn what_is_not_tls_gets_no_answer_in_plain() {
     let authority = Authority::new();
     let pair = authority.issue(&["shop.example"]);

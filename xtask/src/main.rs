@@ -41,7 +41,7 @@ enum Task {
     Lint(lint::Arguments),
     /// Runs the shop: three services behind the proxy, and a list of requests to try.
     Demo(demo::Arguments),
-    /// Compares the proxy's CPU time per request with Envoy and a bare hyper proxy.
+    /// Compares what a request costs here with Envoy, bare hyper, services written by hand and others.
     Bench(bench::Arguments),
 }
 

@@ -23,12 +23,19 @@ pub(crate) fn answers(address: SocketAddr) -> bool {
 ///
 /// Header lines are written as given, such as `Host: shop`.
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &[&str]) -> Result<String> {
+    send(address, "GET", path, headers, "")
+}
+
+/// Sends a request with a body, if it is not empty, and returns the whole response as [`get`] does.
+pub(crate) fn send(address: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("{address} is down"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let lines: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n").as_bytes())?;
+    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    let head = format!("{method} {path} HTTP/1.1\r\n{lines}{length}Connection: close\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes())?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).with_context(|| format!("{address} did not answer GET {path}"))?;
+    stream.read_to_end(&mut answer).with_context(|| format!("{address} did not answer {method} {path}"))?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

@@ -19,18 +19,18 @@ pub(crate) struct Arguments {
     filter: Option<String>,
 }
 
+/// All but benchmarks, which nobody tests with.
+const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
+
 /// Runs the command.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
     build::components(workspace, Profile::Development, Components::All)?;
     // The same selection of targets and packages as below, so that nothing is compiled twice with other features.
     step("building everything, with its tests");
-    run_command(cargo().args(["build", "--workspace", "--all-targets"]))?;
+    run_command(cargo().args(["build", "--workspace"]).args(TARGETS))?;
     // Each kind runs even if the one before it failed: one run shows all that is broken.
-    let kinds: [(&str, &[&str]); 2] = [
-        ("unit and black-box tests", &["--lib", "--bins", "--tests", "--examples", "--no-fail-fast"]),
-        ("documentation tests", &["--doc", "--no-fail-fast"]),
-    ];
+    let kinds: [(&str, &[&str]); 2] = [("unit and black-box tests", &TARGETS), ("documentation tests", &["--doc"])];
     let failed: Vec<&str> =
         kinds.into_iter().filter(|(kind, flags)| !passes(kind, flags, arguments)).map(|(kind, _)| kind).collect();
     let seconds = start.elapsed().as_secs();
@@ -44,7 +44,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 fn passes(kind: &str, flags: &[&str], arguments: &Arguments) -> bool {
     step(kind);
     let mut test = cargo();
-    test.args(["test", "--workspace"]).args(flags).args(&arguments.filter);
+    test.args(["test", "--workspace", "--no-fail-fast"]).args(flags).args(&arguments.filter);
     match run_command(&mut test) {
         Ok(()) => true,
         Err(error) => {

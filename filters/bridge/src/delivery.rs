@@ -27,7 +27,7 @@ pub(crate) fn request(event: &Event, delivery: &Delivery) -> EventDecision {
 /// What an outcome means (Knative Eventing data plane, "Event delivery").
 pub(crate) fn judge(delivery: &Delivery, outcome: Result<CallResponse, CallError>) -> DeliveryDecision {
     let response = match outcome {
-        Ok(response) => response,
+        Ok(response) | Err(CallError::Status(response)) => response,
         // It was answered, so sending it again gives the same.
         Err(CallError::TooLarge) => return DeliveryDecision::DeadLetter("the answer is too large".into()),
         Err(_) => return DeliveryDecision::Retry(None),

@@ -58,7 +58,7 @@ fn no_answer_is_tried_again() {
     for error in
         [CallError::Deadline, CallError::NoEndpoint, CallError::Refused, CallError::Reset, CallError::Cancelled]
     {
-        assert_eq!(judged(error), DeliveryDecision::Retry(None), "{error:?}");
+        assert_eq!(judged(error.clone()), DeliveryDecision::Retry(None), "{error:?}");
     }
     assert!(matches!(judged(CallError::TooLarge), DeliveryDecision::DeadLetter(_)));
 }

@@ -78,8 +78,10 @@ impl RequestFilter for Composer {
 }
 
 impl GatherFilter for Composer {
-    fn on_gathered(&self, request: &Request<'_>, _state: Vec<u8>, outcomes: Vec<Outcome>) -> RequestDecision {
-        merge::merge(&outcomes, self.limits(request)).into()
+    type State = ();
+
+    fn on_gathered(&self, request: &Request<'_>, (): (), outcomes: Outcomes) -> RequestDecision {
+        merge::merge(outcomes.as_slice(), self.limits(request)).into()
     }
 }
 

@@ -27,7 +27,7 @@ pub fn merge(outcomes: &[Outcome], limits: CallLimits) -> Answer {
 fn part_of(outcome: &Outcome, limits: CallLimits) -> Result<&str, Failure> {
     match &outcome.response {
         Ok(response) => part::json(response),
-        Err(error) => Err(Failure::of(*error, limits)),
+        Err(error) => Err(Failure::of(error, limits)),
     }
 }
 

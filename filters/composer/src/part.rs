@@ -78,7 +78,7 @@ pub fn json(response: &CallResponse) -> Result<&str, Failure> {
 
 impl Failure {
     /// The failure of a call that has no response.
-    pub fn of(error: CallError, limits: CallLimits) -> Self {
+    pub fn of(error: &CallError, limits: CallLimits) -> Self {
         let (error, message) = match error {
             CallError::Deadline => (Reason::Deadline, format!("no answer within {} ms", limits.deadline)),
             CallError::NoEndpoint => (Reason::NoEndpoint, "no endpoint is known for the service".to_owned()),
@@ -86,6 +86,11 @@ impl Failure {
             CallError::Reset => (Reason::Reset, "the connection ended before the answer was complete".to_owned()),
             CallError::TooLarge => (Reason::TooLarge, format!("the answer is over {} bytes", limits.max_part)),
             CallError::Cancelled => (Reason::Cancelled, "the call was given up".to_owned()),
+            CallError::NotJson => (Reason::NotJson, "the answer is not JSON".to_owned()),
+            CallError::Status(response) => {
+                let message = format!("the service answered {}", response.status);
+                return Self { error: Reason::Status, status: Some(response.status), message };
+            }
         };
         Self { error, status: None, message }
     }

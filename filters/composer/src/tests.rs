@@ -1,7 +1,7 @@
 //! The decisions of the filter as a whole.
 
 use super::*;
-use sluicegate_sdk::testing::{TestRequest, answered, configure, failed};
+use sluicegate_sdk::testing::{TestRequest, answered, configure, failed, outcomes};
 
 const TWO: &str = r#"[
     {"name":"order-service","host":"order-service.default.svc.cluster.local","port":80,"subset":null},
@@ -98,11 +98,11 @@ fn an_attribute_that_does_not_fit_is_answered_and_says_why() {
 #[test]
 fn the_message_of_a_late_part_tells_the_deadline_that_it_met() {
     let request = composed("GET").attribute(route::TIMEOUT, "300");
-    let outcomes = vec![
+    let outcomes = outcomes([
         answered("order-service", 200, "application/json", "{}"),
         failed("inventory-service", CallError::Deadline),
-    ];
-    let RequestDecision::Respond(answer) = composer().on_gathered(&request.request(), Vec::new(), outcomes) else {
+    ]);
+    let RequestDecision::Respond(answer) = composer().on_gathered(&request.request(), (), outcomes) else {
         panic!("an answer")
     };
     assert_eq!(answer.status, 200);

@@ -11,7 +11,7 @@ use crate::share::REQUEST_ID;
 use crate::target::{Instead, Target, Targets};
 use crate::template::Template;
 use crate::view::View;
-use sluicegate_sdk::{Mirror, RequestDecision, RequestEdit, edit, forward, next, respond};
+use sluicegate_sdk::{Forward, Mirror, RequestDecision, RequestEdit, edit, forward, next, respond};
 
 /// Names the rule for the access record and the metrics.
 pub const ROUTE: &str = "route";
@@ -19,11 +19,13 @@ pub const ROUTE: &str = "route";
 pub const COMPOSE_DESTINATIONS: &str = "compose.destinations";
 /// How long it may take, in milliseconds.
 pub const COMPOSE_TIMEOUT: &str = "compose.timeout";
+/// `500` where a destination that nobody knows is the route's fault.
+pub const UNKNOWN_DESTINATION: &str = "destination.unknown";
 
 /// The decision on a request that matched: a preflight is answered before anything else, as in Envoy's chain of
 /// filters, and what becomes of any other request is then told to its browser.
 pub fn decide(found: Found<'_>, view: &View<'_>) -> RequestDecision {
-    let cors = found.rule.cors.as_ref();
+    let cors = found.rule.cors.as_deref();
     if let Some(answer) = cors.and_then(|cors| cors.preflight(view)) {
         return answer.into();
     }
@@ -50,8 +52,14 @@ fn act(found: Found<'_>, view: &View<'_>) -> RequestDecision {
             match &route.targets {
                 Targets::Compose { .. } => composed(route, name, matched, view),
                 Targets::Split(targets, sum) => match pick(targets, *sum, view) {
-                    Some(target) => match &target.instead {
-                        None => forwarded(route, target, name, matched, view),
+                    Some(target) => match target.instead.as_deref() {
+                        None => {
+                            let mut decision = forwarded(route, target, name, matched, view);
+                            if found.document.on_mesh.get() {
+                                decision.edits.push(edit::attribute(UNKNOWN_DESTINATION, "500"));
+                            }
+                            decision.into()
+                        }
                         Some(Instead::Redirect(redirect)) => redirected(redirect, found.rule, matched, view),
                         Some(Instead::Answer(answer)) => answered(answer, found.rule, view),
                     },
@@ -70,13 +78,7 @@ pub fn pick<'a>(targets: &'a [Target], sum: u64, view: &View<'_>) -> Option<&'a 
     Targets::pick(targets, sum, &id)
 }
 
-fn forwarded(
-    route: &Route,
-    target: &Target,
-    name: RequestEdit,
-    matched: PathMatch,
-    view: &View<'_>,
-) -> RequestDecision {
+fn forwarded(route: &Route, target: &Target, name: RequestEdit, matched: PathMatch, view: &View<'_>) -> Forward {
     let mut decision = forward(target.destination.clone()).with(name);
     let rewrite = target.rewrite.as_ref().or(route.rewrite.as_ref());
     decision.edits.extend(path_and_authority(rewrite, target.authority.as_ref(), matched, view));
@@ -90,7 +92,7 @@ fn forwarded(
     decision.timeout = route.timeout;
     decision.retries.clone_from(&route.retries);
     decision.delay = route.fault.delay(view);
-    decision.into()
+    decision
 }
 
 /// The copies of a request, each for the authority that the request is sent with.

@@ -3,6 +3,7 @@
 use crate::attachment::{self, MESH};
 use crate::code;
 use crate::config::{self, Delegate, VirtualService};
+use crate::connection::TlsRule;
 use crate::delegate::{Delegates, Refusal};
 use crate::gateway_api::Parent;
 use crate::host::{self, Overlaps};
@@ -13,6 +14,7 @@ use crate::rule::{Context, Delegated, Rule};
 use crate::target::Naming;
 use serde::Deserialize;
 use sluicegate_sdk::{Diagnostics, Environment, Resource, ResourceId};
+use std::cell::Cell;
 use std::collections::HashSet;
 
 /// What kind of resource a document is.
@@ -24,6 +26,8 @@ pub enum Kind {
     HttpRoute,
     /// The Gateway API's for gRPC.
     GrpcRoute,
+    /// The Gateway API's for TLS that is passed on.
+    TlsRoute,
 }
 
 impl Kind {
@@ -33,6 +37,7 @@ impl Kind {
             Self::VirtualService => "VirtualService",
             Self::HttpRoute => "HTTPRoute",
             Self::GrpcRoute => "GRPCRoute",
+            Self::TlsRoute => "TLSRoute",
         }
     }
 }
@@ -56,11 +61,16 @@ pub struct Document {
     pub gateways: Vec<String>,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
+    /// Its rules for connections whose TLS is passed on, in order.
+    pub tls: Vec<TlsRule>,
     /// What a resource of the Gateway API asks to be attached to.
     pub parents: Vec<Parent>,
+    /// Whether it is a route of the Gateway API that counts on what the command line opened: there the proxy does not know
+    /// that a service which is not there is a fault of the route.
+    pub on_mesh: Cell<bool>,
     /// What decides which of two documents is older.
     pub age: Age,
-    /// Whether it delegates, or is there to be delegated to: what becomes of it then depends on other documents.
+    /// Whether it concerns more than its own hosts: it delegates, is there to be delegated to, or has rules for connections.
     pub linked: bool,
 }
 
@@ -94,9 +104,8 @@ impl Document {
             document: name.clone(),
             delegate,
         };
-        if !delegate {
-            layer4::check(written, &hosts, context.naming, report);
-        }
+        let layer4 = layer4::Scope { hosts: &hosts, gateways: &gateways, naming: context.naming };
+        let tls = if delegate { Vec::new() } else { layer4::resolve(written, layer4, report) };
         let mut rules = Vec::new();
         for (index, rule) in written.http.iter().enumerate() {
             let place = Place::spec().key("http").index(index);
@@ -117,9 +126,11 @@ impl Document {
             hosts,
             gateways,
             rules,
+            tls,
             parents: Vec::new(),
+            on_mesh: Cell::new(false),
             age: Age::of(resource),
-            linked: delegate || written.http.iter().any(|rule| rule.delegate.is_some()),
+            linked: delegate || !written.tls.is_empty() || written.http.iter().any(|rule| rule.delegate.is_some()),
         }
     }
 

@@ -45,7 +45,7 @@ impl Documents {
     pub fn insert(&mut self, document: Document) -> Rc<Document> {
         let document = Rc::new(document);
         for (_, name) in &document.hosts {
-            let known = self.by_host.entry(name.clone()).or_default();
+            let known = self.by_host.entry(name.clone()).or_insert_with(|| Vec::with_capacity(1));
             if let Err(place) = known.binary_search_by(|other| by_age(other, &document)) {
                 known.insert(place, Rc::clone(&document));
             }
@@ -105,6 +105,7 @@ mod tests {
     use super::*;
     use crate::document::{Age, Kind};
     use sluicegate_sdk::testing::resource;
+    use std::cell::Cell;
 
     fn document(number: u32, name: &str, hosts: &[&str]) -> Document {
         Document {
@@ -116,7 +117,9 @@ mod tests {
             hosts: (0..).zip(hosts.iter().map(|&host| host.to_owned())).collect(),
             gateways: Vec::new(),
             rules: Vec::new(),
+            tls: Vec::new(),
             parents: Vec::new(),
+            on_mesh: Cell::new(false),
             age: Age::of(&resource(number, r#"{"kind": "VirtualService", "metadata": {"name": "a"}}"#)),
             linked: false,
         }

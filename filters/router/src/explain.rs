@@ -84,7 +84,7 @@ fn name(found: Found<'_>, block: usize) -> String {
 
 /// What becomes of the request, reading on after the rule.
 fn outcome(found: Found<'_>, view: &View<'_>) -> String {
-    let cors = found.rule.cors.as_ref();
+    let cors = found.rule.cors.as_deref();
     if cors.is_some_and(|cors| cors.preflight(view).is_some()) {
         return "answers the preflight itself".to_owned();
     }
@@ -156,7 +156,7 @@ fn sent<'a>(route: &'a Route, view: &View<'_>) -> (String, Vec<&'a Operations>, 
 
 fn target_outcome(target: &Target) -> String {
     let label = label(&target.destination);
-    match &target.instead {
+    match target.instead.as_deref() {
         None => format!("forwards to {label}"),
         Some(Instead::Redirect(redirect)) => format!("redirects with {}, as {label} says", redirect.status),
         Some(Instead::Answer(FixedAnswer { grpc: Some(status), .. })) => {

@@ -16,6 +16,8 @@ pub struct Gateway {
     pub name: String,
     /// What it listens on.
     pub servers: Vec<Server>,
+    /// Where it passes TLS on.
+    pub passing: Vec<Passing>,
 }
 
 /// One server of a Gateway.
@@ -27,6 +29,17 @@ pub struct Server {
     pub tls: bool,
     /// Whether plain requests are sent to https.
     pub https_redirect: bool,
+    /// The hosts that rules can attach for.
+    pub hosts: Vec<ServerHost>,
+}
+
+/// A server that passes TLS on undecrypted.
+#[derive(Debug)]
+pub struct Passing {
+    /// The port as declared.
+    pub port: u16,
+    /// Whether the names that clients ask for say where they lead (`AUTO_PASSTHROUGH`).
+    pub encoded: bool,
     /// The hosts that rules can attach for.
     pub hosts: Vec<ServerHost>,
 }
@@ -65,6 +78,7 @@ struct WrittenPort {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WrittenTls {
+    mode: Option<String>,
     https_redirect: bool,
 }
 
@@ -85,26 +99,57 @@ impl Gateway {
             report.note(&Place::spec().key("selector"), code::NO_EFFECT, message, help);
         }
         let place = Place::spec().key("servers");
-        let servers = written.servers.iter().enumerate();
-        let servers =
-            servers.filter_map(|(index, server)| Server::resolve(server, resource, &place.index(index), report));
-        Some(Self { name: format!("{}/{}", resource.namespace, resource.name), servers: servers.collect() })
+        let (mut servers, mut passing) = (Vec::new(), Vec::new());
+        for (index, server) in written.servers.iter().enumerate() {
+            let place = place.index(index).key("hosts");
+            match Served::of(server) {
+                Some(Served::Http { tls }) => servers.push(Server::resolve(server, tls, resource, &place, report)),
+                Some(Served::Passing { encoded }) => {
+                    let hosts = hosts(server, resource, &place, report);
+                    passing.push(Passing { port: server.port.number, encoded, hosts });
+                }
+                None => {}
+            }
+        }
+        Some(Self { name: format!("{}/{}", resource.namespace, resource.name), servers, passing })
     }
 }
 
+/// What rules can attach to a server.
+enum Served {
+    Http { tls: bool },
+    Passing { encoded: bool },
+}
+
+impl Served {
+    /// Nothing can attach to a server that speaks neither HTTP nor TLS.
+    fn of(written: &WrittenServer) -> Option<Self> {
+        let mode = written.tls.as_ref().map(|tls| tls.mode.as_deref().unwrap_or("PASSTHROUGH"));
+        match (written.port.protocol.to_ascii_uppercase().as_str(), mode) {
+            ("HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB", _) => Some(Self::Http { tls: false }),
+            ("HTTPS" | "TLS", Some("PASSTHROUGH")) => Some(Self::Passing { encoded: false }),
+            ("HTTPS" | "TLS", Some("AUTO_PASSTHROUGH")) => Some(Self::Passing { encoded: true }),
+            ("HTTPS", _) => Some(Self::Http { tls: true }),
+            _ => None,
+        }
+    }
+}
+
+fn hosts(written: &WrittenServer, resource: &Resource, place: &Place, report: &mut Report<'_>) -> Vec<ServerHost> {
+    let hosts = written.hosts.iter().enumerate();
+    hosts.filter_map(|(index, host)| ServerHost::resolve(host, resource, &place.index(index), report)).collect()
+}
+
 impl Server {
-    /// Nothing comes of a server that does not speak HTTP.
-    fn resolve(written: &WrittenServer, resource: &Resource, place: &Place, report: &mut Report<'_>) -> Option<Self> {
-        let tls = match written.port.protocol.to_ascii_uppercase().as_str() {
-            "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" => false,
-            "HTTPS" => true,
-            _ => return None,
-        };
-        let place = place.key("hosts");
-        let hosts = written.hosts.iter().enumerate();
-        let hosts = hosts.filter_map(|(index, host)| ServerHost::resolve(host, resource, &place.index(index), report));
+    fn resolve(
+        written: &WrittenServer,
+        tls: bool,
+        resource: &Resource,
+        place: &Place,
+        report: &mut Report<'_>,
+    ) -> Self {
         let https_redirect = !tls && written.tls.as_ref().is_some_and(|tls| tls.https_redirect);
-        Some(Self { port: written.port.number, tls, https_redirect, hosts: hosts.collect() })
+        Self { port: written.port.number, tls, https_redirect, hosts: hosts(written, resource, place, report) }
     }
 }
 

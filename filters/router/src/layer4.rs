@@ -1,15 +1,16 @@
-//! Rules for TLS that is passed through and for plain TCP. Only HTTP is routed here, so they have no effect; they are
-//! checked as Istio checks them, so that a file that passes here passes there.
+//! Rules of a VirtualService for TLS that is passed on, and for plain TCP. The former count on servers of Gateways that
+//! pass TLS on ([`crate::connection`]). Plain TCP is not routed here; its rules are checked as Istio checks them, so
+//! that a file that passes here passes there.
 
 use crate::attachment;
 use crate::code;
 use crate::config::{RouteDestination, VirtualService};
+use crate::connection::{Subnet, TlsBlock, TlsRule};
 use crate::host;
 use crate::report::{Place, Report};
-use crate::target::{self, Naming};
+use crate::target::{self, Naming, Target};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 /// A rule for TLS or TCP, as written.
 #[derive(Debug, Default, Deserialize)]
@@ -42,114 +43,142 @@ pub struct Layer4Match {
     pub source_namespace: Option<String>,
 }
 
-/// Checks all TLS and TCP rules of a resource, whose own hosts have these full names.
-pub fn check(written: &VirtualService, hosts: &[(usize, String)], naming: Naming<'_>, report: &mut Report<'_>) {
-    for (kind, rules) in [("tls", &written.tls), ("tcp", &written.tcp)] {
-        let place = Place::spec().key(kind);
-        if !rules.is_empty() {
-            report.no_effect(&place, kind, "only HTTP is routed");
+/// A document that is resolved: its own hosts have these full names, and it is bound to these gateways.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The hosts with their places.
+    pub hosts: &'a [(usize, String)],
+    /// The gateways.
+    pub gateways: &'a [String],
+    /// Stands in for what names leave out.
+    pub naming: Naming<'a>,
+}
+
+/// Checks all TLS and TCP rules of a resource, and resolves those of TLS.
+pub fn resolve(written: &VirtualService, scope: Scope<'_>, report: &mut Report<'_>) -> Vec<TlsRule> {
+    if !written.tcp.is_empty() {
+        report.no_effect(
+            &Place::spec().key("tcp"),
+            "tcp",
+            "only HTTP, and TLS by the name that clients ask for, is routed",
+        );
+    }
+    for (index, rule) in written.tcp.iter().enumerate() {
+        let place = Place::spec().key("tcp").index(index);
+        for (index, block) in rule.matches.iter().enumerate() {
+            resolve_block(block, scope, &place.key("match").index(index), report);
         }
-        for (index, rule) in rules.iter().enumerate() {
-            let place = place.index(index);
-            if kind == "tls" && rule.matches.is_empty() {
-                let message = "a rule for TLS needs a `match` with `sniHosts`";
-                report.error(&place, code::LAYER4, message, "add `match: [{sniHosts: [...]}]`");
-            }
-            for (index, block) in rule.matches.iter().enumerate() {
-                let place = place.key("match").index(index);
-                if kind == "tls" {
-                    check_names(block, hosts, naming, &place, report);
-                }
-                check_block(block, naming.namespace, &place, report);
-            }
-            check_destinations(&rule.route, naming, &place, report);
+        targets(&rule.route, scope.naming, &place, report);
+    }
+    let mut rules = Vec::new();
+    for (index, rule) in written.tls.iter().enumerate() {
+        let place = Place::spec().key("tls").index(index);
+        if rule.matches.is_empty() {
+            let message = "a rule for TLS needs a `match` with `sniHosts`";
+            report.error(&place, code::LAYER4, message, "add `match: [{sniHosts: [...]}]`");
         }
+        let blocks = rule.matches.iter().enumerate().map(|(index, block)| {
+            let place = place.key("match").index(index);
+            let names = names(block, scope, &place, report);
+            TlsBlock { names, ..resolve_block(block, scope, &place, report) }
+        });
+        let blocks: Vec<TlsBlock> = blocks.collect();
+        rules.push(TlsRule { blocks, targets: targets(&rule.route, scope.naming, &place, report) });
+    }
+    report_mesh(&rules, scope, report);
+    rules
+}
+
+/// Notes that rules are for sidecars alone, whose outbound TLS does not come by here.
+fn report_mesh(rules: &[TlsRule], scope: Scope<'_>, report: &mut Report<'_>) {
+    let of_mesh = |rule: &TlsRule| rule.blocks.iter().all(|block| block.is_of_mesh(scope.gateways));
+    if !rules.is_empty() && rules.iter().all(of_mesh) {
+        let happens =
+            "TLS is passed on by servers of Gateways with `mode: PASSTHROUGH`, and the rules are bound to none";
+        report.no_effect(&Place::spec().key("tls"), "tls", happens);
     }
 }
 
-fn check_names(
-    block: &Layer4Match,
-    hosts: &[(usize, String)],
-    naming: Naming<'_>,
-    place: &Place,
-    report: &mut Report<'_>,
-) {
+fn names(block: &Layer4Match, scope: Scope<'_>, place: &Place, report: &mut Report<'_>) -> Vec<String> {
     let place = place.key("sniHosts");
     if block.sni_hosts.is_empty() {
         report.error(&place, code::LAYER4, "a match for TLS needs server names", "name at least one host");
     }
+    let mut names = Vec::new();
     for (index, name) in block.sni_hosts.iter().enumerate() {
         let place = place.index(index);
-        let full = host::expand(name, naming.namespace, naming.environment);
+        let full = host::expand(name, scope.naming.namespace, scope.naming.environment);
         if let Err(reason) = host::check(name) {
             report.error(&place, code::HOST, format!("host `{name}` {reason}"), "write a DNS name, or `*.` and one");
         } else if host::is_address(name) {
             let message = format!("`{name}` is an address, which clients do not send as a server name");
             report.warning(&place, code::LAYER4, message, "write a DNS name, or match by `destinationSubnets`");
-        } else if !hosts.iter().any(|(_, own)| host::covers(own, &full)) {
+        } else if !scope.hosts.iter().any(|(_, own)| host::covers(own, &full)) {
             let message = format!("`{name}` is not among the `hosts` of the resource");
             report.error(&place, code::LAYER4, message, "add it to `spec.hosts`, or a wildcard that covers it");
+        } else {
+            names.push(full);
         }
     }
+    names
 }
 
-fn check_block(block: &Layer4Match, namespace: &str, place: &Place, report: &mut Report<'_>) {
+fn resolve_block(block: &Layer4Match, scope: Scope<'_>, place: &Place, report: &mut Report<'_>) -> TlsBlock {
+    let mut read = |place: Place, text: &String| {
+        let subnet = Subnet::parse(text);
+        if subnet.is_none() {
+            let help = "write an address, or one and the length of its prefix: 10.0.0.0/8";
+            report.error(&place, code::LAYER4, format!("`{text}` is not a subnet"), help);
+        }
+        subnet
+    };
     let subnets = block.destination_subnets.iter().enumerate();
-    let subnets = subnets.map(|(index, subnet)| (place.key("destinationSubnets").index(index), subnet));
-    let source = block.source_subnet.iter().map(|subnet| (place.key("sourceSubnet"), subnet));
-    for (place, subnet) in subnets.chain(source).filter(|(_, subnet)| !is_subnet(subnet)) {
-        let message = format!("`{subnet}` is not a subnet");
-        report.error(
-            &place,
-            code::LAYER4,
-            message,
-            "write an address, or one and the length of its prefix: 10.0.0.0/8",
-        );
+    let subnets =
+        subnets.filter_map(|(index, text)| read(place.key("destinationSubnets").index(index), text)).collect();
+    if let Some(text) = &block.source_subnet {
+        read(place.key("sourceSubnet"), text);
     }
-    if let Some(port) = block.port.filter(|port| !(1..=65535).contains(port)) {
-        let message = format!("{port} is not a port");
-        report.error(&place.key("port"), code::LAYER4, message, "use a number from 1 to 65535");
+    let port = block.port.and_then(|number| {
+        let port = u16::try_from(number).ok().filter(|port| *port > 0);
+        if port.is_none() {
+            let help = "use a number from 1 to 65535";
+            report.error(&place.key("port"), code::LAYER4, format!("{number} is not a port"), help);
+        }
+        port
+    });
+    for (field, there) in
+        [("sourceLabels", !block.source_labels.is_empty()), ("sourceNamespace", block.source_namespace.is_some())]
+    {
+        if there {
+            report.no_effect(&place.key(field), field, "clients of a Gateway have no labels and no namespace");
+        }
     }
-    attachment::gateways(&block.gateways, namespace, &place.key("gateways"), report);
+    let gateways = attachment::gateways(&block.gateways, scope.naming.namespace, &place.key("gateways"), report);
+    TlsBlock { names: Vec::new(), port, gateways: (!gateways.is_empty()).then_some(gateways), subnets }
 }
 
-fn is_subnet(text: &str) -> bool {
-    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    length.is_none_or(|length| length.parse::<u8>().is_ok_and(|length| length <= longest))
-}
-
-fn check_destinations(written: &[RouteDestination], naming: Naming<'_>, place: &Place, report: &mut Report<'_>) {
+/// The destinations that get a share; a single one gets everything.
+fn targets(written: &[RouteDestination], naming: Naming<'_>, place: &Place, report: &mut Report<'_>) -> Vec<Target> {
     let place = place.key("route");
     if written.is_empty() {
         report.error(&place, code::NO_ACTION, "the rule does not say where connections go", "add `route`");
     }
+    let mut targets = Vec::new();
     for (index, entry) in written.iter().enumerate() {
         let place = place.index(index);
-        target::required(entry.destination.as_ref(), naming, &place, report);
-        if let Some(weight) = entry.weight.filter(|weight| i32::try_from(*weight).map_or(true, |weight| weight < 0)) {
+        let destination = target::required(entry.destination.as_ref(), naming, &place, report);
+        let weight = entry.weight.unwrap_or(0);
+        let share = i32::try_from(weight).ok().and_then(|weight| u64::try_from(weight).ok());
+        if share.is_none() {
             let message = format!("{weight} is not a weight");
             report.error(&place.key("weight"), code::WEIGHT, message, "use 0 or a positive number");
         }
+        let share = if written.len() == 1 { 1 } else { share.unwrap_or(0) };
+        targets.extend(destination.filter(|_| share > 0).map(|destination| Target::new(destination, share)));
     }
     if written.len() > 1 && written.iter().all(|entry| entry.weight.unwrap_or(0) == 0) {
         let help = "give at least one destination a weight above 0";
         report.error(&place, code::WEIGHT, "total destination weight = 0", help);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subnet_is_an_address_with_or_without_a_length() {
-        for good in ["10.0.0.0/8", "10.1.2.3", "::1/128", "fd00::/8", "0.0.0.0/0"] {
-            assert!(is_subnet(good), "{good}");
-        }
-        for bad in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "a/8", "10.0.0.0/", "10.0.0.0/-1"] {
-            assert!(!is_subnet(bad), "{bad}");
-        }
-    }
+    targets
 }

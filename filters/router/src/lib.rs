@@ -1,4 +1,4 @@
-//! Istio's `VirtualService` and the Gateway API's `HTTPRoute` and `GRPCRoute`, as a filter.
+//! Istio's `VirtualService` and the Gateway API's `HTTPRoute`, `GRPCRoute` and `TLSRoute`, as a filter.
 //!
 //! Documents are resolved when they are loaded ([`document`], [`rule`] and what they are made of) and everything that is
 //! wrong with them is reported at once, each with its place and a code of [`code`]. A request looks its host up on its
@@ -17,6 +17,7 @@ pub mod answer;
 pub mod attachment;
 pub mod code;
 pub mod config;
+pub mod connection;
 pub mod cors;
 pub mod decide;
 pub mod delegate;
@@ -89,6 +90,10 @@ impl Configure for Router {
                 VIRTUAL_SERVICE => documents.extend(virtual_service(resource, load, &mut report)),
                 "HTTPRoute" | "GRPCRoute" => {
                     documents.extend(gateway_api::route::resolve(resource, environment, &grants, &mut report));
+                }
+                "TLSRoute" => {
+                    let route = gateway_api::tls_route::resolve(resource, environment, &grants, &mut report);
+                    documents.extend(route);
                 }
                 _ => {}
             }
@@ -196,6 +201,12 @@ impl RequestFilter for Router {
     }
 }
 
+impl ConnectionFilter for Router {
+    fn on_connection(&self, connection: &Connection) -> ConnectionDecision {
+        self.table.connection(connection)
+    }
+}
+
 impl Explain for Router {
     fn explain(&self, request: &Request<'_>) -> Explanation {
         explain::explain(&self.table, &View::new(request))
@@ -204,12 +215,13 @@ impl Explain for Router {
 
 sluicegate_sdk::export!(
     Router,
-    hooks: [configuration, update, request, explain],
+    hooks: [configuration, update, request, connection, explain],
     kinds: [
         ("networking.istio.io", "VirtualService", "virtualservice.schema.json"),
         ("networking.istio.io", "Gateway", "gateway.schema.json"),
         ("gateway.networking.k8s.io", "HTTPRoute", "gateway_api/httproute.schema.json"),
         ("gateway.networking.k8s.io", "GRPCRoute", "gateway_api/grpcroute.schema.json"),
+        ("gateway.networking.k8s.io", "TLSRoute", "gateway_api/tlsroute.schema.json"),
         ("gateway.networking.k8s.io", "Gateway", "gateway_api/gateway.schema.json"),
         ("gateway.networking.k8s.io", "ReferenceGrant", "gateway_api/referencegrant.schema.json"),
         ("", "Namespace", "gateway_api/namespace.schema.json"),

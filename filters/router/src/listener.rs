@@ -66,10 +66,18 @@ pub struct Listeners {
 /// What the command line opened.
 #[derive(Debug)]
 struct Mesh {
-    hosts: Hosts,
     /// Whether there is no Gateway document.
     alone: bool,
-    /// What routes of the Gateway API add.
+    /// For requests to any port.
+    all: Routed,
+    /// What goes before it, by the port that a request is for.
+    ports: BTreeMap<u16, Routed>,
+}
+
+/// Hosts, and what routes of the Gateway API add to them.
+#[derive(Debug)]
+struct Routed {
+    hosts: Hosts,
     routes: Shares,
 }
 
@@ -126,6 +134,8 @@ pub struct Assembly<'a> {
 pub struct Routes {
     /// What the command line opened serves by routes of the Gateway API.
     pub mesh: Shares,
+    /// The same for requests to one port, which go before.
+    pub mesh_ports: BTreeMap<u16, Shares>,
     /// Listeners of the Gateway API.
     pub listeners: Vec<ListenerShares>,
 }
@@ -146,9 +156,12 @@ impl Listeners {
             let isolated = if listener.tls { &mut port.isolated_tls } else { &mut port.isolated };
             isolated.insert(&listener.hostname, compiled(listener.shares, assembly));
         }
-        let mut mesh = Mesh { hosts: Hosts::new(), alone, routes: routes.mesh };
-        let of_routes: Vec<String> = mesh.routes.keys().cloned().collect();
-        let names: BTreeSet<String> = assembly.documents.hosts().cloned().chain(of_routes).collect();
+        let of_ports = routes.mesh_ports.values().flat_map(Shares::keys);
+        let names = assembly.documents.hosts().chain(routes.mesh.keys()).chain(of_ports);
+        let names: BTreeSet<String> = names.cloned().collect();
+        let routed = |routes| Routed { hosts: Hosts::new(), routes };
+        let mesh_ports = routes.mesh_ports.into_iter().map(|(port, routes)| (port, routed(routes))).collect();
+        let mut mesh = Mesh { alone, all: routed(routes.mesh), ports: mesh_ports };
         mesh.renew(&names, assembly);
         Self { mesh, ports }
     }
@@ -168,7 +181,7 @@ impl Listeners {
     pub fn of(&self, view: &View<'_>) -> Arrival<'_> {
         // Reading attributes are calls into the host, which a proxy without Gateways does not need.
         if self.ports.is_empty() || view.attribute("listener.name").is_none_or(|name| name == MESH) {
-            return Arrival::Mesh(&self.mesh.hosts);
+            return Arrival::Mesh(self.mesh.hosts(view));
         }
         let number = view.listener_port().unwrap_or_default();
         let Some(port) = self.ports.get(&number) else { return Arrival::Unknown };
@@ -185,27 +198,45 @@ impl Listeners {
 }
 
 impl Mesh {
+    fn hosts(&self, view: &View<'_>) -> &Hosts {
+        let all = &self.all.hosts;
+        // Reading the port may be a call into the host.
+        if self.ports.is_empty() {
+            return all;
+        }
+        let of_port = view.addressed_port().and_then(|port| self.ports.get(&port)).map(|routed| &routed.hosts);
+        of_port.filter(|hosts| hosts.find(&host::of_authority(view.authority())).is_some()).unwrap_or(all)
+    }
+
     fn renew(&mut self, names: &BTreeSet<String>, assembly: &mut Assembly<'_>) {
         for name in names {
-            let mut share = shares::of_mesh(name, assembly.documents, self.alone, &mut assembly.ignored);
-            if let Some(routes) = self.routes.get(name).cloned() {
-                share = match share {
-                    Some(mut known) => {
-                        known.members.extend(routes.members);
-                        Some(known)
-                    }
-                    None => Some(routes),
-                };
+            let share = shares::of_mesh(name, assembly.documents, self.alone, &mut assembly.ignored);
+            for routed in self.ports.values_mut().filter(|routed| routed.routes.contains_key(name)) {
+                routed.renew(name, share.clone(), assembly);
             }
-            let aliases = host::aliases(name, assembly.environment);
-            if let Some(share) = share {
-                let entry = assembly.compiler.entry(share);
-                self.hosts.insert_aliases(aliases, &entry);
-                self.hosts.insert(name, entry);
-            } else {
-                self.hosts.remove(name);
-                self.hosts.remove_aliases(&aliases);
+            self.all.renew(name, share, assembly);
+        }
+    }
+}
+
+impl Routed {
+    /// Puts a host together anew; `share` is what documents of Istio have of it, which goes before the routes.
+    fn renew(&mut self, name: &str, share: Option<Share>, assembly: &mut Assembly<'_>) {
+        let share = match (share, self.routes.get(name).cloned()) {
+            (Some(mut share), Some(routes)) => {
+                share.members.extend(routes.members);
+                Some(share)
             }
+            (share, routes) => share.or(routes),
+        };
+        let aliases = host::aliases(name, assembly.environment);
+        if let Some(share) = share {
+            let entry = assembly.compiler.entry(share);
+            self.hosts.insert_aliases(aliases, &entry);
+            self.hosts.insert(name, entry);
+        } else {
+            self.hosts.remove(name);
+            self.hosts.remove_aliases(&aliases);
         }
     }
 }

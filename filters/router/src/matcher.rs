@@ -49,6 +49,7 @@ impl Block {
         conditions.extend(without_headers(&written.without_headers, around, &place.key("withoutHeaders"), report));
         let name = written.name.clone();
         let gateways = gateways(written, around, &place.key("gateways"), report);
+        conditions.shrink_to_fit();
         Self { name, impossible: impossible.or(claim), path, conditions, gateways, ..Self::default() }
     }
 }
@@ -174,6 +175,9 @@ fn without_headers(
         let pattern = present(text.as_ref(), Allowed::PresenceAndStar, &place, report);
         // A claim is never there, which is what is asked for.
         if is_claim(name, around, &place, report) {
+            let message = format!("no filter has verified a token, so {name} is absent and the condition always holds");
+            let help = "keep such rules out until tokens are verified here";
+            report.warning(&place, code::NEVER_MATCHES, message, help);
             continue;
         }
         let name = comparable(name, &place, report);

@@ -29,7 +29,8 @@ pub struct Found<'a> {
 }
 
 impl Served {
-    fn build(members: Vec<Member>) -> Self {
+    fn build(mut members: Vec<Member>) -> Self {
+        members.shrink_to_fit();
         let merged = members.len() > 1;
         let candidates =
             members.iter().enumerate().flat_map(|(place, member)| candidates_of(place, member, merged)).collect();

@@ -2,17 +2,18 @@
 
 use crate::attachment::MESH;
 use crate::code;
+use crate::connection::Connections;
 use crate::document::{Document, Kind};
 use crate::documents::Documents;
 use crate::gateway::Gateway;
 use crate::gateway_api;
 use crate::host;
-use crate::listener::{Arrival, Assembly, Hosts, Listeners, Routes};
+use crate::listener::{Arrival, Assembly, Hosts, Listeners, Routes, Shares};
 use crate::report::{Place, Report};
 use crate::served::{Compiler, Served};
 use crate::shares::{Ignored, ServerHosts};
 use crate::view::View;
-use sluicegate_sdk::{Diagnostics, Environment, ResourceId};
+use sluicegate_sdk::{Connection, ConnectionDecision, Diagnostics, Environment, ResourceId};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -30,6 +31,7 @@ pub struct Gateways {
 pub struct Table {
     documents: Documents,
     listeners: Listeners,
+    connections: Connections,
     /// The hosts of Istio's Gateways, which documents are checked against.
     gateways: HashMap<String, ServerHosts>,
 }
@@ -65,16 +67,20 @@ impl Table {
         let alone = gateways.is_empty() && api.gateways.is_empty();
         let by_age: Vec<Rc<Document>> = documents.iter().cloned().collect();
         let attached = api.attach(&by_age, alone, diagnostics);
-        let routes = Routes { mesh: attached.mesh, listeners: attached.listeners };
+        let of_api = attached.mesh.values().chain(attached.mesh_ports.values().flat_map(Shares::values));
+        of_api.flat_map(|share| &share.members).for_each(|member| member.document.on_mesh.set(true));
+        let connections = Connections::build(&by_age, gateways, attached.connections);
+        let routes = Routes { mesh: attached.mesh, mesh_ports: attached.mesh_ports, listeners: attached.listeners };
         let mut assembly =
             Assembly { documents: &documents, environment, compiler: Compiler::default(), ignored: Vec::new() };
         let listeners = Listeners::build(gateways, alone, routes, &mut assembly);
         report_ignored(assembly.ignored, diagnostics);
         let gateways = gateways.iter().map(|gateway| {
-            let hosts = gateway.servers.iter().flat_map(|server| &server.hosts);
+            let passing = gateway.passing.iter().flat_map(|server| &server.hosts);
+            let hosts = gateway.servers.iter().flat_map(|server| &server.hosts).chain(passing);
             (gateway.name.clone(), ServerHosts::new(hosts.cloned()))
         });
-        let table = Self { documents, listeners, gateways: gateways.collect() };
+        let table = Self { documents, listeners, connections, gateways: gateways.collect() };
         by_age.iter().for_each(|document| table.report_gateways(document, diagnostics));
         table
     }
@@ -107,6 +113,11 @@ impl Table {
             Arrival::Mesh(hosts) => entry(hosts, view).unwrap_or(Owner::Nobody),
             Arrival::Gateway(port, hosts) => entry(hosts, view).unwrap_or(Owner::Unserved(port)),
         }
+    }
+
+    /// Where a connection goes whose TLS is passed on.
+    pub fn connection(&self, connection: &Connection) -> ConnectionDecision {
+        self.connections.decide(&self.documents, connection)
     }
 
     /// All documents.

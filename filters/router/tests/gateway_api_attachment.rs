@@ -289,3 +289,44 @@ fn a_route_of_a_service_takes_the_requests_of_its_callers() {
     }
     assert_eq!(outcome(&router, &get("shop", "/a")), "404", "the Gateway does not serve it");
 }
+
+#[test]
+fn rules_for_one_port_of_a_service_take_no_requests_for_others() {
+    let parent = |port: &str| format!("{{group: '', kind: Service, name: echo{port}}}");
+    let text = open()
+        + &route_to("eighty", &parent(", port: 80"), "", &rule("{path: {value: /a}}", "a"))
+        + &route_to("other", &parent(", port: 8080"), "", &rule("{path: {value: /b}}", "b"))
+        + &route_to("all", &parent(""), "", &rule("{path: {value: /c}}", "c"));
+    let router = router(&text);
+    let outcome = |url: &str| {
+        let (authority, path) = url.split_once('/').unwrap();
+        let request = TestRequest::get(&format!("/{path}")).authority(authority).attribute("listener.name", "mesh");
+        support::outcome(&router, &request)
+    };
+    for (url, expected) in [
+        ("echo/a", "a"),
+        ("echo:80/a", "a"),
+        ("echo/b", "404"),
+        ("echo/c", "c"),
+        ("echo:8080/a", "404"),
+        ("echo.default.svc.cluster.local:8080/b", "b"),
+        ("echo:8080/c", "c"),
+        ("echo:9090/a", "404"),
+        ("echo:9090/c", "c"),
+        ("else:80/a", "next"),
+    ] {
+        assert_eq!(outcome(url), expected, "{url}");
+    }
+}
+
+#[test]
+fn the_proxy_is_told_what_an_unknown_service_of_a_mesh_route_means() {
+    let mesh = route_to("mesh", "{group: '', kind: Service, name: echo}", "", &rule("{}", "a"));
+    let router = router(&(open() + &mesh + &route("edge", &rule("{}", "b"))));
+    let told = |request: &TestRequest| {
+        let edits = support::words(&support::forwarded(&router, request).edits);
+        edits.contains(&"destination.unknown: 500".to_owned())
+    };
+    assert!(told(&TestRequest::get("/").authority("echo").attribute("listener.name", "mesh")));
+    assert!(!told(&get("example.com", "/")), "there the proxy knows it by the listener");
+}

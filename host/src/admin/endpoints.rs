@@ -13,6 +13,9 @@ pub struct EndpointStatus {
     pub port: Option<u16>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where else it may be reached: addresses of the other family of its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<SocketAddr>,
     /// Its share against that of others.
     pub weight: u32,
     /// What subsets select by.

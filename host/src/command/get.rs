@@ -31,6 +31,12 @@ fn show_endpoints(get: &GetEndpoints) -> Result<Verdict, Failure> {
     Ok(if endpoints.iter().all(|endpoint| endpoint.state.is_in()) { Verdict::Fine } else { Verdict::Findings })
 }
 
+/// Its own address first.
+fn addresses(endpoint: &EndpointStatus) -> String {
+    let all = std::iter::once(&endpoint.address).chain(&endpoint.alternatives);
+    all.map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
 fn table(endpoints: &[EndpointStatus]) -> String {
     if endpoints.is_empty() {
         return "no endpoints\n".into();
@@ -41,7 +47,7 @@ fn table(endpoints: &[EndpointStatus]) -> String {
         vec![
             endpoint.service.clone(),
             endpoint.port.map_or_else(|| "any".into(), |port| port.to_string()),
-            endpoint.address.to_string(),
+            addresses(endpoint),
             endpoint.weight.to_string(),
             endpoint.state.as_str().into(),
             endpoint.active.map_or_else(|| "-".into(), |active| active.to_string()),
@@ -71,6 +77,7 @@ mod tests {
             service: "shop.default.svc.cluster.local".into(),
             port: Some(80),
             address: "10.0.0.1:8080".parse().unwrap(),
+            alternatives: Vec::new(),
             weight: 3,
             labels: [("version".to_owned(), "v1".to_owned())].into(),
             subsets: vec!["v1".into()],

@@ -4,9 +4,9 @@ use super::composition;
 use super::exit::{Failure, Verdict};
 use crate::args::Run;
 use anyhow::Context;
-use sluicegate::config::{AccessLogFormat, Settings};
+use sluicegate::config::{AccessLogFormat, Settings, Tracing};
 use sluicegate::proxy::Proxy;
-use sluicegate::telemetry::{AccessLog, Metrics, Telemetry, log};
+use sluicegate::telemetry::{AccessLog, Telemetry, Tracer, log};
 
 /// Runs the proxy until it is asked to end.
 pub(crate) fn run(run: Run) -> Result<Verdict, Failure> {
@@ -24,6 +24,16 @@ pub(crate) fn serve(settings: Settings, listening: impl FnOnce(&Proxy) -> anyhow
         AccessLogFormat::Json => AccessLog::stdout().context("the access log cannot start")?,
         AccessLogFormat::Off => AccessLog::off(),
     };
-    let telemetry = Telemetry { metrics: Metrics::new(&access), access };
-    composition::serve(settings, telemetry, levels, listening)
+    let tracer = tracer(&settings.tracing).context("traces cannot be exported")?;
+    composition::serve(settings, Telemetry::new(access, tracer), levels, listening)
+}
+
+/// Where spans begin, if they go anywhere.
+fn tracer(settings: &Tracing) -> std::io::Result<Tracer> {
+    for reason in &settings.ignored {
+        tracing::warn!("{reason}");
+    }
+    let Some(export) = &settings.export else { return Ok(Tracer::off()) };
+    tracing::info!(endpoint = %export.endpoint, "exporting traces");
+    Tracer::start(export)
 }

@@ -6,6 +6,7 @@
 use super::problem::{Origin, Problems, did_you_mean};
 use serde::Deserialize;
 use serde_saphyr::{Error, Spanned};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// So many entries of a wrong shape are reported: whoever has more has another kind of file.
@@ -52,6 +53,8 @@ pub struct File {
     pub dns: Option<Text>,
     /// `auto`, `native`, `poll` or `off`.
     pub watch: Option<Text>,
+    /// Where traces go.
+    pub tracing: Option<Tracing>,
     /// Limits that operators change.
     pub limits: Option<Limits>,
 }
@@ -64,6 +67,28 @@ pub struct Admin {
     pub address: Option<Text>,
     /// Whether an address that other machines reach is meant: the endpoint asks for no password.
     pub allow_remote: Option<Text>,
+}
+
+/// Where traces go, and which.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tracing {
+    /// The collector, which speaks OTLP over HTTP; without a path of its own, spans go to `/v1/traces` there.
+    pub endpoint: Option<Text>,
+    /// The share of new traces that are kept, from 0 to 1.
+    pub ratio: Option<Text>,
+    /// Sent with every export.
+    pub headers: Option<BTreeMap<String, Text>>,
+    /// For one export.
+    pub timeout: Option<Text>,
+    /// What this service is called.
+    pub service_name: Option<Text>,
+    /// What else is said of it.
+    pub resource_attributes: Option<BTreeMap<String, Text>>,
+    /// Whether traces that others began are kept when they say so.
+    pub follow_parents: Option<Text>,
+    /// Whether every call of a filter has a span.
+    pub every_filter: Option<Text>,
 }
 
 /// Limits that operators change; all others are constants in [`super::limits`].

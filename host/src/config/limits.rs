@@ -46,6 +46,13 @@ pub const FILTER_MEMORY_MAX: usize = 256 << 20;
 
 /// For a connection to an upstream: on one network it takes milliseconds, and one lost packet costs a second.
 pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(2);
+/// Between two attempts to reach an endpoint that has several addresses (RFC 8305, section 5).
+pub const CONNECT_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// Addresses of one endpoint: those that are tried within [`UPSTREAM_CONNECT`].
+pub const CONNECT_ADDRESSES: usize = 8;
+/// How long the address that was reached is tried first, before the preferred family gets its turn again (RFC 6555,
+/// section 4.2).
+pub const CONNECT_MEMORY: Duration = Duration::from_mins(10);
 /// For one try's response head, from the last byte of the request, when the route sets no timeout: what a person waits
 /// for. What takes longer by nature, such as a long poll, has a route with a timeout.
 pub const UPSTREAM_FIRST_BYTE: Duration = Duration::from_secs(15);
@@ -195,6 +202,8 @@ pub const LISTEN_BACKLOG: i32 = 1024;
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// For what is in flight when the proxy is asked to end.
 pub const DRAIN: Duration = Duration::from_secs(30);
+/// For the last spans to reach the collector when the proxy ends, once requests and events are done.
+pub const TRACES_CLOSE: Duration = Duration::from_secs(5);
 /// HTTP/2 streams of one connection at a time, what RFC 9113, section 6.5.2, recommends as the least.
 pub const H2_STREAMS: u32 = 100;
 /// HTTP/2 flow control window of a stream, in bytes: the memory one slow upstream can pin.
@@ -207,6 +216,24 @@ pub const H2_HEADER_LIST_SIZE: u32 = 32 << 10;
 pub const H2_PENDING_RESETS: usize = 20;
 /// HTTP/2 streams that the proxy had to reset: a client that makes it do so (CVE-2025-8671).
 pub const H2_LOCAL_RESETS: usize = 128;
+/// HTTP/2 PING of a client in a second: a client that measures its link sends a few.
+pub const H2_PINGS: u32 = 100;
+/// HTTP/2 SETTINGS of a client in a second: it sends one, and another when its windows change.
+pub const H2_SETTINGS: u32 = 50;
+/// HTTP/2 PRIORITY frames, and frames of unknown kinds, in a second, beside those that streams earn: browsers send a tree of
+/// a dozen at the start.
+pub const H2_PRIORITIES: u32 = 100;
+/// HTTP/2 WINDOW_UPDATE in a second, beside those that streams and responses earn: windows are opened at the start.
+pub const H2_WINDOW_UPDATES: u32 = 1_000;
+/// What each header block earns of the frames above: a stream may be given a priority and a window, each more than once.
+pub const H2_FRAMES_PER_STREAM: u32 = 4;
+/// Bytes of responses that earn a WINDOW_UPDATE: a sixteenth of a frame, for a client that acknowledges every piece of it, for
+/// the stream and for the connection.
+pub const H2_BYTES_PER_WINDOW_UPDATE: u64 = 1 << 10;
+/// HTTP/2 DATA in a second that carries nothing and ends nothing: nobody needs to send it.
+pub const H2_EMPTY_DATA: u32 = 100;
+/// CONTINUATION frames of one header block: [`H2_HEADER_LIST_SIZE`] takes two.
+pub const H2_CONTINUATIONS: u32 = 20;
 /// HTTP/2 PING on a silent connection.
 pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// For the answer to it.

@@ -9,11 +9,15 @@ pub mod gateway_port;
 pub mod limits;
 pub mod problem;
 pub mod quantity;
+pub mod ratio;
 pub mod resolve;
+pub mod tracing;
 pub mod upstream;
 
 pub use address::AdminAddress;
 pub use gateway_port::GatewayPort;
 pub use problem::{Origin, Problem, Problems};
+pub use ratio::Ratio;
 pub use resolve::{AccessLogFormat, Flags, ListenTls, Settings, Watch};
+pub use tracing::{TraceExport, Tracing};
 pub use upstream::{Place, Upstream};

@@ -3,6 +3,7 @@
 //! A flag replaces the file's value as a whole, lists included.
 
 mod listen;
+mod tracing;
 
 use super::address::AdminAddress;
 use super::file::{File, Text};
@@ -10,6 +11,7 @@ use super::gateway_port::GatewayPort;
 use super::limits;
 use super::problem::{Mistake, Origin, Problems, did_you_mean};
 use super::quantity;
+use super::tracing::{Said, Tracing};
 use super::upstream::Upstream;
 use clap::ValueEnum;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -60,6 +62,10 @@ pub struct Flags {
     pub dns: Option<String>,
     /// `--watch`.
     pub watch: Option<String>,
+    /// `--trace-endpoint`.
+    pub trace_endpoint: Option<String>,
+    /// `--trace-ratio`.
+    pub trace_ratio: Option<String>,
     /// `--drain-timeout`.
     pub drain: Option<String>,
 }
@@ -99,6 +105,8 @@ pub struct Settings {
     pub dns: Option<SocketAddr>,
     /// How changes of the directories are noticed.
     pub watch: Watch,
+    /// Whether and where traces go.
+    pub tracing: Tracing,
     /// For requests in flight when the proxy ends.
     pub drain: Duration,
     /// Connections in total.
@@ -143,7 +151,8 @@ pub enum Watch {
 }
 
 impl Settings {
-    /// Merges the flags with the file at `config`, if there is one, and the defaults.
+    /// Merges the flags with the file at `config`, if there is one, with OpenTelemetry's variables of the environment, and
+    /// with the defaults.
     ///
     /// # Errors
     /// With every mistake that there is, in either.
@@ -158,10 +167,11 @@ impl Settings {
                 File::default()
             }
         };
-        Self::resolve(config.unwrap_or(Path::new("")), file, flags, problems)
+        let said = Said::read(&|name| std::env::var(name).ok());
+        Self::resolve(config.unwrap_or(Path::new("")), file, flags, said, problems)
     }
 
-    fn resolve(path: &Path, file: File, flags: Flags, problems: Problems) -> Result<Self, Problems> {
+    fn resolve(path: &Path, file: File, flags: Flags, said: Said, problems: Problems) -> Result<Self, Problems> {
         let mut merge = Merge { path, problems };
         let admin = file.admin.unwrap_or_default();
         let bounds = file.limits.unwrap_or_default();
@@ -192,6 +202,7 @@ impl Settings {
             log: merge.one(flags.log, "--log", file.log, levels).unwrap_or(DEFAULT_LOG.into()),
             dns: merge.one(flags.dns, "--dns", file.dns, super::address::socket_address),
             watch: merge.one(flags.watch, "--watch", file.watch, choice).unwrap_or(Watch::Auto),
+            tracing: merge.tracing((flags.trace_endpoint, flags.trace_ratio), file.tracing.unwrap_or_default(), said),
             drain: merge.one(flags.drain, "--drain-timeout", bounds.drain, quantity::duration).unwrap_or(limits::DRAIN),
             connections: merge.written(bounds.connections, quantity::count).unwrap_or(limits::CONNECTIONS),
             connections_per_client: merge

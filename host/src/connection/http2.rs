@@ -1,5 +1,6 @@
 //! HTTP/2 with prior knowledge (RFC 9113, section 3.3).
 
+use super::flood::{FloodGuard, Verdict as FloodVerdict};
 use super::track::Streams;
 use super::{ConnectionInfo, GateIo, Handler};
 use crate::config::limits;
@@ -26,6 +27,9 @@ where
 {
     let streams = Streams::new();
     let mut watch = Watch::new(streams.clone(), info);
+    let verdict = FloodVerdict::default();
+    let io = FloodGuard::new(io, verdict.clone());
+    let observer = Arc::clone(&handler);
     let service = service_fn(move |request| {
         let stream = streams.begin();
         let (handler, info) = (Arc::clone(&handler), Arc::clone(info));
@@ -35,7 +39,7 @@ where
         }
     });
     let mut connection = pin!(builder().serve_connection(TokioIo::new(io), service));
-    poll_fn(|context| {
+    let result = poll_fn(|context| {
         if let Poll::Ready(result) = connection.as_mut().poll(context) {
             return Poll::Ready(result);
         }
@@ -48,7 +52,11 @@ where
             Verdict::Stalled => Poll::Ready(Ok(())),
         }
     })
-    .await
+    .await;
+    if let Some(flood) = verdict.flood() {
+        observer.flooded(info, flood);
+    }
+    result
 }
 
 fn builder() -> http2::Builder<TokioExecutor> {

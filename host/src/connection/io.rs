@@ -41,6 +41,8 @@ pub struct GateIo<S> {
     body_since: Option<(u64, Instant)>,
     write_stalled_since: Option<Instant>,
     closing: Option<Closing>,
+    /// The client is known to send on, whatever it is told.
+    goes_on: bool,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
             body_since: None,
             write_stalled_since: None,
             closing: None,
+            goes_on: false,
         }
+    }
+
+    /// The client will be told to stop and is not likely to: closing waits until it may have seen why.
+    pub(super) fn client_goes_on(&mut self) {
+        self.goes_on = true;
     }
 
     /// Checks what was read into `buffer` behind `before`, and leaves there what may go on.
@@ -249,7 +257,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
     }
 
     fn is_client_sending(&self) -> bool {
-        matches!(self.gate.phase(), Phase::Failed | Phase::Body) || !self.held.is_empty() || !self.ready.is_empty()
+        self.goes_on
+            || matches!(self.gate.phase(), Phase::Failed | Phase::Body)
+            || !self.held.is_empty()
+            || !self.ready.is_empty()
     }
 }
 

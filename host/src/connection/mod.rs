@@ -7,6 +7,7 @@
 mod body;
 mod characters;
 mod chunked;
+mod flood;
 pub mod gate;
 mod handle;
 mod head;
@@ -14,19 +15,23 @@ mod http1;
 mod http2;
 mod io;
 mod opening;
-mod target;
+pub(crate) mod target;
 mod track;
 
+pub use flood::Flood;
 pub use gate::Violation;
 pub use handle::GateHandle;
 pub use io::GateIo;
 
 use crate::body::ProxyBody;
+use crate::chain::Passing;
 use crate::config::limits;
 use crate::drain::Drain;
 use crate::error::RequestError;
 use crate::request::Arrival;
+use crate::telemetry::metrics::HandshakeResult;
 use crate::tls::Session;
+use crate::upstream::registry::Endpoint;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -47,11 +52,20 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<ProxyBody>> + Send;
 
-    /// Where a connection goes that is passed on undecrypted, by the name that the client asks for and the listener's port:
-    /// addresses in the order to try them. None by default.
-    fn endpoints(&self, name: &str, port: u16) -> Vec<SocketAddr> {
-        let _ = (name, port);
+    /// Where a connection goes that is passed on undecrypted: endpoints in the order to try them. None by default.
+    fn endpoints(&self, passing: &Passing<'_>) -> Vec<Endpoint> {
+        let _ = passing;
         Vec::new()
+    }
+
+    /// A connection has been ended because of a flood of frames.
+    fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
+        let _ = (connection, flood);
+    }
+
+    /// Told how each handshake ended.
+    fn handshaken(&self, result: HandshakeResult) {
+        let _ = result;
     }
 
     /// Answers what cannot be handled as a request. The connection is closed afterwards.

@@ -5,7 +5,7 @@ use crate::error::RequestError::{self, BadRequest};
 use std::net::Ipv6Addr;
 
 /// Checks a target for a method. Gives the authority of an absolute one.
-pub(super) fn check<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<&'a [u8]>, RequestError> {
+pub(crate) fn check<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<&'a [u8]>, RequestError> {
     match target {
         [] => Err(BadRequest("the request target is empty")),
         [b'/', ..] => path_and_query(target).map(|()| None),
@@ -16,7 +16,7 @@ pub(super) fn check<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<&'a [u
 }
 
 /// Checks `host [":" port]`, as the host header and an absolute target have it.
-pub(super) fn check_authority(authority: &[u8]) -> Result<(), RequestError> {
+pub(crate) fn check_authority(authority: &[u8]) -> Result<(), RequestError> {
     let (host, port) = split_port(authority).ok_or(BadRequest("the host has an invalid IPv6 address"))?;
     if host.is_empty() {
         return Err(BadRequest("the host is empty"));

@@ -163,14 +163,10 @@ impl Shared {
     }
 }
 
-/// The addresses that this machine has a way to (RFC 6724, section 5, rule 1), in order. Of its own ones those of IPv4
-/// are enough, as servers of names such as `localhost` often listen there only.
+/// The addresses that this machine has a way to (RFC 6724, section 5, rule 1), in order.
 fn usable(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     addresses.sort_unstable();
     addresses.dedup();
-    if addresses.iter().any(|address| address.is_loopback() && address.is_ipv4()) {
-        addresses.retain(IpAddr::is_ipv4);
-    }
     let reached: Vec<IpAddr> = addresses.iter().copied().filter(|address| has_route(*address)).collect();
     if reached.is_empty() { addresses } else { reached }
 }

@@ -6,6 +6,7 @@ use super::check::{check, set_extension, stamp};
 use super::dispatch::{Decide, Post, REPLY_SIZE, Transport};
 use super::resource::SubscriptionSpec;
 use super::subscription::Subscription;
+use crate::telemetry::trace::messaging;
 use crate::wasm::bindings::sluicegate::filter::types::{
     CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision, Target,
 };
@@ -161,6 +162,7 @@ impl<T: Transport> Courier<T> {
             format: spec.format.clone(),
             attempt,
         };
+        let mut span = self.decide.begins(event, &delivery);
         let of_filter = |reason, retry| Failure::of_filter(uri.to_owned(), reason, retry);
         let request = match self.decide.on_event(event.clone(), delivery.clone()) {
             Ok(EventDecision::Deliver(request)) => request,
@@ -174,6 +176,7 @@ impl<T: Transport> Courier<T> {
             body: request.body,
             timeout: spec.timeout,
             max_body: REPLY_SIZE,
+            trace: span.parent(),
         };
         let outcome = if let Some(channel) = self.channels.at(uri) {
             Ok(answer(self.channels.relay(channel, event.clone())))
@@ -181,6 +184,7 @@ impl<T: Transport> Courier<T> {
             let sent = tokio::time::timeout(spec.timeout, self.transport.send(post)).await;
             sent.unwrap_or(Err(CallError::Deadline))
         };
+        messaging::delivered(&mut span, &outcome);
         let failure = Failure::of_outcome(uri, &outcome);
         match self.decide.on_delivered(event.clone(), delivery, outcome) {
             Ok(DeliveryDecision::Ack) => Ok(Vec::new()),
@@ -214,7 +218,7 @@ impl Failure {
                 (response.status, data, format!("it answered {}", response.status))
             }
             Err(error) => {
-                let reason = describe(*error);
+                let reason = describe(error);
                 (NO_ANSWER, reason.as_bytes().to_vec(), reason.to_owned())
             }
         };
@@ -243,7 +247,7 @@ fn answer(published: Result<(), PublishError>) -> CallResponse {
     CallResponse { status, headers: Vec::new(), body: body.into_bytes() }
 }
 
-fn describe(error: CallError) -> &'static str {
+fn describe(error: &CallError) -> &'static str {
     match error {
         CallError::Deadline => "no answer in time",
         CallError::NoEndpoint => "no endpoint is known for it",
@@ -251,6 +255,8 @@ fn describe(error: CallError) -> &'static str {
         CallError::Reset => "the connection ended before the answer was complete",
         CallError::TooLarge => "the answer is too large",
         CallError::Cancelled => "the call was given up",
+        CallError::NotJson => "the answer is not JSON",
+        CallError::Status(_) => "the answer has another status than the ones accepted",
     }
 }
 

@@ -3,6 +3,7 @@
 use super::channels::Channels;
 use super::delivery::Courier;
 use super::subscription::Subscription;
+use crate::telemetry::trace::{Parent, Span};
 use crate::wasm::bindings::sluicegate::filter::types::{
     CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision, Header,
 };
@@ -21,6 +22,10 @@ pub(super) const REPLY_SIZE: u64 = crate::config::limits::INSPECTED_BODY;
 
 /// Asks the event filter. An error says that the filter failed, which counts as a failed try.
 pub trait Decide: Send + Sync {
+    /// The span of a try to deliver an event; there is none unless traces are on.
+    fn begins(&self, _event: &Event, _delivery: &Delivery) -> Span {
+        Span::default()
+    }
     /// How to deliver an event.
     fn on_event(&self, event: Event, delivery: Delivery) -> Result<EventDecision, String>;
     /// What the outcome of a delivery means.
@@ -51,6 +56,8 @@ pub struct Post {
     pub timeout: Duration,
     /// The largest response body to take in, in bytes.
     pub max_body: u64,
+    /// What the spans of its tries begin from.
+    pub trace: Parent,
 }
 
 /// Delivers the events of all channels.

@@ -2,6 +2,7 @@
 
 use super::scope::Scope;
 use crate::manifest::{Diagnostic, Location, Severity, codes};
+use crate::telemetry::metrics::CertificateFigures;
 use crate::tls::server::{Terms, Version};
 use crate::tls::{Authorities, CertificateError, ClientPins, Clients, HostPattern, Part, certificate};
 use rustls::ServerConfig;
@@ -113,6 +114,10 @@ impl Pair {
         });
         let certified = certified.ok()?;
         let own = certified.cert.first()?;
+        if let Some(expires) = certificate::end(own) {
+            let name = certificate::names(own).into_iter().next().unwrap_or_default();
+            scope.certificates.push(CertificateFigures { source: self.chain.source(), name, expires });
+        }
         let time = |time| jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.0}"));
         match certificate::validity(own, scope.now) {
             certificate::Validity::Valid => {}
@@ -165,6 +170,11 @@ impl Text {
                 None
             }
         }
+    }
+
+    /// The file, or the Secret.
+    fn source(&self) -> String {
+        self.what.split_once("` of ").map_or(self.what.as_str(), |(_, secret)| secret).to_owned()
     }
 
     fn report(&self, error: &CertificateError, scope: &mut Scope<'_>) {

@@ -9,6 +9,7 @@ use crate::listener::{BindError, Planned, Served};
 use crate::manifest::{Diagnostic, Diagnostics, Document, Location, codes};
 use crate::request::ListenerName;
 use crate::snapshot::GatewayPort;
+use crate::telemetry::metrics::CertificateFigures;
 use crate::tls::{Action, HostIndex, HostPattern, Server, Servers};
 use rustls::ServerConfig;
 use std::collections::{BTreeSet, HashMap};
@@ -28,17 +29,20 @@ pub struct Entry {
 
 /// All addresses beside those of `--listen`.
 #[derive(Debug, Clone, Default)]
-pub struct Plan(Vec<Entry>);
+pub struct Plan {
+    entries: Vec<Entry>,
+    certificates: Vec<CertificateFigures>,
+}
 
 impl Plan {
     /// What listeners take.
     pub fn planned(&self) -> Vec<Planned> {
-        self.0.iter().map(|entry| entry.planned.clone()).collect()
+        self.entries.iter().map(|entry| entry.planned.clone()).collect()
     }
 
     /// The ports of Gateway documents on which requests are taken, lowest first.
     pub fn ports(&self) -> Vec<GatewayPort> {
-        let gateways = self.0.iter().map(|entry| &entry.planned.served);
+        let gateways = self.entries.iter().map(|entry| &entry.planned.served);
         let gateways = gateways.filter(|served| served.name == ListenerName::Gateway);
         // Where all servers pass connections on undecrypted, no request is seen.
         let sees = gateways.filter(|served| served.tls.as_ref().is_none_or(|servers| servers.end_tls()));
@@ -47,9 +51,14 @@ impl Plan {
         ports.into_iter().collect()
     }
 
+    /// The certificates that clients are shown.
+    pub fn certificates(&self) -> &[CertificateFigures] {
+        &self.certificates
+    }
+
     /// Says that an address, by its number, is not to be had.
     pub fn report(&self, number: usize, error: &BindError, diagnostics: &mut Diagnostics) {
-        let entry = self.0.get(number);
+        let entry = self.entries.get(number);
         let port = entry.and_then(|entry| entry.planned.served.port).unwrap_or_else(|| error.address.port());
         let help = match error.reason.kind() {
             ErrorKind::PermissionDenied => {
@@ -98,7 +107,7 @@ pub fn plan(
 ) -> Plan {
     files.begin();
     memory.before = std::mem::take(&mut memory.now);
-    let mut scope = Scope { documents, files, memory, diagnostics, now: SystemTime::now() };
+    let mut scope = Scope { documents, files, memory, diagnostics, now: SystemTime::now(), certificates: Vec::new() };
     secret::check(&mut scope);
     let mut declared = Vec::new();
     istio::read(&mut scope, &mut declared);
@@ -115,7 +124,7 @@ pub fn plan(
         }
         entries.push(group.entry());
     }
-    Plan(entries)
+    Plan { entries, certificates: scope.certificates }
 }
 
 /// The listeners of `--listen-tls`.

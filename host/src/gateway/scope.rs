@@ -4,6 +4,7 @@ use super::files::Files;
 use super::plan::Memory;
 use crate::manifest::endpoints::Kind;
 use crate::manifest::{Diagnostics, Document, Severity};
+use crate::telemetry::metrics::CertificateFigures;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -17,6 +18,8 @@ pub(super) struct Scope<'a> {
     pub(super) memory: &'a mut Memory,
     pub(super) diagnostics: &'a mut Diagnostics,
     pub(super) now: SystemTime,
+    /// The certificates that clients are shown.
+    pub(super) certificates: Vec<CertificateFigures>,
 }
 
 impl<'a> Scope<'a> {

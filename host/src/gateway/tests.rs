@@ -203,7 +203,7 @@ fn tls_fields_that_do_not_go_together_are_refused() {
     let table = [
         ("{credentialName: c}", "connections would pass through undecrypted"),
         ("{mode: PASSTHROUGH, credentialName: c}", "connections would pass through undecrypted"),
-        ("{mode: AUTO_PASSTHROUGH}", "AUTO_PASSTHROUGH takes destinations from names"),
+        ("{mode: AUTO_PASSTHROUGH, credentialName: c}", "connections would pass through undecrypted"),
         ("{mode: ISTIO_MUTUAL}", "ISTIO_MUTUAL takes the certificates of a mesh"),
         ("{mode: SIMPLE}", "the server has no certificate"),
         ("{mode: SIMPLE, credentialName: c, privateKey: k}", "come from several sources"),

@@ -15,11 +15,15 @@ fn call(name: &str) -> Call {
         deadline: None,
         required: false,
         max_body: None,
+        accept: Vec::new(),
+        retries: None,
+        body_use: BodyUse::Read,
+        cache: None,
     }
 }
 
 fn plan(calls: impl Into<Vec<Call>>) -> Plan {
-    Plan { calls: calls.into(), deadline: None, state: Vec::new(), response_edits: Vec::new() }
+    Plan { calls: calls.into(), groups: Vec::new(), deadline: None, state: Vec::new(), response_edits: Vec::new() }
 }
 
 /// An upstream that takes its time, and tells when its connection has ended.
@@ -43,7 +47,7 @@ fn results(outcomes: &[Outcome]) -> Vec<(&str, Result<&[u8], CallError>)> {
     let mut results = Vec::new();
     for Outcome { name, response } in outcomes {
         let body = response.as_ref().map(|response| response.body.as_slice());
-        results.push((name.as_str(), body.map_err(|error| *error)));
+        results.push((name.as_str(), body.map_err(Clone::clone)));
     }
     results
 }
@@ -54,7 +58,7 @@ async fn calls_run_in_parallel_and_come_back_in_order() {
     let (second, _second_end) = slow(200).await;
     let registry = registry([("first", vec![first.address]), ("second", vec![second.address])]);
     let started = Instant::now();
-    let outcomes = run(&registry, plan([call("first"), call("second")]), &HeaderMap::new()).await;
+    let outcomes = run(&registry, plan([call("first"), call("second")]), &HeaderMap::new(), &Parent::default()).await;
     assert!(started.elapsed() < Duration::from_millis(450));
     assert_eq!(results(&outcomes), [("first", Ok(&b"ok"[..])), ("second", Ok(&b"ok"[..]))]);
 }
@@ -65,7 +69,7 @@ async fn a_slow_optional_call_costs_no_more_than_its_deadline() {
     let (tardy, mut end) = slow(10_000).await;
     let registry = registry([("quick", vec![quick.address]), ("slow", vec![tardy.address])]);
     let late = Call { deadline: Some(100), ..call("slow") };
-    let outcomes = run(&registry, plan([late, call("quick")]), &HeaderMap::new()).await;
+    let outcomes = run(&registry, plan([late, call("quick")]), &HeaderMap::new(), &Parent::default()).await;
     assert_eq!(results(&outcomes), [("slow", Err(CallError::Deadline)), ("quick", Ok(&b"ok"[..]))]);
     end.recv().await.unwrap();
 }
@@ -75,7 +79,7 @@ async fn the_plans_deadline_holds_for_every_call() {
     let (tardy, _end) = slow(10_000).await;
     let registry = registry([("slow", vec![tardy.address])]);
     let plan = Plan { deadline: Some(100), ..plan([Call { deadline: Some(60_000), ..call("slow") }]) };
-    let outcomes = run(&registry, plan, &HeaderMap::new()).await;
+    let outcomes = run(&registry, plan, &HeaderMap::new(), &Parent::default()).await;
     assert_eq!(results(&outcomes), [("slow", Err(CallError::Deadline))]);
 }
 
@@ -86,7 +90,9 @@ async fn a_required_call_that_fails_cancels_the_others() {
     let services = [("slow", vec![tardy.address]), ("down", vec![closed_port().await]), ("hang", vec![hang.address])];
     // Fails a little later, so that the other call has reached its upstream.
     let required = Call { required: true, deadline: Some(200), ..call("hang") };
-    let outcomes = run(&registry(services), plan([call("slow"), call("down"), required]), &HeaderMap::new()).await;
+    let outcomes =
+        run(&registry(services), plan([call("slow"), call("down"), required]), &HeaderMap::new(), &Parent::default())
+            .await;
     let expected =
         [("slow", Err(CallError::Cancelled)), ("down", Err(CallError::Refused)), ("hang", Err(CallError::Deadline))];
     assert_eq!(results(&outcomes), expected);
@@ -98,7 +104,8 @@ async fn giving_up_the_plan_ends_its_calls() {
     let (tardy, mut end) = slow(10_000).await;
     let registry = registry([("slow", vec![tardy.address])]);
     let inherited = HeaderMap::new();
-    let running = run(&registry, plan([call("slow")]), &inherited);
+    let parent = Parent::default();
+    let running = run(&registry, plan([call("slow")]), &inherited, &parent);
     assert!(tokio::time::timeout(Duration::from_millis(100), running).await.is_err());
     end.recv().await.unwrap();
 }
@@ -119,7 +126,7 @@ async fn every_way_to_fail_has_its_name() {
     ]);
     let calls =
         [call("down"), call("empty"), call("unknown"), call("reset"), Call { max_body: Some(4), ..call("large") }];
-    let outcomes = run(&registry, plan(calls), &HeaderMap::new()).await;
+    let outcomes = run(&registry, plan(calls), &HeaderMap::new(), &Parent::default()).await;
     let errors: Vec<_> = results(&outcomes).into_iter().map(|(_, result)| result.unwrap_err()).collect();
     let expected =
         [CallError::Refused, CallError::NoEndpoint, CallError::NoEndpoint, CallError::Reset, CallError::TooLarge];
@@ -132,7 +139,7 @@ async fn a_failing_status_is_an_answer() {
         Upstream::answering("HTTP/1.1 500 Internal Server Error\r\nx-why: tea\r\ncontent-length: 0\r\n\r\n").await;
     let registry = registry([("failing", vec![failing.address])]);
     let required = Call { required: true, ..call("failing") };
-    let outcomes = run(&registry, plan([required]), &HeaderMap::new()).await;
+    let outcomes = run(&registry, plan([required]), &HeaderMap::new(), &Parent::default()).await;
     let response = outcomes[0].response.as_ref().unwrap();
     assert_eq!(response.status, 500);
     assert!(response.headers.iter().any(|header| header.name == "x-why" && header.value == b"tea"));
@@ -155,7 +162,7 @@ async fn a_call_says_what_its_filter_said_and_what_it_inherits() {
     inherited.insert("accept", HeaderValue::from_static("text/html"));
     let own = Header { name: "Accept".into(), value: b"application/json".into() };
     let asked = Call { method: "PUT".into(), headers: vec![own], body: Some(b"{}".into()), ..call("stock") };
-    run(&registry, plan([asked]), &inherited).await;
+    run(&registry, plan([asked]), &inherited, &Parent::default()).await;
     let (head, body) = arrived.recv().await.unwrap();
     assert!(head.starts_with("PUT /part?id=1 HTTP/1.1\r\n"), "{head}");
     for line in ["host: stock\r\n", "x-request-id: 7\r\n", "accept: application/json\r\n", "content-length: 2\r\n"] {

@@ -238,6 +238,7 @@ impl Loader {
         let chain = Chain::new(links.into_iter().map(|(_, link)| link).collect());
         let listeners = self.listen(&plan, diagnostics)?;
         let gateway_ports = plan.ports();
+        self.telemetry.metrics.tls().show_certificates(plan.certificates().to_vec());
         self.plan = plan;
         self.generation += 1;
         let now = SystemTime::now();

@@ -34,6 +34,7 @@ fn status(port: &ServicePort, endpoint: &Endpoint, all: &Cluster, subsets: &[&Cl
         service: all.name().to_owned(),
         port: port.number,
         address: endpoint.address,
+        alternatives: endpoint.alternatives.iter().flat_map(|others| others.addresses()).copied().collect(),
         weight: endpoint.weight,
         labels: endpoint.labels.as_ref().clone(),
         subsets: names,

@@ -1,4 +1,4 @@
-//! What operators see: logs, metrics and one access record a request.
+//! What operators see: logs, metrics, traces and one access record a request.
 //!
 //! Nothing here may slow a request down: counters are per-thread shards of atomics, an access line goes into its
 //! thread's buffer, and when nobody takes the lines they are dropped and counted, never waited for.
@@ -7,23 +7,36 @@ pub mod access;
 pub mod log;
 pub mod metrics;
 pub mod record;
+pub mod trace;
 
 mod shard;
 
 pub use access::AccessLog;
 pub use metrics::{CallResult, FilterMetrics, Metrics, Phase};
 pub use record::AccessRecord;
+pub use trace::Tracer;
 
-/// Metrics and access log together. Cheap to clone.
+/// Metrics, access log and traces together. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
     /// The counters.
     pub metrics: Metrics,
     /// Where access records go.
     pub access: AccessLog,
+    /// Where spans begin.
+    pub tracer: Tracer,
 }
 
 impl Telemetry {
+    /// Metrics that show what becomes of access records and spans.
+    pub fn new(access: AccessLog, tracer: Tracer) -> Self {
+        let metrics = Metrics::new(&access);
+        if let Some(counts) = tracer.counts() {
+            metrics.show_traces(counts);
+        }
+        Self { metrics, access, tracer }
+    }
+
     /// Counts a request that is over, and writes its record. The one place for both.
     pub fn finish(&self, record: &AccessRecord<'_>) {
         self.metrics.observe_request(record);

@@ -3,6 +3,7 @@
 //! Field names are those of OpenTelemetry's HTTP conventions where they have one; the rest starts with
 //! `sluicegate.`. Whatever a client controls is escaped and cut to a bound, so that a line is always one line.
 
+use super::trace::SpanContext;
 use crate::error::{RequestError, Side};
 use crate::request::RequestId;
 use http::{Method, Version};
@@ -18,6 +19,8 @@ pub const VALUE_SIZE: usize = 2048;
 pub struct AccessRecord<'a> {
     /// Also in `x-request-id`, and the id of events made from it.
     pub id: RequestId,
+    /// Its place in its trace; none when traces are off.
+    pub trace: Option<SpanContext>,
     /// When its head was complete.
     pub time: SystemTime,
     /// The client.
@@ -75,6 +78,9 @@ impl AccessRecord<'_> {
 
     fn write_request(&self, object: &mut Object<'_>) {
         object.display("sluicegate.request.id", self.id);
+        if let Some(trace) = self.trace {
+            trace.write(|key, value| object.display(key, value));
+        }
         object.display("client.address", self.peer.ip());
         object.number("client.port", u64::from(self.peer.port()));
         object.text("http.request.method", self.method.as_str().as_bytes());
@@ -238,6 +244,7 @@ pub(super) mod tests {
     pub(crate) fn record() -> AccessRecord<'static> {
         AccessRecord {
             id: RequestId(0xabc),
+            trace: None,
             time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
             peer: "192.0.2.1:4711".parse().unwrap(),
             method: &Method::GET,
@@ -283,6 +290,14 @@ pub(super) mod tests {
             "sluicegate.attempts": 1,
         });
         assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn names_the_trace_where_there_is_one() {
+        let trace = SpanContext::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let value: Value = serde_json::from_str(&line(&AccessRecord { trace, ..record() })).unwrap();
+        assert_eq!(value["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!((&value["span_id"], &value["trace_flags"]), (&"00f067aa0ba902b7".into(), &"01".into()));
     }
 
     #[test]

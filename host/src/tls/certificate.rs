@@ -123,6 +123,16 @@ pub fn validity(certificate: &CertificateDer<'_>, now: SystemTime) -> Validity {
     }
 }
 
+/// When a certificate ends; none when it cannot be told.
+pub fn end(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    // No certificate is good in the year 10000, which has no place in its dates (RFC 5280, section 4.1.2.5).
+    const NEVER: Duration = Duration::from_secs(253_402_300_800);
+    match validity(certificate, SystemTime::UNIX_EPOCH + NEVER) {
+        Validity::Expired(at) => Some(at),
+        Validity::Valid | Validity::NotYet(_) => None,
+    }
+}
+
 /// The DNS names that a certificate is for; wildcards as they stand.
 pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     EndEntityCert::try_from(certificate)
@@ -159,6 +169,15 @@ mod tests {
         let certified = certified_key(pair.certificate.as_bytes(), pair.key.as_bytes()).unwrap();
         assert_eq!(names(&certified.cert[0]), ["shop.example", "*.shop.example"]);
         assert_eq!(validity(&certified.cert[0], SystemTime::now()), Validity::Valid);
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_known_before_it_comes() {
+        let (day, now) = (Duration::from_hours(24), SystemTime::now());
+        let pair = Authority::new("ca").issue_for(&["shop.example"], now - day, now + 2 * day);
+        let certified = certified_key(pair.certificate.as_bytes(), pair.key.as_bytes()).unwrap();
+        let left = end(&certified.cert[0]).unwrap().duration_since(now).unwrap();
+        assert!(left.abs_diff(2 * day) < Duration::from_secs(2), "{left:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub use certificate::{CertificateError, Part};
 pub use clients::{Authorities, ClientPins, Clients};
 pub use names::{HostIndex, HostPattern};
 pub use server::{Action, Server, Servers};
-pub use session::{Greeted, HandshakeError, Session, accept, refuse_name};
+pub use session::{Greeted, HandshakeError, Session, accept, refuse_name, version_name};
 
 use rustls::crypto::CryptoProvider;
 use std::sync::{Arc, LazyLock};

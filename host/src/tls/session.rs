@@ -2,6 +2,7 @@
 
 use super::server::{Action, Server, Servers};
 use rustls::server::{Accepted, Acceptor};
+use rustls::{ProtocolVersion, ServerConnection};
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -89,6 +90,15 @@ where
             refuse_name(&mut stream).await;
             Err(HandshakeError::UnknownName(name))
         }
+    }
+}
+
+/// The version of TLS that was agreed on, as metrics name it.
+pub fn version_name(connection: &ServerConnection) -> &'static str {
+    match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => "1.2",
+        Some(ProtocolVersion::TLSv1_3) => "1.3",
+        _ => "",
     }
 }
 

@@ -49,6 +49,14 @@ pub(super) enum Late {
 pub(super) struct Answered {
     pub(super) response: Response<ProxyBody>,
     pub(super) upgrade: Option<OnUpgrade>,
+    /// Which of its endpoint's addresses answered.
+    pub(super) address: SocketAddr,
+}
+
+impl Answered {
+    pub(super) fn status(&self) -> StatusCode {
+        self.response.status()
+    }
 }
 
 /// A try without a response.
@@ -127,7 +135,7 @@ pub(super) async fn attempt(
                 let again = unsent.or_else(|| spare.filter(|_| closed(&error)));
                 match again {
                     Some(again) if lease.idle.is_some() => request = again,
-                    again => return Err(failure(&error, target.address(), again)),
+                    again => return Err(failure(&error, lease.address, again)),
                 }
             }
         }
@@ -223,11 +231,13 @@ pub(super) fn copy(request: &Request<ProxyBody>) -> Option<Request<ProxyBody>> {
 
 fn received(mut response: Response<Incoming>, lease: Lease, upgrades: bool) -> Result<Answered, Failure> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(Answered { response: response.map(|incoming| response::body(incoming, lease)), upgrade: None });
+        let address = lease.address;
+        let response = response.map(|incoming| response::body(incoming, lease));
+        return Ok(Answered { response, upgrade: None, address });
     }
     if upgrades {
         let upgrade = Some(hyper::upgrade::on(&mut response));
-        return Ok(Answered { response: response.map(|_| ProxyBody::empty()), upgrade });
+        return Ok(Answered { response: response.map(|_| ProxyBody::empty()), upgrade, address: lease.address });
     }
     let reason = "it switched protocols unasked".to_owned();
     let error = RequestError::BadResponse { endpoint: lease.address.to_string(), reason };

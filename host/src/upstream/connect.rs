@@ -1,6 +1,8 @@
 //! Makes connections to upstreams.
 
+use super::alternatives::Alternatives;
 use super::policy::Keepalive;
+use super::race::race;
 use super::slots::Slot;
 use super::wire::Tls;
 use crate::body::ProxyBody;
@@ -9,6 +11,7 @@ use crate::socket::Socket;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +25,8 @@ use tokio_rustls::client::TlsStream;
 /// What a connection is made with.
 #[derive(Debug, Default)]
 pub(super) struct Setup {
+    /// Where else its endpoint may be reached.
+    pub(super) alternatives: Option<Arc<Alternatives>>,
     /// Probes by the system.
     pub(super) keepalive: Option<Keepalive>,
     /// TLS, if it is to be spoken.
@@ -53,21 +58,25 @@ impl ConnectError {
     }
 }
 
-/// A new HTTP/1.1 connection, within `limit`.
+/// A new HTTP/1.1 connection, within `limit`, and the address that it leads to.
 ///
 /// A task of its own drives the connection; it ends with the connection or, between two exchanges, with the sender.
 pub(super) async fn connect(
     address: SocketAddr,
     limit: Duration,
     setup: Setup,
-) -> Result<http1::SendRequest<ProxyBody>, ConnectError> {
-    match &setup.tls {
-        None => http1_on(open(address, limit, &setup).await?, address, setup.slot).await,
-        Some(tls) => {
-            let stream = Box::pin(secure(address, limit, &setup, tls)).await?;
-            http1_on(stream, address, setup.slot).await
+) -> Result<(http1::SendRequest<ProxyBody>, SocketAddr), ConnectError> {
+    let (sender, address) = match &setup.tls {
+        None => {
+            let (stream, address) = open(address, limit, &setup).await?;
+            (http1_on(stream, address, setup.slot).await?, address)
         }
-    }
+        Some(tls) => {
+            let (stream, address) = Box::pin(secure(address, limit, &setup, tls)).await?;
+            (http1_on(stream, address, setup.slot).await?, address)
+        }
+    };
+    Ok((sender, address))
 }
 
 async fn http1_on<S>(
@@ -94,18 +103,23 @@ where
 /// What drives an HTTP/2 connection: nothing happens on it unless this is polled.
 pub(super) type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
-/// A new HTTP/2 connection, within `limit`.
+/// A new HTTP/2 connection, within `limit`, and the address that it leads to.
 pub(super) async fn connect_http2(
     address: SocketAddr,
     limit: Duration,
     setup: Setup,
-) -> Result<(http2::SendRequest<ProxyBody>, Driver), ConnectError> {
-    let Some(tls) = &setup.tls else { return http2_on(open(address, limit, &setup).await?).await };
-    let stream = secure(address, limit, &setup, tls).await?;
+) -> Result<(http2::SendRequest<ProxyBody>, Driver, SocketAddr), ConnectError> {
+    let Some(tls) = &setup.tls else {
+        let (stream, address) = open(address, limit, &setup).await?;
+        let (sender, driver) = http2_on(stream).await?;
+        return Ok((sender, driver, address));
+    };
+    let (stream, address) = secure(address, limit, &setup, tls).await?;
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Handshake("the server does not speak HTTP/2".into()));
     }
-    http2_on(stream).await
+    let (sender, driver) = http2_on(stream).await?;
+    Ok((sender, driver, address))
 }
 
 async fn http2_on<S>(stream: S) -> Result<(http2::SendRequest<ProxyBody>, Driver), ConnectError>
@@ -117,18 +131,26 @@ where
     Ok((sender, Box::pin(connection)))
 }
 
-async fn open(address: SocketAddr, limit: Duration, setup: &Setup) -> Result<Socket, ConnectError> {
-    let stream = match timeout(limit, TcpStream::connect(address)).await {
+async fn open(address: SocketAddr, limit: Duration, setup: &Setup) -> Result<(Socket, SocketAddr), ConnectError> {
+    let (address, stream) = match timeout(limit, reach(address, setup.alternatives.as_deref())).await {
         Err(_) => return Err(ConnectError::TimedOut(limit)),
         Ok(Err(error)) => return Err(ConnectError::of(&error)),
-        Ok(Ok(stream)) => stream,
+        Ok(Ok(reached)) => reached,
     };
     // A head and a body are two writes, and the second must not wait for the first's acknowledgement.
     stream.set_nodelay(true).map_err(|error| ConnectError::of(&error))?;
     if let Some(keepalive) = setup.keepalive {
         SockRef::from(&stream).set_tcp_keepalive(&probes(keepalive)).map_err(|error| ConnectError::of(&error))?;
     }
-    Ok(Socket(stream))
+    Ok((Socket(stream), address))
+}
+
+/// A connection to an endpoint, at whichever of its addresses it can be reached. The limit is the caller's.
+pub(super) async fn reach(own: SocketAddr, alternatives: Option<&Alternatives>) -> io::Result<(SocketAddr, TcpStream)> {
+    let Some(alternatives) = alternatives else { return race(&[own]).await };
+    let reached = race(&alternatives.all(own)).await?;
+    alternatives.reached(reached.0);
+    Ok(reached)
 }
 
 /// The same with TLS; the limit is for both.
@@ -137,14 +159,15 @@ async fn secure(
     limit: Duration,
     setup: &Setup,
     tls: &Tls,
-) -> Result<TlsStream<Socket>, ConnectError> {
+) -> Result<(TlsStream<Socket>, SocketAddr), ConnectError> {
     let deadline = Instant::now() + limit;
     let unnamed = || ConnectError::Handshake("the service's name is none that TLS can ask for; give `sni`".into());
     let name = tls.server_name.clone().ok_or_else(unnamed)?;
-    let stream = open(address, limit, setup).await?;
+    let (stream, address) = open(address, limit, setup).await?;
     match timeout_at(deadline, TlsConnector::from(Arc::clone(&tls.config)).connect(name, stream)).await {
         Err(_) => Err(ConnectError::TimedOut(limit)),
-        Ok(made) => made.map_err(|error| ConnectError::Handshake(error.to_string().into())),
+        Ok(Err(error)) => Err(ConnectError::Handshake(error.to_string().into())),
+        Ok(Ok(stream)) => Ok((stream, address)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One place that serves a port of a service.
 
+use super::alternatives::Alternatives;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,11 +8,13 @@ use std::sync::Arc;
 /// Labels by name.
 pub type Labels = BTreeMap<String, String>;
 
-/// One address that serves a port, as manifests or flags give it.
+/// One place that serves a port, as manifests or flags give it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Where to connect.
+    /// Where to connect. Tells it from others of its service.
     pub address: SocketAddr,
+    /// Where else it may be reached; only endpoints that have a name have such addresses.
+    pub alternatives: Option<Arc<Alternatives>>,
     /// Its share against that of others; at least 1.
     pub weight: u32,
     /// What subsets select by.
@@ -35,7 +38,7 @@ pub enum Readiness {
 impl Endpoint {
     /// One that is ready, of weight 1 and without labels.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, weight: 1, labels: Arc::default(), readiness: Readiness::Ready }
+        Self { address, alternatives: None, weight: 1, labels: Arc::default(), readiness: Readiness::Ready }
     }
 
     /// Whether it has all of these labels.

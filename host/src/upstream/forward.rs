@@ -14,6 +14,7 @@ use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::error::RequestError;
 use crate::telemetry::metrics::UpstreamResult;
+use crate::telemetry::trace::{Parent, Span, http as spans};
 use crate::wasm::types::RetryPolicy;
 use http::header::SET_COOKIE;
 use http::request::Parts;
@@ -38,6 +39,8 @@ pub struct ForwardPolicy {
     pub conversation: bool,
     /// Who asks, for a policy that ties clients to endpoints.
     pub source: Option<IpAddr>,
+    /// What the spans of its tries begin from.
+    pub trace: Parent,
 }
 
 /// A response on its way back.
@@ -55,18 +58,21 @@ pub struct Forwarded {
 }
 
 /// Which tries have been made so far. It is kept by the caller, who may want to know of tries that nobody answered.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Tries {
     /// Where the last one went.
     pub endpoint: Option<SocketAddr>,
     /// How many there were, the first included.
     pub count: u32,
+    /// What their spans begin from.
+    trace: Parent,
 }
 
 impl Tries {
-    fn begin(&mut self, target: Target<'_>) {
+    fn begin(&mut self, target: Target<'_>, request: &mut Request<ProxyBody>) -> Span {
         self.endpoint = Some(target.address());
         self.count = self.count.saturating_add(1);
+        spans::begin_try(&self.trace, request, target.cluster.name(), target.address(), self.count)
     }
 }
 
@@ -99,6 +105,7 @@ pub async fn forward_noting(
     policy: &ForwardPolicy,
     tries: &mut Tries,
 ) -> Result<Forwarded, RequestError> {
+    tries.trace.clone_from(&policy.trace);
     let body = if body.is_known() || policy.conversation { body } else { Box::pin(begin(body)).await? };
     let clock = Clock::start(policy);
     let request = match cluster.wire() {
@@ -149,6 +156,7 @@ async fn try_again<'a>(
             return Ok(last);
         };
         (retrying, request) = (counted, again);
+        spans::tried_again(&mut last.span, wait);
         // Closes what is left of the failed try before the next one begins.
         drop(last);
         sleep(wait).await;
@@ -168,12 +176,13 @@ struct Try<'a> {
     active: Option<Active>,
     admitted: Option<Counted>,
     retry: Option<Counted>,
+    span: Span,
 }
 
 impl<'a> Try<'a> {
     /// Sends the request there.
-    async fn at(target: Target<'a>, request: Request<ProxyBody>, clock: Clock, tries: &mut Tries) -> Self {
-        tries.begin(target);
+    async fn at(target: Target<'a>, mut request: Request<ProxyBody>, clock: Clock, tries: &mut Tries) -> Self {
+        let mut span = tries.begin(target, &mut request);
         let active = target.cluster.is_tracked().then(|| target.member.state.enter());
         let mut counted = CountedTry { cluster: target.cluster, result: UpstreamResult::Cancelled };
         let result = attempt(target, request, clock).await;
@@ -183,6 +192,7 @@ impl<'a> Try<'a> {
             Err(failure) => failure.result(),
         };
         drop(counted);
+        spans::end_try(&mut span, result.as_ref().map(Answered::status).map_err(|failure| &failure.error));
         let failed = match &result {
             Ok(answered) => Verdict::of(answered.response.status()),
             Err(failure) if failure.is_upstreams() => Verdict::LocalFailure,
@@ -192,13 +202,12 @@ impl<'a> Try<'a> {
         if failed != Verdict::Success {
             outlier::observe(target.cluster, target.member, failed);
         }
-        Self { target, result, active, admitted: None, retry: None }
+        Self { target, result, active, admitted: None, retry: None, span }
     }
 
     /// The response, followed to its end where that is wanted.
     fn finish(self, attempts: u32) -> Result<Forwarded, RequestError> {
-        let Answered { mut response, upgrade } = self.result?;
-        let endpoint = self.target.address();
+        let Answered { mut response, upgrade, address: endpoint } = self.result?;
         let verdict = Verdict::of(response.status());
         let counted = self.active.map(|active| (active, self.admitted, self.retry));
         let watch = counted.map(|counted| Watch::new(self.target, verdict, counted));

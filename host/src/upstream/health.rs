@@ -7,7 +7,10 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
+use super::alternatives::Alternatives;
 use super::cluster::Cluster;
+use super::connect::Setup;
+use super::member::Member;
 use super::policy::HealthCheck;
 use super::state::{ClusterKey, EndpointState, Health};
 use super::wire::Wire;
@@ -34,6 +37,7 @@ struct Patient {
     check: Arc<HealthCheck>,
     wire: Option<Wire>,
     state: Arc<EndpointState>,
+    alternatives: Option<Arc<Alternatives>>,
     due: Instant,
     asked: bool,
     good: u32,
@@ -56,7 +60,12 @@ pub async fn run(checked: impl Checked) {
                 break;
             }
             patient.asked = true;
-            running.push(ask(key.clone(), Arc::clone(&patient.check), patient.wire.clone()));
+            running.push(ask(
+                key.clone(),
+                Arc::clone(&patient.check),
+                patient.wire.clone(),
+                patient.alternatives.clone(),
+            ));
         }
         let due = patients.values().filter(|patient| !patient.asked).map(|patient| patient.due).min();
         // One that is due but has to wait for others is looked at when one of them is done.
@@ -73,8 +82,14 @@ pub async fn run(checked: impl Checked) {
     }
 }
 
-async fn ask(key: Key, check: Arc<HealthCheck>, wire: Option<Wire>) -> (Key, Arc<HealthCheck>, Result<(), String>) {
-    let answer = probe::ask(key.1, &key.0.service, &check, wire.as_ref()).await;
+async fn ask(
+    key: Key,
+    check: Arc<HealthCheck>,
+    wire: Option<Wire>,
+    alternatives: Option<Arc<Alternatives>>,
+) -> (Key, Arc<HealthCheck>, Result<(), String>) {
+    let setup = Setup { alternatives, tls: wire.as_ref().and_then(|wire| wire.tls.clone()), ..Setup::default() };
+    let answer = probe::ask(key.1, &key.0.service, &check, wire.as_ref(), setup).await;
     (key, check, answer)
 }
 
@@ -86,12 +101,12 @@ fn admit(patients: &mut HashMap<Key, Patient>, clusters: &[Cluster]) {
         for member in cluster.members() {
             let key = (cluster.key().clone(), member.endpoint.address);
             let known = before.remove(&key).filter(|known| Arc::ptr_eq(&known.state, &member.state));
-            let wire = cluster.wire().cloned();
+            let (wire, alternatives) = (cluster.wire().cloned(), member.endpoint.alternatives.clone());
             let patient = match known {
                 Some(known) if known.check == *check => {
-                    Patient { check: Arc::clone(check), wire, asked: false, ..known }
+                    Patient { check: Arc::clone(check), wire, alternatives, asked: false, ..known }
                 }
-                _ => Patient::new(check, wire, &member.state),
+                _ => Patient::new(check, wire, member),
             };
             patients.insert(key, patient);
         }
@@ -102,9 +117,10 @@ fn admit(patients: &mut HashMap<Key, Patient>, clusters: &[Cluster]) {
 }
 
 impl Patient {
-    fn new(check: &Arc<HealthCheck>, wire: Option<Wire>, state: &Arc<EndpointState>) -> Self {
-        let (check, state) = (Arc::clone(check), Arc::clone(state));
-        Self { check, wire, state, due: Instant::now(), asked: false, good: 0, bad: 0 }
+    fn new(check: &Arc<HealthCheck>, wire: Option<Wire>, member: &Member) -> Self {
+        let (check, state, alternatives) =
+            (Arc::clone(check), Arc::clone(&member.state), member.endpoint.alternatives.clone());
+        Self { check, wire, state, alternatives, due: Instant::now(), asked: false, good: 0, bad: 0 }
     }
 
     fn judge(&mut self, key: &Key, answer: Result<(), String>) {

@@ -3,11 +3,13 @@
 //! [`forward`](forward()) picks an endpoint ([`balance`]), takes a connection to it ([`target`]: from the [`pool`] or,
 //! where a [`policy`] rules them, from the [`slots`] of the [`cluster`]), makes the try ([`attempt`]), repeats it when
 //! that is allowed and worth it ([`retry`]) and streams the response back ([`response`]), followed to its end ([`watch`]);
-//! after a 101, [`splice`] takes over. Endpoints that speak HTTP/2 ([`wire`]) get it on shared connections ([`streams`],
+//! after a 101, [`splice`] takes over. Endpoints of a name may
+//! have several addresses ([`alternatives`]), and are reached at the first that answers ([`mod@race`]). Endpoints that speak HTTP/2 ([`wire`]) get it on shared connections ([`streams`],
 //! [`multiplex`]). Which service a request is for was decided before. What is known of endpoints
 //! ([`state`]: activity, failures, health) outlives snapshots; [`outlier`] leaves those out that fail, and
 //! [`health`] those that say they are unwell. [`tunnel`] passes on connections that are not ours to read.
 
+pub mod alternatives;
 mod attempt;
 mod balance;
 pub mod cluster;
@@ -23,6 +25,7 @@ mod multiplex;
 mod outlier;
 pub mod policy;
 mod pool;
+mod race;
 mod record;
 pub mod registry;
 mod response;

@@ -57,13 +57,14 @@ pub(super) async fn attempt(
             Some(again) if (end == End::Unseen || unlucky) && sendings < limits::UPSTREAM_H2_SENDINGS => {
                 request = again;
             }
-            again => return Err(end.failure(target.address(), again)),
+            again => return Err(end.failure(stream.address, again)),
         }
     }
 }
 
 fn answered(response: http::Response<hyper::body::Incoming>, stream: Stream) -> Answered {
-    Answered { response: response.map(|incoming| response::body_of_stream(incoming, stream)), upgrade: None }
+    let address = stream.address;
+    Answered { response: response.map(|incoming| response::body_of_stream(incoming, stream)), upgrade: None, address }
 }
 
 /// How a stream ended that brought no response.

@@ -83,7 +83,7 @@ impl Lease {
     /// A new connection, within `limit`.
     pub(super) async fn open(address: SocketAddr, limit: Duration, setup: Setup) -> Result<Self, ConnectError> {
         let tls = setup.tls.clone();
-        let sender = connect(address, limit, setup).await?;
+        let (sender, address) = connect(address, limit, setup).await?;
         Ok(Self { sender, address, tls, idle: None, timer: Timer::default(), home: None })
     }
 

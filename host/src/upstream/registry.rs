@@ -16,7 +16,7 @@ use crate::config::{Place, Upstream};
 use crate::error::RequestError;
 use crate::wasm::types::Destination;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// All services of a snapshot.
@@ -95,9 +95,7 @@ impl Registry {
     pub fn add_upstream(&mut self, upstream: &Upstream, found: &[IpAddr]) {
         let endpoints = match &upstream.place {
             Place::Address(address) => vec![Endpoint::new(*address)],
-            Place::Host(_, port) => {
-                found.iter().map(|address| Endpoint::new(SocketAddr::new(*address, *port))).collect()
-            }
+            Place::Host(_, port) => Endpoint::of_name(found, *port),
         };
         let protocol = if upstream.http2 { Protocol::Http2 } else { Protocol::Http1 };
         let port = ServicePort { number: upstream.port, name: None, protocol, endpoints };

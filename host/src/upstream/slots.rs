@@ -36,6 +36,8 @@ struct Inner {
 struct Idle {
     sender: SendRequest<ProxyBody>,
     way: Way,
+    /// Which of its endpoint's addresses it leads to.
+    address: SocketAddr,
     timer: Timer,
     since: Instant,
     history: History,
@@ -48,7 +50,7 @@ struct Waiting {
     sender: oneshot::Sender<Handed>,
 }
 
-/// Where a connection leads, and the TLS that is spoken on it: what else differs is another connection.
+/// The endpoint that a connection leads to, by its own address, and the TLS that is spoken on it: what else differs is another connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Way {
     pub(super) address: SocketAddr,
@@ -79,6 +81,7 @@ pub(super) struct Slot(Weak<Slots>);
 /// Where a connection goes when its exchange has ended.
 #[derive(Debug)]
 pub(super) struct Home {
+    way: Way,
     slots: Arc<Slots>,
     policy: Arc<Policy>,
     history: History,
@@ -117,20 +120,31 @@ impl Slots {
         Entry::Wait(receiver)
     }
 
+    /// The right to one more connection, of those that nobody gives back; `beyond` gives it whatever the limit is.
+    pub(super) fn count(self: &Arc<Self>, most: Option<u32>, beyond: bool) -> Option<Slot> {
+        let mut inner = self.lock();
+        if !beyond && most.is_some_and(|most| inner.open >= most) {
+            return None;
+        }
+        inner.open += 1;
+        Some(Slot(Arc::downgrade(self)))
+    }
+
     /// How many connections are open or being made.
     pub(super) fn open(&self) -> u32 {
         self.lock().open
     }
 
     /// Where a new connection goes after its exchange.
-    pub(super) fn home(self: &Arc<Self>, policy: &Arc<Policy>) -> Home {
+    pub(super) fn home(self: &Arc<Self>, way: Way, policy: &Arc<Policy>) -> Home {
         let history = History { opened: Instant::now(), served: 0 };
-        Home { slots: Arc::clone(self), policy: Arc::clone(policy), history }
+        Home { way, slots: Arc::clone(self), policy: Arc::clone(policy), history }
     }
 
     fn lease(self: &Arc<Self>, idle: Idle, policy: &Arc<Policy>) -> Lease {
-        let home = Home { slots: Arc::clone(self), policy: Arc::clone(policy), history: idle.history };
-        let Idle { sender, way: Way { address, tls }, timer, since, .. } = idle;
+        let Idle { sender, way, address, timer, since, history, .. } = idle;
+        let tls = way.tls.clone();
+        let home = Home { way, slots: Arc::clone(self), policy: Arc::clone(policy), history };
         Lease { sender, address, tls, idle: Some(since.elapsed()), timer, home: Some(home) }
     }
 
@@ -171,15 +185,14 @@ impl Idle {
 impl Home {
     /// Keeps a connection for the next exchange, or gives it to one who waits for it.
     pub(super) fn take_in(self, lease: Lease) {
-        let Lease { sender, address, tls, timer, .. } = lease;
-        let way = Way { address, tls };
-        let Self { slots, policy, mut history } = self;
+        let Lease { sender, address, timer, .. } = lease;
+        let Self { way, slots, policy, mut history } = self;
         history.served = history.served.saturating_add(1);
         if history.is_over(&policy.pool) {
             return;
         }
         let (since, thread) = (Instant::now(), std::thread::current().id());
-        let idle = Idle { sender, way: way.clone(), timer, since, history, thread };
+        let idle = Idle { sender, way: way.clone(), address, timer, since, history, thread };
         let mut inner = slots.lock();
         inner.waiting.retain(|waiting| !waiting.sender.is_closed());
         if let Some(place) = inner.waiting.iter().position(|waiting| waiting.way == way) {

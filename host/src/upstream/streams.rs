@@ -2,23 +2,30 @@
 //!
 //! A connection that is lost, refuses new streams (GOAWAY) or has done what its policy allows takes no further request;
 //! the next one makes another. Streams that are open go on to their end. When one connection carries all the streams
-//! that it may, another is made beside it.
+//! that it may, another is made beside it. Where a policy limits streams or connections and no other may be made, requests wait
+//! for one of those that are on the way to end; a worker may always have one connection to an endpoint, as in Envoy.
 
-use super::connect::{ConnectError, Driver, Setup, connect_http2};
+mod dialling;
+
+use super::alternatives::Alternatives;
+use super::connect::ConnectError;
+use super::limit::Counted;
 use super::policy::ConnectionPool;
+use super::slots::{Slot, Slots};
 use super::state::now;
 use super::wire::{Tls, TlsId};
 use crate::body::ProxyBody;
 use crate::config::limits;
+use dialling::Dialling;
 use hyper::client::conn::http2::SendRequest;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// All HTTP/2 connections to one endpoint.
 #[derive(Debug, Default)]
@@ -27,20 +34,29 @@ pub(super) struct Streams(Mutex<HashMap<Key, Shared>>);
 /// The worker, and the TLS that is spoken.
 type Key = (ThreadId, Option<TlsId>);
 
+/// What one who waits gets.
+type Handed = Result<Stream, ConnectError>;
+
 /// Those of one worker, with the same TLS.
 #[derive(Debug, Default)]
 struct Shared {
     connections: Vec<Connection>,
-    /// Who waits for the connection that is being made; none when there is none.
-    waiting: Option<Vec<oneshot::Sender<Result<Stream, ConnectError>>>>,
+    /// Who waits for a connection that is being made or, where no other may be made, for a stream to end.
+    waiting: VecDeque<oneshot::Sender<Handed>>,
+    /// Whether a connection is being made.
+    dialling: bool,
 }
 
 #[derive(Debug)]
 struct Connection {
     sender: SendRequest<ProxyBody>,
+    /// Where it leads.
+    address: SocketAddr,
     usage: Arc<Usage>,
     opened: Instant,
     served: u32,
+    /// Where to say that a stream has ended; none where nobody waits for that.
+    line: Option<Arc<Line>>,
 }
 
 #[derive(Debug)]
@@ -51,24 +67,39 @@ struct Usage {
     rested: AtomicU64,
 }
 
+/// Where requests wait for a stream of a connection that may not have more.
+#[derive(Debug)]
+struct Line {
+    streams: Weak<Streams>,
+    key: Key,
+    dial: Dial,
+}
+
 /// The right to one stream of a connection; it ends with the exchange.
 #[derive(Debug)]
 pub(super) struct Stream {
     /// Sends the request.
     pub(super) sender: SendRequest<ProxyBody>,
+    /// Where its connection leads.
+    pub(super) address: SocketAddr,
     /// Whether it is the connection's first.
     pub(super) first: bool,
     usage: Arc<Usage>,
+    line: Option<Arc<Line>>,
 }
 
 /// What a connection is made of and for.
 #[derive(Debug, Clone)]
 pub(super) struct Dial {
     pub(super) address: SocketAddr,
+    /// Where else the endpoint may be reached.
+    pub(super) alternatives: Option<Arc<Alternatives>>,
     pub(super) tls: Option<Arc<Tls>>,
     /// For the connection to be made.
     pub(super) limit: Duration,
     pub(super) pool: ConnectionPool,
+    /// Where the cluster's connections are counted; none where its policy does not rule them.
+    pub(super) slots: Option<Arc<Slots>>,
 }
 
 /// Why there is no stream.
@@ -78,32 +109,48 @@ pub(super) enum NoStream {
     Failed(ConnectError),
     /// None was made in time.
     TimedOut,
+    /// Too many requests wait already.
+    Overflow,
 }
 
 enum Entry {
     Now(Stream),
-    /// `true` when the connection is the caller's to make.
-    Wait(oneshot::Receiver<Result<Stream, ConnectError>>, bool),
+    /// In turn; with what is counted meanwhile, and the connection that the caller is to begin.
+    Wait(oneshot::Receiver<Handed>, Counted, Option<Permit>),
+    /// Too many wait.
+    Full,
 }
 
-/// Ends the wait of all when a connection is not made after all, such as when its worker ends.
-struct Dialling {
-    streams: Arc<Streams>,
-    key: Key,
+/// The right to make a connection, counted where that matters.
+#[derive(Debug)]
+struct Permit(Option<Slot>);
+
+impl Dial {
+    /// Whether streams have to keep to limits, so that requests wait rather than share what is full.
+    fn is_limited(&self) -> bool {
+        self.pool.max_streams.is_some() || self.pool.max_connections.is_some()
+    }
 }
 
 impl Streams {
-    /// A stream of this worker's, on a connection that is there or is made.
-    pub(super) async fn open(self: &Arc<Self>, dial: Dial, deadline: Instant) -> Result<Stream, NoStream> {
+    /// A stream of this worker's, on a connection that is there or is made. `wait` counts one who has to wait; it gives
+    /// none when too many do.
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        dial: Dial,
+        deadline: Instant,
+        wait: impl FnOnce() -> Option<Counted>,
+    ) -> Result<Stream, NoStream> {
         let key = (std::thread::current().id(), dial.tls.as_ref().map(|tls| tls.id));
-        let receiver = match self.enter(key, &dial.pool) {
+        let (receiver, _waiting) = match self.enter(key, &dial, wait) {
             Entry::Now(stream) => return Ok(stream),
-            Entry::Wait(receiver, false) => receiver,
-            Entry::Wait(receiver, true) => {
-                let dialling = Dialling { streams: Arc::clone(self), key };
-                // Of its own, since others wait for it even when who began it goes away.
-                tokio::spawn(dialling.run(dial));
-                receiver
+            Entry::Full => return Err(NoStream::Overflow),
+            Entry::Wait(receiver, waiting, permit) => {
+                if let Some(permit) = permit {
+                    // Of its own, since others wait for it even when who began it goes away.
+                    tokio::spawn(Dialling::new(self, key).run(dial, permit));
+                }
+                (receiver, waiting)
             }
         };
         match timeout_at(deadline, receiver).await {
@@ -113,16 +160,43 @@ impl Streams {
         }
     }
 
-    fn enter(&self, key: Key, pool: &ConnectionPool) -> Entry {
+    fn enter(&self, key: Key, dial: &Dial, wait: impl FnOnce() -> Option<Counted>) -> Entry {
         let mut all = self.lock();
         let shared = all.entry(key).or_default();
-        if let Some(stream) = shared.take(pool) {
+        // Who waits already goes first.
+        shared.waiting.retain(|waiting| !waiting.is_closed());
+        if let Some(stream) = shared.waiting.is_empty().then(|| shared.take(dial)).flatten() {
             return Entry::Now(stream);
         }
+        let Some(waits) = wait() else { return Entry::Full };
         let (sender, receiver) = oneshot::channel();
-        let first = shared.waiting.is_none();
-        shared.waiting.get_or_insert_default().push(sender);
-        Entry::Wait(receiver, first)
+        shared.waiting.push_back(sender);
+        Entry::Wait(receiver, waits, shared.begin(dial))
+    }
+
+    /// Gives a stream that has ended to whoever waits for one, or begins a connection for them.
+    fn ended(self: &Arc<Self>, line: &Line) {
+        loop {
+            let mut all = self.lock();
+            let Some(shared) = all.get_mut(&line.key) else { return };
+            shared.waiting.retain(|waiting| !waiting.is_closed());
+            if shared.waiting.is_empty() {
+                return;
+            }
+            let Some(stream) = shared.take(&line.dial) else {
+                let permit = shared.begin(&line.dial);
+                drop(all);
+                // Without a runtime the worker has ended, and so have those who wait.
+                if let Some((permit, runtime)) = permit.zip(tokio::runtime::Handle::try_current().ok()) {
+                    runtime.spawn(Dialling::new(self, line.key).run(line.dial.clone(), permit));
+                }
+                return;
+            };
+            let next = shared.waiting.pop_front();
+            drop(all);
+            // One who has gone away just now drops the stream, which then goes to the next.
+            drop(next.map(|next| next.send(Ok(stream))));
+        }
     }
 
     /// How many connections there are, of all workers.
@@ -134,7 +208,7 @@ impl Streams {
     fn forget(&self, usage: &Arc<Usage>) {
         self.lock().retain(|_, shared| {
             shared.connections.retain(|connection| !Arc::ptr_eq(&connection.usage, usage));
-            !shared.connections.is_empty() || shared.waiting.is_some()
+            !shared.connections.is_empty() || shared.dialling || !shared.waiting.is_empty()
         });
     }
 
@@ -144,14 +218,32 @@ impl Streams {
 }
 
 impl Shared {
-    /// A stream on the connection that has room, if any; past the limit of connections, on the one with the fewest.
-    fn take(&mut self, pool: &ConnectionPool) -> Option<Stream> {
-        self.connections.retain(|connection| connection.is_usable(pool));
-        let most = pool.max_streams.unwrap_or(limits::UPSTREAM_H2_STREAMS);
-        let full = self.connections.len() >= limits::UPSTREAM_H2_CONNECTIONS;
+    /// A stream on the connection that has room, if any; past the limit of connections, and where no policy limits
+    /// streams, on the one with the fewest.
+    fn take(&mut self, dial: &Dial) -> Option<Stream> {
+        self.connections.retain(|connection| connection.is_usable(&dial.pool));
+        let most = dial.pool.max_streams.unwrap_or(limits::UPSTREAM_H2_STREAMS);
+        let shares = self.is_full() && !dial.is_limited();
         let active = |connection: &Connection| connection.usage.active.load(Ordering::Relaxed);
-        let free = self.connections.iter_mut().filter(|connection| full || active(connection) < most);
+        let free = self.connections.iter_mut().filter(|connection| shares || active(connection) < most);
         free.min_by_key(|connection| active(connection)).map(Connection::stream)
+    }
+
+    fn is_full(&self) -> bool {
+        self.connections.len() >= limits::UPSTREAM_H2_CONNECTIONS
+    }
+
+    /// The right to make a connection, unless one is being made or no other may be.
+    fn begin(&mut self, dial: &Dial) -> Option<Permit> {
+        if self.dialling || self.is_full() {
+            return None;
+        }
+        let permit = match &dial.slots {
+            None => Permit(None),
+            Some(slots) => Permit(Some(slots.count(dial.pool.max_connections, self.connections.is_empty())?)),
+        };
+        self.dialling = true;
+        Some(permit)
     }
 }
 
@@ -166,7 +258,8 @@ impl Connection {
         let first = self.served == 0;
         self.served = self.served.saturating_add(1);
         self.usage.active.fetch_add(1, Ordering::Relaxed);
-        Stream { sender: self.sender.clone(), first, usage: Arc::clone(&self.usage) }
+        let (usage, line) = (Arc::clone(&self.usage), self.line.clone());
+        Stream { sender: self.sender.clone(), address: self.address, first, usage, line }
     }
 }
 
@@ -174,93 +267,8 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.usage.rested.store(now(), Ordering::Relaxed);
         self.usage.active.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Dialling {
-    async fn run(self, dial: Dial) {
-        let idle = dial.pool.idle_timeout.unwrap_or(limits::UPSTREAM_IDLE);
-        loop {
-            let setup = Setup { keepalive: dial.pool.keepalive, tls: dial.tls.clone(), slot: None };
-            let usage = Arc::new(Usage { active: AtomicU32::new(0), rested: AtomicU64::new(now()) });
-            let made = connect_http2(dial.address, dial.limit, setup).await.map(|(sender, driver)| {
-                tokio::spawn(drive(driver, dial.address, Arc::clone(&self.streams), Arc::clone(&usage), idle));
-                Connection { sender, usage, opened: Instant::now(), served: 0 }
-            });
-            if self.hand_out(made, &dial.pool) {
-                return;
-            }
+        if let Some((streams, line)) = self.line.as_ref().and_then(|line| Some((line.streams.upgrade()?, line))) {
+            streams.ended(line);
         }
-    }
-
-    /// Gives those who wait their streams; whether nobody waits any more.
-    fn hand_out(&self, made: Result<Connection, ConnectError>, pool: &ConnectionPool) -> bool {
-        let mut all = self.streams.lock();
-        let shared = all.entry(self.key).or_default();
-        let mut waiting = shared.waiting.take().unwrap_or_default();
-        let failed = match made {
-            Ok(connection) => {
-                shared.connections.push(connection);
-                None
-            }
-            Err(error) => Some(error),
-        };
-        waiting.retain(|waiting| !waiting.is_closed());
-        let mut first_come = waiting.into_iter();
-        while let Some(waiting) = first_come.next() {
-            let answer = match &failed {
-                Some(error) => Err(error.clone()),
-                None => {
-                    if let Some(stream) = shared.take(pool) {
-                        Ok(stream)
-                    } else {
-                        shared.waiting = Some(std::iter::once(waiting).chain(first_come).collect());
-                        return false;
-                    }
-                }
-            };
-            // One who has gone away drops its stream.
-            drop(waiting.send(answer));
-        }
-        true
-    }
-}
-
-impl Drop for Dialling {
-    fn drop(&mut self) {
-        self.streams.lock().entry(self.key).or_default().waiting = None;
-    }
-}
-
-/// Runs a connection to its end; one that nobody uses for long enough takes no new streams, and so ends.
-async fn drive(mut driver: Driver, address: SocketAddr, streams: Arc<Streams>, usage: Arc<Usage>, idle: Duration) {
-    let rests = async {
-        if idle.is_zero() {
-            return std::future::pending().await;
-        }
-        let idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
-        let mut left = idle;
-        loop {
-            sleep(left.max(limits::UPSTREAM_H2_LOOK)).await;
-            let busy = usage.active.load(Ordering::Relaxed) > 0;
-            let rest = now().saturating_sub(usage.rested.load(Ordering::Relaxed));
-            if !busy && rest >= idle_ms {
-                return;
-            }
-            left = if busy { idle } else { Duration::from_millis(idle_ms.saturating_sub(rest)) };
-        }
-    };
-    let ended = tokio::select! {
-        ended = &mut driver => Some(ended),
-        () = rests => None,
-    };
-    streams.forget(&usage);
-    // What it still lacks is to say goodbye.
-    let ended = match ended {
-        Some(ended) => ended,
-        None => driver.await,
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%address, %error, "an HTTP/2 connection to an upstream ended with an error");
     }
 }

@@ -68,14 +68,22 @@ impl<'a> Target<'a> {
         if self.cluster.policy().pool.rules_connections() {
             return self.cluster.state().slots.reuse(&self.way(), self.cluster.shared_policy());
         }
-        match self.tls() {
-            None => Lease::reuse(self.address(), now),
-            Some(tls) => Lease::reuse_secure(self.address(), tls, now),
-        }
+        let others = self.member.endpoint.alternatives.iter().flat_map(|others| others.addresses());
+        let mut all = std::iter::once(self.address()).chain(others.copied());
+        all.find_map(|address| match self.tls() {
+            None => Lease::reuse(address, now),
+            Some(tls) => Lease::reuse_secure(address, tls, now),
+        })
     }
 
     fn tls(&self) -> Option<&'a Arc<Tls>> {
         self.cluster.wire()?.tls.as_ref()
+    }
+
+    fn setup(&self, slot: Option<Slot>) -> Setup {
+        let (alternatives, keepalive) =
+            (self.member.endpoint.alternatives.clone(), self.cluster.policy().pool.keepalive);
+        Setup { alternatives, keepalive, tls: self.tls().cloned(), slot }
     }
 
     fn way(&self) -> Way {
@@ -87,8 +95,7 @@ impl<'a> Target<'a> {
         let pool = &self.cluster.policy().pool;
         let connecting = limit.min(pool.connect_timeout.unwrap_or(limits::UPSTREAM_CONNECT));
         if !pool.rules_connections() {
-            let setup = Setup { keepalive: pool.keepalive, tls: self.tls().cloned(), slot: None };
-            return Lease::open(self.address(), connecting, setup).await.map_err(OpenError::Failed);
+            return Lease::open(self.address(), connecting, self.setup(None)).await.map_err(OpenError::Failed);
         }
         let state = self.cluster.state();
         let Some(_pending) = state.pending.enter(pool.max_pending) else {
@@ -114,20 +121,33 @@ impl<'a> Target<'a> {
     pub(super) async fn open_stream(&self, limit: Duration) -> Result<Stream, OpenError> {
         let pool = &self.cluster.policy().pool;
         let connecting = pool.connect_timeout.unwrap_or(limits::UPSTREAM_CONNECT);
-        let dial = Dial { address: self.address(), tls: self.tls().cloned(), limit: connecting, pool: pool.clone() };
-        let opened = self.member.state.streams.open(dial, Instant::now() + limit).await;
+        let dial = Dial {
+            address: self.address(),
+            alternatives: self.member.endpoint.alternatives.clone(),
+            tls: self.tls().cloned(),
+            limit: connecting,
+            pool: pool.clone(),
+            slots: pool.rules_connections().then(|| Arc::clone(&self.cluster.state().slots)),
+        };
+        let state = self.cluster.state();
+        let wait = || state.pending.enter(pool.max_pending);
+        let opened = self.member.state.streams.open(dial, Instant::now() + limit, wait).await;
         opened.map_err(|error| match error {
             NoStream::Failed(error) => OpenError::Failed(error),
             NoStream::TimedOut => OpenError::TimedOut,
+            NoStream::Overflow => {
+                state.overflowed(Limit::Pending);
+                OpenError::Overflow
+            }
         })
     }
 
     async fn make(&self, slot: Slot, limit: Duration) -> Result<Lease, OpenError> {
-        let policy = self.cluster.shared_policy();
-        let home = self.cluster.state().slots.home(policy);
-        let Way { address, tls } = self.way();
-        let setup = Setup { keepalive: policy.pool.keepalive, tls: tls.clone(), slot: Some(slot) };
-        let sender = connect(address, limit, setup).await.map_err(OpenError::Failed)?;
+        let way = self.way();
+        let tls = way.tls.clone();
+        let home = self.cluster.state().slots.home(way, self.cluster.shared_policy());
+        let made = connect(self.address(), limit, self.setup(Some(slot))).await;
+        let (sender, address) = made.map_err(OpenError::Failed)?;
         Ok(Lease { sender, address, tls, idle: None, timer: Timer::default(), home: Some(home) })
     }
 }

@@ -1,28 +1,35 @@
 //! Connections that are passed on as they are, such as TLS that is not ours to end.
 
+use super::cluster::Cluster;
+use super::connect::reach;
+use super::endpoint::Endpoint;
 use super::registry::Registry;
 use super::splice::copy_both;
 use super::target::Target;
 use crate::config::limits;
 use std::io;
-use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Endpoints that are tried: one, and another when it cannot be reached.
 const TRIES: usize = 2;
 
 /// The endpoints of a service to try, in order. A service with a single port is taken whatever the port is.
-pub fn endpoints(registry: &Registry, name: &str, port: u16) -> Vec<SocketAddr> {
+pub fn endpoints(registry: &Registry, name: &str, port: u16) -> Vec<Endpoint> {
     let Some(cluster) = registry.find(name, Some(port)).or_else(|| registry.find(name, None)) else {
         return Vec::new();
     };
-    let mut chosen = Vec::new();
+    endpoints_of(&cluster)
+}
+
+/// The endpoints of a cluster to try, in order.
+pub fn endpoints_of(cluster: &Cluster) -> Vec<Endpoint> {
+    let (mut tried, mut chosen) = (Vec::new(), Vec::new());
     for _ in 0..TRIES {
-        let Ok(target) = Target::pick(&cluster, None, &chosen) else { break };
-        if !chosen.contains(&target.address()) {
-            chosen.push(target.address());
+        let Ok(target) = Target::pick(cluster, None, &tried) else { break };
+        if !tried.contains(&target.address()) {
+            tried.push(target.address());
+            chosen.push(target.member.endpoint.clone());
         }
     }
     chosen
@@ -30,14 +37,15 @@ pub fn endpoints(registry: &Registry, name: &str, port: u16) -> Vec<SocketAddr> 
 
 /// Connects to the first endpoint that can be reached, hands it what the client has sent already, and copies both ways
 /// until the connection is over.
-pub async fn tunnel<S>(client: S, sent: &[u8], endpoints: &[SocketAddr]) -> io::Result<(u64, u64)>
+pub async fn tunnel<S>(client: S, sent: &[u8], endpoints: &[Endpoint]) -> io::Result<(u64, u64)>
 where
     S: AsyncRead + AsyncWrite,
 {
     let mut failed = io::Error::new(io::ErrorKind::NotFound, "no endpoint is known");
     for endpoint in endpoints {
-        match timeout(limits::UPSTREAM_CONNECT, TcpStream::connect(endpoint)).await {
-            Ok(Ok(mut upstream)) => {
+        let reaching = reach(endpoint.address, endpoint.alternatives.as_deref());
+        match timeout(limits::UPSTREAM_CONNECT, reaching).await {
+            Ok(Ok((_, mut upstream))) => {
                 let _ = upstream.set_nodelay(true);
                 timeout(limits::WRITE_STALLED, upstream.write_all(sent)).await??;
                 return copy_both(client, upstream, limits::UPGRADED_IDLE).await;
@@ -63,8 +71,8 @@ mod tests {
         for upstream in ["a.example:443=10.0.0.1:1", "a.example:80=10.0.0.1:2", "b.example:8443=10.0.0.2:3"] {
             registry.add_upstream(&Upstream::parse(upstream).unwrap(), &[]);
         }
-        assert_eq!(endpoints(&registry, "a.example", 443), [([10, 0, 0, 1], 1).into()]);
-        assert_eq!(endpoints(&registry, "b.example", 443), [([10, 0, 0, 2], 3).into()]);
+        assert_eq!(endpoints(&registry, "a.example", 443), [Endpoint::new(([10, 0, 0, 1], 1).into())]);
+        assert_eq!(endpoints(&registry, "b.example", 443), [Endpoint::new(([10, 0, 0, 2], 3).into())]);
         assert_eq!(endpoints(&registry, "c.example", 443), []);
     }
 
@@ -87,7 +95,7 @@ mod tests {
             drop(client);
             answer
         };
-        let endpoints = [gone, listener.local_addr().unwrap()];
+        let endpoints = [gone, listener.local_addr().unwrap()].map(Endpoint::new);
         let (tunnelled, seen, answer) = tokio::join!(tunnel(near, b"first", &endpoints), serving, asking);
         assert_eq!((&seen, answer.as_str()), (b"firstmore", "answer"));
         assert_eq!(tunnelled.unwrap(), (4, 6));

@@ -175,6 +175,7 @@ pub struct Hooks {
     pub(super) gather: Option<exports::gather_filter::GuestIndices>,
     pub(super) response: Option<exports::response_filter::GuestIndices>,
     pub(super) event: Option<exports::event_filter::GuestIndices>,
+    pub(super) connection: Option<exports::connection_filter::GuestIndices>,
     pub(super) explain: Option<exports::explain_filter::GuestIndices>,
 }
 
@@ -199,6 +200,11 @@ impl Hooks {
         self.event.is_some()
     }
 
+    /// Whether connections are shown to it that are passed on undecrypted.
+    pub fn has_connection(&self) -> bool {
+        self.connection.is_some()
+    }
+
     /// The names of the hooks that are there.
     pub fn names(&self) -> Vec<&'static str> {
         let hooks = [
@@ -208,6 +214,7 @@ impl Hooks {
             ("gather", self.gather.is_some()),
             ("response", self.response.is_some()),
             ("event", self.event.is_some()),
+            ("connection", self.connection.is_some()),
             ("explain", self.explain.is_some()),
         ];
         hooks.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
@@ -301,6 +308,9 @@ fn hooks(
         gather: there("gather-filter").then(|| exports::gather_filter::GuestIndices::new(pre)).transpose()?,
         response: there("response-filter").then(|| exports::response_filter::GuestIndices::new(pre)).transpose()?,
         event: there("event-filter").then(|| exports::event_filter::GuestIndices::new(pre)).transpose()?,
+        connection: there("connection-filter")
+            .then(|| exports::connection_filter::GuestIndices::new(pre))
+            .transpose()?,
         explain: there("explain-filter").then(|| exports::explain_filter::GuestIndices::new(pre)).transpose()?,
     })
 }

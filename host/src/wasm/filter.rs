@@ -1,6 +1,6 @@
 //! A configured filter and its warm instances.
 
-use super::bindings::exports::sluicegate::filter::explain_filter;
+use super::bindings::exports::sluicegate::filter::{connection_filter, explain_filter};
 use super::component::Code;
 use super::failure::Failure;
 use super::given::Documents;
@@ -132,7 +132,9 @@ impl Filter {
     /// Says that this is the next version of a filter that differs in documents alone, so its spares are of use.
     #[must_use]
     pub fn succeeding(mut self, before: &Self) -> Self {
-        let same = self.code.hash == before.code.hash
+        // A version that keeps none must not hold on to them, either.
+        let same = self.keeps_spares
+            && self.code.hash == before.code.hash
             && self.settings == before.settings
             && self.name == before.name
             && self.configuration.environment == before.configuration.environment;
@@ -204,11 +206,22 @@ impl Filter {
         &self,
         event: &types::Event,
         delivery: &types::Delivery,
-        outcome: Result<&types::CallResponse, types::CallError>,
+        outcome: Result<&types::CallResponse, &types::CallError>,
     ) -> Result<types::DeliveryDecision, Failure> {
         self.with(|instance| match &instance.event {
             Some(hook) => hook.call_on_delivered(&mut instance.store, event, delivery, outcome),
             None => Err(wasmtime::Error::msg("it has no hook for events")),
+        })
+    }
+
+    /// Asks where a connection goes.
+    pub fn on_connection(
+        &self,
+        connection: &connection_filter::Connection,
+    ) -> Result<connection_filter::ConnectionDecision, Failure> {
+        self.with(|instance| match &instance.connection {
+            Some(hook) => hook.call_on_connection(&mut instance.store, connection),
+            None => Ok(connection_filter::ConnectionDecision::Next),
         })
     }
 

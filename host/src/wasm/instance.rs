@@ -21,6 +21,7 @@ pub(super) struct Instance {
     pub(super) gather: Option<exports::gather_filter::Guest>,
     pub(super) response: Option<exports::response_filter::Guest>,
     pub(super) event: Option<exports::event_filter::Guest>,
+    pub(super) connection: Option<exports::connection_filter::Guest>,
     pub(super) explain: Option<exports::explain_filter::Guest>,
     /// The documents that it is configured with.
     pub(super) given: Given,
@@ -54,6 +55,7 @@ impl Instance {
             gather: hook!(gather),
             response: hook!(response),
             event: hook!(event),
+            connection: hook!(connection),
             explain: hook!(explain),
             given: Given::default(),
             calls_left: limits::INSTANCE_CALLS,

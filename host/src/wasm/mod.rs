@@ -20,7 +20,7 @@ mod time;
 mod warm;
 mod wasi;
 
-pub use bindings::exports::sluicegate::filter::explain_filter;
+pub use bindings::exports::sluicegate::filter::{connection_filter, explain_filter};
 pub use bindings::sluicegate::filter::types;
 pub use component::{Code, Hooks, Refusal};
 pub use engine::Runtime;

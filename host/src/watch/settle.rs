@@ -139,7 +139,8 @@ impl Settle {
 
     /// Reads what the last look has found, but what has rested since the last reading.
     fn scan(&mut self) -> Trees {
-        let touched = self.touched.take().sorted_out(&self.walks);
+        let roots: Vec<_> = self.targets.iter().map(|target| target.path.as_path()).collect();
+        let touched = self.touched.take().sorted_out(&roots, &self.walks);
         let now = SystemTime::now();
         let (read_at, walks, trees) = &self.reading;
         let read = |(number, (target, walk)): (usize, (&Target, &Walk))| {

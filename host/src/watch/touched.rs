@@ -1,6 +1,7 @@
 //! What events have said since the last reading of the files, so that not all of them are read for a change of one.
 
 use super::walk::Walk;
+use super::watcher::absolute;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -34,9 +35,19 @@ impl Touched {
 }
 
 impl Named {
-    /// The same with all paths told apart: where one may stand for a file by another name, such as behind a link, any file
-    /// may have changed.
-    pub(super) fn sorted_out(mut self, walks: &[Walk]) -> Self {
+    /// The same with paths as looks name them, and told apart: where one may stand for a file by another name, such as
+    /// behind a link, any file may have changed.
+    pub(super) fn sorted_out(mut self, roots: &[&Path], walks: &[Walk]) -> Self {
+        let roots: Vec<(&Path, PathBuf)> = roots.iter().map(|root| (*root, absolute(root))).collect();
+        let renamed = |path: PathBuf| {
+            let below = roots.iter().find_map(|(root, whole)| Some((root, path.strip_prefix(whole).ok()?)));
+            match below {
+                Some((root, rest)) if rest.as_os_str().is_empty() => root.to_path_buf(),
+                Some((root, rest)) => root.join(rest),
+                None => path,
+            }
+        };
+        self.paths = self.paths.into_iter().map(renamed).collect();
         let known = |path: &PathBuf| {
             let beside = |walk: &Walk| {
                 // Only the root itself counts as a link where there is none.
@@ -64,7 +75,7 @@ mod tests {
     fn named(root: &Path, names: &[&str]) -> impl Fn(&str) -> bool {
         let touched = Touched::default();
         touched.add(names.iter().map(|name| root.join(name)));
-        let (root, named) = (root.to_owned(), touched.take().sorted_out(&[walk(root, &["yaml"])]));
+        let (root, named) = (root.to_owned(), touched.take().sorted_out(&[root], &[walk(root, &["yaml"])]));
         move |name| named.names(&root.join(name))
     }
 

@@ -55,7 +55,8 @@ impl Events {
         let mut wanted = BTreeMap::new();
         let mut interest = Interest::default();
         for walk in walks {
-            interest.directories.extend(walk.directories.keys().cloned());
+            // Events name files by their whole paths, however the directory was named.
+            interest.directories.extend(walk.directories.keys().map(|path| absolute(path)));
             wanted.extend(walk.directories.iter().map(|(path, identity)| (path.clone(), *identity)));
             for link in &walk.links {
                 if let Some((parent, identity, entry)) = nearest_parent(link) {
@@ -107,6 +108,11 @@ impl Interest {
         let inside = path.parent().is_some_and(|parent| self.directories.contains(parent));
         inside || self.directories.contains(path) || self.entries.contains(path)
     }
+}
+
+/// A path as events name it.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.into())
 }
 
 /// The nearest directory above a path that exists, and its entry on the way to the path.

@@ -16,7 +16,9 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 /// The response header with the backend's name.
 pub(super) const NAME_HEADER: &str = "x-backend";
@@ -65,14 +67,17 @@ impl std::error::Error for Ended {}
 
 impl Backend {
     /// Begins to listen.
-    pub(super) fn start(name: &str) -> Self {
+    pub(super) fn start(name: &str, tls: Option<TlsAcceptor>) -> Self {
         let listener = background::run(async { TcpListener::bind(("127.0.0.1", 0)).await }).expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
         let state = Arc::new(State { name: name.to_owned(), script: Mutex::default(), arrived: Mutex::default() });
         let served = Arc::clone(&state);
         let task = background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                background::spawn(serve(stream, Arc::clone(&served)));
+                match tls.clone() {
+                    None => background::spawn(serve(stream, Arc::clone(&served))),
+                    Some(tls) => background::spawn(serve_tls(tls, stream, Arc::clone(&served))),
+                };
             }
         });
         Self { address, state, _task: AbortOnDrop(task) }
@@ -99,6 +104,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let mut start = [0; PREFACE.len()];
     let speaks_http2 = matches!(stream.peek(&mut start).await, Ok(length) if length == start.len() && start == PREFACE);
+    serve_in(stream, speaks_http2, state).await;
+}
+
+/// The same over TLS, where the handshake says it.
+async fn serve_tls(tls: TlsAcceptor, stream: TcpStream, state: Arc<State>) {
+    // The case looks at what the client sees.
+    let Ok(stream) = tls.accept(stream).await else { return };
+    let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    serve_in(stream, speaks_http2, state).await;
+}
+
+async fn serve_in<S>(stream: S, speaks_http2: bool, state: Arc<State>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
         async move { state.answer(request).await }
@@ -217,7 +237,7 @@ mod tests {
 
     #[test]
     fn it_says_who_it_is_in_both_versions_of_http() {
-        let backend = Backend::start("v1");
+        let backend = Backend::start("v1", None);
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let request = Request::get("http://shop/a?b").header(ECHO_HEADER, "x-back: 1");
             let answer = Client::connect_with(backend.address, protocol).send(request).expect("an answer");
@@ -229,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_script_comes_before_the_echo_and_is_forgotten_with_the_next_case() {
-        let backend = Backend::start("v1");
+        let backend = Backend::start("v1", None);
         let step = Step { times: Some(2), delay: None, status: Some(503), reset: false };
         backend.reset(std::slice::from_ref(&step));
         let ask = || Client::connect(backend.address).send(Request::get("http://shop/")).expect("an answer").status;
@@ -243,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_grpc_call_is_answered_with_a_message_and_a_status() {
-        let backend = Backend::start("v1");
+        let backend = Backend::start("v1", None);
         let request =
             Request::post("http://shop/echo.Echo/Say", framed(b"hi")).header("content-type", "application/grpc");
         let answer = Client::connect_with(backend.address, Protocol::Http2).send(request).expect("an answer");

@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn bytes_come_back_over_an_upgraded_connection() {
-        let backend = Backend::start("v1");
+        let backend = Backend::start("v1", None);
         let answer = websocket(backend.address, "http://shop/chat").expect("an answer");
         assert_eq!((answer.status, answer.header(NAME_HEADER)), (101, Some("v1")));
         assert_eq!(&answer.body[..], BYTES);

@@ -49,6 +49,8 @@ pub struct Backend {
     pub service: Option<String>,
     /// The `appProtocol` of that Service's port.
     pub protocol: Option<String>,
+    /// The DNS names of the certificate with which it speaks TLS; absent speaks none.
+    pub tls: Option<Vec<String>>,
 }
 
 /// A request and what must become of it.
@@ -121,6 +123,8 @@ pub struct Expect {
     pub share: BTreeMap<String, f64>,
     /// By how much a share may differ; 0.05 when absent.
     pub tolerance: Option<f64>,
+    /// Whether there is no answer at all, as the handshake is refused.
+    pub refused: bool,
     /// Whether every repetition is answered by the same backend.
     pub sticky: Option<bool>,
 }

@@ -11,9 +11,10 @@ use crate::proxy::Proxy;
 use crate::tls::Authority;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio_rustls::TlsAcceptor;
 
 /// Draws of a case that is about chance. One in twenty draws of a fair share may be off; four in a row are not chance.
 const DRAWS: usize = 4;
@@ -88,6 +89,17 @@ fn of_file(file: &File, only: Option<&str>) -> Vec<CaseResult> {
     results
 }
 
+/// Starts a backend.
+fn backend(name: &str, declared: &super::file::Backend, authority: &Authority) -> Backend {
+    let names = declared.tls.as_ref().map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
+    let acceptor = |names: Vec<&str>| {
+        let mut tls = authority.issue(&names).server(None);
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        TlsAcceptor::from(Arc::new(tls))
+    };
+    Backend::start(name, names.map(acceptor))
+}
+
 /// A proxy with its backends.
 struct Stage {
     backends: BTreeMap<String, Backend>,
@@ -100,8 +112,9 @@ struct Stage {
 
 impl Stage {
     fn start(file: &File) -> Result<Self, String> {
+        let authority = Authority::new();
         let backends: BTreeMap<String, Backend> =
-            file.backends.keys().map(|name| (name.clone(), Backend::start(name))).collect();
+            file.backends.iter().map(|(name, declared)| (name.clone(), backend(name, declared, &authority))).collect();
         let mut manifests = file.manifests.clone();
         let mut options = Options::new();
         for (name, backend) in &backends {
@@ -119,7 +132,6 @@ impl Stage {
         for (declared, address) in &ports {
             options = options.argument("--gateway-port").argument(format!("{declared}={address}"));
         }
-        let authority = Authority::new();
         for (name, hosts) in &file.certificates {
             let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
             options = options.manifest(&format!("secret-{name}.yaml"), authority.issue(&hosts).secret(name, &[]));
@@ -156,6 +168,8 @@ impl Stage {
         let mut answered = Vec::new();
         for number in 1..=case.repeat.unwrap_or(1) {
             let answer = match exchange.send() {
+                Ok(_) if case.expect.refused => return vec!["an answer, where none was expected".into()],
+                Err(_) if case.expect.refused => continue,
                 Ok(answer) => answer,
                 Err(error) => return vec![format!("no answer: {error}")],
             };

@@ -1,8 +1,10 @@
 //! A real service that records what arrives and behaves as it is told.
 
 mod behaviour;
+mod secure;
 
 use crate::background::{self, AbortOnDrop};
+use crate::tls::{Authority, Pair};
 use behaviour::ScriptedBody;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -14,7 +16,9 @@ use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 pub use behaviour::Behaviour;
 
@@ -35,6 +39,18 @@ pub struct Recorded {
     pub complete: bool,
     /// The connection that it came on, counted from 1.
     pub connection: usize,
+    /// The name that the connection's client has asked for, where TLS is spoken.
+    pub server_name: Option<String>,
+    /// The certificate that it has shown, as it came over the wire.
+    pub certificate: Option<Vec<u8>>,
+}
+
+/// What the connections of requests have in common.
+#[derive(Debug, Clone, Default)]
+struct Arrival {
+    connection: usize,
+    server_name: Option<String>,
+    certificate: Option<Vec<u8>>,
 }
 
 impl Recorded {
@@ -84,6 +100,20 @@ impl Upstream {
     /// When the script is empty.
     #[track_caller]
     pub fn scripted(script: impl IntoIterator<Item = Behaviour>) -> Self {
+        Self::serving(script, None)
+    }
+
+    /// A service that speaks TLS with this certificate, and asks clients for one of an authority if there is one here.
+    /// Answers everything with 200 and `ok`.
+    #[track_caller]
+    pub fn secure(pair: &Pair, clients: Option<&Authority>) -> Self {
+        let mut tls = pair.server(clients);
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self::serving([Behaviour::text("ok")], Some(TlsAcceptor::from(Arc::new(tls))))
+    }
+
+    #[track_caller]
+    fn serving(script: impl IntoIterator<Item = Behaviour>, tls: Option<TlsAcceptor>) -> Self {
         let script: Vec<Behaviour> = script.into_iter().collect();
         assert!(!script.is_empty(), "a script says at least one thing");
         let listener = background::run(async { TcpListener::bind(("127.0.0.1", 0)).await }).expect("a port is free");
@@ -94,7 +124,7 @@ impl Upstream {
             connections: AtomicUsize::new(0),
             requests: Mutex::new(Vec::new()),
         });
-        let task = background::spawn(accept(listener, Arc::clone(&state)));
+        let task = background::spawn(accept(listener, tls, Arc::clone(&state)));
         Self { address, state, _task: AbortOnDrop(task) }
     }
 
@@ -119,17 +149,24 @@ impl Upstream {
     }
 }
 
-async fn accept(listener: TcpListener, state: Arc<State>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
         let connection = state.connections.fetch_add(1, Ordering::SeqCst) + 1;
-        background::spawn(serve(stream, Arc::clone(&state), connection));
+        let arrival = Arrival { connection, ..Arrival::default() };
+        match tls.clone() {
+            None => background::spawn(serve(stream, Arc::clone(&state), arrival)),
+            Some(tls) => background::spawn(secure::serve(tls, stream, Arc::clone(&state), arrival)),
+        };
     }
 }
 
-async fn serve(stream: TcpStream, state: Arc<State>, connection: usize) {
+async fn serve<S>(stream: S, state: Arc<State>, arrival: Arrival)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| {
-        let state = Arc::clone(&state);
-        async move { state.answer(request, connection).await }
+        let (state, arrival) = (Arc::clone(&state), arrival.clone());
+        async move { state.answer(request, arrival).await }
     });
     // A behaviour may break the connection, and so may the client; the test looks at what the client sees.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
@@ -139,24 +176,18 @@ impl State {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        connection: usize,
+        arrival: Arrival,
     ) -> Result<Response<ScriptedBody>, behaviour::Broken> {
         let number = self.arrived.fetch_add(1, Ordering::SeqCst);
         let behaviour = self.script.get(number).or(self.script.last()).cloned().unwrap_or(Behaviour::Reset);
         if behaviour.takes_body_itself() {
-            self.record(Recorded { connection, ..recorded(&request) });
+            self.record(recorded(&request, arrival));
             return behaviour.stream(request);
         }
-        let head = recorded(&request);
+        let head = recorded(&request, arrival);
         let arrived = match request.into_body().collect().await {
-            Ok(body) => Recorded {
-                trailers: body.trailers().cloned(),
-                body: body.to_bytes(),
-                complete: true,
-                connection,
-                ..head
-            },
-            Err(_) => Recorded { connection, ..head },
+            Ok(body) => Recorded { trailers: body.trailers().cloned(), body: body.to_bytes(), complete: true, ..head },
+            Err(_) => head,
         };
         self.record(arrived.clone());
         behaviour.answer(arrived).await
@@ -168,7 +199,8 @@ impl State {
 }
 
 /// The head of a request, as a record whose body has not come.
-fn recorded(request: &Request<Incoming>) -> Recorded {
+fn recorded(request: &Request<Incoming>, arrival: Arrival) -> Recorded {
+    let Arrival { connection, server_name, certificate } = arrival;
     Recorded {
         method: request.method().to_string(),
         target: request.uri().to_string(),
@@ -176,7 +208,9 @@ fn recorded(request: &Request<Incoming>) -> Recorded {
         body: Bytes::new(),
         trailers: None,
         complete: false,
-        connection: 0,
+        connection,
+        server_name,
+        certificate,
     }
 }
 

@@ -1,38 +1,61 @@
 //! The load generator, and what it says.
 
-use super::peers::Wrk;
-use super::processor::pinned;
-use super::verify::REQUEST_HEADERS;
+use super::peers::Installed;
 use crate::wait::{self, Interrupt};
 use anyhow::{Context, Result, bail};
+use std::fmt::Write;
+use std::fs;
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Kept-alive connections, each with one request at a time.
-const CONNECTIONS: u32 = 64;
 /// What the generator may take beyond its time to start, to end and to report.
 const SLACK: Duration = Duration::from_secs(15);
+
+/// The request that all subjects of a scenario are sent, again and again.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// With it, the body.
+    pub(crate) method: &'static str,
+    /// The path.
+    pub(crate) path: &'static str,
+    /// As written on the wire, such as `Host: shop`.
+    pub(crate) headers: Vec<&'static str>,
+    /// Empty with a GET.
+    pub(crate) body: String,
+    /// A header that has another value in every request, as the id of an event has.
+    pub(crate) unique: Option<&'static str>,
+    /// Kept-alive connections, each with one request at a time.
+    pub(crate) connections: u32,
+}
 
 /// Runs wrk.
 pub(crate) struct Load<'a> {
     /// The program.
-    pub(crate) wrk: &'a Wrk,
+    pub(crate) wrk: &'a Installed,
     /// Where it runs.
     pub(crate) core: usize,
+    /// For its script.
+    pub(crate) directory: &'a Path,
+    /// What it sends.
+    pub(crate) request: Request,
+}
+
+/// What was answered under load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Answered {
+    /// Requests.
+    pub(crate) requests: u64,
+    /// Requests in a second.
+    pub(crate) rate: f64,
 }
 
 impl Load<'_> {
     /// Sends requests for this long and returns how many were answered. Any that was answered wrongly is an error.
-    pub(crate) fn run(&self, address: SocketAddr, duration: Duration, interrupt: &Interrupt) -> Result<u64> {
-        let mut command = pinned(self.core, &self.wrk.program);
-        command.envs(self.wrk.libraries.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
-        command.args(["--threads", "1", "--connections", &CONNECTIONS.to_string()]);
-        command.args(["--duration", &format!("{}s", duration.as_secs())]);
-        for header in REQUEST_HEADERS {
-            command.args(["--header", header]);
-        }
-        command.arg(format!("http://{address}/")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn run(&self, address: SocketAddr, duration: Duration, interrupt: &Interrupt) -> Result<Answered> {
+        let mut command = self.command(address, duration)?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("wrk could not be started")?;
         let ended = wait::until(duration + SLACK, || interrupt.came() || !matches!(child.try_wait(), Ok(None)));
         if interrupt.came() || !ended {
@@ -44,6 +67,41 @@ impl Load<'_> {
         let said = String::from_utf8_lossy(&output.stdout);
         answered(&said).with_context(|| format!("{said}{}", String::from_utf8_lossy(&output.stderr)))
     }
+
+    fn command(&self, address: SocketAddr, duration: Duration) -> Result<Command> {
+        let mut command = self.wrk.pinned(self.core);
+        command.args(["--threads", "1", "--connections", &self.request.connections.to_string()]);
+        command.args(["--duration", &format!("{}s", duration.as_secs())]);
+        for header in &self.request.headers {
+            command.args(["--header", header]);
+        }
+        if let Some(script) = self.request.script() {
+            let file = self.directory.join("wrk.lua");
+            fs::write(&file, script).with_context(|| format!("{} cannot be written", file.display()))?;
+            command.arg("--script").arg(file);
+        }
+        command.arg(format!("http://{address}{}", self.request.path));
+        Ok(command)
+    }
+}
+
+impl Request {
+    /// What wrk cannot be told on its command line, in Lua.
+    fn script(&self) -> Option<String> {
+        if self.method == "GET" && self.unique.is_none() {
+            return None;
+        }
+        let mut script = format!("wrk.method = \"{}\"\nwrk.body = [==[{}]==]\n", self.method, self.body);
+        if let Some(header) = self.unique {
+            // The time tells the runs apart: each takes a second at least.
+            let _ = write!(
+                script,
+                "local run, number = os.time(), 0\nfunction request()\n  number = number + 1\n  \
+                 wrk.headers[\"{header}\"] = run .. \"-\" .. number\n  return wrk.format()\nend\n"
+            );
+        }
+        Some(script)
+    }
 }
 
 fn end(child: &mut Child) {
@@ -52,18 +110,20 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// The number of requests in a report of wrk, unless it speaks of errors.
-fn answered(report: &str) -> Result<u64> {
+/// The figures in a report of wrk, unless it speaks of errors.
+fn answered(report: &str) -> Result<Answered> {
     if let Some(line) = report.lines().find(|line| line.contains("Socket errors") || line.contains("Non-2xx")) {
         bail!("not every request was answered: {}", line.trim());
     }
     let line = report.lines().find(|line| line.contains(" requests in ")).context("wrk reports no requests")?;
     let number = line.split_whitespace().next().unwrap_or_default();
-    let answered = number.parse().with_context(|| format!("{number} is not a number of requests"))?;
-    if answered == 0 {
+    let requests = number.parse().with_context(|| format!("{number} is not a number of requests"))?;
+    if requests == 0 {
         bail!("no request was answered");
     }
-    Ok(answered)
+    let rate = report.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk reports no rate")?;
+    let rate = rate.trim().parse().with_context(|| format!("{} is not a rate", rate.trim()))?;
+    Ok(Answered { requests, rate })
 }
 
 #[cfg(test)]
@@ -79,8 +139,8 @@ Requests/sec:  30056.22
 ";
 
     #[test]
-    fn the_number_of_requests_is_read() {
-        assert_eq!(answered(REPORT).unwrap(), 60412);
+    fn the_number_of_requests_and_their_rate_are_read() {
+        assert_eq!(answered(REPORT).unwrap(), Answered { requests: 60412, rate: 30056.22 });
     }
 
     #[test]
@@ -91,5 +151,15 @@ Requests/sec:  30056.22
         }
         assert!(answered("  0 requests in 2.00s, 0B read").is_err());
         assert!(answered("unable to connect").is_err());
+    }
+
+    #[test]
+    fn only_what_the_command_line_cannot_say_is_scripted() {
+        let get =
+            Request { method: "GET", path: "/", headers: vec![], body: String::new(), unique: None, connections: 1 };
+        assert_eq!(get.script(), None);
+        let post = Request { method: "POST", body: "{}".into(), unique: Some("ce-id"), ..get }.script().unwrap();
+        assert!(post.contains("wrk.method = \"POST\"") && post.contains("[==[{}]==]"), "{post}");
+        assert!(post.contains("wrk.headers[\"ce-id\"] = run"), "{post}");
     }
 }

@@ -1,57 +1,71 @@
-//! `cargo xtask bench`: the CPU time that a request costs in this proxy and in its peers.
+//! `cargo xtask bench`: what a request costs in this proxy and in its peers.
 //!
-//! Every proxy has one worker and is pinned to one core; the origin and the load generator share another. All run
-//! interleaved, round after round, because a machine's speed changes from minute to minute: only ratios taken in one
-//! run mean anything. The figure is the proxy's own user and system time over the requests that were answered.
+//! Every subject has one worker and is pinned to one core; the services behind it and the load generator share another.
+//! All run interleaved, round after round, because a machine's speed changes from minute to minute: only ratios taken
+//! in one run mean anything. The figure is the CPU time, user and system, of the subject's own processes over the
+//! requests that were answered.
 
+mod aims;
+mod answer;
+mod instructions;
+mod large;
 mod load;
-mod many;
+mod measure;
 mod peers;
 mod processor;
+mod program;
 mod report;
-mod subject;
-mod verify;
+mod scenario;
 
 use crate::build::{self, Components, Profile};
-use crate::child::RunningChild;
-use crate::command::step;
-use crate::port;
 use crate::wait::Interrupt;
 use crate::workspace::Workspace;
-use anyhow::{Context, Result, bail};
-use load::Load;
-use peers::Peers;
-use report::{Measurement, Report};
+use anyhow::{Context, Result, ensure};
+use measure::Measuring;
+use peers::{Peer, Peers};
+use report::Report;
+use scenario::{Scenario, Subject};
+use std::collections::BTreeSet;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
-use subject::{Bench, Subject};
 
-/// The core of the proxies.
+/// The core of what is measured.
 const PROXY_CORE: usize = 0;
-/// The core of the origin and the load generator.
+/// The core of the services behind it and of the load generator.
 const LOAD_CORE: usize = 1;
-/// Envoy compiles its filter at the start; everything else is up at once.
-const START: Duration = Duration::from_secs(30);
-/// Fills pools and caches before anything is counted.
-const WARM_UP: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
+Scenarios:
+  proxy         passing a request on, with no, one, two and five filters; Envoy, bare hyper
+  compose       two calls at once, two JSON documents in one answer; Envoy-wasm, by hand, nginx, Node, Go
+  publish       a CloudEvent by POST, acknowledged by JetStream; axum with async-nats
+  routes        the last of 10 and of 1,000 rules, one of 10 and of 10,000 VirtualServices; Envoy
+  durable       events on the disk before they are acknowledged, 256 publishers; appends to a file
+  all           these, one after the other
+  large         10,000 VirtualServices: until they are loaded, and what a change of one file costs
+  instructions  what the processor does in the gate, in decisions, in the router; counted by valgrind
+
 Examples:
-  cargo xtask bench                          seven rounds of five seconds
-  cargo xtask bench --quick                  three rounds of two seconds: shows a large change, not a small one
+  cargo xtask bench                          proxy: seven rounds of five seconds
+  cargo xtask bench compose                  another scenario
+  cargo xtask bench --quick all              three rounds of two seconds: shows a large change, not a small one
   cargo xtask bench --only envoy,hyper       only these
-  cargo xtask bench --many                   only what a large configuration costs
+  cargo xtask bench --list                   every subject, and what it is
   cargo xtask bench -o json > figures.json   every round, for a record
 
-Needs two cores and a quiet machine. Envoy and wrk are fetched into target/peers when they are missing.";
+Needs two cores and a quiet machine. What is measured against is fetched or built in target/peers when it is missing.";
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
+    /// What to compare.
+    #[arg(value_enum, default_value_t = Choice::Proxy)]
+    scenario: Choice,
+    /// Shows the subjects of the scenario, and measures nothing.
+    #[arg(long)]
+    list: bool,
     /// Fewer and shorter rounds.
     #[arg(long)]
     quick: bool,
@@ -59,17 +73,27 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
     /// Measures only these.
-    #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<Subject>,
-    /// Measures what 10,000 VirtualServices cost, and beside it only what `--only` names.
-    #[arg(long)]
-    many: bool,
+    #[arg(long, value_delimiter = ',', value_name = "SUBJECT")]
+    only: Vec<String>,
     /// Rounds instead of the usual number.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
     /// Seconds of each measurement instead of the usual number.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: Option<u64>,
+}
+
+/// A scenario, or all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Choice {
+    Proxy,
+    Compose,
+    Publish,
+    Routes,
+    Durable,
+    Large,
+    Instructions,
+    All,
 }
 
 /// A way to print the result.
@@ -82,13 +106,29 @@ enum Output {
 }
 
 impl Arguments {
-    fn subjects(&self) -> Vec<Subject> {
-        let all = self.only.is_empty() && !self.many;
-        Subject::ALL.into_iter().filter(|subject| all || self.only.contains(subject)).collect()
+    fn scenarios(&self) -> Vec<&'static Scenario> {
+        let name = clap::ValueEnum::to_possible_value(&self.scenario);
+        let chosen = |scenario: &&Scenario| {
+            self.scenario == Choice::All || name.as_ref().is_some_and(|name| name.get_name() == scenario.name)
+        };
+        scenario::ALL.into_iter().filter(chosen).collect()
     }
 
-    fn measures_many(&self) -> bool {
-        self.only.is_empty() || self.many
+    /// What to measure of a scenario.
+    fn subjects(&self, scenario: &Scenario) -> Vec<&'static Subject> {
+        let wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|only| only == name);
+        scenario.subjects.iter().filter(|subject| wanted(subject.name)).collect()
+    }
+
+    /// Fails when `--only` names what no chosen scenario has.
+    fn check(&self) -> Result<()> {
+        let scenarios = self.scenarios();
+        let known: Vec<&str> =
+            scenarios.iter().flat_map(|scenario| scenario.subjects).map(|subject| subject.name).collect();
+        for name in &self.only {
+            ensure!(known.contains(&name.as_str()), "there is no {name} here; there are {}", known.join(", "));
+        }
+        Ok(())
     }
 
     fn rounds(&self) -> u32 {
@@ -100,63 +140,86 @@ impl Arguments {
     }
 }
 
-/// A proxy that is up.
-struct Running {
-    subject: Subject,
-    address: SocketAddr,
-    child: RunningChild,
-}
-
 /// Runs the command.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    processor::check_cores(&[PROXY_CORE, LOAD_CORE])?;
-    let subjects = arguments.subjects();
-    let peers = prepare(workspace, &subjects, arguments.measures_many())?;
-
-    let interrupt = Interrupt::install()?;
-    let directory = fresh_directory(workspace)?;
-    let bench = Bench { workspace, peers: &peers, directory: &directory, origin: port::free()? };
-    let _origin = start_origin(&bench)?;
-    let mut running = Vec::new();
-    for subject in subjects {
-        running.push(start(&bench, subject)?);
+    arguments.check()?;
+    if arguments.list {
+        list(arguments);
+        return Ok(());
     }
-    for proxy in &running {
-        verify::check(proxy.subject, proxy.address)?;
-    }
-    step("every proxy answers as it should");
-
-    let load = Load { wrk: &peers.wrk, core: LOAD_CORE };
-    let measurements = measure(&mut running, &load, arguments, &interrupt)?;
-    let report = Report { measurements, rounds: arguments.rounds(), duration: arguments.duration() };
-    let many = arguments
-        .measures_many()
-        .then(|| many::measure(&bench, &load, (arguments.rounds(), arguments.duration()), &interrupt));
-    let many = many.transpose()?;
-    match arguments.output {
-        Output::Table => print!("{report}{}", many.map(|figures| figures.to_string()).unwrap_or_default()),
-        Output::Json => {
-            let mut json = report.json();
-            json["many"] = many.map_or(serde_json::Value::Null, |figures| figures.json());
-            println!("{json:#}");
+    let documents = match arguments.scenario {
+        Choice::Instructions => vec![shown(arguments, &instructions::run()?)],
+        Choice::Large => {
+            let directory = fresh_directory(workspace, "large")?;
+            vec![shown(arguments, &large::run(workspace, &directory, &Interrupt::install()?)?)]
         }
+        _ => compare(workspace, arguments)?,
+    };
+    if arguments.output == Output::Json {
+        println!("{:#}", serde_json::json!({ "scenarios": documents }));
     }
     Ok(())
 }
 
+/// Something to print: for people by itself, for programs as JSON.
+trait Shown: std::fmt::Display {
+    fn json(&self) -> serde_json::Value;
+}
+
+/// Prints the table at once, where one is asked for; the JSON is for the end.
+fn shown(arguments: &Arguments, result: &impl Shown) -> serde_json::Value {
+    if arguments.output == Output::Table {
+        print!("{result}");
+    }
+    result.json()
+}
+
+/// Measures the chosen scenarios, one after the other.
+fn compare(workspace: &Workspace, arguments: &Arguments) -> Result<Vec<serde_json::Value>> {
+    processor::check_cores(&[PROXY_CORE, LOAD_CORE])?;
+    let scenarios = arguments.scenarios();
+    let subjects: Vec<&Subject> = scenarios.iter().flat_map(|scenario| arguments.subjects(scenario)).collect();
+    let peers = prepare(workspace, &subjects)?;
+    let interrupt = Interrupt::install()?;
+    let mut documents = Vec::new();
+    for scenario in scenarios {
+        let subjects = arguments.subjects(scenario);
+        if subjects.is_empty() {
+            continue;
+        }
+        let directory = fresh_directory(workspace, scenario.name)?;
+        let measuring = Measuring { workspace, peers: &peers, directory: &directory, interrupt: &interrupt };
+        let (rounds, duration, versions) = (arguments.rounds(), arguments.duration(), peers.versions(&subjects));
+        let measurements = measuring.run(scenario, &subjects, rounds, duration)?;
+        documents.push(shown(arguments, &Report { scenario, measurements, rounds, duration, versions }));
+    }
+    Ok(documents)
+}
+
+fn list(arguments: &Arguments) {
+    for scenario in arguments.scenarios() {
+        println!("{}: {}", scenario.name, scenario.about);
+        for subject in arguments.subjects(scenario) {
+            println!("  {:<20} {}", subject.name, subject.about);
+        }
+    }
+}
+
 /// Builds and installs what these subjects need.
-fn prepare(workspace: &Workspace, subjects: &[Subject], many: bool) -> Result<Peers> {
-    let peers = Peers::install(workspace, subjects)?;
+fn prepare(workspace: &Workspace, subjects: &[&Subject]) -> Result<Peers> {
+    let needed = subjects.iter().flat_map(|subject| subject.program.peers()).copied();
+    let needed: BTreeSet<Peer> = needed.chain([Peer::Wrk]).collect();
+    let peers = Peers::install(workspace, &needed)?;
     build::programs(Profile::Release, &["sluicegate-tests"])?;
-    if many || subjects.iter().any(|subject| subject.is_sluice()) {
+    if subjects.iter().any(|subject| subject.program.is_sluice()) {
         build::components(workspace, Profile::Release, Components::All)?;
         build::programs(Profile::Release, &["sluicegate"])?;
     }
     Ok(peers)
 }
 
-fn fresh_directory(workspace: &Workspace) -> Result<PathBuf> {
-    let directory = workspace.target.join("bench");
+fn fresh_directory(workspace: &Workspace, scenario: &str) -> Result<PathBuf> {
+    let directory = workspace.target.join("bench").join(scenario);
     if directory.exists() {
         fs::remove_dir_all(&directory).with_context(|| format!("{} cannot be emptied", directory.display()))?;
     }
@@ -164,51 +227,46 @@ fn fresh_directory(workspace: &Workspace) -> Result<PathBuf> {
     Ok(directory)
 }
 
-fn start_origin(bench: &Bench<'_>) -> Result<RunningChild> {
-    let mut command = processor::pinned(LOAD_CORE, &bench.workspace.program(Profile::Release, "bench-origin"));
-    command.arg(bench.origin.to_string());
-    start_listening("origin", &mut command, bench, bench.origin)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
 
-fn start(bench: &Bench<'_>, subject: Subject) -> Result<Running> {
-    let address = port::free()?;
-    let mut command = bench.command(subject, address)?;
-    let child = start_listening(subject.name(), &mut command, bench, address)?;
-    Ok(Running { subject, address, child })
-}
-
-fn start_listening(name: &str, command: &mut Command, bench: &Bench<'_>, address: SocketAddr) -> Result<RunningChild> {
-    let log = bench.directory.join(name).with_extension("log");
-    let mut child = RunningChild::start(name, command, &log)?;
-    child.ready(START, || port::answers(address)).with_context(|| format!("its log is {}", log.display()))?;
-    Ok(child)
-}
-
-/// A, B, C, A, B, C, ...
-fn measure(
-    running: &mut [Running],
-    load: &Load<'_>,
-    arguments: &Arguments,
-    interrupt: &Interrupt,
-) -> Result<Vec<Measurement>> {
-    let mut measurements: Vec<Measurement> =
-        running.iter().map(|proxy| Measurement { subject: proxy.subject, rounds: Vec::new() }).collect();
-    for proxy in running.iter() {
-        load.run(proxy.address, WARM_UP, interrupt)?;
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
     }
-    for round in 1..=arguments.rounds() {
-        step(&format!("round {round} of {}", arguments.rounds()));
-        for (proxy, measurement) in running.iter_mut().zip(&mut measurements) {
-            let before = processor::time_of(proxy.child.id())?;
-            let answered = load
-                .run(proxy.address, arguments.duration(), interrupt)
-                .with_context(|| format!("{} under load", proxy.subject.name()))?;
-            if let Some(end) = proxy.child.ended() {
-                bail!(end);
-            }
-            let spent = processor::time_of(proxy.child.id())?.saturating_sub(before);
-            measurement.rounds.push(report::Round { spent, answered });
+
+    fn arguments(line: &[&str]) -> Arguments {
+        Line::try_parse_from(["bench"].iter().chain(line)).unwrap().arguments
+    }
+
+    #[test]
+    fn plain_proxying_is_measured_unless_something_else_is_asked_for() {
+        let names = |line: &[&str]| -> Vec<&str> {
+            arguments(line).scenarios().into_iter().map(|scenario| scenario.name).collect()
+        };
+        assert_eq!(names(&[]), ["proxy"]);
+        assert_eq!(names(&["compose"]), ["compose"]);
+        assert_eq!(names(&["all"]).len(), scenario::ALL.len());
+    }
+
+    #[test]
+    fn every_scenario_can_be_chosen_and_stands_in_the_help() {
+        for scenario in scenario::ALL {
+            assert_eq!(arguments(&[scenario.name]).scenarios().len(), 1, "{}", scenario.name);
+            assert!(EXAMPLES.contains(&format!("\n  {:<13} ", scenario.name)), "{}", scenario.name);
         }
     }
-    Ok(measurements)
+
+    #[test]
+    fn a_subject_that_is_not_there_is_an_error_that_names_those_that_are() {
+        let error = arguments(&["compose", "--only", "node,deno"]).check().unwrap_err().to_string();
+        assert!(error.contains("no deno") && error.contains("nginx-njs"), "{error}");
+        let chosen = arguments(&["all", "--only", "node"]);
+        chosen.check().unwrap();
+        let subjects: Vec<_> = scenario::ALL.into_iter().flat_map(|one| chosen.subjects(one)).collect();
+        assert_eq!(subjects.len(), 1);
+    }
 }

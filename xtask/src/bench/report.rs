@@ -1,58 +1,44 @@
 //! From rounds to figures.
 
-use super::subject::Subject;
+use super::Shown;
+use super::aims::{Comparison, Figure};
+use super::scenario::{Scenario, Subject};
 use serde_json::{Value, json};
 use std::fmt;
 use std::time::Duration;
 
-/// One measurement of one proxy.
+/// One measurement of one subject.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Round {
-    /// CPU time of the proxy.
+    /// CPU time of its processes.
     pub(crate) spent: Duration,
     /// Requests that it answered in that time.
     pub(crate) answered: u64,
+    /// Requests that it answered in a second.
+    pub(crate) rate: f64,
 }
 
-/// All measurements of one proxy.
-#[derive(Debug)]
+/// All measurements of one subject.
 pub(crate) struct Measurement {
-    /// The proxy.
-    pub(crate) subject: Subject,
+    /// The subject.
+    pub(crate) subject: &'static Subject,
     /// In the order in which they were taken.
     pub(crate) rounds: Vec<Round>,
 }
 
-/// The comparison.
-#[derive(Debug)]
+/// The figures of a scenario.
 pub(crate) struct Report {
-    /// One for each proxy.
+    /// What was compared.
+    pub(crate) scenario: &'static Scenario,
+    /// One for each subject.
     pub(crate) measurements: Vec<Measurement>,
     /// How many rounds there were.
     pub(crate) rounds: u32,
     /// How long each measurement took.
     pub(crate) duration: Duration,
+    /// What took part beside this project's own programs, with versions.
+    pub(crate) versions: Vec<String>,
 }
-
-/// A comparison worth a line: one proxy's figure over another's, and the aim for it.
-struct Comparison {
-    what: &'static str,
-    of: Subject,
-    over: Subject,
-    aim: Option<f64>,
-}
-
-/// The aims are the project's own: what it claims, it has to keep.
-const COMPARISONS: [Comparison; 6] = [
-    Comparison { what: "plain, over Envoy", of: Subject::Sluice, over: Subject::Envoy, aim: Some(0.45) },
-    Comparison { what: "plain, over bare hyper", of: Subject::Sluice, over: Subject::Hyper, aim: Some(1.15) },
-    Comparison { what: "one filter, over Envoy-wasm", of: Subject::Sluice1, over: Subject::EnvoyWasm, aim: Some(0.40) },
-    Comparison { what: "one filter, over plain Envoy", of: Subject::Sluice1, over: Subject::Envoy, aim: None },
-    Comparison { what: "bare hyper, over Envoy", of: Subject::Hyper, over: Subject::Envoy, aim: None },
-    Comparison { what: "Envoy-wasm, over Envoy", of: Subject::EnvoyWasm, over: Subject::Envoy, aim: None },
-];
-/// For one more filter, in microseconds.
-const FILTER_AIM: f64 = 1.5;
 
 impl Round {
     /// Microseconds of CPU time for each request.
@@ -69,106 +55,141 @@ impl Measurement {
         self.rounds.iter().map(|round| round.cost()).collect()
     }
 
-    fn answered(&self) -> Vec<u64> {
-        self.rounds.iter().map(|round| round.answered).collect()
+    fn rates(&self) -> Vec<f64> {
+        self.rounds.iter().map(|round| round.rate).collect()
     }
 }
 
 impl Report {
-    fn costs(&self, subject: Subject) -> Option<Vec<f64>> {
-        self.measurements.iter().find(|measurement| measurement.subject == subject).map(Measurement::costs)
+    fn measurement(&self, name: &str) -> Option<&Measurement> {
+        self.measurements.iter().find(|measurement| measurement.subject.name == name)
     }
 
-    /// The median of the rounds' own ratios: what slows a whole round down does not show in it.
-    fn ratio(&self, of: Subject, over: Subject) -> Option<f64> {
-        let (of, over) = (self.costs(of)?, self.costs(over)?);
-        median(of.iter().zip(&over).map(|(of, over)| of / over).collect())
+    /// The median of what each round gives by itself: what slows a whole round down does not show in it.
+    fn by_round(
+        &self,
+        names: [&str; 2],
+        values: impl Fn(&Measurement) -> Vec<f64>,
+        figure: impl Fn(f64, f64) -> f64,
+    ) -> Option<f64> {
+        let [one, other] = names.map(|name| self.measurement(name).map(&values));
+        median(one?.iter().zip(&other?).map(|(one, other)| figure(*one, *other)).collect())
     }
 
-    /// Microseconds for each filter that one setting has more than the other.
-    fn cost_of_a_filter(&self, more: Subject, fewer: Subject) -> Option<f64> {
-        let (most, least) = (self.costs(more)?, self.costs(fewer)?);
-        let difference = f64::from(more.filters() - fewer.filters());
-        median(most.iter().zip(&least).map(|(most, least)| (most - least) / difference).collect())
+    fn ratio(&self, of: &str, over: &str) -> Option<f64> {
+        self.by_round([of, over], Measurement::costs, |of, over| of / over)
     }
 
-    fn comparisons(&self) -> impl Iterator<Item = (&'static str, f64, Option<f64>)> {
-        let ratios = COMPARISONS.iter().filter_map(|comparison| {
-            Some((comparison.what, self.ratio(comparison.of, comparison.over)?, comparison.aim))
-        });
-        let first = self.cost_of_a_filter(Subject::Sluice1, Subject::Sluice);
-        let further = self.cost_of_a_filter(Subject::Sluice5, Subject::Sluice1);
-        let filters = [("the first filter, µs", first, None), ("one more filter, µs", further, Some(FILTER_AIM))];
-        ratios.chain(filters.into_iter().filter_map(|(what, value, aim)| Some((what, value?, aim))))
+    /// None where a subject was not measured.
+    fn figure(&self, figure: Figure) -> Option<f64> {
+        match figure {
+            Figure::Cost { of, over } => self.ratio(of, over),
+            Figure::Rate { of, over } => self.by_round([of, over], Measurement::rates, |of, over| of / over),
+            Figure::Step { more, fewer, steps } => {
+                self.by_round([more, fewer], Measurement::costs, |more, fewer| (more - fewer) / f64::from(steps))
+            }
+        }
     }
 
-    /// Everything, every round included.
-    pub(crate) fn json(&self) -> Value {
-        let subjects: Vec<Value> = self.measurements.iter().map(|measurement| self.subject_json(measurement)).collect();
-        let comparisons: Vec<Value> = self
-            .comparisons()
-            .map(|(what, value, aim)| json!({"what": what, "value": rounded(value), "aim": aim}))
-            .collect();
-        json!({
-            "rounds": self.rounds,
-            "seconds": self.duration.as_secs(),
-            "unit": "microseconds of CPU time for each answered request",
-            "subjects": subjects,
-            "comparisons": comparisons,
-        })
+    fn comparisons(&self) -> impl Iterator<Item = (&'static Comparison, f64)> {
+        Comparison::of(self.scenario.name).filter_map(|comparison| Some((comparison, self.figure(comparison.figure)?)))
     }
 
     fn subject_json(&self, measurement: &Measurement) -> Value {
         let costs = measurement.costs();
+        let over: serde_json::Map<String, Value> = self
+            .scenario
+            .references
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), json!(rounded(self.ratio(measurement.subject.name, name)?)))))
+            .collect();
         json!({
-            "name": measurement.subject.name(),
-            "filters": measurement.subject.filters(),
+            "name": measurement.subject.name,
+            "about": measurement.subject.about,
             "median": median(costs.clone()).map(rounded),
             "minimum": minimum(&costs).map(rounded),
+            "over": over,
             "rounds": costs.into_iter().map(rounded).collect::<Vec<_>>(),
-            "answered": measurement.answered(),
-            "over_envoy": self.ratio(measurement.subject, Subject::Envoy).map(rounded),
-            "over_envoy_wasm": self.ratio(measurement.subject, Subject::EnvoyWasm).map(rounded),
-            "over_hyper": self.ratio(measurement.subject, Subject::Hyper).map(rounded),
+            "answered": measurement.rounds.iter().map(|round| round.answered).collect::<Vec<_>>(),
+            "rates": measurement.rates().into_iter().map(f64::round).collect::<Vec<_>>(),
+        })
+    }
+
+    fn table(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.measurements.iter().map(|measurement| measurement.subject.name.len());
+        let first = names.max().unwrap_or_default();
+        write!(out, "{:<first$} {:>8} {:>8} {:>8}", "", "median", "minimum", "per s")?;
+        for reference in self.scenario.references {
+            write!(out, " {:>width$}", format!("÷ {reference}"), width = column(reference))?;
+        }
+        writeln!(out)?;
+        for measurement in &self.measurements {
+            let costs = measurement.costs();
+            let (median_cost, minimum) = (figure(median(costs.clone()), 1), figure(minimum(&costs), 1));
+            let rate = figure(median(measurement.rates()), 0);
+            write!(out, "{:<first$} {median_cost:>8} {minimum:>8} {rate:>8}", measurement.subject.name)?;
+            for reference in self.scenario.references {
+                let ratio = figure(self.ratio(measurement.subject.name, reference), 2);
+                write!(out, " {ratio:>width$}", width = column(reference))?;
+            }
+            writeln!(out, "   {}", measurement.subject.about)?;
+        }
+        Ok(())
+    }
+}
+
+impl Shown for Report {
+    /// Everything, every round included.
+    fn json(&self) -> Value {
+        json!({
+            "scenario": self.scenario.name,
+            "about": self.scenario.about,
+            "rounds": self.rounds,
+            "seconds": self.duration.as_secs(),
+            "unit": "microseconds of CPU time for each answered request",
+            "versions": self.versions,
+            "subjects": self.measurements.iter().map(|measurement| self.subject_json(measurement)).collect::<Vec<_>>(),
+            "comparisons": self.comparisons().map(comparison_json).collect::<Vec<_>>(),
         })
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            out,
-            "\nCPU µs per request, {} interleaved rounds of {} s\n\n{:<12} {:>8} {:>8} {:>9} {:>13} {:>9}",
-            self.rounds,
-            self.duration.as_secs(),
-            "",
-            "median",
-            "minimum",
-            "÷ envoy",
-            "÷ envoy-wasm",
-            "÷ hyper",
-        )?;
-        for measurement in &self.measurements {
-            let costs = measurement.costs();
-            writeln!(
-                out,
-                "{:<12} {:>8} {:>8} {:>9} {:>13} {:>9}",
-                measurement.subject.name(),
-                figure(median(costs.clone()), 1),
-                figure(minimum(&costs), 1),
-                figure(self.ratio(measurement.subject, Subject::Envoy), 2),
-                figure(self.ratio(measurement.subject, Subject::EnvoyWasm), 2),
-                figure(self.ratio(measurement.subject, Subject::Hyper), 2),
-            )?;
+        writeln!(out, "\n{}: {}", self.scenario.name, self.scenario.about)?;
+        let (rounds, seconds) = (self.rounds, self.duration.as_secs());
+        writeln!(out, "CPU µs per request, {rounds} interleaved rounds of {seconds} s")?;
+        if !self.versions.is_empty() {
+            writeln!(out, "with {}", self.versions.join(", "))?;
         }
         writeln!(out)?;
-        for (what, value, aim) in self.comparisons() {
-            let verdict =
-                aim.map(|aim| format!("  aim at most {aim:.2}: {}", if value <= aim { "kept" } else { "MISSED" }));
-            writeln!(out, "{what:<30} {value:>6.2}{}", verdict.unwrap_or_default())?;
+        self.table(out)?;
+        writeln!(out)?;
+        for (Comparison { what, aim, .. }, value) in self.comparisons() {
+            write!(out, "{what:<32} {value:>6.2}")?;
+            if let Some(aim) = aim {
+                let verdict = if aim.is_kept(value) { "kept" } else { "MISSED" };
+                write!(out, "  aim at most {:.2}: {verdict:<6}  {}", aim.at_most, aim.meaning)?;
+            }
+            writeln!(out)?;
         }
         Ok(())
     }
+}
+
+fn comparison_json((comparison, value): (&Comparison, f64)) -> Value {
+    json!({
+        "what": comparison.what,
+        "value": rounded(value),
+        "aim": comparison.aim.map(|aim| aim.at_most),
+        "kept": comparison.aim.map(|aim| aim.is_kept(value)),
+        "meaning": comparison.aim.map(|aim| aim.meaning),
+    })
+}
+
+/// The width of a reference's column: a division sign and a space before its name.
+fn column(reference: &str) -> usize {
+    (reference.len() + 2).max(8)
 }
 
 pub(super) fn figure(value: Option<f64>, digits: usize) -> String {
@@ -193,15 +214,18 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scenario::ALL;
     use super::*;
 
-    fn measured(subject: Subject, costs: &[u64]) -> Measurement {
-        let round = |cost: &u64| Round { spent: Duration::from_micros(cost * 1000), answered: 1000 };
+    fn measured(subject: &str, costs: &[u64]) -> Measurement {
+        let round = |cost: &u64| Round { spent: Duration::from_micros(cost * 1000), answered: 1000, rate: 2000.0 };
+        let subject = ALL[0].subject(subject).unwrap();
         Measurement { subject, rounds: costs.iter().map(round).collect() }
     }
 
     fn report(measurements: Vec<Measurement>) -> Report {
-        Report { measurements, rounds: 3, duration: Duration::from_secs(2) }
+        let versions = vec!["Envoy 1.40.0".to_owned()];
+        Report { scenario: ALL[0], measurements, rounds: 3, duration: Duration::from_secs(2), versions }
     }
 
     #[test]
@@ -213,22 +237,32 @@ mod tests {
 
     #[test]
     fn a_slow_round_does_not_change_a_ratio() {
-        let report = report(vec![measured(Subject::Envoy, &[60, 120, 60]), measured(Subject::Sluice, &[24, 48, 24])]);
-        assert_eq!(report.ratio(Subject::Sluice, Subject::Envoy).map(rounded), Some(0.4));
-        assert_eq!(report.ratio(Subject::Sluice, Subject::Hyper), None);
+        let report = report(vec![measured("envoy", &[60, 120, 60]), measured("sluice", &[24, 48, 24])]);
+        assert_eq!(report.ratio("sluice", "envoy").map(rounded), Some(0.4));
+        assert_eq!(report.ratio("sluice", "hyper"), None);
+        assert_eq!(report.figure(Figure::Rate { of: "sluice", over: "envoy" }).map(rounded), Some(1.0));
     }
 
     #[test]
     fn one_more_filter_costs_a_quarter_of_four_more() {
-        let report = report(vec![measured(Subject::Sluice1, &[20, 21, 20]), measured(Subject::Sluice5, &[24, 25, 28])]);
-        assert_eq!(report.cost_of_a_filter(Subject::Sluice5, Subject::Sluice1).map(rounded), Some(1.0));
+        let report = report(vec![measured("sluice-1", &[20, 21, 20]), measured("sluice-5", &[24, 25, 28])]);
+        let step = Figure::Step { more: "sluice-5", fewer: "sluice-1", steps: 4 };
+        assert_eq!(report.figure(step).map(rounded), Some(1.0));
     }
 
     #[test]
-    fn a_missed_aim_is_said() {
-        let text = report(vec![measured(Subject::Envoy, &[50]), measured(Subject::Sluice, &[30])]).to_string();
-        assert!(text.contains("MISSED"), "{text}");
-        let text = report(vec![measured(Subject::Envoy, &[100]), measured(Subject::Sluice, &[30])]).to_string();
+    fn a_missed_aim_is_said_and_every_aim_with_its_meaning() {
+        let text = report(vec![measured("envoy", &[50]), measured("sluice", &[30])]).to_string();
+        assert!(text.contains("MISSED") && text.contains("half of what the usual sidecar takes"), "{text}");
+        let text = report(vec![measured("envoy", &[100]), measured("sluice", &[30])]).to_string();
         assert!(text.contains("kept") && text.contains("0.30"), "{text}");
+    }
+
+    #[test]
+    fn what_took_part_is_named_in_both_forms() {
+        let report = report(vec![measured("envoy", &[50])]);
+        assert!(report.to_string().contains("with Envoy 1.40.0"), "{report}");
+        assert_eq!(report.json()["versions"][0], "Envoy 1.40.0");
+        assert_eq!(report.json()["subjects"][0]["median"], 50.0);
     }
 }

@@ -6,6 +6,7 @@ use super::isolation::ListenerShares;
 use super::parent::Parent;
 use crate::attachment::MESH;
 use crate::code;
+use crate::connection::Accepted;
 use crate::document::{Document, Kind};
 use crate::host;
 use crate::listener::{Member, Share, Shares};
@@ -31,23 +32,40 @@ pub struct Parents {
 pub struct Attached {
     /// To what the command line opened.
     pub mesh: Shares,
+    /// The same for requests to one port, which routes have for themselves.
+    pub mesh_ports: BTreeMap<u16, Shares>,
     /// To the listeners of Gateways; also listeners without routes are there, as they keep hosts from others.
     pub listeners: Vec<ListenerShares>,
+    /// Routes of connections, to listeners that pass TLS on.
+    pub connections: Vec<Accepted>,
 }
 
 /// Documents by the hosts under which they are attached, each with the names of what it is attached through.
 type Hosts = BTreeMap<String, BTreeMap<usize, BTreeSet<String>>>;
 
+/// What is attached to what the command line opened.
+#[derive(Debug, Default)]
+struct Mesh {
+    all: Hosts,
+    /// For requests to one port.
+    ports: BTreeMap<u16, Hosts>,
+}
+
 impl Parents {
     /// Attaches routes, and warns of those that no parent accepts. Where no Gateway is known at all, `alone`, they count on
     /// what the command line opened.
     pub fn attach(&self, documents: &[Rc<Document>], alone: bool, diagnostics: &mut Diagnostics) -> Attached {
-        let mut mesh = Hosts::new();
-        let mut listeners = self.listeners();
+        let mut mesh = Mesh::default();
+        let (mut listeners, mut connections) = (self.listeners(), Vec::new());
         let routes = documents.iter().enumerate().filter(|(_, document)| document.kind != Kind::VirtualService);
         for (number, document) in routes {
             let mut report = Report::new(document.resource, diagnostics);
-            if alone {
+            if alone && document.kind == Kind::TlsRoute {
+                let message = "there is no Gateway, so no listener passes TLS on";
+                report.warning(&Place::spec(), code::PARENT, message, "add the Gateway that opens its port");
+            } else if document.kind == Kind::TlsRoute {
+                self.attach_connections(document, &mut connections, &mut report);
+            } else if alone {
                 Self::attach_alone(document, number, &mut mesh, &mut report);
             } else {
                 self.attach_one(document, number, &mut mesh, &mut listeners, &mut report);
@@ -55,25 +73,27 @@ impl Parents {
         }
         let listener =
             |((port, tls, hostname), hosts)| ListenerShares { port, tls, hostname, shares: shares(&hosts, documents) };
-        Attached { mesh: shares(&mesh, documents), listeners: listeners.into_iter().map(listener).collect() }
+        let mesh_ports = mesh.of_ports(documents);
+        let mesh = shares(&mesh.all, documents);
+        Attached { mesh, mesh_ports, listeners: listeners.into_iter().map(listener).collect(), connections }
     }
 
     /// All listeners that routes can be attached to. Those of one port and host are the same to a request.
     fn listeners(&self) -> BTreeMap<(u16, bool, String), Hosts> {
         let all = self.gateways.iter().flat_map(|gateway| &gateway.listeners);
-        all.filter(|listener| listener.protocol != Protocol::Other)
+        all.filter(|listener| matches!(listener.protocol, Protocol::Http | Protocol::Https))
             .map(|listener| (key(listener), Hosts::new()))
             .collect()
     }
 
-    fn attach_alone(document: &Document, number: usize, mesh: &mut Hosts, report: &mut Report<'_>) {
+    fn attach_alone(document: &Document, number: usize, mesh: &mut Mesh, report: &mut Report<'_>) {
         let of_gateways = document.parents.iter().any(|parent| matches!(parent, Parent::Gateway { .. }));
         if of_gateways || document.parents.is_empty() {
             let place = if of_gateways { Place::spec().key("parentRefs") } else { Place::spec() };
             let message = "there is no Gateway, so the rules count on every listener of the command line";
             report.note(&place, code::NO_EFFECT, message, "add the Gateway to open its ports here");
             for (_, host) in &document.hosts {
-                mesh.entry(host.clone()).or_default().entry(number).or_default();
+                mesh.all.entry(host.clone()).or_default().entry(number).or_default();
             }
         }
         attach_services(document, number, mesh);
@@ -83,7 +103,7 @@ impl Parents {
         &self,
         document: &Document,
         number: usize,
-        mesh: &mut Hosts,
+        mesh: &mut Mesh,
         listeners: &mut BTreeMap<(u16, bool, String), Hosts>,
         report: &mut Report<'_>,
     ) {
@@ -103,6 +123,20 @@ impl Parents {
                             through.insert(format!("{namespace}/{name}"));
                         }
                     }
+                }
+                Err(refusal) => report_refusal(refusal, *index, parent, document, report),
+            }
+        }
+    }
+
+    fn attach_connections(&self, document: &Document, connections: &mut Vec<Accepted>, report: &mut Report<'_>) {
+        for parent in &document.parents {
+            let Parent::Gateway { index, .. } = parent else { continue };
+            match self.accept(document, parent) {
+                Ok(accepted) => {
+                    connections.extend(
+                        accepted.into_iter().map(|(listener, names)| (listener.port, names, document.resource)),
+                    );
                 }
                 Err(refusal) => report_refusal(refusal, *index, parent, document, report),
             }
@@ -186,11 +220,28 @@ fn key(listener: &Listener) -> (u16, bool, String) {
 }
 
 /// Rules for a service take the requests of its callers, which come in by what the command line opened.
-fn attach_services(document: &Document, number: usize, mesh: &mut Hosts) {
+fn attach_services(document: &Document, number: usize, mesh: &mut Mesh) {
     for parent in &document.parents {
-        if let Parent::Service(name) = parent {
-            mesh.entry(name.clone()).or_default().entry(number).or_default().insert(MESH.to_owned());
+        if let Parent::Service { name, port } = parent {
+            let hosts = port.map_or(&mut mesh.all, |port| mesh.ports.entry(port).or_default());
+            hosts.entry(name.clone()).or_default().entry(number).or_default().insert(MESH.to_owned());
         }
+    }
+}
+
+impl Mesh {
+    /// For each port the hosts that have routes for it alone, with those for every port.
+    fn of_ports(&self, documents: &[Rc<Document>]) -> BTreeMap<u16, Shares> {
+        let with_all = |hosts: &Hosts| {
+            let mut hosts = hosts.clone();
+            for (name, attached) in &mut hosts {
+                for (document, through) in self.all.get(name).into_iter().flatten() {
+                    attached.entry(*document).or_insert_with(|| through.clone());
+                }
+            }
+            shares(&hosts, documents)
+        };
+        self.ports.iter().map(|(port, hosts)| (*port, with_all(hosts))).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::target::{Instead, Target};
 use sluicegate_sdk::Destination;
 
 /// The Gateway API's own limits.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 const LARGEST_WEIGHT: i64 = 1_000_000;
 
 /// A part of a reference is no such part, which has been reported.
@@ -77,7 +77,11 @@ pub fn resolve_one(
     let host = host::expand(&written.name, namespace, context.naming.environment);
     let destination = Destination { host, port: port.ok()?, subset: None };
     let to = Referent { group, kind, namespace, name: &written.name };
-    let happens = "its share of the requests is answered with an error";
+    let happens = if context.kind == Kind::TlsRoute {
+        "its share of the connections is closed"
+    } else {
+        "its share of the requests is answered with an error"
+    };
     if !is_service {
         let message = format!("nothing here sends requests to a {kind}: {happens}");
         report.warning(&place.key("kind"), code::BACKEND, message, "refer to a Service");
@@ -100,7 +104,7 @@ fn target(backend: Backend, weight: u64, rule: &Filters, own: Filters, kind: Kin
         response: vec![rule.response.clone(), own.response],
         rewrite: own.rewrite,
         mirrors: own.mirrors,
-        instead: redirect.or(unusable),
+        instead: redirect.or(unusable).map(Box::new),
         ..Target::new(backend.destination, weight)
     }
 }
@@ -150,7 +154,8 @@ fn port(
     Ok(port)
 }
 
-fn weight(written: Option<i64>, place: &Place, report: &mut Report<'_>) -> u64 {
+/// A share; a wrong one is reported, and none.
+pub(super) fn weight(written: Option<i64>, place: &Place, report: &mut Report<'_>) -> u64 {
     let weight = written.unwrap_or(1);
     if (0..=LARGEST_WEIGHT).contains(&weight) {
         return u64::try_from(weight).unwrap_or(0);

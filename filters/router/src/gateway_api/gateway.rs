@@ -41,6 +41,8 @@ pub enum Protocol {
     Http,
     /// HTTP with TLS that ends here.
     Https,
+    /// TLS that is passed on.
+    Passing,
     /// Something else, which no route here is for.
     Other,
 }
@@ -77,9 +79,11 @@ impl Gateway {
 
 impl Listener {
     fn resolve(written: Written, place: &Place, report: &mut Report<'_>) -> Option<Self> {
+        let passes = written.tls.as_ref().is_some_and(|tls| tls.mode.as_deref() == Some("Passthrough"));
         let protocol = match written.protocol.as_str() {
             "HTTP" => Protocol::Http,
             "HTTPS" => Protocol::Https,
+            "TLS" if passes => Protocol::Passing,
             _ => Protocol::Other,
         };
         let place = place.key("allowedRoutes");
@@ -105,7 +109,17 @@ impl Listener {
 
     /// Whether routes of a kind may attach.
     pub fn allows_kind(&self, kind: Kind) -> bool {
-        self.protocol != Protocol::Other && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+        self.protocol.serves(kind) && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+    }
+}
+
+impl Protocol {
+    fn serves(self, kind: Kind) -> bool {
+        match self {
+            Self::Http | Self::Https => matches!(kind, Kind::HttpRoute | Kind::GrpcRoute),
+            Self::Passing => kind == Kind::TlsRoute,
+            Self::Other => false,
+        }
     }
 }
 
@@ -141,11 +155,16 @@ fn kinds(written: &[RouteKind], protocol: Protocol, place: &Place, report: &mut 
         let known = match (kind.group.as_deref().unwrap_or(GROUP), kind.kind.as_str()) {
             (GROUP, "HTTPRoute") => Some(Kind::HttpRoute),
             (GROUP, "GRPCRoute") => Some(Kind::GrpcRoute),
+            (GROUP, "TLSRoute") => Some(Kind::TlsRoute),
             _ => None,
         };
-        if known.is_none() && protocol != Protocol::Other {
-            let message = format!("a listener for HTTP serves no {}", kind.kind);
-            report.warning(&place.index(index), code::LISTENER, message, "allow HTTPRoute or GRPCRoute");
+        if protocol != Protocol::Other && !known.is_some_and(|known| protocol.serves(known)) {
+            let (what, help) = match protocol {
+                Protocol::Passing => ("that passes TLS on", "allow TLSRoute"),
+                _ => ("for HTTP", "allow HTTPRoute or GRPCRoute"),
+            };
+            let message = format!("a listener {what} serves no {}", kind.kind);
+            report.warning(&place.index(index), code::LISTENER, message, help);
         }
         kinds.extend(known);
     }

@@ -29,6 +29,7 @@ pub mod path;
 pub mod route;
 pub mod shape;
 pub mod timing;
+pub mod tls_route;
 
 pub use attachment::Parents;
 pub use gateway::Gateway;

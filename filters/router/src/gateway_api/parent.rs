@@ -26,8 +26,13 @@ pub enum Parent {
         /// The only port.
         port: Option<u16>,
     },
-    /// A service, whose callers' requests the rules take; its full name.
-    Service(String),
+    /// A service, whose callers' requests the rules take.
+    Service {
+        /// Its full name.
+        name: String,
+        /// The only port.
+        port: Option<u16>,
+    },
     /// Something else, which has been warned of.
     Unknown,
 }
@@ -66,12 +71,11 @@ fn resolve_one(
             Parent::Gateway { index, namespace, name: written.name.clone(), section, port }
         }
         (CORE, "Service") => {
-            for (field, there) in [("port", port.is_some()), ("sectionName", written.section_name.is_some())] {
-                if there {
-                    report.no_effect(&place.key(field), field, "the rules take requests for every port of the service");
-                }
+            if written.section_name.is_some() {
+                let happens = "names of ports are not known here; `port` limits the rules to one";
+                report.no_effect(&place.key("sectionName"), "sectionName", happens);
             }
-            Parent::Service(host::expand(&written.name, &namespace, naming.environment))
+            Parent::Service { name: host::expand(&written.name, &namespace, naming.environment), port }
         }
         (_, kind) => {
             let message = format!("nothing here accepts routes for a {kind}, so the rules do not count there");

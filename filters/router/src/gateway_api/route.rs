@@ -18,6 +18,7 @@ use crate::target::{Naming, Targets};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sluicegate_sdk::{Environment, Resource};
+use std::cell::Cell;
 
 /// The Gateway API's own limits.
 const MOST_HOSTNAMES: usize = 16;
@@ -75,11 +76,24 @@ pub fn resolve(
     let Context { document: name, .. } = context;
     let (namespace, origin) = (resource.namespace.clone(), resource.origin.clone());
     let age = Age::of(resource);
-    let resource = resource.into();
-    Some(Document { kind, name, namespace, origin, resource, hosts, gateways, rules, parents, age, linked: false })
+    Some(Document {
+        kind,
+        name,
+        namespace,
+        origin,
+        resource: resource.into(),
+        hosts,
+        gateways,
+        rules,
+        tls: Vec::new(),
+        parents,
+        on_mesh: Cell::new(false),
+        age,
+        linked: false,
+    })
 }
 
-fn read<T: DeserializeOwned>(resource: &Resource, report: &mut Report<'_>) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(resource: &Resource, report: &mut Report<'_>) -> Option<T> {
     match config::read(resource) {
         Ok(written) => Some(written),
         Err(error) => {
@@ -91,16 +105,16 @@ fn read<T: DeserializeOwned>(resource: &Resource, report: &mut Report<'_>) -> Op
 }
 
 /// How people read a parent.
-fn parent_name(parent: &Parent) -> Option<String> {
+pub(super) fn parent_name(parent: &Parent) -> Option<String> {
     match parent {
         Parent::Gateway { namespace, name, .. } => Some(format!("{namespace}/{name}")),
-        Parent::Service(name) => Some(name.clone()),
+        Parent::Service { name, .. } => Some(name.clone()),
         Parent::Unknown => None,
     }
 }
 
 /// The hosts, `*` for a route that names none.
-fn hosts(written: &[String], report: &mut Report<'_>) -> Vec<(usize, String)> {
+pub(super) fn hosts(written: &[String], report: &mut Report<'_>) -> Vec<(usize, String)> {
     let place = Place::spec().key("hostnames");
     limit(written.len(), MOST_HOSTNAMES, "hosts", &place, report);
     if written.is_empty() {
@@ -221,6 +235,7 @@ fn resolve_rule(parts: Parts<'_>, index: usize, context: &Context<'_>, place: &P
             Action::Route(Box::new(Route { targets, rewrite, timeout, retries, fault, mirrors }))
         }
     };
+    let cors = cors.map(Box::new);
     Rule { name, index, delegate: None, blocks: parts.blocks, action, headers, cors }
 }
 

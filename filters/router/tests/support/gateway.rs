@@ -123,6 +123,7 @@ pub fn schema_of(document: &Value) -> &'static str {
     match document["kind"].as_str() {
         Some("HTTPRoute") => include_str!("../../src/gateway_api/httproute.schema.json"),
         Some("GRPCRoute") => include_str!("../../src/gateway_api/grpcroute.schema.json"),
+        Some("TLSRoute") => include_str!("../../src/gateway_api/tlsroute.schema.json"),
         Some("Gateway") => include_str!("../../src/gateway_api/gateway.schema.json"),
         Some("ReferenceGrant") => include_str!("../../src/gateway_api/referencegrant.schema.json"),
         Some("Namespace") => include_str!("../../src/gateway_api/namespace.schema.json"),

@@ -53,6 +53,7 @@ impl AdminView for View {
             service: "shop".into(),
             port: Some(80),
             address: ([10, 0, 0, 1], 8080).into(),
+            alternatives: Vec::new(),
             weight: 1,
             labels: [("version".to_owned(), "v1".to_owned())].into(),
             subsets: Vec::new(),

@@ -76,7 +76,7 @@ impl Tls {
         let certificate = single.iter().any(|source| source.is_some())
             || self.credential_names.is_some()
             || self.tls_certificates.is_some();
-        self.mode == Mode::Passthrough && !certificate
+        matches!(self.mode, Mode::Passthrough | Mode::AutoPassthrough) && !certificate
     }
 }
 
@@ -99,13 +99,9 @@ impl<'d> Reading<'d, '_> {
         let written = self.document.value.pointer(&self.pointer("tls/mode")).is_some();
         let (message, help) = match tls.mode {
             Mode::Simple | Mode::Mutual | Mode::OptionalMutual => return Some(()),
-            Mode::Passthrough => (
+            Mode::Passthrough | Mode::AutoPassthrough => (
                 "connections would pass through undecrypted, and the certificate be of no use",
                 if written { "write `mode: SIMPLE`, or remove the certificate" } else { "write `mode: SIMPLE`" },
-            ),
-            Mode::AutoPassthrough => (
-                "AUTO_PASSTHROUGH takes destinations from names that only a mesh uses",
-                "write `mode: PASSTHROUGH`: the name that the client asks for is the service's",
             ),
             Mode::IstioMutual => (
                 "ISTIO_MUTUAL takes the certificates of a mesh, which this proxy is not part of",

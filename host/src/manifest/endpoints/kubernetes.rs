@@ -9,7 +9,7 @@ use crate::manifest::nearest;
 use crate::upstream::registry::{Endpoint, Labels, Protocol, Readiness, ServicePort};
 use serde::Deserialize;
 use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 static SERVICE_SCHEMA: HostSchema = LazyLock::new(|| compile("Service", include_str!("service.schema.json")));
@@ -91,7 +91,8 @@ struct Backend<'a> {
     service: String,
     ports: Vec<SlicePort>,
     labels: Arc<Labels>,
-    addresses: Vec<(IpAddr, Readiness)>,
+    /// The addresses of each endpoint; more than one only for a name.
+    addresses: Vec<(Vec<IpAddr>, Readiness)>,
 }
 
 /// Adds all services.
@@ -130,7 +131,7 @@ fn backend<'a>(document: &'a Document, slice: EndpointSlice, scope: &mut Scope<'
                 let message = format!("`{address}` is not an address of type {}", slice.address_type);
                 scope.error(document, codes::ENDPOINT_ADDRESS, &pointer, message, None);
             }
-            addresses.extend(found.into_iter().map(|found| (found, readiness)));
+            addresses.push((found, readiness));
         }
     }
     let mut labels = slice.metadata.labels.unwrap_or_default();
@@ -179,7 +180,7 @@ fn add_service(document: &Document, spec: &ServiceSpec, backends: &[&Backend<'_>
         }
         let pointer = item("/spec/ports", index);
         let mut endpoints = match &external {
-            Some(addresses) => addresses.iter().map(|address| Endpoint::at(*address, port.port)).collect(),
+            Some(addresses) => Endpoint::of_name(addresses, port.port),
             None => endpoints(document, port, &pointer, backends, scope),
         };
         if spec.publish_not_ready_addresses == Some(true) {
@@ -200,7 +201,8 @@ fn add_service(document: &Document, spec: &ServiceSpec, backends: &[&Backend<'_>
     scope.check_ports(document, &ports, &pointers);
     let serves = |backend: &&Backend<'_>| {
         let all = spec.publish_not_ready_addresses == Some(true);
-        backend.addresses.iter().any(|(_, readiness)| all || *readiness != Readiness::NotReady)
+        let mut known = backend.addresses.iter().filter(|(addresses, _)| !addresses.is_empty());
+        known.any(|(_, readiness)| all || *readiness != Readiness::NotReady)
     };
     if external.is_none() && !backends.iter().any(serves) && !ports.is_empty() {
         let why = if backends.is_empty() { "no EndpointSlice names it" } else { "no endpoint of its slices is ready" };
@@ -227,11 +229,13 @@ fn endpoints(
     for backend in backends {
         let Some(number) = port.number_in(&backend.ports) else { continue };
         matched = true;
-        endpoints.extend(backend.addresses.iter().map(|(address, readiness)| Endpoint {
-            labels: Arc::clone(&backend.labels),
-            readiness: *readiness,
-            ..Endpoint::at(*address, number)
-        }));
+        for (addresses, readiness) in &backend.addresses {
+            endpoints.extend(Endpoint::of_name(addresses, number).into_iter().map(|endpoint| Endpoint {
+                labels: Arc::clone(&backend.labels),
+                readiness: *readiness,
+                ..endpoint
+            }));
+        }
     }
     if !matched {
         let message = format!("no EndpointSlice of the Service has a port for port {}", port.port);
@@ -271,11 +275,5 @@ impl Port {
             Some(TargetPort::Number(number)) => Some(number),
             _ => Some(self.port),
         })
-    }
-}
-
-impl Endpoint {
-    fn at(address: IpAddr, port: u16) -> Self {
-        Self::new(SocketAddr::new(address, port))
     }
 }

@@ -7,7 +7,7 @@ use crate::manifest::document::Document;
 use crate::upstream::registry::{Endpoint, Labels, Protocol, ServicePort};
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 static SCHEMA: HostSchema = LazyLock::new(|| compile("ServiceEntry", include_str!("service_entry.schema.json")));
@@ -82,6 +82,7 @@ fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
         return;
     }
     let written = workloads(document, spec, scope);
+    let whole = spec.resolution == Resolution::DnsRoundRobin;
     for (index, host) in spec.hosts.iter().enumerate() {
         let at = item("/spec/hosts", index);
         let name = host.to_ascii_lowercase();
@@ -93,7 +94,7 @@ fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
         let itself = match spec.endpoints.as_deref() {
             None | Some([]) => {
                 let addresses = scope.addresses(document, &at, &name, true);
-                vec![Located { addresses, ports: None, labels: Arc::default(), weight: 1 }]
+                vec![Located { addresses, whole, ports: None, labels: Arc::default(), weight: 1 }]
             }
             Some(_) => Vec::new(),
         };
@@ -107,6 +108,8 @@ fn add_entry(document: &Document, spec: &Spec, scope: &mut Scope<'_>) {
 /// An endpoint whose addresses are known.
 struct Located<'a> {
     addresses: Vec<IpAddr>,
+    /// Whether they are all one endpoint.
+    whole: bool,
     ports: Option<&'a HashMap<String, u16>>,
     labels: Arc<Labels>,
     weight: u32,
@@ -123,14 +126,12 @@ fn workloads<'a>(document: &Document, spec: &'a Spec, scope: &mut Scope<'_>) -> 
             continue;
         };
         let names = spec.resolution != Resolution::Static;
-        let mut addresses = scope.addresses(document, &format!("{entry}/address"), address, names);
-        if spec.resolution == Resolution::DnsRoundRobin {
-            addresses.truncate(1);
-        }
+        let addresses = scope.addresses(document, &format!("{entry}/address"), address, names);
+        let whole = spec.resolution == Resolution::DnsRoundRobin;
         let labels = Arc::new(workload.labels.clone().unwrap_or_default());
         // No weight is the same as zero in the format, and means 1.
         let weight = workload.weight.unwrap_or(1).max(1);
-        located.push(Located { addresses, ports: workload.ports.as_ref(), labels, weight });
+        located.push(Located { addresses, whole, ports: workload.ports.as_ref(), labels, weight });
     }
     located
 }
@@ -173,11 +174,15 @@ impl Port {
         for workload in located {
             let number = workload.ports.and_then(|ports| ports.get(&self.name)).copied();
             let number = number.or(self.target_port).unwrap_or(self.number);
-            let addresses = workload.addresses.iter();
-            endpoints.extend(addresses.map(|address| Endpoint {
+            let places = if workload.whole {
+                Endpoint::of_whole_name(&workload.addresses, number).into_iter().collect()
+            } else {
+                Endpoint::of_name(&workload.addresses, number)
+            };
+            endpoints.extend(places.into_iter().map(|place| Endpoint {
                 labels: Arc::clone(&workload.labels),
                 weight: workload.weight,
-                ..Endpoint::new(SocketAddr::new(*address, number))
+                ..place
             }));
         }
         let written = self.protocol.as_deref().and_then(Protocol::of_application);

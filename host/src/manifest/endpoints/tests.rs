@@ -3,12 +3,18 @@ use crate::manifest::{Diagnostics, parse};
 use crate::upstream::registry::{Names, Readiness};
 use std::path::Path;
 
-/// Knows one name.
+/// Knows two names.
 struct Hosts;
 
 impl LookUp for Hosts {
     fn look_up(&self, name: &str) -> Result<Vec<std::net::IpAddr>, String> {
-        if name == "localhost" { Ok(vec![[127, 0, 0, 1].into()]) } else { Err("there is no such name".into()) }
+        match name {
+            "localhost" => Ok(vec![[127, 0, 0, 1].into()]),
+            "both.example" => {
+                Ok(vec![[10, 0, 0, 1].into(), [10, 0, 0, 2].into(), std::net::Ipv6Addr::LOCALHOST.into()])
+            }
+            _ => Err("there is no such name".into()),
+        }
     }
 }
 
@@ -188,6 +194,19 @@ fn dns_entries_are_resolved_while_loading() {
     let (services, findings) = build_from(&text);
     assert_eq!(findings, [""; 0]);
     assert_eq!(services, ["localhost.default.svc.cluster.local:9000 -> 127.0.0.1:9000"]);
+}
+
+#[test]
+fn a_name_with_addresses_of_both_families_pairs_them_and_is_one_endpoint_where_only_one_is_wanted() {
+    for (resolution, addresses) in [("DNS", 2), ("DNS_ROUND_ROBIN", 1)] {
+        let ports = "ports: [{number: 80, name: http}]";
+        let (registry, findings) =
+            registry_of(&entry(&format!("{{hosts: [both.example], resolution: {resolution}, {ports}}}")));
+        assert_eq!(findings, [""; 0]);
+        let endpoints = &registry.service("both.example").unwrap().ports[0].endpoints;
+        assert_eq!(endpoints.len(), addresses, "{endpoints:?}");
+        assert!(endpoints.iter().all(|endpoint| endpoint.alternatives.is_some()), "{endpoints:?}");
+    }
 }
 
 #[test]

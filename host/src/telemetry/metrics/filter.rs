@@ -41,6 +41,8 @@ pub enum Phase {
     Event,
     /// `on-delivered`.
     Delivered,
+    /// `on-connection`.
+    Connection,
     /// `explain`.
     Explain,
     /// `configure`.
@@ -48,16 +50,22 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Request, "request"),
         (Self::Body, "body"),
         (Self::Response, "response"),
         (Self::Gathered, "gathered"),
         (Self::Event, "event"),
         (Self::Delivered, "delivered"),
+        (Self::Connection, "connection"),
         (Self::Explain, "explain"),
         (Self::Configure, "configure"),
     ];
+
+    /// As metrics and spans have it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(phase, _)| *phase == self).map_or("", |(_, name)| name)
+    }
 }
 
 /// How a call ended.
@@ -71,6 +79,8 @@ pub enum CallResult {
     Forward,
     /// Calls are made and gathered.
     Gather,
+    /// An answer is put together of the calls' bodies.
+    Assemble,
     /// Events are published.
     Publish,
     /// The filter asked for the body.
@@ -90,11 +100,12 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    const ALL: [(Self, &'static str); 12] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Next, "next"),
         (Self::Respond, "respond"),
         (Self::Forward, "forward"),
         (Self::Gather, "gather"),
+        (Self::Assemble, "assemble"),
         (Self::Publish, "publish"),
         (Self::Inspect, "inspect"),
         (Self::Trap, "trap"),
@@ -104,6 +115,16 @@ impl CallResult {
         (Self::Bypassed, "bypassed"),
         (Self::Ok, "ok"),
     ];
+
+    /// As metrics and spans have it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(result, _)| *result == self).map_or("", |(_, name)| name)
+    }
+
+    /// Whether there was no decision to carry out.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Trap | Self::Deadline | Self::Memory | Self::Invalid)
+    }
 }
 
 /// The labels of a version.

@@ -9,23 +9,29 @@ mod endpoint;
 mod event;
 mod family;
 mod filter;
+mod flood;
 mod histogram;
 mod mirror;
 mod process;
 mod request;
+mod tls;
+mod trace;
 mod upstream;
 
 pub use dns::DnsMetrics;
 pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelMetrics, DeliveryResult, SubscriptionMetrics};
 pub use filter::{CallResult, FilterMetrics, Phase};
+pub use flood::FloodMetrics;
 pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
+pub use tls::{CertificateFigures, HandshakeResult, TlsMetrics};
 pub use upstream::{UpstreamMetrics, UpstreamResult};
 
 use super::AccessLog;
 use super::record::AccessRecord;
+use super::trace::Counts;
 use event::{ChannelKey, SubscriptionKey};
 use family::Live;
 use filter::FilterKey;
@@ -59,8 +65,11 @@ struct Families {
     subscriptions: Live<SubscriptionKey, SubscriptionMetrics>,
     mirrors: MirrorMetrics,
     dns: DnsMetrics,
+    floods: FloodMetrics,
+    tls: TlsMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
+    traces: OnceLock<Arc<Counts>>,
 }
 
 impl Metrics {
@@ -75,8 +84,11 @@ impl Metrics {
             subscriptions: Live::default(),
             mirrors: MirrorMetrics::register(&mut registry),
             dns: DnsMetrics::register(&mut registry),
+            floods: FloodMetrics::register(&mut registry),
+            tls: TlsMetrics::register(&mut registry),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
+            traces: OnceLock::new(),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
         Self { families, registry: Arc::new(registry) }
@@ -97,6 +109,12 @@ impl Metrics {
     pub fn show_upstreams(&self, figures: Weak<dyn UpstreamFigures>) {
         // A second call would mean two configurations in one process, which there never are.
         let _ = self.families.figures.set(figures);
+    }
+
+    /// Shows what became of spans. Only the first counts are shown.
+    pub fn show_traces(&self, counts: Arc<Counts>) {
+        // A second call would mean two exporters in one process, which there never are.
+        let _ = self.families.traces.set(counts);
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -138,6 +156,16 @@ impl Metrics {
         &self.families.dns
     }
 
+    /// Where connections are counted that were ended because of a flood.
+    pub fn floods(&self) -> &FloodMetrics {
+        &self.families.floods
+    }
+
+    /// What is counted of TLS.
+    pub fn tls(&self) -> &TlsMetrics {
+        &self.families.tls
+    }
+
     /// The counters of copies of requests.
     pub fn mirrors(&self) -> &MirrorMetrics {
         &self.families.mirrors
@@ -166,6 +194,10 @@ impl Collector for Families {
         upstream::encode(&self.upstreams, &mut encoder)?;
         if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {
             endpoint::encode(figures.as_ref(), &mut encoder)?;
+        }
+        self.tls.encode(&mut encoder)?;
+        if let Some(counts) = self.traces.get() {
+            trace::encode(counts, &mut encoder)?;
         }
         event::encode_channels(&self.channels, &mut encoder)?;
         event::encode_subscriptions(&self.subscriptions, &mut encoder)
@@ -209,6 +241,31 @@ mod tests {
     fn lines(metrics: &Metrics, name: &str) -> Vec<String> {
         let text = metrics.encode().unwrap();
         text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn tells_of_handshakes_and_of_the_certificates_that_are_in_force() {
+        let metrics = metrics();
+        metrics.tls().handshake(HandshakeResult::Completed("1.3"));
+        metrics.tls().handshake(HandshakeResult::Failed);
+        let name = "sluicegate_tls_handshakes_total";
+        let mut counts = lines(&metrics, name);
+        counts.sort();
+        let expected = [
+            format!(r#"{name}{{result="completed",version="1.3"}} 1"#),
+            format!(r#"{name}{{result="failed",version=""}} 1"#),
+        ];
+        assert_eq!(counts, expected);
+        let certificate = |name: &str, expires| CertificateFigures {
+            source: "Secret default/shop".to_owned(),
+            name: name.to_owned(),
+            expires: std::time::UNIX_EPOCH + Duration::from_secs(expires),
+        };
+        metrics.tls().show_certificates(vec![certificate("a.example", 5)]);
+        metrics.tls().show_certificates(vec![certificate("b.example", 7), certificate("b.example", 9)]);
+        let name = "sluicegate_tls_certificate_expiry_timestamp_seconds";
+        let expected = [format!(r#"{name}{{source="Secret default/shop",name="b.example"}} 7"#)];
+        assert_eq!(lines(&metrics, name), expected);
     }
 
     #[test]

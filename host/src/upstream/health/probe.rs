@@ -15,18 +15,20 @@ pub(super) async fn ask(
     service: &str,
     check: &HealthCheck,
     wire: Option<&Wire>,
+    setup: Setup,
 ) -> Result<(), String> {
     let unreached = |reason| format!("no connection: {reason}");
-    let setup = || Setup { tls: wire.and_then(|wire| wire.tls.clone()), ..Setup::default() };
     let asking = async {
         // The limit is the whole question's.
         let Probe::Http { path, authority, expected } = &check.probe else {
-            return connect(address, check.timeout, Setup::default()).await.map(drop).map_err(unreached);
+            // It says nothing, not even in TLS.
+            let setup = Setup { tls: None, ..setup };
+            return connect(address, check.timeout, setup).await.map(drop).map_err(unreached);
         };
         let authority = authority.as_deref().unwrap_or(service);
         let answer = if let Some(wire) = wire.filter(|wire| wire.is_multiplexed()) {
-            let made = connect_http2(address, check.timeout, setup()).await;
-            let (mut sender, driver) = made.map_err(unreached)?;
+            let made = connect_http2(address, check.timeout, setup).await;
+            let (mut sender, driver, _) = made.map_err(unreached)?;
             let request = Request::get(format!("{}://{authority}{path}", wire.scheme()));
             let asking = sender.send_request(question(request)?);
             tokio::select! {
@@ -34,9 +36,9 @@ pub(super) async fn ask(
                 Err(error) = driver => Err(error),
             }
         } else {
-            let made = connect(address, check.timeout, setup()).await;
+            let made = connect(address, check.timeout, setup).await;
             let request = Request::get(path).header(HOST, authority).header(CONNECTION, "close");
-            made.map_err(unreached)?.send_request(question(request)?).await
+            made.map_err(unreached)?.0.send_request(question(request)?).await
         };
         let status = answer.map_err(|error| format!("no answer: {error}"))?.status();
         let well = expected.iter().any(|(first, last)| (*first..=*last).contains(&status.as_u16()));

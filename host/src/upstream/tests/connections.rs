@@ -1,13 +1,17 @@
 //! Connections: kept, replaced, given up.
 
-use super::harness::{OK, Socket, Upstream, closed_port, fetch, front, get, head, text};
+use super::harness::{OK, Socket, Upstream, closed_port, cluster_of, fetch, front, get, head, text};
 use crate::body::ProxyBody;
 use crate::error::RequestError;
+use crate::upstream::alternatives::Alternatives;
+use crate::upstream::policy::{ConnectionPool, Policy};
 use crate::upstream::pool::close_idle;
-use crate::upstream::registry::Cluster;
+use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::{ForwardPolicy, forward};
 use http::Request;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
@@ -223,4 +227,37 @@ async fn a_client_that_goes_away_takes_its_upstream_connection_along() {
     assert_eq!(end.recv().await, Some("request"));
     drop(client);
     assert_eq!(timeout(Duration::from_secs(5), end.recv()).await.unwrap(), Some("end"));
+}
+
+/// An endpoint whose own address refuses, beside one that serves.
+async fn half_reachable(serving: SocketAddr) -> Endpoint {
+    let refusing = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    Endpoint { alternatives: Alternatives::new([serving]), ..Endpoint::new(refusing) }
+}
+
+#[tokio::test]
+async fn an_endpoint_is_reached_at_its_other_address_and_the_connection_is_kept() {
+    let upstream = Upstream::answering(OK).await;
+    let limited = ConnectionPool { max_connections: Some(1), ..ConnectionPool::default() };
+    for (pool, connections) in [(ConnectionPool::default(), 1), (limited, 2)] {
+        let endpoint = half_reachable(upstream.address).await;
+        let cluster = cluster_of(vec![endpoint], Policy { pool, ..Policy::default() });
+        for _ in 0..3 {
+            let forwarded = forward(&cluster, get("/"), ProxyBody::empty(), &ForwardPolicy::default()).await.unwrap();
+            assert_eq!((forwarded.endpoint, forwarded.attempts), (upstream.address, 1));
+            assert_eq!(text(forwarded).await, "ok");
+        }
+        assert_eq!(upstream.connections(), connections);
+        close_idle();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_to_an_other_address_serves_nobody_who_means_the_own_one() {
+    let upstream = Upstream::answering(OK).await;
+    let endpoint = half_reachable(upstream.address).await;
+    let own = endpoint.address;
+    assert_eq!(fetch(&cluster_of(vec![endpoint], Policy::default())).await, "ok");
+    let strict = cluster_of(vec![Endpoint::new(own)], Policy::default());
+    assert!(matches!(failure(&strict, &ForwardPolicy::default()).await, RequestError::ConnectFailed { .. }));
 }

@@ -3,6 +3,8 @@
 use super::harness::{cluster_speaking, get, head, retrying, text};
 use crate::body::{BodyError, ProxyBody};
 use crate::error::RequestError;
+use crate::upstream::alternatives::Alternatives;
+use crate::upstream::limit::Limit;
 use crate::upstream::policy::{ConnectionPool, Policy};
 use crate::upstream::registry::{Cluster, Endpoint, Protocol};
 use crate::upstream::{ForwardPolicy, forward};
@@ -265,4 +267,153 @@ async fn bodies_and_trailers_go_both_ways_as_they_come() {
     sender.send(Ok(Frame::trailers(trailers.clone()))).unwrap();
     drop(sender);
     assert_eq!(response.frame().await.unwrap().unwrap().into_trailers().unwrap(), trailers);
+}
+
+#[tokio::test]
+async fn an_endpoint_is_reached_at_its_other_address() {
+    let (address, connections) = answering(Duration::ZERO).await;
+    let refusing = TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let endpoint = Endpoint { alternatives: Alternatives::new([address]), ..Endpoint::new(refusing) };
+    let cluster = cluster_speaking(Protocol::Http2, vec![endpoint], Policy::default());
+    for _ in 0..2 {
+        let forwarded = forward(&cluster, get("/"), ProxyBody::empty(), &ForwardPolicy::default()).await.unwrap();
+        assert_eq!(forwarded.endpoint, address);
+        assert_eq!(text(forwarded).await, "ok");
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+/// Answers when told to: one message lets one answer out.
+async fn answering_on_demand() -> (SocketAddr, Arc<AtomicUsize>, tokio::sync::mpsc::UnboundedSender<()>) {
+    let (go, gone) = tokio::sync::mpsc::unbounded_channel();
+    let gone = Arc::new(tokio::sync::Mutex::new(gone));
+    let (address, connections) = serve(move |mut connection, _| {
+        let gone = Arc::clone(&gone);
+        async move {
+            while let Some(Ok((_, respond))) = connection.accept().await {
+                let gone = Arc::clone(&gone);
+                tokio::spawn(async move {
+                    gone.lock().await.recv().await;
+                    answer(respond);
+                });
+            }
+        }
+    })
+    .await;
+    (address, connections, go)
+}
+
+async fn until(mut holds: impl FnMut() -> bool) {
+    let waited = timeout(Duration::from_secs(10), async {
+        while !holds() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.expect("it holds in time");
+}
+
+#[tokio::test]
+async fn where_no_connection_may_be_added_requests_wait_and_only_so_many() {
+    let (address, connections, go) = answering_on_demand().await;
+    let pool = ConnectionPool {
+        max_connections: Some(1),
+        max_streams: Some(1),
+        max_pending: Some(1),
+        ..ConnectionPool::default()
+    };
+    let cluster = speaking(address, pool);
+    let ask = || {
+        let cluster = cluster.clone();
+        tokio::spawn(async move { fetch(&cluster).await })
+    };
+    let first = ask();
+    until(|| cluster.state().requests() == 1 && cluster.state().pending() == 0).await;
+    let second = ask();
+    until(|| cluster.state().pending() == 1).await;
+    let refused = fetch(&cluster).await.unwrap_err();
+    assert!(matches!(refused, RequestError::UpstreamOverloaded { .. }), "{refused:?}");
+    assert_eq!(cluster.state().overflows(Limit::Pending), 1);
+    go.send(()).unwrap();
+    assert_eq!(first.await.unwrap().unwrap(), "ok");
+    go.send(()).unwrap();
+    assert_eq!(second.await.unwrap().unwrap(), "ok");
+    assert_eq!(
+        (connections.load(Ordering::SeqCst), cluster.state().connections(), cluster.state().pending()),
+        (1, 1, 0)
+    );
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_the_first_connection_are_counted_too() {
+    // It takes connections and says nothing, so the first stream of the connection waits for nobody.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let tls = crate::tls::client::ClientTerms { insecure: true, ..crate::tls::client::ClientTerms::default() };
+    let tls = crate::upstream::policy::TlsSettings::new(&tls, Some("shop".to_owned())).unwrap();
+    let pool = ConnectionPool { max_pending: Some(1), ..ConnectionPool::default() };
+    let policy = Policy { pool, tls: Some(Arc::new(tls)), ..Policy::default() };
+    let endpoint = Endpoint::new(listener.local_addr().unwrap());
+    let cluster = cluster_speaking(Protocol::Http2, vec![endpoint], policy);
+    let waiting = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { fetch(&cluster).await }
+    });
+    until(|| cluster.state().pending() == 1).await;
+    let refused = fetch(&cluster).await.unwrap_err();
+    assert!(matches!(refused, RequestError::UpstreamOverloaded { .. }), "{refused:?}");
+    waiting.abort();
+}
+
+#[tokio::test]
+async fn a_limit_of_connections_is_kept_and_every_endpoint_gets_one() {
+    let (one, of_one) = answering(Duration::from_millis(50)).await;
+    let (two, of_two) = answering(Duration::from_millis(50)).await;
+    let pool = ConnectionPool { max_connections: Some(1), max_streams: Some(2), ..ConnectionPool::default() };
+    let endpoints = vec![Endpoint::new(one), Endpoint::new(two)];
+    let cluster = cluster_speaking(Protocol::Http2, endpoints, Policy { pool, ..Policy::default() });
+    let answers = futures_util::future::join_all((0..24).map(|_| fetch(&cluster))).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == "ok"));
+    assert_eq!((of_one.load(Ordering::SeqCst), of_two.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_limit_of_requests_holds_over_shared_connections() {
+    let (address, _, go) = answering_on_demand().await;
+    let cluster = speaking(address, ConnectionPool { max_requests: Some(1), ..ConnectionPool::default() });
+    let first = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { fetch(&cluster).await }
+    });
+    until(|| cluster.state().requests() == 1).await;
+    let refused = fetch(&cluster).await.unwrap_err();
+    assert!(matches!(refused, RequestError::UpstreamOverloaded { .. }), "{refused:?}");
+    assert_eq!(cluster.state().overflows(Limit::Requests), 1);
+    go.send(()).unwrap();
+    assert_eq!(first.await.unwrap().unwrap(), "ok");
+}
+
+#[tokio::test]
+async fn those_who_wait_get_a_new_connection_when_theirs_is_lost() {
+    let (address, connections) = serve(|mut connection, number| async move {
+        let first = connection.accept().await.unwrap().unwrap().1;
+        if number == 1 {
+            // The connection is dropped without an answer, a moment later.
+            let _ = timeout(Duration::from_millis(100), connection.accept()).await;
+            return;
+        }
+        answer(first);
+        while let Some(Ok((_, respond))) = connection.accept().await {
+            answer(respond);
+        }
+    })
+    .await;
+    let pool = ConnectionPool { max_connections: Some(1), max_streams: Some(1), ..ConnectionPool::default() };
+    let cluster = speaking(address, pool);
+    let later = async {
+        sleep(Duration::from_millis(50)).await;
+        fetch(&cluster).await
+    };
+    let (lost, waited) = timeout(Duration::from_secs(5), async { tokio::join!(fetch(&cluster), later) }).await.unwrap();
+    assert!(lost.is_err());
+    assert_eq!(waited.unwrap(), "ok");
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
 }

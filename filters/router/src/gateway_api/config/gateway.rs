@@ -26,8 +26,18 @@ pub struct Listener {
     pub port: i64,
     /// HTTP, HTTPS, TLS, TCP or UDP.
     pub protocol: String,
+    /// How TLS is spoken.
+    pub tls: Option<ListenerTls>,
     /// Who may attach.
     pub allowed_routes: Option<AllowedRoutes>,
+}
+
+/// How a listener speaks TLS, as far as routes are concerned.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ListenerTls {
+    /// Terminate or Passthrough; Terminate when absent.
+    pub mode: Option<String>,
 }
 
 /// Who may attach to a listener.

@@ -7,16 +7,18 @@ mod filter;
 mod gateway;
 mod grpc;
 mod http;
+mod tls;
 
 pub use filter::{
     Cors, ExtensionRef, Filter, Fraction, HeaderModifier, HeaderValue, Mirror, PathModifier, Redirect, Rewrite,
 };
 pub use gateway::{
-    Address, AllowedRoutes, Expression, Gateway, GrantFrom, GrantTo, Listener, ReferenceGrant, RouteKind,
+    Address, AllowedRoutes, Expression, Gateway, GrantFrom, GrantTo, Listener, ListenerTls, ReferenceGrant, RouteKind,
     RouteNamespaces, Selector,
 };
 pub use grpc::{GrpcMatch, GrpcMethod, GrpcRoute, GrpcRule};
 pub use http::{BackendRef, Comparison, HttpMatch, HttpRoute, HttpRule, ParentRef, PathMatch, Retry, Timeouts};
+pub use tls::{TlsRoute, TlsRule};
 
 use crate::config::without_nulls;
 use serde::de::DeserializeOwned;

@@ -1,0 +1,3 @@
+module compose
+
+go 1.22
