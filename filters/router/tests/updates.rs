@@ -1,6 +1,6 @@
 //! Documents that are taken out and added leave the router as one that is configured with what is there then.
 //!
-//! 400 series by default; `SLUICEGATE_CASES=20000` asks for more.
+//! 100 series by default; `SLUICEGATE_CASES=20000` asks for more.
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 mod support;
@@ -28,7 +28,7 @@ const GATEWAYS: [&str; 4] = ["mesh", "edge", "infra/inner", "gone"];
 const PREFIXES: [&str; 4] = ["/", "/a", "/a/b", "/c"];
 
 fn cases() -> u32 {
-    std::env::var("SLUICEGATE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400)
+    std::env::var("SLUICEGATE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100)
 }
 
 /// What a VirtualService says.
