@@ -8,10 +8,10 @@ pub const FILTER_MEMORY: usize = 64 << 20;
 pub const FILTER_DEADLINE: Duration = Duration::from_millis(10);
 /// `configure` may parse large documents and runs off the request path.
 pub const CONFIGURE_DEADLINE: Duration = Duration::from_secs(1);
-/// What `configure` and `update` may take longer for each document: ten times what the stock router takes.
+/// What `configure` and `update` may take longer for each document: meant to be far above what a filter takes.
 pub const CONFIGURE_DOCUMENT: Duration = Duration::from_micros(500);
 /// Bytes of documents from which on a filter that takes updates keeps a second set of instances, so that a change costs what
-/// has changed. Below that a fresh instance is configured in a few milliseconds, which the memory would not be worth.
+/// has changed. Below that there is little to configure, and the memory would not be worth it.
 pub const SPARES_FROM: usize = 256 << 10;
 /// How long after a change the instances of the version before are waited for, until others are made: nearly all requests
 /// end within it, and what is made meanwhile would be made for nothing.

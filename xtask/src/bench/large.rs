@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 const COUNTS: [u32; 2] = [10, 10_000];
 /// Changes of one file whose cost is averaged: the kernel counts CPU time in hundredths of a second.
 const CHANGES: u32 = 20;
-/// Between two requests that look for the change: a twentieth of what it takes, so that looking does not count.
+/// Between two requests that look for the change, whose own cost counts with it.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// After a change, until the next: what is done behind it counts, too.
 const REST: Duration = Duration::from_millis(400);
