@@ -28,18 +28,8 @@ macro_rules! hook {
         }
     };
 }
-/// The one hook that needs none of the shared types.
-pub mod configuration {
-    wit_bindgen::generate!({
-        path: "../wit",
-        world: "sluicegate:filter/configuration-hook",
-        additional_derives: [PartialEq, Clone],
-        pub_export_macro: true,
-        export_macro_name: "__export_configuration",
-        runtime_path: "::sluicegate_sdk::wit_bindgen::rt",
-        default_bindings_module: "::sluicegate_sdk::bindings",
-    });
-}
+hook!(configuration, "sluicegate:filter/configuration-hook", "__export_configuration");
+hook!(configuration_update, "sluicegate:filter/configuration-update-hook", "__export_configuration_update");
 hook!(request, "sluicegate:filter/request-hook", "__export_request");
 hook!(declared_request, "sluicegate:filter/declared-request-hook", "__export_declared_request");
 hook!(gather, "sluicegate:filter/gather-hook", "__export_gather");

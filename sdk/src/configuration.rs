@@ -1,8 +1,9 @@
 //! What a filter is configured with, and how it says what is wrong with that.
 
-use crate::bindings::configuration::exports::sluicegate::filter::configuration as wit;
+use crate::bindings::imports::sluicegate::filter::types as wit;
 use serde::de::DeserializeOwned;
 
+pub use crate::resource::{Resource, ResourceId};
 pub use wit::{Diagnostic, Environment, Severity};
 
 /// Builds a filter from its settings and its documents (hook `configuration`).
@@ -20,38 +21,24 @@ pub trait Configure: Sized {
     ) -> Self;
 }
 
-/// One document of a kind that the filter claims.
-#[derive(Debug, Clone)]
-pub struct Resource {
-    /// Its place in the list, which diagnostics refer to.
-    pub index: u32,
-    /// Such as `networking.istio.io/v1`.
-    pub api_version: String,
-    /// Such as `VirtualService`.
-    pub kind: String,
-    /// The namespace, never empty.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-    /// `file:line`.
-    pub origin: String,
-    /// The whole document.
-    pub value: serde_json::Value,
+/// Goes from one set of documents to the next without being built anew (hook `update`): for filters that may have thousands
+/// of documents, of which one changes at a time.
+pub trait Update: Configure {
+    /// Takes documents out and others in; a document that has changed is in both lists. The filter then has to decide as
+    /// one that is configured with all documents as they are now, in any order.
+    ///
+    /// Either all of it is done or nothing: whoever reports an error, or returns [`Updated::Afresh`], leaves the filter
+    /// as it was. Report what is wrong with the documents that are added, and what is new about others.
+    fn update(&mut self, removed: &[ResourceId], added: &[Resource], diagnostics: &mut Diagnostics) -> Updated;
 }
 
-impl Resource {
-    /// Reads the document's `spec`; an absent one counts as `{}`. The host has already checked it against the schema
-    /// that the filter's manifest gives for the kind, so a failure here is reported at `/spec` without more detail.
-    pub fn spec<T: DeserializeOwned>(&self, diagnostics: &mut Diagnostics) -> Option<T> {
-        let spec = self.value.get("spec").cloned().unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new()));
-        match serde_json::from_value(spec) {
-            Ok(spec) => Some(spec),
-            Err(error) => {
-                diagnostics.error(self, "/spec", "SG0101", error.to_string());
-                None
-            }
-        }
-    }
+/// What has become of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Updated {
+    /// It is done, or refused by an error among the diagnostics.
+    Done,
+    /// It cannot be done step by step: the host configures a fresh instance.
+    Afresh,
 }
 
 /// What is wrong with a configuration, or worth knowing.
@@ -60,18 +47,36 @@ pub struct Diagnostics(Vec<wit::Diagnostic>);
 
 impl Diagnostics {
     /// Refuses the configuration.
-    pub fn error(&mut self, resource: &Resource, pointer: impl Into<String>, code: &str, message: impl Into<String>) {
-        self.push(Severity::Error, Some(resource.index), pointer.into(), code, message.into());
+    pub fn error(
+        &mut self,
+        resource: impl Into<ResourceId>,
+        pointer: impl Into<String>,
+        code: &str,
+        message: impl Into<String>,
+    ) {
+        self.push(Severity::Error, Some(resource.into().0), pointer.into(), code, message.into());
     }
 
     /// Something that likely does not do what the author meant.
-    pub fn warning(&mut self, resource: &Resource, pointer: impl Into<String>, code: &str, message: impl Into<String>) {
-        self.push(Severity::Warning, Some(resource.index), pointer.into(), code, message.into());
+    pub fn warning(
+        &mut self,
+        resource: impl Into<ResourceId>,
+        pointer: impl Into<String>,
+        code: &str,
+        message: impl Into<String>,
+    ) {
+        self.push(Severity::Warning, Some(resource.into().0), pointer.into(), code, message.into());
     }
 
     /// Something worth knowing.
-    pub fn note(&mut self, resource: &Resource, pointer: impl Into<String>, code: &str, message: impl Into<String>) {
-        self.push(Severity::Note, Some(resource.index), pointer.into(), code, message.into());
+    pub fn note(
+        &mut self,
+        resource: impl Into<ResourceId>,
+        pointer: impl Into<String>,
+        code: &str,
+        message: impl Into<String>,
+    ) {
+        self.push(Severity::Note, Some(resource.into().0), pointer.into(), code, message.into());
     }
 
     /// Refuses the filter's own settings; the pointer is into them.

@@ -1,15 +1,12 @@
 //! The export macro and what it expands to.
 
-use crate::bindings::configuration::exports::sluicegate::filter::configuration as wit;
-use crate::configuration::{Configure, Diagnostics, Resource};
 use crate::decision::RequestDecision;
 use crate::gather::{self, Outcome};
 use crate::hooks::GatherFilter;
 use crate::request::Request;
-use serde::de::DeserializeOwned;
-use std::cell::OnceCell;
 
 pub use crate::declared::Declared;
+pub use crate::instance::Instance;
 
 /// Hands a plan's state and outcomes to the filter, typed.
 ///
@@ -22,94 +19,6 @@ pub fn on_gathered<T: GatherFilter>(
     outcomes: Vec<Outcome>,
 ) -> RequestDecision {
     filter.on_gathered(request, gather::read_state(state), outcomes.into())
-}
-
-/// The one configured filter of an instance. An instance runs one call at a time on one thread.
-#[derive(Debug)]
-pub struct Instance<T>(OnceCell<T>);
-
-#[allow(unsafe_code)]
-// SAFETY: the contract's components are single-threaded: the host enters an instance with one call at a time,
-// and the type is only ever used in a static of such a component.
-unsafe impl<T> Sync for Instance<T> {}
-
-impl<T> Instance<T> {
-    /// An instance whose filter is not built yet.
-    pub const fn new() -> Self {
-        Self(OnceCell::new())
-    }
-
-    /// The filter; one that has no `configuration` hook is built by `Default`.
-    pub fn filter(&self) -> &T
-    where
-        T: Default,
-    {
-        self.0.get_or_init(T::default)
-    }
-
-    /// The filter that `configure` has built.
-    ///
-    /// # Panics
-    /// When the host calls another hook before `configure`, or after it was refused.
-    pub fn configured(&self) -> &T {
-        let Some(filter) = self.0.get() else { panic!("called before it was configured") };
-        filter
-    }
-}
-
-impl<T> Default for Instance<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T: Configure> Instance<T> {
-    /// Builds the filter from what the host hands over.
-    pub fn configure(
-        &self,
-        environment: &wit::Environment,
-        settings: &str,
-        documents: Vec<wit::ResourceDocument>,
-    ) -> Vec<wit::Diagnostic> {
-        let mut diagnostics = Diagnostics::default();
-        let settings = match read_settings(settings) {
-            Ok(settings) => settings,
-            Err(error) => {
-                diagnostics.settings_error("", "SG0102", format!("the settings do not fit: {error}"));
-                return diagnostics.into_wit();
-            }
-        };
-        let resources: Vec<Resource> =
-            (0..).zip(documents).map(|(index, document)| resource(index, document)).collect();
-        let filter = T::configure(environment, settings, &resources, &mut diagnostics);
-        if !diagnostics.has_errors() && self.0.set(filter).is_err() {
-            diagnostics.settings_error("", "SG0103", "the instance is configured already");
-        }
-        diagnostics.into_wit()
-    }
-}
-
-/// Reads the settings as they are, or else, where the operator gives none, as `{}`: a struct whose fields all have
-/// defaults then needs no `Option` around it.
-fn read_settings<S: DeserializeOwned>(settings: &str) -> Result<S, serde_json::Error> {
-    let as_written = serde_json::from_str(settings);
-    if as_written.is_err() && settings.trim() == "null" {
-        return serde_json::from_str("{}");
-    }
-    as_written
-}
-
-fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
-    Resource {
-        index,
-        api_version: document.api_version,
-        kind: document.kind,
-        namespace: document.namespace,
-        name: document.name,
-        origin: document.origin,
-        // The host made this text from a parsed document, so it is JSON.
-        value: serde_json::from_str(&document.json).unwrap_or_default(),
-    }
 }
 
 /// Exports a type as a filter.
@@ -136,7 +45,8 @@ fn resource(index: u32, document: wit::ResourceDocument) -> Resource {
 /// # fn main() {}
 /// ```
 ///
-/// `hooks` name the traits that the type implements: `configuration` ([`Configure`](crate::Configure)), `request`
+/// `hooks` name the traits that the type implements: `configuration` ([`Configure`](crate::Configure)), beside it perhaps
+/// `update` ([`Update`](crate::Update)), `request`
 /// ([`RequestFilter`](crate::RequestFilter)), `gather` ([`GatherFilter`](crate::GatherFilter)), `response`
 /// ([`ResponseFilter`](crate::ResponseFilter)), `event` ([`EventFilter`](crate::EventFilter)), `connection`
 /// ([`ConnectionFilter`](crate::ConnectionFilter)) and `explain` ([`Explain`](crate::Explain)). Without `configuration` the type is built by `Default`. Everything after `hooks` may
@@ -207,9 +117,9 @@ macro_rules! export {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __instance {
-    (configuration $($rest:ident)*) => { macro_rules! filter { () => { INSTANCE.configured() } } };
+    (configuration $($rest:ident)*) => { macro_rules! filter { () => { &*INSTANCE.configured() } } };
     ($hook:ident $($rest:ident)*) => { $crate::__instance!($($rest)*); };
-    () => { macro_rules! filter { () => { INSTANCE.filter() } } };
+    () => { macro_rules! filter { () => { &*INSTANCE.filter() } } };
 }
 
 /// Which interface the hook `request` is exported as: a filter that reads headers gets them with the call.
@@ -238,6 +148,21 @@ macro_rules! __hook {
                 }
             }
             $crate::bindings::configuration::__export_configuration!(Component with_types_in $crate::bindings::configuration);
+        };
+    };
+    (update, $filter:ty) => {
+        const _: () = {
+            use $crate::bindings::configuration_update::exports::sluicegate::filter::configuration_update::{
+                Diagnostic, Guest, ResourceDocument,
+            };
+            impl Guest for Component {
+                fn update(removed: Vec<u32>, first: u32, added: Vec<ResourceDocument>) -> Option<Vec<Diagnostic>> {
+                    INSTANCE.update(removed, first, added)
+                }
+            }
+            $crate::bindings::configuration_update::__export_configuration_update!(
+                Component with_types_in $crate::bindings::configuration_update
+            );
         };
     };
     (request, $filter:ty) => {
@@ -341,35 +266,4 @@ macro_rules! __hook {
             $crate::bindings::explain::__export_explain!(Component with_types_in $crate::bindings::explain);
         };
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(serde::Deserialize, Debug, PartialEq)]
-    #[serde(default, deny_unknown_fields)]
-    struct Limits {
-        attempts: u32,
-    }
-
-    impl Default for Limits {
-        fn default() -> Self {
-            Self { attempts: 3 }
-        }
-    }
-
-    #[test]
-    fn absent_settings_are_the_defaults_of_each_field() {
-        assert_eq!(read_settings::<Limits>("null").expect("defaults"), Limits { attempts: 3 });
-        read_settings::<()>("null").expect("a filter without settings takes none");
-        assert_eq!(read_settings::<Option<Limits>>("null").expect("an option"), None);
-    }
-
-    #[test]
-    fn settings_that_are_there_are_read_as_they_are() {
-        assert_eq!(read_settings::<Limits>(r#"{"attempts": 5}"#).expect("settings"), Limits { attempts: 5 });
-        let refused = read_settings::<Limits>(r#"{"atempts": 5}"#).expect_err("a misspelt field");
-        assert!(refused.to_string().contains("atempts"), "{refused}");
-    }
 }

@@ -41,13 +41,17 @@ mod event;
 pub mod export;
 mod gather;
 mod hooks;
+mod instance;
 mod request;
+mod resource;
 mod response;
 pub mod testing;
 
 pub mod capability;
 
-pub use configuration::{Configure, Diagnostic, Diagnostics, Environment, Resource, Severity};
+pub use configuration::{
+    Configure, Diagnostic, Diagnostics, Environment, Resource, ResourceId, Severity, Update, Updated,
+};
 pub use decision::{
     Answer, Continuation, Forward, RequestDecision, ResponseDecision, RetryCondition, RetryPolicy, append_formatted,
     append_header, edit, forward, inspect_body, next, remove_header, respond, set_formatted, set_header,
@@ -74,8 +78,9 @@ pub mod prelude {
         Answer, Call, CallError, CallResponse, Candidate, Configure, Connection, ConnectionDecision, ConnectionFilter,
         Delivery, DeliveryDecision, Destination, Diagnostics, Environment, Event, EventDecision, EventFilter, Explain,
         Explanation, Forward, GatherFilter, Outcome, Outcomes, PartError, Plan, Request, RequestDecision,
-        RequestFilter, Resource, Response, ResponseDecision, ResponseFilter, append_header, assemble, cache, call,
-        edit, forward, gather, group, inspect_body, next, publish, remove_header, respond, set_header,
+        RequestFilter, Resource, ResourceId, Response, ResponseDecision, ResponseFilter, Update, Updated,
+        append_header, assemble, cache, call, edit, forward, gather, group, inspect_body, next, publish, remove_header,
+        respond, set_header,
     };
 }
 

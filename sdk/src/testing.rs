@@ -6,6 +6,7 @@
 //! assert_eq!(request.request().query().as_deref(), Some("page=2"));
 //! ```
 
+use crate::bindings::imports::sluicegate::filter::types::ResourceDocument;
 use crate::configuration::{Configure, Diagnostics, Environment, Resource};
 use crate::decision::Header;
 use crate::gather::{CallError, CallResponse, Outcome, Outcomes};
@@ -184,15 +185,15 @@ pub fn failed(name: &str, error: CallError) -> Outcome {
 pub fn resource(index: u32, json: &str) -> Resource {
     let value: serde_json::Value = serde_json::from_str(json).expect("the document is JSON");
     let text = |pointer: &str| value.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
-    Resource {
-        index,
+    let document = ResourceDocument {
         api_version: text("/apiVersion").unwrap_or_default(),
         kind: text("/kind").expect("the document has a kind"),
         namespace: text("/metadata/namespace").unwrap_or_else(|| "default".into()),
         name: text("/metadata/name").expect("the document has a name"),
         origin: format!("test.yaml:{}", index + 1),
-        value,
-    }
+        json: json.to_owned(),
+    };
+    Resource::new(index, document)
 }
 
 /// Configures a filter as the host would, in namespace `default` and domain `cluster.local`.

@@ -7,13 +7,25 @@
 use crate::layer4::Layer4Route;
 use serde::Deserialize;
 use serde_json::Value;
+use sluicegate_sdk::Resource;
 use std::collections::BTreeMap;
 
 /// Maps from names to conditions, where a `null` is not a field left out but a condition that says nothing.
 const KEEP_NULLS: [&str; 3] = ["headers", "withoutHeaders", "queryParams"];
 
-/// Reads a `spec`.
-pub fn read(mut spec: Value) -> Result<VirtualService, serde_json::Error> {
+/// Reads the `spec` of a resource.
+///
+/// # Errors
+/// When it is not that of a VirtualService.
+pub fn read(resource: &Resource) -> Result<VirtualService, serde_json::Error> {
+    // Read straight from the text where it can be: going by way of values costs several times as much.
+    if !resource.json().contains("null")
+        && let Ok(read) = resource.read_spec()
+    {
+        return Ok(read);
+    }
+    let mut document = resource.value();
+    let mut spec = document.get_mut("spec").map(Value::take).unwrap_or_default();
     remove_nulls(&mut spec, false);
     serde_json::from_value(spec)
 }

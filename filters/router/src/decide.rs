@@ -6,8 +6,8 @@ use crate::matcher::PathMatch;
 use crate::redirect::Redirect;
 use crate::rewrite::{Rewrite, is_authority};
 use crate::rule::{Action, Route, Rule};
+use crate::served::Found;
 use crate::share::REQUEST_ID;
-use crate::table::Found;
 use crate::target::{Instead, Target, Targets};
 use crate::template::Template;
 use crate::view::View;
@@ -25,7 +25,7 @@ pub const UNKNOWN_DESTINATION: &str = "destination.unknown";
 /// The decision on a request that matched: a preflight is answered before anything else, as in Envoy's chain of
 /// filters, and what becomes of any other request is then told to its browser.
 pub fn decide(found: Found<'_>, view: &View<'_>) -> RequestDecision {
-    let cors = found.rule.cors.as_ref();
+    let cors = found.rule.cors.as_deref();
     if let Some(answer) = cors.and_then(|cors| cors.preflight(view)) {
         return answer.into();
     }
@@ -52,10 +52,10 @@ fn act(found: Found<'_>, view: &View<'_>) -> RequestDecision {
             match &route.targets {
                 Targets::Compose { .. } => composed(route, name, matched, view),
                 Targets::Split(targets, sum) => match pick(targets, *sum, view) {
-                    Some(target) => match &target.instead {
+                    Some(target) => match target.instead.as_deref() {
                         None => {
                             let mut decision = forwarded(route, target, name, matched, view);
-                            if found.document.on_mesh {
+                            if found.document.on_mesh.get() {
                                 decision.edits.push(edit::attribute(UNKNOWN_DESTINATION, "500"));
                             }
                             decision.into()

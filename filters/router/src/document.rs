@@ -4,7 +4,7 @@ use crate::attachment::{self, MESH};
 use crate::code;
 use crate::config::{self, Delegate, VirtualService};
 use crate::connection::TlsRule;
-use crate::delegate::{self, Delegates, Refusal};
+use crate::delegate::{Delegates, Refusal};
 use crate::gateway_api::Parent;
 use crate::host::{self, Overlaps};
 use crate::layer4;
@@ -12,7 +12,9 @@ use crate::matcher::{Block, Surroundings};
 use crate::report::{Place, Report};
 use crate::rule::{Context, Delegated, Rule};
 use crate::target::Naming;
-use sluicegate_sdk::{Diagnostics, Environment, Resource};
+use serde::Deserialize;
+use sluicegate_sdk::{Diagnostics, Environment, Resource, ResourceId};
+use std::cell::Cell;
 use std::collections::HashSet;
 
 /// What kind of resource a document is.
@@ -51,8 +53,8 @@ pub struct Document {
     pub namespace: String,
     /// `file:line`.
     pub origin: String,
-    /// Its place in the list that the host gave.
-    pub resource: usize,
+    /// Its number.
+    pub resource: ResourceId,
     /// Full names, with where each stands among the hosts as written.
     pub hosts: Vec<(usize, String)>,
     /// What it is bound to: `NAMESPACE/NAME` of gateways, and `mesh` for sidecars. A delegate is bound to nothing.
@@ -65,9 +67,11 @@ pub struct Document {
     pub parents: Vec<Parent>,
     /// Whether it is a route of the Gateway API that counts on what the command line opened: there the proxy does not know
     /// that a service which is not there is a fault of the route.
-    pub on_mesh: bool,
+    pub on_mesh: Cell<bool>,
     /// What decides which of two documents is older.
     pub age: Age,
+    /// Whether it concerns more than its own hosts: it delegates, is there to be delegated to, or has rules for connections.
+    pub linked: bool,
 }
 
 /// What all documents are resolved with.
@@ -80,14 +84,8 @@ pub struct Load<'a> {
 }
 
 impl Document {
-    /// Resolves the document that stands at `index` of all.
-    pub fn resolve(
-        written: &VirtualService,
-        resource: &Resource,
-        index: usize,
-        load: Load<'_>,
-        report: &mut Report<'_>,
-    ) -> Self {
+    /// Resolves a document.
+    pub fn resolve(written: &VirtualService, resource: &Resource, load: Load<'_>, report: &mut Report<'_>) -> Self {
         let environment = load.environment;
         let delegate = written.hosts.is_empty();
         let gateways = bound_to(written, resource, report);
@@ -118,19 +116,21 @@ impl Document {
             }
         }
         report_unreachable(written, &rules, report);
+        rules.shrink_to_fit();
         Self {
             kind: Kind::VirtualService,
             name,
             namespace: resource.namespace.clone(),
             origin: resource.origin.clone(),
-            resource: index,
+            resource: resource.into(),
             hosts,
             gateways,
             rules,
             tls,
             parents: Vec::new(),
-            on_mesh: false,
+            on_mesh: Cell::new(false),
             age: Age::of(resource),
+            linked: delegate || !written.tls.is_empty() || written.http.iter().any(|rule| rule.delegate.is_some()),
         }
     }
 
@@ -148,10 +148,25 @@ pub struct Age(bool, String);
 impl Age {
     /// The age that Kubernetes has written down.
     pub fn of(resource: &Resource) -> Self {
-        // All timestamps have one form of fixed width, in UTC, so text order is time order.
-        let created = resource.value.pointer("/metadata/creationTimestamp").and_then(serde_json::Value::as_str);
-        Self(created.is_none(), created.unwrap_or_default().to_owned())
+        // All timestamps have one form of fixed width, in UTC, so text order is time order. Few documents have one, and
+        // reading a text twice costs more than looking whether it can be there.
+        let created = Some(resource).filter(|resource| resource.json().contains("creationTimestamp"));
+        let created = created.and_then(|resource| resource.read::<WithTimestamp>().ok());
+        let created = created.and_then(|document| document.metadata.creation_timestamp);
+        Self(created.is_none(), created.unwrap_or_default())
     }
+}
+
+/// The part of a document that says when it was created.
+#[derive(Deserialize)]
+struct WithTimestamp {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    creation_timestamp: Option<String>,
 }
 
 /// The rules that stand in for rule `index` of `root`, which delegates. What is wrong with the delegate itself is
@@ -174,7 +189,7 @@ fn delegated(
         }
     };
     let full = format!("{}/{}", delegate.namespace, delegate.name);
-    let merged = delegate::merge(root, index, delegate, load.environment, |dropped| {
+    let merged = load.delegates.merge(root, index, delegate, load.environment, |dropped| {
         let message =
             format!("no request can match this rule and rule {} of {full} at {}", dropped + 1, delegate.origin);
         let help = "a delegate's conditions must lie within the root's; an expression must stand on one side only";

@@ -7,7 +7,8 @@ use crate::header::Operations;
 use crate::left_out;
 use crate::redirect::to_https;
 use crate::rule::{Action, Route};
-use crate::table::{Found, Owner, Served, Table};
+use crate::served::{Found, Served};
+use crate::table::{Owner, Table};
 use crate::target::{Instead, Target, Targets, label};
 use crate::view::View;
 use sluicegate_sdk::{Candidate, Explanation};
@@ -39,7 +40,7 @@ fn others(table: &Table, summary: String) -> Explanation {
 fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
     let mut winner = None;
     let mut candidates = Vec::new();
-    for (candidate, found) in table.candidates(host) {
+    for (candidate, found) in host.candidates() {
         let name = name(found, candidate.block);
         let (chosen, reason) = match (found.block.objection(view), &winner) {
             (Some(objection), _) => (false, objection),
@@ -51,7 +52,7 @@ fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
         }
         candidates.push(Candidate { name, origin: origin(found), chosen, reason });
     }
-    let left_out = left_out::blocks(table, host).into_iter();
+    let left_out = left_out::blocks(host).into_iter();
     candidates.extend(left_out.map(|(block, found, reason)| Candidate {
         name: name(found, block),
         origin: origin(found),
@@ -60,7 +61,7 @@ fn of_host(table: &Table, host: &Served, view: &View<'_>) -> Explanation {
     }));
     candidates.extend(left_out::rivals(table, host, view));
     let name = |document: &Document| format!("{} {}", document.kind.name(), document.name);
-    let owners = || table.documents_of(host).map(name).collect::<Vec<_>>().join(", ");
+    let owners = || host.documents().map(name).collect::<Vec<_>>().join(", ");
     let summary = winner.unwrap_or_else(|| {
         format!("the host {:?} belongs to {}, which has no rule for it: 404", view.authority(), owners())
     });
@@ -83,7 +84,7 @@ fn name(found: Found<'_>, block: usize) -> String {
 
 /// What becomes of the request, reading on after the rule.
 fn outcome(found: Found<'_>, view: &View<'_>) -> String {
-    let cors = found.rule.cors.as_ref();
+    let cors = found.rule.cors.as_deref();
     if cors.is_some_and(|cors| cors.preflight(view).is_some()) {
         return "answers the preflight itself".to_owned();
     }
@@ -155,7 +156,7 @@ fn sent<'a>(route: &'a Route, view: &View<'_>) -> (String, Vec<&'a Operations>, 
 
 fn target_outcome(target: &Target) -> String {
     let label = label(&target.destination);
-    match &target.instead {
+    match target.instead.as_deref() {
         None => format!("forwards to {label}"),
         Some(Instead::Redirect(redirect)) => format!("redirects with {}, as {label} says", redirect.status),
         Some(Instead::Answer(FixedAnswer { grpc: Some(status), .. })) => {

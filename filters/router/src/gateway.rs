@@ -85,8 +85,7 @@ struct WrittenTls {
 impl Gateway {
     /// Resolves a document; nothing comes of one that cannot be read.
     pub fn resolve(resource: &Resource, report: &mut Report<'_>) -> Option<Self> {
-        let spec = resource.value.get("spec").cloned().unwrap_or_default();
-        let written: Written = match serde_json::from_value(spec) {
+        let written: Written = match resource.read_spec() {
             Ok(written) => written,
             Err(error) => {
                 let help = "compare the resource with Istio's reference of Gateway";

@@ -147,6 +147,8 @@ fn inside_brackets(host: &str) -> bool {
 #[derive(Debug)]
 pub struct HostIndex<T> {
     exact: Map<T>,
+    /// Other names of hosts, which count where no host has the name itself.
+    aliases: Map<T>,
     /// By what follows the `*.`.
     suffixes: Map<T>,
     any: Option<T>,
@@ -155,7 +157,7 @@ pub struct HostIndex<T> {
 impl<T> Default for HostIndex<T> {
     /// An empty one.
     fn default() -> Self {
-        Self { exact: Map::default(), suffixes: Map::default(), any: None }
+        Self { exact: Map::default(), aliases: Map::default(), suffixes: Map::default(), any: None }
     }
 }
 
@@ -176,16 +178,32 @@ impl<T: Clone> HostIndex<T> {
         }
     }
 
-    /// Adds other names of a host, but where a name is taken it stays with whom it belongs to.
+    /// Takes a host out.
+    pub fn remove(&mut self, host: &str) {
+        match host.strip_prefix("*.") {
+            Some(suffix) => drop(self.suffixes.remove(suffix)),
+            None if host == "*" => self.any = None,
+            None if host.contains(':') => drop(self.exact.remove(&format!("[{host}]"))),
+            None => drop(self.exact.remove(host)),
+        }
+    }
+
+    /// Adds other names of a host. No two hosts have the same; where a host has the name itself, it stays with that.
     pub fn insert_aliases(&mut self, aliases: Vec<String>, value: &T) {
+        self.aliases.extend(aliases.into_iter().map(|alias| (alias, value.clone())));
+    }
+
+    /// Takes other names of a host out.
+    pub fn remove_aliases(&mut self, aliases: &[String]) {
         for alias in aliases {
-            self.exact.entry(alias).or_insert_with(|| value.clone());
+            self.aliases.remove(alias);
         }
     }
 
     /// What belongs to the host that [`of_authority`] gives.
     pub fn find(&self, host: &str) -> Option<&T> {
-        self.exact.get(host).or_else(|| self.find_suffix(host)).or(self.any.as_ref())
+        let named = self.exact.get(host).or_else(|| self.aliases.get(host));
+        named.or_else(|| self.find_suffix(host)).or(self.any.as_ref())
     }
 
     fn find_suffix(&self, host: &str) -> Option<&T> {

@@ -2,8 +2,11 @@
 
 use crate::attachment::MESH;
 use crate::document::Document;
+use crate::documents::Aged;
 use crate::host;
-use crate::table::{Found, Served, Table};
+use crate::listener::Member;
+use crate::served::{Found, Served};
+use crate::table::Table;
 use crate::view::View;
 use sluicegate_sdk::Candidate;
 use std::collections::BTreeSet;
@@ -12,11 +15,11 @@ use std::collections::BTreeSet;
 const MOST_DOCUMENTS: usize = 100;
 
 /// Blocks of a host's documents that do not stand among its candidates.
-pub fn blocks<'a>(table: &'a Table, served: &'a Served) -> Vec<(usize, Found<'a>, String)> {
+pub fn blocks(served: &Served) -> Vec<(usize, Found<'_>, String)> {
     let asked: BTreeSet<(*const crate::rule::Rule, usize)> =
-        table.candidates(served).map(|(candidate, found)| (std::ptr::from_ref(found.rule), candidate.block)).collect();
+        served.candidates().map(|(candidate, found)| (std::ptr::from_ref(found.rule), candidate.block)).collect();
     let mut left_out = Vec::new();
-    for (document, through) in table.members_of(served) {
+    for Member { document, through, .. } in served.members() {
         for rule in &document.rules {
             for (number, block) in rule.blocks.iter().enumerate() {
                 if asked.contains(&(std::ptr::from_ref(rule), number)) {
@@ -38,8 +41,8 @@ pub fn blocks<'a>(table: &'a Table, served: &'a Served) -> Vec<(usize, Found<'a>
 /// Documents that have the host of a request too, but not here; `served` are those that have it.
 pub fn rivals(table: &Table, served: &Served, view: &View<'_>) -> Vec<Candidate> {
     let host = host::of_authority(view.authority());
-    let own: Vec<&Document> = table.documents_of(served).collect();
-    let through: BTreeSet<&String> = table.members_of(served).flat_map(|(_, through)| through).collect();
+    let own: Vec<&Document> = served.documents().collect();
+    let through: BTreeSet<&String> = served.members().iter().flat_map(|member| &member.through).collect();
     // Where there is no Gateway, documents count on any.
     let of_mesh = through.is_empty() || through.iter().any(|gateway| *gateway == MESH);
     let reason = |document: &Document, name: &str| {
@@ -57,12 +60,14 @@ pub fn rivals(table: &Table, served: &Served, view: &View<'_>) -> Vec<Candidate>
             _ => format!("it counts on {} only", document.gateways.join(", ")),
         }
     };
-    let others = table.documents().iter().filter(|document| !own.iter().any(|own| std::ptr::eq(*own, *document)));
-    let rivals = others.filter_map(|document| {
-        let covering = document.hosts.iter().find(|(_, name)| host::covers(name, &host))?;
-        Some((document, covering))
+    let rivals = table.documents().covering(&host);
+    let rivals = rivals.iter().map(|Aged(document)| document);
+    let rivals = rivals.filter(|document| !own.iter().any(|own| own.resource == document.resource));
+    let rivals = rivals.filter_map(|document| {
+        let (_, name) = document.hosts.iter().find(|(_, name)| host::covers(name, &host))?;
+        Some(entry(document, reason(document, name)))
     });
-    rivals.take(MOST_DOCUMENTS).map(|(document, (_, name))| entry(document, reason(document, name))).collect()
+    rivals.take(MOST_DOCUMENTS).collect()
 }
 
 /// All documents, for a request that no rule was asked about.

@@ -6,6 +6,10 @@
 //! ([`matching`]: the heart of the filter, and where to start reading). Resources of the Gateway API become the same documents
 //! ([`gateway_api`]). [`mod@explain`] walks the same table and tells why.
 //!
+//! A change of VirtualServices is taken over without the rest: they are resolved one by one, and only the hosts that they
+//! have are put together anew ([`shares`] says who serves a host, [`listener`] keeps the hosts, [`served`] compiles one).
+//! Whatever else changes, such as a Gateway or a delegate, has a fresh instance configured.
+//!
 //! The filter sends nothing itself, knows no endpoints and keeps nothing between requests: which of several weighted
 //! destinations a request gets depends on its id alone.
 
@@ -18,6 +22,7 @@ pub mod cors;
 pub mod decide;
 pub mod delegate;
 pub mod document;
+pub mod documents;
 pub mod duration;
 pub mod explain;
 pub mod fault;
@@ -38,7 +43,9 @@ pub mod report;
 pub mod retry;
 pub mod rewrite;
 pub mod rule;
+pub mod served;
 pub mod share;
+pub mod shares;
 pub mod table;
 pub mod target;
 pub mod template;
@@ -47,44 +54,76 @@ pub mod time;
 pub mod view;
 
 use delegate::Delegates;
-use document::{Document, Load};
+use document::{Document, Kind, Load};
 use gateway::Gateway;
 use gateway_api::Grants;
 use report::{Place, Report};
 use sluicegate_sdk::prelude::*;
+use std::collections::HashSet;
 use table::{Gateways, Owner, Table};
 use view::View;
+
+const VIRTUAL_SERVICE: &str = "VirtualService";
 
 /// The filter.
 #[derive(Debug)]
 pub struct Router {
     table: Table,
+    /// Stands in for what names leave out.
+    environment: Environment,
+    /// Namespace and name of everything that rules delegate to.
+    delegated: HashSet<(String, String)>,
 }
 
 impl Configure for Router {
     type Settings = ();
 
     fn configure(environment: &Environment, (): (), resources: &[Resource], diagnostics: &mut Diagnostics) -> Self {
-        let delegates = Delegates::new(resources.iter().filter(|resource| resource.kind == "VirtualService"));
+        let delegates = Delegates::new(resources.iter().filter(|resource| resource.kind == VIRTUAL_SERVICE));
         let load = Load { environment, delegates: &delegates };
         let mut gateways = Gateways::default();
         let grants = read_parents(resources, &mut gateways, diagnostics);
         let mut documents = Vec::new();
-        for (index, resource) in resources.iter().enumerate() {
+        for resource in resources {
             let mut report = Report::new(resource, diagnostics);
             match resource.kind.as_str() {
-                "VirtualService" => documents.extend(virtual_service(resource, index, load, &mut report)),
+                VIRTUAL_SERVICE => documents.extend(virtual_service(resource, load, &mut report)),
                 "HTTPRoute" | "GRPCRoute" => {
-                    documents.extend(gateway_api::route::resolve(resource, index, environment, &grants, &mut report));
+                    documents.extend(gateway_api::route::resolve(resource, environment, &grants, &mut report));
                 }
                 "TLSRoute" => {
-                    let route = gateway_api::tls_route::resolve(resource, index, environment, &grants, &mut report);
+                    let route = gateway_api::tls_route::resolve(resource, environment, &grants, &mut report);
                     documents.extend(route);
                 }
                 _ => {}
             }
         }
-        Self { table: Table::build(documents, &gateways, environment, resources, diagnostics) }
+        let table = Table::build(documents, &gateways, environment, diagnostics);
+        Self { table, environment: environment.clone(), delegated: delegates.into_used() }
+    }
+}
+
+impl Update for Router {
+    fn update(&mut self, removed: &[ResourceId], added: &[Resource], diagnostics: &mut Diagnostics) -> Updated {
+        if !removed.iter().all(|number| self.stands_alone(*number)) {
+            return Updated::Afresh;
+        }
+        let delegates = Delegates::default();
+        let load = Load { environment: &self.environment, delegates: &delegates };
+        let mut documents = Vec::new();
+        for resource in added {
+            if resource.kind != VIRTUAL_SERVICE || self.is_delegated_to(&resource.namespace, &resource.name) {
+                return Updated::Afresh;
+            }
+            documents.extend(virtual_service(resource, load, &mut Report::new(resource, diagnostics)));
+        }
+        if documents.iter().any(|document| document.linked) {
+            return Updated::Afresh;
+        }
+        if !diagnostics.has_errors() {
+            self.table.update(removed, documents, &self.environment, diagnostics);
+        }
+        Updated::Done
     }
 }
 
@@ -106,9 +145,9 @@ fn read_parents(resources: &[Resource], gateways: &mut Gateways, diagnostics: &m
     grants
 }
 
-fn virtual_service(resource: &Resource, index: usize, load: Load<'_>, report: &mut Report<'_>) -> Option<Document> {
-    match config::read(resource.value.get("spec").cloned().unwrap_or_default()) {
-        Ok(spec) => Some(Document::resolve(&spec, resource, index, load, report)),
+fn virtual_service(resource: &Resource, load: Load<'_>, report: &mut Report<'_>) -> Option<Document> {
+    match config::read(resource) {
+        Ok(spec) => Some(Document::resolve(&spec, resource, load, report)),
         Err(error) => {
             let help = "compare the resource with Istio's reference of VirtualService";
             report.error(&Place::spec(), code::UNREADABLE, error.to_string(), help);
@@ -130,6 +169,19 @@ impl Router {
     pub fn table(&self) -> &Table {
         &self.table
     }
+
+    /// Whether taking a document out concerns nothing but its own hosts: it is a VirtualService that neither delegates nor is
+    /// delegated to.
+    fn stands_alone(&self, number: ResourceId) -> bool {
+        self.table.documents().get(number).is_some_and(|document| {
+            let (namespace, name) = document.name.split_once('/').unwrap_or_default();
+            document.kind == Kind::VirtualService && !document.linked && !self.is_delegated_to(namespace, name)
+        })
+    }
+
+    fn is_delegated_to(&self, namespace: &str, name: &str) -> bool {
+        !self.delegated.is_empty() && self.delegated.contains(&(namespace.to_owned(), name.to_owned()))
+    }
 }
 
 impl RequestFilter for Router {
@@ -140,7 +192,7 @@ impl RequestFilter for Router {
             Owner::Unserved(_) => not_found(&view),
             Owner::Misdirected(_) => respond(421).into(),
             Owner::Https => respond(301).header("location", redirect::to_https(&view)).into(),
-            Owner::Rules(served) => match self.table.find(served, &view) {
+            Owner::Rules(served) => match served.find(&view) {
                 Some(found) => decide::decide(found, &view),
                 // The host has an owner, and its rules do not want the request.
                 None => not_found(&view),
@@ -163,7 +215,7 @@ impl Explain for Router {
 
 sluicegate_sdk::export!(
     Router,
-    hooks: [configuration, request, connection, explain],
+    hooks: [configuration, update, request, connection, explain],
     kinds: [
         ("networking.istio.io", "VirtualService", "virtualservice.schema.json"),
         ("networking.istio.io", "Gateway", "gateway.schema.json"),

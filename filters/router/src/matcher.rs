@@ -94,6 +94,7 @@ impl Block {
         conditions.extend(without_headers(&written.without_headers, around, &place.key("withoutHeaders"), report));
         let name = written.name.clone();
         let gateways = gateways(written, around, &place.key("gateways"), report);
+        conditions.shrink_to_fit();
         Self { name, impossible: impossible.or(claim), path, conditions, gateways, ..Self::default() }
     }
 }

@@ -1,6 +1,6 @@
 //! Says what is wrong with a document, and where.
 
-use sluicegate_sdk::{Diagnostics, Resource};
+use sluicegate_sdk::{Diagnostics, ResourceId};
 
 /// A place in a document, as a JSON pointer (RFC 6901).
 #[derive(Debug, Clone)]
@@ -28,14 +28,14 @@ impl Place {
 /// Collects the diagnostics of one document.
 #[derive(Debug)]
 pub struct Report<'a> {
-    resource: &'a Resource,
+    resource: ResourceId,
     diagnostics: &'a mut Diagnostics,
 }
 
 impl<'a> Report<'a> {
     /// A report on a document.
-    pub fn new(resource: &'a Resource, diagnostics: &'a mut Diagnostics) -> Self {
-        Self { resource, diagnostics }
+    pub fn new(resource: impl Into<ResourceId>, diagnostics: &'a mut Diagnostics) -> Self {
+        Self { resource: resource.into(), diagnostics }
     }
 
     /// Refuses the configuration; `help` says what to do.

@@ -33,7 +33,7 @@ pub struct Rule {
     /// The rule's own header operations; those on the request are part of the targets, too.
     pub headers: Level,
     /// What browsers of other origins are told.
-    pub cors: Option<Cors>,
+    pub cors: Option<Box<Cors>>,
 }
 
 /// Where a rule that was delegated stands.
@@ -104,7 +104,7 @@ impl Rule {
         let blocks = blocks(&written.matches, &context.around, &place.key("match"), report);
         let action = action(written, &headers, context, place, report);
         let cors = written.cors_policy.as_ref();
-        let cors = cors.map(|cors| Cors::resolve(cors, &place.key("corsPolicy"), report));
+        let cors = cors.map(|cors| Box::new(Cors::resolve(cors, &place.key("corsPolicy"), report)));
         let name = written.name.clone().filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("{}/{index}", context.document));
         Some(Self { name, index, delegate: None, blocks, action: action?, headers, cors })
@@ -128,7 +128,7 @@ fn blocks(
     if written.is_empty() {
         return vec![Block::everything()];
     }
-    let mut blocks = Vec::new();
+    let mut blocks = Vec::with_capacity(written.len());
     for (index, block) in written.iter().enumerate() {
         blocks.push(match block {
             Some(block) => Block::resolve(block, around, &place.index(index), report),

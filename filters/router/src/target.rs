@@ -33,7 +33,7 @@ pub struct Target {
     /// Who gets copies of the requests to this service only.
     pub mirrors: Vec<Mirror>,
     /// What becomes of the request where it is not sent.
-    pub instead: Option<Instead>,
+    pub instead: Option<Box<Instead>>,
 }
 
 /// What becomes of a share of the requests that goes to no service.
@@ -171,7 +171,11 @@ fn split(resolved: Vec<Resolved>, shares: &[u64], rule: &Level) -> Targets {
     let weighted = resolved.into_iter().filter_map(|(index, destination, level)| {
         let weight = shares.get(index).copied().filter(|&weight| weight > 0)?;
         let order = |own: &Operations, of_rule: &Operations| {
-            if single { vec![of_rule.concatenated(own)] } else { vec![own.clone(), of_rule.clone()] }
+            let mut order = if single { vec![of_rule.concatenated(own)] } else { vec![own.clone(), of_rule.clone()] };
+            // Thousands of resources have thousands of these, and most change nothing.
+            order.retain(|operations| !operations.is_empty());
+            order.shrink_to_fit();
+            order
         };
         Some(Target {
             request: order(&level.request, &rule.request),
@@ -180,7 +184,8 @@ fn split(resolved: Vec<Resolved>, shares: &[u64], rule: &Level) -> Targets {
             ..Target::new(destination, weight)
         })
     });
-    let targets: Vec<Target> = weighted.collect();
+    let mut targets: Vec<Target> = weighted.collect();
+    targets.shrink_to_fit();
     let sum = targets.iter().map(|target| target.weight).sum();
     Targets::Split(targets, sum)
 }

@@ -8,11 +8,20 @@ pub const FILTER_MEMORY: usize = 64 << 20;
 pub const FILTER_DEADLINE: Duration = Duration::from_millis(10);
 /// `configure` may parse large documents and runs off the request path.
 pub const CONFIGURE_DEADLINE: Duration = Duration::from_secs(1);
+/// What `configure` and `update` may take longer for each document: meant to be far above what a filter takes.
+pub const CONFIGURE_DOCUMENT: Duration = Duration::from_micros(500);
+/// Bytes of documents from which on a filter that takes updates keeps a second set of instances, so that a change costs what
+/// has changed. Below that there is little to configure, and the memory would not be worth it.
+pub const SPARES_FROM: usize = 256 << 10;
+/// How long after a change the instances of the version before are waited for, until others are made: nearly all requests
+/// end within it, and what is made meanwhile would be made for nothing.
+pub const SPARES_PATIENCE: Duration = Duration::from_secs(10);
 /// Buffered for a filter that asks for the body (`inspect-body`), unless it is granted more.
 pub const INSPECTED_BODY: u64 = 256 << 10;
 /// Largest component file: stock filters are a tenth of a megabyte, language runtimes up to 18 MB are refused.
 pub const COMPONENT_SIZE: u64 = 16 << 20;
-/// Calls of an instance before it is replaced, which bounds what a leak can cost.
+/// Calls of an instance before it is replaced, which bounds what a leak can cost. Instances of a large configuration (see
+/// [`SPARES_FROM`]) stay: there the limit of their memory is the only bound.
 pub const INSTANCE_CALLS: u32 = 100_000;
 /// What one call may log: enough for a long message, too little to fill a disk with.
 pub const FILTER_LOG: usize = 4 << 10;

@@ -20,7 +20,7 @@ pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity};
 pub use document::Document;
-pub use load::{EXTENSIONS, FILE_LIMIT, load, load_from, parse};
+pub use load::{EXTENSIONS, FILE_LIMIT, Parsed, load, load_changed, load_from, parse};
 pub use source::{Location, Position, Source, Span};
 
 /// The one of some names that was most likely meant, for did-you-mean: at most a third of its letters differ.

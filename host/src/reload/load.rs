@@ -1,10 +1,11 @@
 //! Builds a snapshot out of scanned files.
 
 use super::filters::Component;
+use super::offers::Offers;
 use super::policy::{FilterPolicy, POLICY_SCHEMA};
 use super::status::{Failure, Status};
 use crate::chain::{Chain, Link};
-use crate::config::{Place, Settings};
+use crate::config::{Place, Settings, limits};
 use crate::dns;
 use crate::event::{self, ChannelSpec};
 use crate::gateway::{self, Files, Memory, Plan};
@@ -16,9 +17,9 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{ReloadResult, UpstreamFigures};
 use crate::upstream::registry::{Names, Registry};
 use crate::upstream::state::States;
-use crate::wasm::configuration::{Environment, ResourceDocument, Severity as Said};
 use crate::wasm::filter::Configuration;
 use crate::wasm::manifest::ClaimedKind;
+use crate::wasm::types::{Environment, ResourceDocument, Severity as Said};
 use crate::wasm::{Filter, Runtime};
 use crate::watch::Tree;
 use std::collections::{BTreeMap, HashMap};
@@ -60,8 +61,14 @@ pub struct Loader {
     pub(super) components: Vec<Component>,
     /// The documents in force.
     documents: Option<Vec<Arc<Document>>>,
-    /// Configured filters by what they were made of.
-    configured: HashMap<String, Arc<Filter>>,
+    /// What was parsed before.
+    parsed: manifest::Parsed,
+    /// What filters are given of documents.
+    offers: Offers,
+    /// The filters in force, by name.
+    configured: HashMap<String, Configured>,
+    /// When spare instances are to be made.
+    spares_due: Option<Instant>,
     /// What listens beside `--listen`; none where nothing is to be served.
     listeners: Option<Listeners>,
     /// The plan of it that is in force.
@@ -79,6 +86,24 @@ pub struct Loader {
     pub(super) recheck: Option<Instant>,
     /// For operators.
     pub status: Status,
+}
+
+/// A filter, and what it was made of beside its code.
+#[derive(Debug, Clone)]
+struct Configured {
+    filter: Arc<Filter>,
+    policy: FilterPolicy,
+    given: Arc<[Arc<ResourceDocument>]>,
+}
+
+impl Configured {
+    fn is_made_of(&self, component: &Component, policy: &FilterPolicy, given: &[Arc<ResourceDocument>]) -> bool {
+        let same = |(one, other): (&Arc<ResourceDocument>, &Arc<ResourceDocument>)| Arc::ptr_eq(one, other);
+        self.filter.code.hash == component.code.hash
+            && self.policy == *policy
+            && self.given.len() == given.len()
+            && self.given.iter().zip(given).all(same)
+    }
 }
 
 impl Loader {
@@ -100,7 +125,10 @@ impl Loader {
             states,
             components: Vec::new(),
             documents: None,
+            parsed: manifest::Parsed::default(),
+            offers: Offers::default(),
             configured: HashMap::new(),
+            spares_due: None,
             listeners,
             plan: Plan::default(),
             files: Files::default(),
@@ -138,11 +166,12 @@ impl Loader {
     pub fn load(&mut self, sources: &Sources) -> (Option<Loaded>, Diagnostics) {
         self.names.begin();
         self.names_seen = self.names.changes();
-        let (documents, mut diagnostics) = manifest::load_from(&sources.manifests, &self.settings.namespace);
-        let new = if diagnostics.has_errors() { None } else { Some(documents) };
-        let loaded = match new {
-            Some(documents) => self.attempt(sources, documents, None, &mut diagnostics),
-            None => None,
+        let (documents, mut diagnostics) =
+            manifest::load_changed(&sources.manifests, &self.settings.namespace, &mut self.parsed);
+        let loaded = if diagnostics.has_errors() {
+            None
+        } else {
+            self.attempt(sources, documents.clone(), None, &mut diagnostics)
         };
         let loaded = loaded.or_else(|| {
             let documents = self.documents.clone()?;
@@ -150,6 +179,9 @@ impl Loader {
             self.attempt(sources, documents, plan, &mut Diagnostics::new())
         });
         self.names.settle();
+        let in_force = self.documents.iter().flatten();
+        let hashes = self.components.iter().map(|component| component.code.hash).collect();
+        self.offers.keep(in_force.chain(&documents), &hashes);
         let failed = diagnostics.has_errors();
         self.status.last_failure = failed.then(|| Failure { at: SystemTime::now(), diagnostics: diagnostics.clone() });
         self.telemetry.metrics.config_reloaded(if failed { ReloadResult::Failure } else { ReloadResult::Success });
@@ -249,6 +281,7 @@ impl Loader {
         }
         self.components = components;
         self.configured = configured;
+        self.spares_due = Some(Instant::now() + limits::SPARES_PATIENCE);
         self.documents = Some(documents.clone());
         let chain = Arc::new(chain);
         let snapshot = Snapshot { generation: self.generation, chain, registry, gateway_ports, documents, built: now };
@@ -270,15 +303,15 @@ impl Loader {
 
     /// A configured filter: the one in force when nothing that it is made of has changed.
     fn filter(
-        &self,
+        &mut self,
         component: &Component,
         policy: &FilterPolicy,
         documents: &[Arc<Document>],
-        configured: &mut HashMap<String, Arc<Filter>>,
+        configured: &mut HashMap<String, Configured>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Arc<Filter>> {
         let manifest = &component.code.manifest;
-        let claimed = Self::claimed(component, documents, diagnostics)?;
+        let claimed = self.claimed(component, documents, diagnostics)?;
         if let Some(schema) = &manifest.settings {
             let schema = compiled(&component.name, schema, diagnostics)?;
             if !policy.settings.settings.is_null()
@@ -287,22 +320,24 @@ impl Loader {
                 return None;
             }
         }
-        let resources: Vec<ResourceDocument> = claimed.iter().map(resource).collect();
-        let parts: Vec<&str> =
-            resources.iter().flat_map(|resource| [resource.origin.as_str(), resource.json.as_str()]).collect();
-        let fingerprint = format!("{} {} {:?} {}", component.name, component.code.hash, policy, parts.join("\0"));
-        if let Some(known) = self.configured.get(&fingerprint) {
-            configured.insert(fingerprint, Arc::clone(known));
-            return Some(Arc::clone(known));
+        let given: Arc<[_]> = claimed.iter().filter_map(|document| self.offers.given(document)).collect();
+        let before = self.configured.get(&component.name);
+        if let Some(known) = before.filter(|known| known.is_made_of(component, policy, &given)) {
+            configured.insert(component.name.clone(), known.clone());
+            return Some(Arc::clone(&known.filter));
         }
         let environment = Environment {
             namespace: self.settings.namespace.clone(),
             cluster_domain: self.settings.cluster_domain.clone(),
         };
-        let configuration = Configuration { environment, documents: resources.into() };
+        let configuration = Configuration { environment, documents: Arc::clone(&given) };
         let name: Arc<str> = Arc::from(component.name.as_str());
         let code = Arc::clone(&component.code);
         let filter = Filter::new(name, code, policy.settings.clone(), configuration, self.settings.workers);
+        let filter = match before {
+            Some(before) => filter.succeeding(&before.filter),
+            None => filter,
+        };
         let filter = Arc::new(filter);
         match filter.warm() {
             Ok(said) => {
@@ -321,12 +356,14 @@ impl Loader {
                 return None;
             }
         }
-        configured.insert(fingerprint, Arc::clone(&filter));
+        let made = Configured { filter: Arc::clone(&filter), policy: policy.clone(), given };
+        configured.insert(component.name.clone(), made);
         Some(filter)
     }
 
     /// The documents of the kinds that a filter claims, checked against its schemas; none when one does not fit.
     fn claimed(
+        &mut self,
         component: &Component,
         documents: &[Arc<Document>],
         diagnostics: &mut Diagnostics,
@@ -338,13 +375,29 @@ impl Loader {
             if mine.is_empty() {
                 continue;
             }
-            let schema = compiled(&component.name, &kind.schema, diagnostics)?;
+            let schema = self.offers.schema((&component.name, component.code.hash), kind, diagnostics)?;
+            self.offers.add(mine.iter().copied());
             for document in mine {
-                fits &= schema.check(document, diagnostics);
+                fits &= self.offers.fits(document, &schema, diagnostics);
                 claimed.push(Arc::clone(document));
             }
         }
         fits.then_some(claimed)
+    }
+
+    /// Readies a spare instance for the next change where that is due, and says whether there was something to do. It takes
+    /// as long as configuring one instance.
+    pub fn prepare_spare(&mut self) -> bool {
+        let Some(due) = self.spares_due else { return false };
+        let mut filters = self.configured.values().map(|known| &known.filter);
+        let other_versions = filters.clone().any(|filter| filter.has_other_versions());
+        if other_versions && due > Instant::now() {
+            return false;
+        }
+        if !filters.any(|filter| filter.prepare_spare()) {
+            self.spares_due = None;
+        }
+        true
     }
 
     fn registry(&self, documents: &[Arc<Document>], files: &mut Files, diagnostics: &mut Diagnostics) -> Registry {
@@ -412,23 +465,8 @@ fn policies(documents: &[Arc<Document>], diagnostics: &mut Diagnostics) -> BTree
     fitting.iter().map(|document| (document.name.clone(), FilterPolicy::read(document, diagnostics))).collect()
 }
 
-fn resource(document: &Arc<Document>) -> ResourceDocument {
-    ResourceDocument {
-        api_version: document.api_version.clone(),
-        kind: document.kind.clone(),
-        namespace: document.namespace.clone(),
-        name: document.name.clone(),
-        origin: document.origin(),
-        json: document.value.to_string(),
-    }
-}
-
 /// A filter's diagnostic with the place that its pointer means.
-fn translate(
-    said: crate::wasm::configuration::Diagnostic,
-    documents: &[Arc<Document>],
-    component: &Component,
-) -> Diagnostic {
+fn translate(said: crate::wasm::types::Diagnostic, documents: &[Arc<Document>], component: &Component) -> Diagnostic {
     let severity = match said.severity {
         Said::Error => Severity::Error,
         Said::Warning => Severity::Warning,

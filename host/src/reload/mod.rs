@@ -5,6 +5,7 @@
 
 mod filters;
 mod load;
+mod offers;
 mod policy;
 mod status;
 mod thread;

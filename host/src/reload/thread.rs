@@ -48,7 +48,10 @@ pub fn spawn(
         }
         while !stop.load(Ordering::Relaxed) {
             let due = loader.recheck().map(|at| at.saturating_duration_since(Instant::now()));
-            let changed = changed(due.unwrap_or(PATIENCE).min(PATIENCE));
+            // While spares are to be made, what has changed is only looked for.
+            let prepared = settings.watch != Watch::Off && loader.prepare_spare();
+            let patience = if prepared { Duration::ZERO } else { PATIENCE };
+            let changed = changed(due.unwrap_or(patience).min(patience));
             let files = settings.watch != Watch::Off && loader.files_changed();
             let recheck = files || loader.recheck().is_some_and(|at| at <= Instant::now());
             let sources = changed.or_else(|| recheck.then(|| Loader::scan(&settings)));

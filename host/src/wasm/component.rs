@@ -2,6 +2,7 @@
 
 use super::bindings::exports::sluicegate::filter as exports;
 use super::bindings::sluicegate::filter as imports;
+use super::configuration_hook::ConfigurationIndices;
 use super::engine::ContentHash;
 use super::host_api::State;
 use super::manifest::Manifest;
@@ -169,7 +170,7 @@ impl std::fmt::Debug for Code {
 
 /// Where each hook is; a filter without one has none.
 pub struct Hooks {
-    pub(super) configuration: Option<exports::configuration::GuestIndices>,
+    pub(super) configuration: Option<ConfigurationIndices>,
     pub(super) request: Option<RequestIndices>,
     pub(super) gather: Option<exports::gather_filter::GuestIndices>,
     pub(super) response: Option<exports::response_filter::GuestIndices>,
@@ -189,6 +190,11 @@ impl Hooks {
         self.response.is_some()
     }
 
+    /// Whether it can go from one set of documents to the next.
+    pub fn has_update(&self) -> bool {
+        self.configuration.as_ref().is_some_and(ConfigurationIndices::has_update)
+    }
+
     /// Whether events are shown to it.
     pub fn has_event(&self) -> bool {
         self.event.is_some()
@@ -203,6 +209,7 @@ impl Hooks {
     pub fn names(&self) -> Vec<&'static str> {
         let hooks = [
             ("configuration", self.configuration.is_some()),
+            ("update", self.has_update()),
             ("request", self.request.is_some()),
             ("gather", self.gather.is_some()),
             ("response", self.response.is_some()),
@@ -296,7 +303,7 @@ fn hooks(
     request: Option<RequestIndices>,
 ) -> wasmtime::Result<Hooks> {
     Ok(Hooks {
-        configuration: there("configuration").then(|| exports::configuration::GuestIndices::new(pre)).transpose()?,
+        configuration: ConfigurationIndices::find(pre, &there)?,
         request,
         gather: there("gather-filter").then(|| exports::gather_filter::GuestIndices::new(pre)).transpose()?,
         response: there("response-filter").then(|| exports::response_filter::GuestIndices::new(pre)).transpose()?,

@@ -1,10 +1,12 @@
 //! A configured filter and its warm instances.
 
-use super::bindings::exports::sluicegate::filter::{configuration, connection_filter, explain_filter};
+use super::bindings::exports::sluicegate::filter::{connection_filter, explain_filter};
 use super::component::Code;
-use super::failure::{Failure, FailureKind};
+use super::failure::Failure;
+use super::given::Documents;
 use super::host_api::CURRENT;
 use super::instance::Instance;
+use super::spares::Spares;
 use super::time::Deadline;
 use super::types;
 use crate::config::limits;
@@ -60,9 +62,17 @@ impl Default for FilterSettings {
 #[derive(Debug, Clone)]
 pub struct Configuration {
     /// Names that stand in for what a document leaves out.
-    pub environment: configuration::Environment,
+    pub environment: types::Environment,
     /// The documents of the kinds that the filter claims.
-    pub documents: Arc<[configuration::ResourceDocument]>,
+    pub documents: Documents,
+}
+
+impl Configuration {
+    /// Whether it takes so long to configure an instance that it is worth keeping instances for the next change.
+    pub(super) fn is_large(&self) -> bool {
+        let mut sizes = self.documents.iter().map(|document| document.json.len());
+        sizes.try_fold(0_usize, |sum, size| Some(sum + size).filter(|sum| *sum < limits::SPARES_FROM)).is_none()
+    }
 }
 
 /// A filter as one snapshot has it: code, settings, documents, and an instance for each worker.
@@ -73,18 +83,31 @@ pub struct Filter {
     pub code: Arc<Code>,
     /// How it is run.
     pub settings: FilterSettings,
-    configuration: Configuration,
+    pub(super) configuration: Configuration,
     /// For one call.
     deadline: Deadline,
     /// Its settings as the guest gets them.
-    settings_text: String,
+    pub(super) settings_text: String,
     /// Warm instances by worker; the lock is never contended.
-    slots: Box<[Mutex<Option<Instance>>]>,
+    pub(super) slots: Box<[Mutex<Option<Instance>>]>,
+    /// Of all versions that differ in documents alone.
+    pub(super) spares: Arc<Spares>,
+    /// Whether its instances become spares.
+    pub(super) keeps_spares: bool,
 }
 
 impl std::fmt::Debug for Filter {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Filter").field("name", &self.name).field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Filter {
+    /// Nobody uses this version any more.
+    fn drop(&mut self) {
+        if self.keeps_spares {
+            self.retire();
+        }
     }
 }
 
@@ -101,22 +124,24 @@ impl Filter {
         let slots = (0..=workers).map(|_| Mutex::new(None)).collect();
         let settings_text = settings.settings.to_string();
         let deadline = Deadline::new(settings.deadline);
-        Self { name, code, settings, configuration, deadline, settings_text, slots }
+        let keeps_spares = code.hooks.has_update() && !settings.isolated && configuration.is_large();
+        let spares = Arc::default();
+        Self { name, code, settings, configuration, deadline, settings_text, slots, spares, keeps_spares }
     }
 
-    /// Instantiates and configures for every worker, so that no request waits for it. The diagnostics are the same
-    /// every time, since configuring is a pure function.
-    pub fn warm(&self) -> Result<Vec<configuration::Diagnostic>, Failure> {
-        let mut diagnostics = Vec::new();
-        for slot in &self.slots {
-            let (instance, said) = self.instantiate()?;
-            diagnostics = said;
-            if diagnostics.iter().any(|diagnostic| diagnostic.severity == configuration::Severity::Error) {
-                break;
-            }
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
+    /// Says that this is the next version of a filter that differs in documents alone, so its spares are of use.
+    #[must_use]
+    pub fn succeeding(mut self, before: &Self) -> Self {
+        // A version that keeps none must not hold on to them, either.
+        let same = self.keeps_spares
+            && self.code.hash == before.code.hash
+            && self.settings == before.settings
+            && self.name == before.name
+            && self.configuration.environment == before.configuration.environment;
+        if same {
+            self.spares = Arc::clone(&before.spares);
         }
-        Ok(diagnostics)
+        self
     }
 
     /// How many instances are warm.
@@ -242,7 +267,8 @@ impl Filter {
         let calls_left = std::mem::take(&mut instance.calls_left);
         let result = self.run(instance, call);
         if result.is_ok() {
-            instance.calls_left = calls_left.saturating_sub(1);
+            // What takes long to configure is not replaced now and then, in the middle of a request, for nothing.
+            instance.calls_left = if self.keeps_spares { calls_left } else { calls_left.saturating_sub(1) };
         } else {
             *slot = None;
         }
@@ -256,26 +282,6 @@ impl Filter {
     ) -> Result<T, Failure> {
         instance.begin(self.deadline);
         call(instance).map_err(|error| instance.failure(&error))
-    }
-
-    fn configured(&self) -> Result<Instance, Failure> {
-        let (instance, diagnostics) = self.instantiate()?;
-        match diagnostics.iter().find(|diagnostic| diagnostic.severity == configuration::Severity::Error) {
-            Some(error) => Err(Failure { kind: FailureKind::Instantiate, message: error.message.clone() }),
-            None => Ok(instance),
-        }
-    }
-
-    fn instantiate(&self) -> Result<(Instance, Vec<configuration::Diagnostic>), Failure> {
-        let mut instance = Instance::new(&self.code, Arc::clone(&self.name), self.settings.memory)?;
-        instance.begin(Deadline::new(limits::CONFIGURE_DEADLINE));
-        let Some(hook) = &instance.configuration else { return Ok((instance, Vec::new())) };
-        let Configuration { environment, documents } = &self.configuration;
-        let said = hook.call_configure(&mut instance.store, environment, &self.settings_text, documents);
-        match said {
-            Ok(diagnostics) => Ok((instance, diagnostics)),
-            Err(error) => Err(instance.failure(&error)),
-        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::bindings::exports::sluicegate::filter as exports;
 use super::component::Code;
+use super::configuration_hook::ConfigurationHook;
 use super::failure::{Failure, FailureKind};
+use super::given::Given;
 use super::host_api::State;
 use super::request_hook::RequestHook;
 use super::time::{CallTime, Deadline};
@@ -14,13 +16,15 @@ use wasmtime::component::Instance as Component;
 /// A store, the instance in it, and its hooks.
 pub(super) struct Instance {
     pub(super) store: Store<State>,
-    pub(super) configuration: Option<exports::configuration::Guest>,
+    pub(super) configuration: Option<ConfigurationHook>,
     pub(super) request: Option<RequestHook>,
     pub(super) gather: Option<exports::gather_filter::Guest>,
     pub(super) response: Option<exports::response_filter::Guest>,
     pub(super) event: Option<exports::event_filter::Guest>,
     pub(super) connection: Option<exports::connection_filter::Guest>,
     pub(super) explain: Option<exports::explain_filter::Guest>,
+    /// The documents that it is configured with.
+    pub(super) given: Given,
     /// How many more calls it may serve.
     pub(super) calls_left: u32,
 }
@@ -53,6 +57,7 @@ impl Instance {
             event: hook!(event),
             connection: hook!(connection),
             explain: hook!(explain),
+            given: Given::default(),
             calls_left: limits::INSTANCE_CALLS,
             store,
         })

@@ -2,22 +2,28 @@
 //!
 //! [`engine`] compiles, [`manifest`] and [`component`] check before anything is linked, [`wasi`] gives every component a
 //! WASI that denies, [`instance`] is one running copy, [`filter`] is a configured filter with its warm instances.
+//! An instance is configured with all documents, or brought from one set of them to the next (`warm`, `given`, `spares`).
 
 pub mod bindings;
 pub mod component;
+mod configuration_hook;
 pub mod engine;
 pub mod failure;
 pub mod filter;
+mod given;
 pub mod host_api;
 pub mod instance;
 pub mod manifest;
 mod request_hook;
+mod spares;
 mod time;
+mod warm;
 mod wasi;
 
-pub use bindings::exports::sluicegate::filter::{configuration, connection_filter, explain_filter};
+pub use bindings::exports::sluicegate::filter::{connection_filter, explain_filter};
 pub use bindings::sluicegate::filter::types;
 pub use component::{Code, Hooks, Refusal};
 pub use engine::Runtime;
 pub use failure::{Failure, FailureKind};
 pub use filter::{Filter, FilterSettings, OnFailure};
+pub use given::Documents;

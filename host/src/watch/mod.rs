@@ -8,6 +8,7 @@
 mod settle;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod tree;
 mod walk;
 mod watcher;
@@ -19,6 +20,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
+use touched::Touched;
 pub use tree::{File, Tree};
 
 /// What to watch: a directory (or one file), and the extensions of the files that count.
@@ -50,6 +52,7 @@ pub type Trees = Arc<[Tree]>;
 pub struct Watch {
     shared: Arc<Shared>,
     signal: SyncSender<Signal>,
+    touched: Arc<Touched>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -77,11 +80,12 @@ impl Watch {
         // One pending signal is enough: it says "look", not what has happened.
         let (signal, signals) = mpsc::sync_channel(1);
         let shared = Arc::new(Shared::default());
-        let settle = settle::Settle::new(targets, mode, signal.clone());
+        let touched = Arc::new(Touched::default());
+        let settle = settle::Settle::new(targets, mode, signal.clone(), Arc::clone(&touched));
         let trees = settle.trees();
         let reports = Arc::clone(&shared);
         let thread = thread::Builder::new().name("watch".into()).spawn(move || settle.run(&signals, &reports))?;
-        Ok((Self { shared, signal, thread: Some(thread) }, trees))
+        Ok((Self { shared, signal, touched, thread: Some(thread) }, trees))
     }
 
     /// Waits for the next change. When several have happened the newest state is returned, once.
@@ -106,8 +110,9 @@ impl Watch {
         report.take()
     }
 
-    /// Looks at once, such as after a signal of the operator.
+    /// Looks at once and reads every file, such as after a signal of the operator.
     pub fn look(&self) {
+        self.touched.add_everything();
         // A full channel means that a look is due already.
         let _ = self.signal.try_send(Signal::Look);
     }

@@ -1,10 +1,12 @@
 //! The watching thread: waits for a reason to look, looks until nothing moves, reads, compares, reports.
 
+use super::touched::Touched;
 use super::walk::{Walk, walk};
 use super::watcher::Events;
 use super::{Mode, Shared, Signal, Target, Tree, Trees};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Nothing has moved for this long: longer than any pause of a program that writes a file in one go.
 const QUIET: Duration = Duration::from_millis(50);
@@ -19,6 +21,10 @@ const POLL: Duration = Duration::from_millis(500);
 /// Between looks where there are events: for those that were missed.
 const SAFETY_POLL: Duration = Duration::from_secs(2);
 
+/// A file that was last changed so long before it was read is taken to be as it was read, as long as its stamp is the same:
+/// longer than the coarsest clock of a file system in use.
+const RESTED: Duration = Duration::from_secs(3);
+
 /// The state of the watching thread.
 pub(super) struct Settle {
     targets: Vec<Target>,
@@ -30,18 +36,24 @@ pub(super) struct Settle {
     walks: Vec<Walk>,
     /// What was reported last.
     trees: Trees,
+    /// What files may have changed since the last reading, whatever their stamps say.
+    touched: Arc<Touched>,
+    /// The last reading: when, with which stamps, and what was read.
+    reading: (SystemTime, Vec<Walk>, Trees),
 }
 
 impl Settle {
     /// Reads everything once.
-    pub(super) fn new(targets: Vec<Target>, mode: Mode, signal: SyncSender<Signal>) -> Self {
+    pub(super) fn new(targets: Vec<Target>, mode: Mode, signal: SyncSender<Signal>, touched: Arc<Touched>) -> Self {
         let events = match mode {
             Mode::Poll => None,
-            Mode::Auto | Mode::Native => Events::new(signal)
+            Mode::Auto | Mode::Native => Events::new(signal, Arc::clone(&touched))
                 .inspect_err(|error| tracing::warn!(%error, "no file events; looking at the directories instead"))
                 .ok(),
         };
-        let mut settle = Self { targets, mode, events, covered: false, walks: Vec::new(), trees: [].into() };
+        let reading = (SystemTime::UNIX_EPOCH, Vec::new(), [].into());
+        let mut settle =
+            Self { targets, mode, events, covered: false, walks: Vec::new(), trees: [].into(), touched, reading };
         settle.look();
         settle.trees = settle.scan();
         settle
@@ -109,9 +121,12 @@ impl Settle {
     fn look(&mut self) -> bool {
         let mut walks = self.walk();
         if let Some(events) = &mut self.events {
-            self.covered = events.follow(&walks);
-            // What happened between the look and the watch has made no event.
-            walks = self.walk();
+            let (covered, more) = events.follow(&walks);
+            self.covered = covered;
+            // What happened between the look and a new watch has made no event.
+            if more {
+                walks = self.walk();
+            }
         }
         let moved = walks != self.walks;
         self.walks = walks;
@@ -122,8 +137,22 @@ impl Settle {
         self.targets.iter().map(|target| walk(&target.path, target.extensions)).collect()
     }
 
-    fn scan(&self) -> Trees {
-        self.targets.iter().map(|target| Tree::scan(&target.path, target.extensions)).collect()
+    /// Reads what the last look has found, but what has rested since the last reading.
+    fn scan(&mut self) -> Trees {
+        let roots: Vec<_> = self.targets.iter().map(|target| target.path.as_path()).collect();
+        let touched = self.touched.take().sorted_out(&roots, &self.walks);
+        let now = SystemTime::now();
+        let (read_at, walks, trees) = &self.reading;
+        let read = |(number, (target, walk)): (usize, (&Target, &Walk))| {
+            let before = walks.get(number).zip(trees.get(number));
+            Tree::read(&target.path, walk, |path, stamp| {
+                let (walk, tree) = before.filter(|_| !touched.names(path) && stamp.has_rested(*read_at, RESTED))?;
+                tree.files.get(path).filter(|_| walk.files.get(path) == Some(stamp)).cloned()
+            })
+        };
+        let trees: Trees = self.targets.iter().zip(&self.walks).enumerate().map(read).collect();
+        self.reading = (now, self.walks.clone(), Trees::clone(&trees));
+        trees
     }
 
     /// Whether a file that was reported with content has gone or is empty now.

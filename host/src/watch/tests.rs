@@ -265,3 +265,31 @@ fn a_watch_that_is_dropped_ends_its_thread_at_once() {
         assert!(begun.elapsed() < SOON, "{mode:?}");
     }
 }
+
+#[test]
+fn a_directory_that_is_named_relative_to_the_current_one_has_events() {
+    let directory = TempDir::new_in(".").unwrap();
+    let root = Path::new(".").join(directory.path().file_name().unwrap());
+    fs::write(root.join("a.yaml"), "one").unwrap();
+    let mut watch = start(&root, Mode::Native);
+    fs::write(root.join("a.yaml"), "two").unwrap();
+    expect(&mut watch, &root, &["a.yaml=two"]);
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
+fn a_file_that_keeps_its_size_is_read_again_and_the_others_beside_it_are_not() {
+    let directory = TempDir::new().unwrap();
+    for name in ["a.yaml", "b.yaml"] {
+        fs::write(directory.path().join(name), "one").unwrap();
+    }
+    // Until they have rested.
+    thread::sleep(Duration::from_secs(4));
+    let (mut watch, before) =
+        Watch::start(vec![Target { path: directory.path().into(), extensions: YAML }], Mode::Auto).unwrap();
+    fs::write(directory.path().join("a.yaml"), "two").unwrap();
+    let after = watch.wait(SOON).expect("a report");
+    assert_eq!(content(&after, directory.path()), ["a.yaml=two", "b.yaml=one"]);
+    let bytes = |trees: &Trees| Arc::clone(&trees[0].files[&directory.path().join("b.yaml")].bytes);
+    assert!(Arc::ptr_eq(&bytes(&before), &bytes(&after)), "it was read again for nothing");
+}

@@ -3,7 +3,7 @@
 //! Entries whose names begin with a dot are left out; symbolic links are followed. That is just right for mounted
 //! ConfigMaps, where `..data` leads to the current version and `name.yaml` is a link into it.
 
-use super::walk::{Stamp, walk};
+use super::walk::{Stamp, Walk, walk};
 use crate::config::limits::COMPONENT_SIZE;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -39,14 +39,18 @@ impl Tree {
     /// Reads all files below a directory whose extension is one of these (without dot, lower case). A root that is a
     /// file itself is read whatever its extension. What cannot be read is found in [`Tree::failures`].
     pub fn scan(root: &Path, extensions: &[&str]) -> Self {
-        let walked = walk(root, extensions);
-        let mut tree = Self { root: root.into(), files: BTreeMap::new(), failures: walked.failures };
-        for (path, stamp) in walked.files {
-            match read(&path, stamp) {
-                Ok(file) => drop(tree.files.insert(path, file)),
+        Self::read(root, &walk(root, extensions), |_, _| None)
+    }
+
+    /// Reads the files that a look has found, but those that `known` has.
+    pub(super) fn read(root: &Path, walk: &Walk, known: impl Fn(&Path, &Stamp) -> Option<File>) -> Self {
+        let mut tree = Self { root: root.into(), files: BTreeMap::new(), failures: walk.failures.clone() };
+        for (path, stamp) in &walk.files {
+            match known(path, stamp).map_or_else(|| read(path, *stamp), Ok) {
+                Ok(file) => drop(tree.files.insert(path.clone(), file)),
                 // Gone since the walk: the next look at the directory will see it so.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => drop(tree.failures.insert(path, error.to_string())),
+                Err(error) => drop(tree.failures.insert(path.clone(), error.to_string())),
             }
         }
         tree
@@ -54,8 +58,12 @@ impl Tree {
 
     /// Whether two scans found the same files with the same content, whatever their times.
     pub fn same_content(&self, other: &Self) -> bool {
-        let hashes = |tree: &Self| tree.files.iter().map(|(path, file)| (path.clone(), file.hash)).collect::<Vec<_>>();
-        self.failures == other.failures && hashes(self) == hashes(other)
+        let same = |((path, file), (other_path, other)): ((&PathBuf, &File), (&PathBuf, &File))| {
+            file.hash == other.hash && path == other_path
+        };
+        self.failures == other.failures
+            && self.files.len() == other.files.len()
+            && self.files.iter().zip(&other.files).all(same)
     }
 }
 

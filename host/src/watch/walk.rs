@@ -1,11 +1,11 @@
 //! A look at a directory that opens no file: what there is, and the stamp of each.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Directories inside directories: deeper than anyone sorts manifests, and an end to loops of links.
 const MAX_DEPTH: usize = 16;
@@ -20,6 +20,18 @@ pub(super) struct Stamp {
     /// Seconds and nanoseconds of the last change of content, owner, mode or links.
     changed: (i64, i64),
     identity: Identity,
+}
+
+impl Stamp {
+    /// Whether the last change was longer ago than this, as of `now`: one that is younger may be followed by another with the
+    /// same stamp, as the clocks of file systems are coarse.
+    pub(super) fn has_rested(&self, now: SystemTime, rest: Duration) -> bool {
+        let (seconds, nanoseconds) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1));
+        let (Ok(seconds), Ok(nanoseconds)) = (seconds, nanoseconds) else { return false };
+        let changed = SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanoseconds));
+        let ago = |time: SystemTime| now.duration_since(time).is_ok_and(|ago| ago > rest);
+        changed.is_some_and(ago) && ago(self.modified)
+    }
 }
 
 /// Device and inode: which file or directory a path leads to at the moment.
@@ -57,16 +69,18 @@ impl Walk {
         for entry in entries {
             match entry {
                 Ok(entry) if entry.file_name().as_encoded_bytes().starts_with(b".") => {}
-                Ok(entry) => self.entry(&entry.path(), extensions, depth),
+                Ok(entry) => self.entry(&entry, extensions, depth),
                 Err(error) => self.fail(path, &error),
             }
         }
     }
 
-    fn entry(&mut self, path: &Path, extensions: &[&str], depth: usize) {
-        let link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    fn entry(&mut self, entry: &DirEntry, extensions: &[&str], depth: usize) {
+        let path = &entry.path();
+        // Told by the directory itself: asking for each of thousands of files would double the cost of a look.
+        let link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
         let wanted = has_extension(path, extensions);
-        let metadata = match fs::metadata(path) {
+        let metadata = match if link { fs::metadata(path) } else { entry.metadata() } {
             Ok(metadata) => metadata,
             // Removed while looking, which is nothing; or a link that leads nowhere, which is worth saying.
             Err(error) if link && wanted => return self.fail(path, &error),

@@ -5,6 +5,7 @@
 //! late, or is reached over a link that is swapped, is watched again from the next look on.
 
 use super::Signal;
+use super::touched::Touched;
 use super::walk::{Identity, Walk};
 use notify::event::{AccessKind, AccessMode, Event, EventKind, Flag};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -31,12 +32,16 @@ struct Interest {
 
 impl Events {
     /// Begins with nothing to watch.
-    pub(super) fn new(signal: SyncSender<Signal>) -> notify::Result<Self> {
+    pub(super) fn new(signal: SyncSender<Signal>, touched: Arc<Touched>) -> notify::Result<Self> {
         let interest = Arc::new(RwLock::new(Interest::default()));
         let relevant = Arc::clone(&interest);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let relevant = || relevant.read().unwrap_or_else(PoisonError::into_inner).counts(&event);
             if relevant() {
+                match event {
+                    Ok(event) if event.flag() != Some(Flag::Rescan) => touched.add(event.paths),
+                    _ => touched.add_everything(),
+                }
                 // A full channel means that a look is due already.
                 let _ = signal.try_send(Signal::Look);
             }
@@ -44,12 +49,14 @@ impl Events {
         Ok(Self { watcher, watched: BTreeMap::new(), interest })
     }
 
-    /// Watches what the looks have found, and no more. Returns whether all of it could be watched.
-    pub(super) fn follow(&mut self, walks: &[Walk]) -> bool {
+    /// Watches what the looks have found, and no more. Returns whether all of it could be watched, and whether there is
+    /// anything new among it.
+    pub(super) fn follow(&mut self, walks: &[Walk]) -> (bool, bool) {
         let mut wanted = BTreeMap::new();
         let mut interest = Interest::default();
         for walk in walks {
-            interest.directories.extend(walk.directories.keys().cloned());
+            // Events name files by their whole paths, however the directory was named.
+            interest.directories.extend(walk.directories.keys().map(|path| absolute(path)));
             wanted.extend(walk.directories.iter().map(|(path, identity)| (path.clone(), *identity)));
             for link in &walk.links {
                 if let Some((parent, identity, entry)) = nearest_parent(link) {
@@ -65,20 +72,23 @@ impl Events {
             let _ = self.watcher.unwatch(&path);
             self.watched.remove(&path);
         }
-        let mut complete = true;
+        let (mut complete, mut more) = (true, false);
         for (path, identity) in wanted {
             if self.watched.contains_key(&path) {
                 continue;
             }
             match self.watcher.watch(&path, RecursiveMode::NonRecursive) {
-                Ok(()) => drop(self.watched.insert(path, identity)),
+                Ok(()) => {
+                    more = true;
+                    self.watched.insert(path, identity);
+                }
                 Err(error) => {
                     tracing::debug!(path = %path.display(), %error, "directory cannot be watched by events");
                     complete = false;
                 }
             }
         }
-        complete
+        (complete, more)
     }
 }
 
@@ -98,6 +108,11 @@ impl Interest {
         let inside = path.parent().is_some_and(|parent| self.directories.contains(parent));
         inside || self.directories.contains(path) || self.entries.contains(path)
     }
+}
+
+/// A path as events name it.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.into())
 }
 
 /// The nearest directory above a path that exists, and its entry on the way to the path.

@@ -70,7 +70,7 @@ impl Comparison {
 }
 
 /// The aims are the project's own: what it claims, it has to keep.
-const COMPARISONS: [Comparison; 27] = [
+const COMPARISONS: [Comparison; 28] = [
     Comparison::cost("proxy", "plain, over Envoy", "sluice", "envoy")
         .at_most(0.45, "passing on costs less than half of what the usual sidecar takes"),
     Comparison::cost("proxy", "plain, over bare hyper", "sluice", "hyper")
@@ -108,6 +108,8 @@ const COMPARISONS: [Comparison; 27] = [
         .at_most(0.50, "and it stays so with many rules"),
     Comparison::cost("routes", "1,000 rules, over 10", "sluice-1000", "sluice-10")
         .at_most(1.10, "a rule more costs a request nothing"),
+    Comparison::cost("routes", "10,000 VirtualServices, over 10", "services-10000", "services-10")
+        .at_most(1.50, "and so does a document more"),
     Comparison::cost("routes", "Envoy: 1,000 routes, over 10", "envoy-1000", "envoy-10"),
     Comparison::step("routes", "the router and 10 rules, µs", "sluice-10", "sluice", 1),
     Comparison::cost("publish", "memory, over axum with JetStream", "sluice-memory", "axum"),

@@ -8,6 +8,7 @@
 mod aims;
 mod answer;
 mod instructions;
+mod large;
 mod load;
 mod measure;
 mod peers;
@@ -39,9 +40,10 @@ Scenarios:
   proxy         passing a request on, with no, one, two and five filters; Envoy, bare hyper
   compose       two calls at once, two JSON documents in one answer; Envoy-wasm, by hand, nginx, Node, Go
   publish       a CloudEvent by POST, acknowledged by JetStream; axum with async-nats
-  routes        the last of 10 and of 1,000 rules; Envoy
+  routes        the last of 10 and of 1,000 rules, one of 10 and of 10,000 VirtualServices; Envoy
   durable       events on the disk before they are acknowledged, 256 publishers; appends to a file
   all           these, one after the other
+  large         10,000 VirtualServices: until they are loaded, and what a change of one file costs
   instructions  what the processor does in the gate, in decisions, in the router; counted by valgrind
 
 Examples:
@@ -89,6 +91,7 @@ enum Choice {
     Publish,
     Routes,
     Durable,
+    Large,
     Instructions,
     All,
 }
@@ -146,6 +149,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     }
     let documents = match arguments.scenario {
         Choice::Instructions => vec![shown(arguments, &instructions::run()?)],
+        Choice::Large => {
+            let directory = fresh_directory(workspace, "large")?;
+            vec![shown(arguments, &large::run(workspace, &directory, &Interrupt::install()?)?)]
+        }
         _ => compare(workspace, arguments)?,
     };
     if arguments.output == Output::Json {

@@ -52,6 +52,15 @@ pub(crate) fn time_of(process: u32) -> Result<Duration> {
     Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
 }
 
+/// Bytes of memory that a process has in use.
+pub(crate) fn memory_of(process: u32) -> Result<u64> {
+    let path = format!("/proc/{process}/statm");
+    let statm = std::fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
+    // proc_pid_statm(5): the second field is the resident pages.
+    let pages: u64 = statm.split_whitespace().nth(1).context("there are no pages")?.parse()?;
+    Ok(pages * u64::try_from(rustix::param::page_size())?)
+}
+
 /// What the kernel says of a process.
 #[derive(Debug, PartialEq, Eq)]
 struct Process {

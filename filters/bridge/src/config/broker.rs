@@ -54,7 +54,8 @@ struct RequestReplySpec {
 
 pub(super) fn broker(reader: &mut Reader<'_>, resource: &Resource) {
     let Some(spec) = resource.spec::<BrokerSpec>(reader.diagnostics) else { return };
-    let annotations = resource.value.pointer("/metadata/annotations");
+    let document = resource.value();
+    let annotations = document.pointer("/metadata/annotations");
     let class = annotations.and_then(|annotations| annotations.get(CLASS)).and_then(Value::as_str);
     if let Some(class) = class.filter(|class| !CLASSES.contains(class)) {
         let pointer = format!("/metadata/annotations/{}", CLASS.replace('/', "~1"));

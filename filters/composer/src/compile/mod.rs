@@ -64,7 +64,7 @@ struct Compiled {
 
 /// Makes a composition of a document; none when something is wrong with it.
 pub fn composition(resource: &Resource, context: Context<'_>, report: &mut Report<'_>) -> Option<Composition> {
-    let spec = resource.value.get("spec").cloned().unwrap_or_default();
+    let spec = resource.value().get_mut("spec").map(serde_json::Value::take).unwrap_or_default();
     let spec: Spec = match serde_json::from_value(spec) {
         Ok(spec) => spec,
         Err(error) => {

@@ -5,15 +5,17 @@ use crate::attachment::MESH;
 use crate::document::{Document, Kind};
 use crate::gateway::{Gateway, Passing, ServerHost};
 use crate::host;
+use sluicegate_sdk::ResourceId;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// A TLSRoute that a listener accepts: the port, the names that both have, each with the rank of the route's own, and the
 /// document's number.
-pub type Accepted = (u16, Vec<(String, u32)>, usize);
+pub type Accepted = (u16, Vec<(String, u32)>, ResourceId);
 
 impl Connections {
     /// The table of all documents, the oldest first, on Istio's gateways and where the Gateway API's have accepted them.
-    pub fn build(documents: &[Document], gateways: &[Gateway], accepted: Vec<Accepted>) -> Self {
+    pub fn build(documents: &[Rc<Document>], gateways: &[Gateway], accepted: Vec<Accepted>) -> Self {
         let mut connections = Self::default();
         for gateway in gateways {
             for server in &gateway.passing {
@@ -22,9 +24,9 @@ impl Connections {
                         connections.add(server.port, host.name.clone(), Way::Encoded);
                     }
                 }
-                for (number, document) in documents.iter().enumerate() {
+                for document in documents {
                     if document.kind == Kind::VirtualService && document.gateways.contains(&gateway.name) {
-                        connections.attach(gateway, server, number, document);
+                        connections.attach(gateway, server, document);
                     }
                 }
             }
@@ -37,12 +39,12 @@ impl Connections {
         connections
     }
 
-    fn attach(&mut self, gateway: &Gateway, server: &Passing, number: usize, document: &Document) {
+    fn attach(&mut self, gateway: &Gateway, server: &Passing, document: &Document) {
         for (rule, resolved) in document.tls.iter().enumerate() {
             for block in resolved.blocks.iter().filter(|block| block.counts_at(&gateway.name, server.port)) {
                 for (name, rank) in names(block, &server.hosts, &document.namespace) {
                     let subnets = block.subnets.clone();
-                    self.add(server.port, name, Way::Rule { document: number, rule, rank, subnets });
+                    self.add(server.port, name, Way::Rule { document: document.resource, rule, rank, subnets });
                 }
             }
         }

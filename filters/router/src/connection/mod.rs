@@ -10,10 +10,10 @@ mod subnet;
 pub use attach::Accepted;
 pub use subnet::Subnet;
 
-use crate::document::Document;
+use crate::documents::Documents;
 use crate::host;
-use crate::target::{Instead, Target, Targets};
-use sluicegate_sdk::{Connection, ConnectionDecision, Destination};
+use crate::target::{Target, Targets};
+use sluicegate_sdk::{Connection, ConnectionDecision, Destination, ResourceId};
 use std::collections::{BTreeMap, HashMap};
 
 /// A rule for connections.
@@ -48,14 +48,14 @@ pub struct Connections {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Way {
     /// A rule of a document, by their numbers, with the rank of the name that it is written with and the addresses that it is for.
-    Rule { document: usize, rule: usize, rank: u32, subnets: Vec<Subnet> },
+    Rule { document: ResourceId, rule: usize, rank: u32, subnets: Vec<Subnet> },
     /// The name itself says where it leads (`AUTO_PASSTHROUGH`).
     Encoded,
 }
 
 impl Connections {
     /// What becomes of a connection.
-    pub fn decide(&self, documents: &[Document], connection: &Connection) -> ConnectionDecision {
+    pub fn decide(&self, documents: &Documents, connection: &Connection) -> ConnectionDecision {
         let Some(names) = self.ports.get(&connection.port) else { return ConnectionDecision::Next };
         let name = connection.server_name.trim_end_matches('.');
         let found = host::covering(name).find_map(|wide| {
@@ -103,9 +103,8 @@ impl TlsRule {
         let sum = self.targets.iter().map(|target| target.weight).sum();
         match Targets::pick(&self.targets, sum, id) {
             Some(Target { instead: None, destination, .. }) => ConnectionDecision::Forward(destination.clone()),
-            Some(Target { instead: Some(Instead::Redirect(_) | Instead::Answer(_)), .. }) | None => {
-                ConnectionDecision::Refuse
-            }
+            // A share that cannot be sent, or no target at all.
+            Some(_) | None => ConnectionDecision::Refuse,
         }
     }
 }

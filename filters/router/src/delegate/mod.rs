@@ -18,12 +18,17 @@ const FILLED_IN: [&str; 6] = ["rewrite", "timeout", "retries", "fault", "corsPol
 const MIRRORS: [&str; 4] = ["mirror", "mirrors", "mirrorPercent", "mirrorPercentage"];
 
 /// All resources that rules could be delegated to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Delegates<'a> {
     /// By namespace and name.
-    resources: HashMap<(&'a str, &'a str), &'a Resource>,
+    resources: HashMap<Name<'a>, &'a Resource>,
+    /// Those that delegate, and those that are delegated to. The others are not kept as values.
+    values: HashMap<(String, String), Value>,
     used: HashSet<(String, String)>,
 }
+
+/// Namespace and name.
+type Name<'a> = (&'a str, &'a str);
 
 /// A rule of a root, merged with one of its delegate.
 #[derive(Debug)]
@@ -46,13 +51,21 @@ pub enum Refusal {
 impl<'a> Delegates<'a> {
     /// Looks through all VirtualServices.
     pub fn new(resources: impl Iterator<Item = &'a Resource> + Clone) -> Self {
-        let used = resources.clone().flat_map(|root| {
-            let rules = rules(root).iter();
-            rules.filter_map(|rule| named(rule.get("delegate")?, &root.namespace))
-        });
-        let used = used.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect();
-        let by_name = resources.map(|resource| ((resource.namespace.as_str(), resource.name.as_str()), resource));
-        Self { resources: by_name.collect(), used }
+        // A text without the word cannot have the field; most have not, and need not be read for that.
+        let roots = resources.clone().filter(|resource| resource.json().contains("\"delegate\""));
+        let mut values: HashMap<_, Value> = roots.map(|root| (owned_name_of(root), root.value())).collect();
+        let mut used = HashSet::new();
+        for ((namespace, _), root) in &values {
+            let named = rules(root).iter().filter_map(|rule| named(rule.get("delegate")?, namespace));
+            used.extend(named.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())));
+        }
+        let resources: HashMap<Name<'_>, &Resource> = resources.map(|resource| (name_of(resource), resource)).collect();
+        for key @ (namespace, name) in &used {
+            if let Some(resource) = resources.get(&(namespace.as_str(), name.as_str())) {
+                values.entry(key.clone()).or_insert_with(|| resource.value());
+            }
+        }
+        Self { resources, values, used }
     }
 
     /// Whether a rule of some resource delegates to this one.
@@ -60,45 +73,62 @@ impl<'a> Delegates<'a> {
         self.used.contains(&(resource.namespace.clone(), resource.name.clone()))
     }
 
+    /// Namespace and name of everything that rules delegate to, whether it is there or not.
+    pub fn into_used(self) -> HashSet<(String, String)> {
+        self.used
+    }
+
     /// The resource that a rule of `root` delegates to.
     pub fn find(&self, root: &Resource, namespace: Option<&str>, name: &str) -> Result<&'a Resource, Refusal> {
         let namespace = namespace.filter(|namespace| !namespace.is_empty()).unwrap_or(&root.namespace);
         let found = self.resources.get(&(namespace, name)).ok_or(Refusal::Unknown)?;
-        let hosts = found.value.pointer("/spec/hosts").and_then(Value::as_array);
+        let value = self.values.get(&owned_name_of(found));
+        let hosts = value.and_then(|value| value.pointer("/spec/hosts"));
+        let hosts = hosts.and_then(Value::as_array);
         if hosts.is_some_and(|hosts| !hosts.is_empty()) { Err(Refusal::HasHosts) } else { Ok(found) }
     }
-}
 
-/// Merges one rule of a root with every rule of its delegate. Where no request can meet both, the place of the delegate's
-/// rule is handed to `dropped`.
-pub fn merge(
-    root: &Resource,
-    index: usize,
-    delegate: &Resource,
-    environment: &Environment,
-    mut dropped: impl FnMut(usize),
-) -> Vec<Merged> {
-    let Some(Value::Object(written)) = rules(root).get(index) else { return Vec::new() };
-    let mut merged = Vec::new();
-    for (index, own) in rules(delegate).iter().enumerate() {
-        let Value::Object(own) = own else { continue };
-        let roots = (matches(written), root.namespace.as_str());
-        match conjunction(roots, (matches(own), delegate.namespace.as_str())) {
-            Some(matches) => {
-                let mut rule = own.clone();
-                rule.remove("delegate");
-                rule.insert("match".to_owned(), Value::Array(matches));
-                fill_in(&mut rule, written, &root.namespace, environment);
-                merged.push(Merged { rule: Value::Object(rule), index });
+    /// Merges one rule of a root with every rule of its delegate. Where no request can meet both, the place of the
+    /// delegate's rule is handed to `dropped`.
+    pub fn merge(
+        &self,
+        root: &Resource,
+        index: usize,
+        delegate: &Resource,
+        environment: &Environment,
+        mut dropped: impl FnMut(usize),
+    ) -> Vec<Merged> {
+        let rules = |resource| self.values.get(&owned_name_of(resource)).map_or(&[][..], rules);
+        let Some(Value::Object(written)) = rules(root).get(index) else { return Vec::new() };
+        let mut merged = Vec::new();
+        for (index, own) in rules(delegate).iter().enumerate() {
+            let Value::Object(own) = own else { continue };
+            let roots = (matches(written), root.namespace.as_str());
+            match conjunction(roots, (matches(own), delegate.namespace.as_str())) {
+                Some(matches) => {
+                    let mut rule = own.clone();
+                    rule.remove("delegate");
+                    rule.insert("match".to_owned(), Value::Array(matches));
+                    fill_in(&mut rule, written, &root.namespace, environment);
+                    merged.push(Merged { rule: Value::Object(rule), index });
+                }
+                None => dropped(index),
             }
-            None => dropped(index),
         }
+        merged
     }
-    merged
 }
 
-fn rules(resource: &Resource) -> &[Value] {
-    resource.value.pointer("/spec/http").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+fn name_of(resource: &Resource) -> Name<'_> {
+    (&resource.namespace, &resource.name)
+}
+
+fn owned_name_of(resource: &Resource) -> (String, String) {
+    (resource.namespace.clone(), resource.name.clone())
+}
+
+fn rules(document: &Value) -> &[Value] {
+    document.pointer("/spec/http").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn matches(rule: &Map<String, Value>) -> &[Value] {

@@ -11,8 +11,9 @@ use crate::document::{Document, Kind};
 use crate::host;
 use crate::listener::{Member, Share, Shares};
 use crate::report::{Place, Report};
-use sluicegate_sdk::{Diagnostics, Resource};
+use sluicegate_sdk::Diagnostics;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// What routes can be attached to.
 #[derive(Debug, Default)]
@@ -50,33 +51,27 @@ struct Mesh {
 impl Parents {
     /// Attaches routes, and warns of those that no parent accepts. Where no Gateway is known at all, `alone`, they count on
     /// what the command line opened.
-    pub fn attach(
-        &self,
-        documents: &[Document],
-        alone: bool,
-        resources: &[Resource],
-        diagnostics: &mut Diagnostics,
-    ) -> Attached {
+    pub fn attach(&self, documents: &[Rc<Document>], alone: bool, diagnostics: &mut Diagnostics) -> Attached {
         let mut mesh = Mesh::default();
         let (mut listeners, mut connections) = (self.listeners(), Vec::new());
         let routes = documents.iter().enumerate().filter(|(_, document)| document.kind != Kind::VirtualService);
         for (number, document) in routes {
-            let Some(resource) = resources.get(document.resource) else { continue };
-            let mut report = Report::new(resource, diagnostics);
+            let mut report = Report::new(document.resource, diagnostics);
             if alone && document.kind == Kind::TlsRoute {
                 let message = "there is no Gateway, so no listener passes TLS on";
                 report.warning(&Place::spec(), code::PARENT, message, "add the Gateway that opens its port");
             } else if document.kind == Kind::TlsRoute {
-                self.attach_connections(document, number, &mut connections, &mut report);
+                self.attach_connections(document, &mut connections, &mut report);
             } else if alone {
                 Self::attach_alone(document, number, &mut mesh, &mut report);
             } else {
                 self.attach_one(document, number, &mut mesh, &mut listeners, &mut report);
             }
         }
-        let listener = |((port, tls, hostname), hosts)| ListenerShares { port, tls, hostname, shares: shares(&hosts) };
-        let mesh_ports = mesh.of_ports();
-        let mesh = shares(&mesh.all);
+        let listener =
+            |((port, tls, hostname), hosts)| ListenerShares { port, tls, hostname, shares: shares(&hosts, documents) };
+        let mesh_ports = mesh.of_ports(documents);
+        let mesh = shares(&mesh.all, documents);
         Attached { mesh, mesh_ports, listeners: listeners.into_iter().map(listener).collect(), connections }
     }
 
@@ -131,13 +126,7 @@ impl Parents {
         }
     }
 
-    fn attach_connections(
-        &self,
-        document: &Document,
-        number: usize,
-        connections: &mut Vec<Accepted>,
-        report: &mut Report<'_>,
-    ) {
+    fn attach_connections(&self, document: &Document, connections: &mut Vec<Accepted>, report: &mut Report<'_>) {
         for parent in &document.parents {
             let Parent::Gateway { index, .. } = parent else { continue };
             match self.accept(document, parent) {
@@ -146,7 +135,11 @@ impl Parents {
                         let named = |(_, host): &(usize, String)| {
                             Some((intersection(&listener.hostname, host)?, host::rank(host)))
                         };
-                        connections.push((listener.port, document.hosts.iter().filter_map(named).collect(), number));
+                        connections.push((
+                            listener.port,
+                            document.hosts.iter().filter_map(named).collect(),
+                            document.resource,
+                        ));
                     }
                 }
                 Err(refusal) => report_refusal(refusal, *index, parent, document, report),
@@ -242,15 +235,15 @@ fn attach_services(document: &Document, number: usize, mesh: &mut Mesh) {
 
 impl Mesh {
     /// For each port the hosts that have routes for it alone, with those for every port.
-    fn of_ports(&self) -> BTreeMap<u16, Shares> {
+    fn of_ports(&self, documents: &[Rc<Document>]) -> BTreeMap<u16, Shares> {
         let with_all = |hosts: &Hosts| {
             let mut hosts = hosts.clone();
-            for (name, documents) in &mut hosts {
+            for (name, attached) in &mut hosts {
                 for (document, through) in self.all.get(name).into_iter().flatten() {
-                    documents.entry(*document).or_insert_with(|| through.clone());
+                    attached.entry(*document).or_insert_with(|| through.clone());
                 }
             }
-            shares(&hosts)
+            shares(&hosts, documents)
         };
         self.ports.iter().map(|(port, hosts)| (*port, with_all(hosts))).collect()
     }
@@ -263,7 +256,7 @@ fn intersection(listener: &str, route: &str) -> Option<String> {
 }
 
 /// For each host the documents that stand for it, also those of wildcards that cover it: their rules come after.
-fn shares(hosts: &Hosts) -> Shares {
+fn shares(hosts: &Hosts, documents: &[Rc<Document>]) -> Shares {
     let share = |name: &String| {
         let mut ranked: BTreeMap<usize, (u32, &BTreeSet<String>)> = BTreeMap::new();
         for wide in host::covering(name) {
@@ -271,12 +264,10 @@ fn shares(hosts: &Hosts) -> Shares {
                 ranked.entry(*document).or_insert_with(|| (host::rank(&wide), through));
             }
         }
-        let member = |(document, (host, through)): (usize, (u32, &BTreeSet<String>))| Member {
-            document,
-            through: through.clone(),
-            host,
+        let member = |(number, (host, through)): (usize, (u32, &BTreeSet<String>))| {
+            Some(Member { document: Rc::clone(documents.get(number)?), through: through.clone(), host })
         };
-        Share { members: ranked.into_iter().map(member).collect(), https_redirect: false }
+        Share { members: ranked.into_iter().filter_map(member).collect(), https_redirect: false }
     };
     hosts.keys().map(|name| (name.clone(), share(name))).collect()
 }

@@ -104,7 +104,7 @@ fn target(backend: Backend, weight: u64, rule: &Filters, own: Filters, kind: Kin
         response: vec![rule.response.clone(), own.response],
         rewrite: own.rewrite,
         mirrors: own.mirrors,
-        instead: redirect.or(unusable),
+        instead: redirect.or(unusable).map(Box::new),
         ..Target::new(backend.destination, weight)
     }
 }

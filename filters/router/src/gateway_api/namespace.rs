@@ -17,7 +17,8 @@ pub struct Namespaces(BTreeMap<String, BTreeMap<String, String>>);
 impl Namespaces {
     /// Reads a `Namespace`.
     pub fn add(&mut self, resource: &Resource) {
-        let labels = resource.value.pointer("/metadata/labels").and_then(serde_json::Value::as_object);
+        let document = resource.value();
+        let labels = document.pointer("/metadata/labels").and_then(serde_json::Value::as_object);
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
         let labels = labels.into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), text(value)?)));
         self.0.insert(resource.name.clone(), labels.collect());

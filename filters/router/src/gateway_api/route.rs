@@ -18,6 +18,7 @@ use crate::target::{Naming, Targets};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sluicegate_sdk::{Environment, Resource};
+use std::cell::Cell;
 
 /// The Gateway API's own limits.
 const MOST_HOSTNAMES: usize = 16;
@@ -49,10 +50,9 @@ struct Parts<'a> {
     session: Option<&'a Value>,
 }
 
-/// Resolves the document that stands at `index` of all; nothing comes of one that cannot be read.
+/// Resolves a document; nothing comes of one that cannot be read.
 pub fn resolve(
     resource: &Resource,
-    index: usize,
     environment: &Environment,
     grants: &Grants,
     report: &mut Report<'_>,
@@ -81,14 +81,15 @@ pub fn resolve(
         name,
         namespace,
         origin,
-        resource: index,
+        resource: resource.into(),
         hosts,
         gateways,
         rules,
         tls: Vec::new(),
         parents,
-        on_mesh: false,
+        on_mesh: Cell::new(false),
         age,
+        linked: false,
     })
 }
 
@@ -234,6 +235,7 @@ fn resolve_rule(parts: Parts<'_>, index: usize, context: &Context<'_>, place: &P
             Action::Route(Box::new(Route { targets, rewrite, timeout, retries, fault, mirrors }))
         }
     };
+    let cors = cors.map(Box::new);
     Rule { name, index, delegate: None, blocks: parts.blocks, action, headers, cors }
 }
 

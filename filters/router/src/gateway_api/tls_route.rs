@@ -11,14 +11,14 @@ use crate::document::{Age, Document, Kind};
 use crate::report::{Place, Report};
 use crate::target::{Instead, Naming, Target};
 use sluicegate_sdk::{Environment, Resource};
+use std::cell::Cell;
 
 /// The Gateway API's own limit: a connection has one name and nothing else to tell rules apart by.
 const MOST_RULES: usize = 1;
 
-/// Resolves the document that stands at `index` of all; nothing comes of one that cannot be read.
+/// Resolves a document; nothing comes of one that cannot be read.
 pub fn resolve(
     resource: &Resource,
-    index: usize,
     environment: &Environment,
     grants: &Grants,
     report: &mut Report<'_>,
@@ -56,14 +56,15 @@ pub fn resolve(
         name,
         namespace: resource.namespace.clone(),
         origin: resource.origin.clone(),
-        resource: index,
+        resource: resource.into(),
         hosts: hosts(&written.hostnames, report),
         gateways: parents.iter().filter_map(parent_name).collect(),
         rules: Vec::new(),
         tls,
         parents,
-        on_mesh: false,
+        on_mesh: Cell::new(false),
         age: Age::of(resource),
+        linked: false,
     })
 }
 
@@ -80,7 +81,7 @@ fn rule_of(written: &config::TlsRule, context: &Context<'_>, place: &Place, repo
         let weight = backend::weight(reference.weight, &place.key("weight"), report);
         let Some(resolved) = backend::resolve_one(reference, context, &place, report) else { continue };
         // A backend that cannot be used keeps its share, whose connections are closed.
-        let instead = (!resolved.usable).then(|| Instead::Answer(backend::no_backend(context.kind)));
+        let instead = (!resolved.usable).then(|| Box::new(Instead::Answer(backend::no_backend(context.kind))));
         targets.push(Target { instead, ..Target::new(resolved.destination, weight) });
     }
     targets.retain(|target| target.weight > 0);

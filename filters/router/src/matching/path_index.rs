@@ -40,6 +40,8 @@ impl PathIndex {
                 Some(Pattern::Regex(_, text)) => expressions.push((text.as_str(), entry)),
             }
         }
+        texts.shrink();
+        every_path.shrink_to_fit();
         Self { texts, any_case, expressions: Expressions::build(&expressions), every_path }
     }
 

@@ -53,6 +53,18 @@ impl Tree {
         }
     }
 
+    /// Gives back memory that was meant for more entries: there is a tree for every host.
+    pub(super) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+        for node in &mut self.nodes {
+            node.label.shrink_to_fit();
+            node.children.shrink_to_fit();
+            for list in [&mut node.exact, &mut node.prefix, &mut node.segments] {
+                list.shrink_to_fit();
+            }
+        }
+    }
+
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.is_empty()

@@ -29,6 +29,7 @@ impl VirtualHost {
     /// Puts candidates together; `block` tells what stands behind one.
     pub fn build<'a>(mut candidates: Vec<Candidate>, block: impl Fn(Candidate) -> Option<&'a Block>) -> Self {
         candidates.sort_unstable_by_key(|candidate| candidate.position);
+        candidates.shrink_to_fit();
         let possible = candidates.iter().enumerate().filter_map(|(number, candidate)| {
             let block = block(*candidate).filter(|block| block.impossible.is_none())?;
             Some((number, block.path.as_ref()))

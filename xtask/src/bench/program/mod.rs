@@ -5,7 +5,7 @@ mod nginx;
 mod sluice;
 
 pub(crate) use envoy::Envoy;
-pub(crate) use sluice::{Sluice, Store};
+pub(crate) use sluice::{Sluice, Store, virtual_service};
 
 use super::peers::{Peer, Peers, source};
 use super::{PROXY_CORE, processor};
@@ -113,7 +113,9 @@ impl Program {
     /// How many rules it routes by.
     pub(crate) fn rules(self) -> u32 {
         match self {
-            Self::Sluice(Sluice::Routes(number)) | Self::Envoy(Envoy::Routes(number)) => number,
+            Self::Sluice(Sluice::Routes(number) | Sluice::Services(number)) | Self::Envoy(Envoy::Routes(number)) => {
+                number
+            }
             _ => 0,
         }
     }

@@ -23,6 +23,8 @@ pub(crate) enum Sluice {
     Manifest(&'static str),
     /// A VirtualService with this many rules.
     Routes(u32),
+    /// This many VirtualServices of two rules each, but for the one that is asked, which has one.
+    Services(u32),
     /// A channel that keeps its events here.
     Channel(Store),
 }
@@ -79,6 +81,14 @@ impl Sluice {
             Self::Manifest(file) => manifest(&manifests, &written(stage, file)?)?,
             Self::Routes(number) => manifest(&manifests, &routes(number))?,
             Self::Channel(store) => store.apply(stage, name, &manifests, &mut command)?,
+            Self::Services(number) => {
+                manifest(&manifests, &routes(1))?;
+                for number in 1..number {
+                    let file = manifests.join(format!("service-{number:05}.yaml"));
+                    fs::write(&file, virtual_service(number))
+                        .with_context(|| format!("{} cannot be written", file.display()))?;
+                }
+            }
         }
         Ok(command)
     }
@@ -125,6 +135,41 @@ spec:
         );
     }
     text
+}
+
+/// A VirtualService as they are in use: of its two rules one splits, rewrites and has limits.
+pub(crate) fn virtual_service(number: u32) -> String {
+    format!(
+        "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: service-{number}
+  namespace: shop
+  labels: {{app: service-{number}, team: team-{team}}}
+spec:
+  hosts: [service-{number}.example.com]
+  http:
+    - name: api
+      match:
+        - uri: {{prefix: /api/}}
+          method: {{exact: GET}}
+        - uri: {{prefix: /v2/api/}}
+      rewrite: {{uri: /}}
+      timeout: 3s
+      retries: {{attempts: 2, perTryTimeout: 1s, retryOn: \"5xx,reset\"}}
+      route:
+        - destination: {{host: service-{number}, subset: v1, port: {{number: 8080}}}}
+          weight: 90
+        - destination: {{host: service-{number}, subset: v2, port: {{number: 8080}}}}
+          weight: 10
+    - name: pages
+      headers: {{response: {{set: {{x-service: service-{number}}}}}}}
+      route:
+        - destination: {{host: service-{number}-pages, port: {{number: 8080}}}}
+",
+        team = number % 40,
+    )
 }
 
 /// The prefixes of this many rules, for every program that routes.

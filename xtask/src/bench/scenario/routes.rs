@@ -17,6 +17,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
         subject("sluice", "Sluicegate without rules", Program::Sluice(Sluice::Filters(0))),
         subject("sluice-10", "a VirtualService, the last of 10 rules", Program::Sluice(Sluice::Routes(FEW))),
         subject("sluice-1000", "a VirtualService, the last of 1,000 rules", Program::Sluice(Sluice::Routes(MANY))),
+        subject("services-10", "one of 10 VirtualServices", Program::Sluice(Sluice::Services(FEW))),
+        subject("services-10000", "one of 10,000 VirtualServices", Program::Sluice(Sluice::Services(SERVICES))),
     ],
     request: || get(HOST, LAST),
     verify,
@@ -24,6 +26,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 const FEW: u32 = 10;
 const MANY: u32 = 1000;
+const SERVICES: u32 = 10_000;
 const HOST: &str = "Host: origin";
 /// What the last rule takes, and no other.
 const LAST: &str = "/last/stock";

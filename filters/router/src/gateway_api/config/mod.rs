@@ -26,6 +26,11 @@ use sluicegate_sdk::Resource;
 
 /// Reads the `spec` of a resource; a `null` counts as a field left out.
 pub fn read<T: DeserializeOwned>(resource: &Resource) -> Result<T, serde_json::Error> {
-    let spec = resource.value.get("spec").cloned().unwrap_or_else(|| serde_json::json!({}));
+    if !resource.json().contains("null")
+        && let Ok(read) = resource.read_spec()
+    {
+        return Ok(read);
+    }
+    let spec = resource.value().get("spec").cloned().unwrap_or_else(|| serde_json::json!({}));
     serde_json::from_value(without_nulls(spec))
 }

@@ -1,0 +1,195 @@
+//! How a filter comes by its instances: spares that are brought up to date where there are some, fresh ones otherwise.
+
+use super::failure::{Failure, FailureKind};
+use super::filter::Filter;
+use super::given::{Given, Places};
+use super::instance::Instance;
+use super::time::Deadline;
+use super::types::{Diagnostic, Severity};
+use crate::config::limits;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// What has become of a spare.
+enum Renewed {
+    /// It has the documents of this version.
+    Ready(Vec<Diagnostic>),
+    /// Documents of this version are wrong; it is as it was.
+    Refused(Vec<Diagnostic>),
+    /// The filter wants a fresh instance for this.
+    Afresh,
+}
+
+impl Filter {
+    /// Readies an instance for every worker, so that no request waits for it. The diagnostics are the same whoever is
+    /// asked, since configuring is a pure function; where spares are brought up to date they are about what has changed.
+    pub fn warm(&self) -> Result<Vec<Diagnostic>, Failure> {
+        let places = Places::new(&self.configuration.documents);
+        let mut ready = Vec::new();
+        let mut diagnostics = None;
+        while self.keeps_spares && ready.len() < self.slots.len() {
+            let Some(mut spare) = self.spares.take() else { break };
+            match self.renew(&mut spare, &places) {
+                Ok(Renewed::Ready(said)) => {
+                    ready.push(spare);
+                    diagnostics.get_or_insert(said);
+                }
+                Ok(Renewed::Refused(said)) => {
+                    let all = ready.into_iter().chain([spare]);
+                    all.for_each(|instance| self.spares.give(instance, self.slots.len()));
+                    return Ok(said);
+                }
+                Ok(Renewed::Afresh) => {}
+                Err(failure) => {
+                    tracing::warn!(filter = %self.name, %failure, "a spare could not be brought up to date")
+                }
+            }
+        }
+        for fresh in self.fresh(self.slots.len() - ready.len()) {
+            let (instance, said) = fresh?;
+            if has_error(&said) {
+                return Ok(said);
+            }
+            ready.push(instance);
+            diagnostics.get_or_insert(said);
+        }
+        for (slot, instance) in self.slots.iter().zip(ready) {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(instance);
+        }
+        Ok(diagnostics.unwrap_or_default())
+    }
+
+    /// Configures one more spare where there are too few; false where there is nothing to do. It takes as long as
+    /// configuring an instance does.
+    pub fn prepare_spare(&self) -> bool {
+        if !self.lacks_spares() {
+            return false;
+        }
+        match self.instantiate() {
+            Ok((instance, _)) => self.spares.give(instance, self.slots.len()),
+            Err(failure) => {
+                tracing::warn!(filter = %self.name, %failure, "no spare instance could be made");
+                return false;
+            }
+        }
+        self.lacks_spares()
+    }
+
+    /// Whether another version may still give its instances back.
+    pub fn has_other_versions(&self) -> bool {
+        Arc::strong_count(&self.spares) > 1
+    }
+
+    fn lacks_spares(&self) -> bool {
+        self.keeps_spares && self.spares.len() < self.slots.len()
+    }
+
+    /// Makes spares of all instances.
+    pub(super) fn retire(&mut self) {
+        let most = self.slots.len();
+        for slot in &mut self.slots {
+            let instance = slot.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+            // Nothing is left of an instance in whose call the host panicked.
+            if let Some(instance) = instance.filter(|instance| instance.calls_left > 0) {
+                self.spares.give(instance, most);
+            }
+        }
+    }
+
+    /// One instance in the middle of serving.
+    pub(super) fn configured(&self) -> Result<Instance, Failure> {
+        if self.keeps_spares
+            && let Some(mut spare) = self.spares.take()
+            && let Ok(Renewed::Ready(_)) = self.renew(&mut spare, &Places::new(&self.configuration.documents))
+        {
+            return Ok(spare);
+        }
+        let (instance, diagnostics) = self.instantiate()?;
+        match diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error) {
+            Some(error) => Err(Failure { kind: FailureKind::Instantiate, message: error.message.clone() }),
+            None => Ok(instance),
+        }
+    }
+
+    /// So many fresh instances. Where each takes long they are made side by side; otherwise one after the other, up to the
+    /// first that is refused.
+    fn fresh(&self, count: usize) -> Vec<Result<(Instance, Vec<Diagnostic>), Failure>> {
+        if count < 2 || !self.configuration.is_large() {
+            let mut made = Vec::new();
+            while made.len() < count {
+                let one = self.instantiate();
+                let refused = one.as_ref().map_or(true, |(_, said)| has_error(said));
+                made.push(one);
+                if refused {
+                    break;
+                }
+            }
+            return made;
+        }
+        let side_by_side = thread::available_parallelism().map_or(1, usize::from).min(count);
+        let shares = (0..side_by_side).map(|thread| (count + thread) / side_by_side);
+        thread::scope(|scope| {
+            let threads: Vec<_> = shares
+                .map(|share| scope.spawn(move || (0..share).map(|_| self.instantiate()).collect::<Vec<_>>()))
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        })
+    }
+
+    fn instantiate(&self) -> Result<(Instance, Vec<Diagnostic>), Failure> {
+        let mut instance = Instance::new(&self.code, Arc::clone(&self.name), self.settings.memory)?;
+        let documents = &self.configuration.documents;
+        instance.begin(deadline(documents.len()));
+        let Some(hook) = &instance.configuration else { return Ok((instance, Vec::new())) };
+        let environment = &self.configuration.environment;
+        let said = hook.configure(&mut instance.store, environment, &self.settings_text, documents);
+        match said {
+            Ok(diagnostics) => {
+                if self.keeps_spares {
+                    instance.given = Given::all(documents);
+                }
+                Ok((instance, diagnostics))
+            }
+            Err(error) => Err(instance.failure(&error)),
+        }
+    }
+
+    /// Brings a spare to the documents of this version. One that fails is of no more use.
+    fn renew(&self, spare: &mut Instance, places: &Places<'_>) -> Result<Renewed, Failure> {
+        let Some(difference) = spare.given.difference(places) else { return Ok(Renewed::Afresh) };
+        if difference.removed.is_empty() && difference.added.is_empty() {
+            return Ok(Renewed::Ready(Vec::new()));
+        }
+        spare.begin(deadline(difference.added.len() + difference.removed.len()));
+        let Some(hook) = &spare.configuration else { return Ok(Renewed::Afresh) };
+        let said = match hook.update(&mut spare.store, &difference.removed, difference.first, &difference.added) {
+            Ok(Some(said)) => said,
+            Ok(None) => return Ok(Renewed::Afresh),
+            Err(error) => return Err(spare.failure(&error)),
+        };
+        let refused = has_error(&said);
+        let placed = |mut one: Diagnostic| {
+            let named = one.document.and_then(|number| spare.given.named(number, &difference));
+            one.document = named.and_then(|document| places.of(document));
+            one
+        };
+        let said = said.into_iter().map(placed).collect();
+        if refused {
+            return Ok(Renewed::Refused(said));
+        }
+        spare.given.take(&difference);
+        Ok(Renewed::Ready(said))
+    }
+}
+
+/// For a call that hands over so many documents.
+fn deadline(documents: usize) -> Deadline {
+    let documents = u32::try_from(documents).unwrap_or(u32::MAX);
+    let more = limits::CONFIGURE_DOCUMENT.checked_mul(documents).unwrap_or(Duration::MAX);
+    Deadline::new(limits::CONFIGURE_DEADLINE.saturating_add(more))
+}
+
+fn has_error(said: &[Diagnostic]) -> bool {
+    said.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
