@@ -106,6 +106,9 @@ pub(crate) struct Run {
     /// Directory of the events that are kept in files; made where there is none
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     event_directory: Option<String>,
+    /// NATS server that events are kept on, such as nats://127.0.0.1:4222; may be given several times, for a cluster
+    #[arg(long = "event-nats", value_name = "URL")]
+    event_nats: Vec<String>,
     /// Collector to send traces to (OTLP over HTTP); no traces by default; OTEL_* variables count where no flag does
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     trace_endpoint: Option<String>,
@@ -138,6 +141,7 @@ impl Run {
             watch: self.watch,
             event_store: self.event_store,
             event_directory: self.event_directory,
+            event_nats: self.event_nats,
             trace_endpoint: self.trace_endpoint,
             trace_ratio: self.trace_ratio,
             drain: self.drain_timeout,

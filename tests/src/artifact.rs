@@ -28,6 +28,18 @@ pub fn test_filter(name: &str) -> PathBuf {
     built(target.join("test-filters").join(name).with_extension("wasm"))
 }
 
+/// A NATS server: `$NATS_SERVER`, or the one that `cargo xtask test` fetches.
+///
+/// # Panics
+/// When it is not there.
+pub fn nats_server() -> PathBuf {
+    let target = profile_directory().parent().map(Path::to_owned).unwrap_or_default();
+    let fetched = || target.join("peers/nats/nats-server");
+    let program = std::env::var_os("NATS_SERVER").map_or_else(fetched, PathBuf::from);
+    assert!(program.is_file(), "{} is not there; `cargo xtask test` fetches it", program.display());
+    program
+}
+
 /// `target/debug`: test programs lie in its `deps`, others in itself.
 fn profile_directory() -> PathBuf {
     let program = std::env::current_exe().expect("the test program has a path");

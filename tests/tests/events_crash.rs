@@ -6,7 +6,7 @@
 mod durable;
 
 use durable::{Kept, event};
-use sluicegate_tests::{Client, Proxy, Upstream, wait_until};
+use sluicegate_tests::{Client, NatsServer, Proxy, Upstream, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -113,4 +113,10 @@ fn crash(store: &Kept, seed: u64) {
 #[test]
 fn events_in_files_survive_kills_at_any_moment_in_the_order_of_their_keys() {
     crash(&Kept::in_files(), 1);
+}
+
+#[test]
+fn events_on_a_nats_server_survive_kills_at_any_moment_in_the_order_of_their_keys() {
+    let server = NatsServer::start();
+    crash(&Kept::on_nats(&server.url()), 2);
 }

@@ -13,6 +13,7 @@ mod demo;
 mod documents;
 mod example;
 mod lint;
+mod nats;
 mod port;
 mod test;
 mod wait;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct ChannelFiguresStatus {
     /// `NAMESPACE/NAME`.
     pub name: String,
-    /// `memory` or `file`.
+    /// `memory`, `file` or `nats`.
     pub store: String,
     /// Events that it took.
     pub received: u64,

@@ -15,6 +15,8 @@ pub enum StoreChoice {
     Memory,
     /// Files of this machine.
     File,
+    /// Streams of a NATS server.
+    Nats,
 }
 
 /// How events are kept in files.
@@ -28,6 +30,19 @@ pub struct FileSettings {
     pub age: Option<Duration>,
 }
 
+/// How events are kept on NATS servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsSettings {
+    /// Where the servers of a cluster are, at least one: `nats://ADDR:PORT`.
+    pub servers: Vec<String>,
+    /// On how many of them each event is.
+    pub replicas: usize,
+    /// What the events of one channel may take, in bytes: then it takes no more.
+    pub bytes: u64,
+    /// For how long an event is kept that nobody takes; none keeps it until somebody does.
+    pub age: Option<Duration>,
+}
+
 /// Which stores there are, and which one is meant where nothing else is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreSettings {
@@ -35,6 +50,8 @@ pub struct StoreSettings {
     pub default: StoreChoice,
     /// Files, where the configuration has a directory for them.
     pub file: Option<FileSettings>,
+    /// NATS, where the configuration names a server.
+    pub nats: Option<NatsSettings>,
 }
 
 impl StoreSettings {
@@ -44,7 +61,10 @@ impl StoreSettings {
             StoreChoice::File if self.file.is_none() => Some(
                 "its events are to be kept in files, and the proxy has no directory for them: set --event-directory",
             ),
-            StoreChoice::Memory | StoreChoice::File => None,
+            StoreChoice::Nats if self.nats.is_none() => {
+                Some("its events are to be kept on a NATS server, and the proxy knows of none: set --event-nats")
+            }
+            StoreChoice::Memory | StoreChoice::File | StoreChoice::Nats => None,
         }
     }
 }

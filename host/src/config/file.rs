@@ -75,14 +75,26 @@ pub struct Admin {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Events {
-    /// The store of channels that ask for none in particular: `memory` or `file`.
+    /// The store of channels that ask for none in particular: `memory`, `file` or `nats`.
     pub store: Option<Text>,
     /// The directory of channels in files.
     pub directory: Option<Text>,
-    /// What the files of one channel may take.
+    /// What the events of one channel may take in files or on a NATS server.
     pub size: Option<Text>,
-    /// For how long events are kept in files that nobody takes.
+    /// For how long events are kept there that nobody takes.
     pub age: Option<Text>,
+    /// NATS servers.
+    pub nats: Option<Nats>,
+}
+
+/// NATS servers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Nats {
+    /// Each `nats://ADDR:PORT`, of one cluster.
+    pub servers: Option<Vec<Text>>,
+    /// On how many of them each event is.
+    pub replicas: Option<Text>,
 }
 
 /// Where traces go, and which.

@@ -44,6 +44,11 @@ impl Kept {
         Self { arguments, directory }
     }
 
+    pub(crate) fn on_nats(url: &str) -> Self {
+        let arguments = ["--event-store", "nats", "--event-nats", url].map(str::to_owned).to_vec();
+        Self { arguments, directory: Directory::new() }
+    }
+
     /// A proxy with this subscriber.
     pub(crate) fn options(&self, subscriber: SocketAddr) -> Options {
         let options = Options::new().manifest("events.yaml", manifests()).upstream("inventory:80", subscriber);

@@ -1,17 +1,17 @@
 //! The settings of event stores.
 
 use super::{Merge, choice};
-use crate::config::events::{CHANNEL_SIZE, FileSettings, StoreChoice, StoreSettings};
+use crate::config::events::{CHANNEL_SIZE, FileSettings, NatsSettings, StoreChoice, StoreSettings};
 use crate::config::file::Events;
-use crate::config::problem::Origin;
+use crate::config::problem::{Mistake, Origin};
 use crate::config::quantity;
 use std::path::{Path, PathBuf};
 
 impl Merge<'_> {
-    /// `--event-store` and `--event-directory`, and what the file says.
+    /// `--event-store`, `--event-directory` and `--event-nats`, and what the file says.
     pub(super) fn events(
         &mut self,
-        (store, directory): (Option<String>, Option<String>),
+        (store, directory, servers): (Option<String>, Option<String>, Vec<String>),
         file: Events,
     ) -> StoreSettings {
         let origin = self.pick(store.clone(), "--event-store", file.store.clone()).map(|written| written.origin);
@@ -20,11 +20,27 @@ impl Merge<'_> {
         let age = self.written(file.age, quantity::duration);
         let directory = self.pick(directory, "--event-directory", file.directory);
         let directory = directory.map(|written| self.beside(&written.origin, &written.text));
-        let settings =
-            StoreSettings { default, file: directory.map(|directory| FileSettings { directory, bytes, age }) };
-        if let (StoreChoice::File, None, Some(origin)) = (default, &settings.file, origin) {
-            let help = "set `events: { directory: DIR }` in the configuration file, or give --event-directory";
-            self.problems.add(origin, "events cannot be kept in files without a directory", Some(help.to_owned()));
+        let nats = file.nats.unwrap_or_default();
+        let servers = self.all(servers, "--event-nats", nats.servers, server);
+        let replicas = self.written(nats.replicas, quantity::count).unwrap_or(1);
+        let settings = StoreSettings {
+            default,
+            file: directory.map(|directory| FileSettings { directory, bytes, age }),
+            nats: (!servers.is_empty()).then_some(NatsSettings { servers, replicas, bytes, age }),
+        };
+        let lacking = match default {
+            StoreChoice::File if settings.file.is_none() => Some((
+                "events cannot be kept in files without a directory",
+                "set `events: { directory: DIR }` in the configuration file, or give --event-directory",
+            )),
+            StoreChoice::Nats if settings.nats.is_none() => Some((
+                "events cannot be kept on a NATS server without its address",
+                "set `events: { nats: { servers: [nats://ADDR:PORT] } }` in the configuration file, or give --event-nats",
+            )),
+            StoreChoice::Memory | StoreChoice::File | StoreChoice::Nats => None,
+        };
+        if let (Some((message, help)), Some(origin)) = (lacking, origin) {
+            self.problems.add(origin, message, Some(help.to_owned()));
         }
         settings
     }
@@ -33,6 +49,15 @@ impl Merge<'_> {
     fn beside(&self, origin: &Origin, text: &str) -> PathBuf {
         let base = self.path.parent().filter(|_| matches!(origin, Origin::File { .. }));
         base.unwrap_or(Path::new("")).join(text)
+    }
+}
+
+/// An address of a server, as the client of NATS takes it.
+fn server(text: &str) -> Result<String, Mistake> {
+    let known = ["nats://", "tls://"].iter().any(|scheme| text.starts_with(scheme)) || !text.contains("://");
+    match text.parse::<async_nats::ServerAddr>() {
+        Ok(_) if known => Ok(text.to_owned()),
+        _ => Err(Mistake::with_help(format!("`{text}` is no address of a NATS server"), "write `nats://ADDR:PORT`")),
     }
 }
 
@@ -58,6 +83,9 @@ mod tests {
         let age = Some(Duration::from_hours(7 * 24));
         assert_eq!(settings.file, Some(FileSettings { directory: base.join("kept"), bytes: 2 << 20, age }));
         assert_eq!((settings.default, settings.missing(None)), (StoreChoice::File, None));
+        let nats = load("events: {nats: {servers: ['nats://127.0.0.1:4222'], replicas: 3}}", Flags::default());
+        let nats = nats.unwrap().0.nats.unwrap();
+        assert_eq!((nats.servers, nats.replicas, nats.bytes), (vec!["nats://127.0.0.1:4222".into()], 3, CHANNEL_SIZE));
         let flags = Flags { event_directory: Some("/there".into()), ..Flags::default() };
         assert_eq!(load(text, flags).unwrap().0.file.unwrap().directory, Path::new("/there"));
     }
@@ -69,7 +97,9 @@ mod tests {
                 "events:\n  store: file\n",
                 "sluicegate.yaml:2:10: error: events cannot be kept in files without a directory",
             ),
-            ("events:\n  store: flie\n", "sluicegate.yaml:2:10: error: `flie` is none of memory, file"),
+            ("events:\n  store: flie\n", "sluicegate.yaml:2:10: error: `flie` is none of memory, file, nats"),
+            ("events:\n  store: nats\n", "sluicegate.yaml:2:10: error: events cannot be kept on a NATS server"),
+            ("events:\n  nats: {servers: ['http://x:1']}\n", "error: `http://x:1` is no address of a NATS server"),
             ("events:\n  size: big\n", "sluicegate.yaml:2:9: error: `big` is not a size"),
             ("events:\n  stroe: file\n", "sluicegate.yaml:2:3: error: unknown key `stroe`"),
         ] {

@@ -5,12 +5,14 @@
 //!
 //! - [`memory`]: bounded queues; nothing survives the process
 //! - [`file`]: a log in files; everything survives the process and the machine's power
+//! - [`nats`]: streams of a NATS server; everything survives the process and what the server survives
 //!
 //! All of them deliver at least once: an event is given out until it is acknowledged, and after a crash again. A
 //! subscription that is new starts at the end; one that is gone takes its place in the log with it.
 
 mod file;
 pub(super) mod memory;
+mod nats;
 mod stores;
 
 pub use stores::Stores;

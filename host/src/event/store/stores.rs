@@ -2,6 +2,7 @@
 
 use super::file::FileStore;
 use super::memory::MemoryStore;
+use super::nats::NatsStore;
 use super::{Cursor, Log, Reserved, Store, StoreError};
 use crate::config::{StoreChoice, StoreSettings};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
@@ -14,6 +15,7 @@ pub struct Stores {
     default: StoreChoice,
     memory: MemoryStore,
     file: Option<FileStore>,
+    nats: Option<NatsStore>,
 }
 
 impl Stores {
@@ -29,7 +31,8 @@ impl Stores {
             };
             FileStore::start(file.clone()).map_err(of_directory)
         });
-        Ok(Self { default: settings.default, memory: MemoryStore, file: file.transpose()? })
+        let nats = settings.nats.clone().map(NatsStore::start);
+        Ok(Self { default: settings.default, memory: MemoryStore, file: file.transpose()?, nats: nats.transpose()? })
     }
 
     /// The store that a channel's events are in which asks for this one, or for none in particular.
@@ -42,6 +45,7 @@ impl Stores {
         let store: Option<&dyn Store> = match choice {
             StoreChoice::Memory => Some(&self.memory),
             StoreChoice::File => self.file.as_ref().map(|file| file as &dyn Store),
+            StoreChoice::Nats => self.nats.as_ref().map(|nats| nats as &dyn Store),
         };
         let none = || StoreError::Unavailable("the proxy has no such store".to_owned());
         store.ok_or_else(none).and_then(|store| store.open(channel)).unwrap_or_else(|error| {
@@ -55,6 +59,9 @@ impl Stores {
         self.memory.close().await;
         if let Some(file) = &self.file {
             file.close().await;
+        }
+        if let Some(nats) = &self.nats {
+            nats.close().await;
         }
     }
 }

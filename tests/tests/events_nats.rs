@@ -1,0 +1,63 @@
+//! Events on a NATS server: whatever happens to it or on the way to it, what was acknowledged is delivered.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
+
+mod durable;
+
+use durable::{Kept, event, ids};
+use sluicegate_tests::{Behaviour, NatsServer, Proxy, Upstream, wait_until};
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn accepted(proxy: &Proxy, id: &str) {
+    // The first events wait for the stream to be made.
+    wait_until(LONG, || proxy.send(event(id, "")).status == 202);
+}
+
+#[test]
+fn events_go_through_the_server_and_a_duplicate_is_delivered_once() {
+    let (server, subscriber) = (NatsServer::start(), Upstream::start());
+    let proxy = Proxy::start(Kept::on_nats(&server.url()).options(subscriber.address()));
+    for id in ["1", "2", "1", "3"] {
+        accepted(&proxy, id);
+    }
+    wait_until(LONG, || subscriber.arrived() >= 3);
+    assert_eq!(proxy.ask_admin("/events").json()[0]["store"], "nats");
+    assert_eq!((ids(&subscriber).len(), subscriber.arrived()), (3, 3));
+    let first = &subscriber.requests()[0];
+    assert_eq!((first.header("ce-type").as_deref(), &first.body[..]), (Some("test"), b"data".as_slice()));
+}
+
+#[test]
+fn without_the_server_events_are_refused_in_time_and_with_it_they_go_on() {
+    let (mut server, subscriber) = (NatsServer::start(), Upstream::start());
+    let proxy = Proxy::start(Kept::on_nats(&server.url()).options(subscriber.address()));
+    accepted(&proxy, "before");
+    wait_until(LONG, || ids(&subscriber).contains("before"));
+    server.stop();
+    let begin = Instant::now();
+    let answer = proxy.send(event("during", ""));
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    server.restart();
+    accepted(&proxy, "after");
+    wait_until(LONG, || ids(&subscriber).contains("after"));
+}
+
+#[test]
+fn what_waits_outlives_the_server_and_the_proxy() {
+    let (mut server, down) = (NatsServer::start(), Upstream::with(Behaviour::status(503)));
+    let store = Kept::on_nats(&server.url());
+    let mut proxy = Proxy::start(store.options(down.address()));
+    for id in 0..20 {
+        accepted(&proxy, &id.to_string());
+    }
+    server.stop();
+    server.restart();
+    proxy.terminate();
+    proxy.wait_for_end(LONG);
+    drop(proxy);
+    let up = Upstream::start();
+    let _proxy = Proxy::start(store.options(up.address()));
+    wait_until(LONG, || ids(&up).len() == 20);
+}
