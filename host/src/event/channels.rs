@@ -92,6 +92,7 @@ impl PublishError {
         let (channel, reason) = (channel.to_owned(), error.to_string());
         match error {
             StoreError::Full(_) => Self::Full { channel, reason },
+            StoreError::TooLarge(_) => Self::Invalid { channel, reason },
             StoreError::NoSpace(_) => Self::NoSpace { channel, reason },
             StoreError::Unavailable(_) => Self::Unavailable { channel, reason },
         }

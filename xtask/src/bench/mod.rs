@@ -11,7 +11,7 @@ mod instructions;
 mod large;
 mod load;
 mod measure;
-mod peers;
+pub(crate) mod peers;
 mod processor;
 mod program;
 mod report;

@@ -110,6 +110,9 @@ pub(super) enum StoreError {
     /// The medium has no space left.
     #[error("no space is left to store it: {0}")]
     NoSpace(String),
+    /// The event is larger than the store takes, now and later.
+    #[error("{0}")]
+    TooLarge(String),
     /// The store cannot be used now.
     #[error("its store cannot be used: {0}")]
     Unavailable(String),

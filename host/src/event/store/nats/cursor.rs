@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Events that were pulled and not given out: enough for the next deliveries not to wait for the server.
-const PULLED: usize = 64;
+/// Events that were pulled and not given out, at most: enough for the next deliveries not to wait for the server.
+const PULLED: usize = 128;
 
 /// The place of one subscription.
 #[derive(Debug)]
@@ -105,9 +105,13 @@ impl NatsCursor {
         self.arrived.notify_one();
     }
 
-    /// Waits until more may be pulled.
-    pub(super) async fn has_room(&self) {
-        while self.state().pulled.len() >= PULLED {
+    /// Waits until half of what may be here has gone, and says how many more may be pulled.
+    pub(super) async fn room(&self) -> usize {
+        loop {
+            let pulled = self.state().pulled.len();
+            if pulled <= PULLED / 2 {
+                return PULLED.saturating_sub(pulled);
+            }
             self.room.notified().await;
         }
     }
@@ -117,10 +121,15 @@ impl NatsCursor {
         self.state().pending = pending;
     }
 
-    /// Everything that was pulled and is not done with, for the server to wait longer for.
+    /// Everything that was pulled and is not done with, for the server to wait longer for: the last of the stream first,
+    /// so that of what it is not asked for in time, what comes again first was there first.
     pub(super) fn held(&self) -> Vec<Arc<Acker>> {
         let state = self.state();
-        state.pulled.iter().chain(state.in_flight.values()).map(|message| Arc::clone(&message.acker)).collect()
+        let held = state.pulled.iter().chain(state.in_flight.values());
+        let mut held: Vec<_> = held.map(|message| (message.position, Arc::clone(&message.acker))).collect();
+        drop(state);
+        held.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
+        held.into_iter().map(|(_, acker)| acker).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

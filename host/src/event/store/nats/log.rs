@@ -159,6 +159,9 @@ impl Reserved for NatsRoom {
 fn refused(error: &PublishError) -> StoreError {
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     match error.kind() {
+        PublishErrorKind::MaxPayloadExceeded => {
+            StoreError::TooLarge("the NATS server takes no event so large".to_owned())
+        }
         PublishErrorKind::MaxAckPending => StoreError::Full(error.to_string()),
         // JetStream: "maximum bytes exceeded", "maximum messages exceeded".
         _ if cause.contains("maximum") => StoreError::Full(format!("its stream is full: {cause}")),

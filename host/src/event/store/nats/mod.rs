@@ -1,10 +1,11 @@
 //! Events in streams of a NATS server with JetStream.
 //!
-//! Guarantees: an event that was taken is stored as the stream's replicas promise, and is given to every subscription at
-//! least once, by whichever proxy asks. The server drops an event with the same `source` and `id` as one of the last two
-//! minutes. Events are given out in the order in which the server took them; what a proxy that died had not finished is
-//! given out again after [`ACK_WAIT`], before anything newer, so a subscription that is ordered by key keeps that order
-//! as long as one proxy at a time serves it.
+//! Guarantees: an event that was taken is in the stream, as the server has acknowledged, and is given to every subscription
+//! at least once, by whichever proxy asks. It survives the end of the proxy and of the server, however sudden; whether it
+//! survives the power of the server's machine is up to the stream's replicas and the server's `sync_interval`. The server
+//! drops an event with the same `source` and `id` as one of the last two minutes. Events are given out in the order in which
+//! the server took them; what a proxy that died had not finished is given out again after [`ACK_WAIT`], before anything
+//! newer, so a subscription that is ordered by key keeps that order as long as one proxy at a time serves it.
 //!
 //! A channel is a stream that keeps events until each of its consumers is done with them (retention by interest), refuses
 //! new ones when it is full, and has one subject; a subscription is a durable pull consumer. Events are messages in the
@@ -40,6 +41,8 @@ const ACK_WAIT: Duration = Duration::from_secs(6);
 const ANSWER: Duration = Duration::from_secs(3);
 /// For a connection to be made.
 const CONNECT: Duration = Duration::from_secs(2);
+/// Between two questions whether the server is still there; the second without an answer ends the connection.
+const PING: Duration = Duration::from_secs(5);
 /// The longest pause between two tries to connect.
 const RECONNECT: Duration = Duration::from_secs(2);
 /// Events that wait for the server's acknowledgement, of all channels: the window of publishing.
@@ -77,14 +80,20 @@ impl NatsStore {
         std::thread::Builder::new().name("nats".into()).spawn(move || {
             runtime.block_on(async {
                 // With `retry_on_initial_connect` this does not wait for the server.
-                let _ = connected.send(options(losses).connect(servers).await);
+                let client = options(losses).connect(servers).await;
+                // Only the store waits for this, and it is gone where sending fails.
+                let _ = connected.send(client.map(|client| (client.clone(), context(client))));
                 ended.cancelled().await;
             });
         })?;
-        let client = answer.recv().map_err(io::Error::other)?.map_err(io::Error::other)?;
-        let context = jetstream::ContextBuilder::new().timeout(ANSWER).max_ack_inflight(WINDOW).build(client.clone());
+        let (client, context) = answer.recv().map_err(io::Error::other)?.map_err(io::Error::other)?;
         Ok(Self { server: Arc::new(Server { settings, client, context, runtime: handle, lost, end }) })
     }
+}
+
+/// What asks for JetStream; it begins a task of its own.
+fn context(client: Client) -> Context {
+    jetstream::ContextBuilder::new().timeout(ANSWER).max_ack_inflight(WINDOW).build(client)
 }
 
 fn options(losses: watch::Sender<u64>) -> ConnectOptions {
@@ -105,6 +114,7 @@ fn options(losses: watch::Sender<u64>) -> ConnectOptions {
         .name("sluicegate")
         .retry_on_initial_connect()
         .connection_timeout(CONNECT)
+        .ping_interval(PING)
         .request_timeout(Some(ANSWER))
         .reconnect_delay_callback(|tries| {
             let tries = u32::try_from(tries).unwrap_or(u32::MAX).min(10);

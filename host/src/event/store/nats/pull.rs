@@ -5,20 +5,19 @@ use super::log::unavailable;
 use super::{ACK_WAIT, binding};
 use crate::event::store::StoreError;
 use async_nats::jetstream::AckKind;
-use async_nats::jetstream::consumer::pull::{Config, Stream};
+use async_nats::jetstream::consumer::pull::Config;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
+use async_nats::jetstream::message::Message as Pulled;
 use futures_util::StreamExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Events that the server sends at once.
-const BATCH: usize = 64;
 /// Given out and not acknowledged, at most: more than any subscription may have in flight, and ahead.
 const OUTSTANDING: i64 = 2_048;
-/// How often the server says that it is there while it has nothing.
-const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How long the server keeps a request for events.
-const EXPIRES: Duration = Duration::from_secs(20);
+const EXPIRES: Duration = Duration::from_secs(5);
+/// What the server may take to notice that it has waited for [`ACK_WAIT`].
+const NOTICE: Duration = Duration::from_millis(500);
 /// Between two tries, after the first and at most.
 const AGAIN: Duration = Duration::from_millis(100);
 const AGAIN_LATER: Duration = Duration::from_secs(2);
@@ -60,15 +59,12 @@ async fn serve(cursor: &NatsCursor) -> Result<(), StoreError> {
     if info.num_ack_pending > cursor.held().len() {
         // A former process has these, or a connection that broke. They come again once the server has lost its patience,
         // and are to come before anything newer.
-        tokio::time::sleep(ACK_WAIT).await;
+        tokio::time::sleep(ACK_WAIT + NOTICE).await;
     }
-    let messages = consumer.stream().max_messages_per_batch(BATCH).heartbeat(HEARTBEAT).expires(EXPIRES);
-    let mut messages = messages.messages().await.map_err(|error| unavailable(&error))?;
     tokio::select! {
-        () = forward(cursor, &mut messages) => {}
-        _ = lost.changed() => {}
+        never = batches(cursor, &consumer) => never,
+        _ = lost.changed() => Ok(()),
     }
-    Ok(())
 }
 
 async fn consumer(cursor: &NatsCursor) -> Result<Consumer<Config>, StoreError> {
@@ -84,37 +80,37 @@ async fn consumer(cursor: &NatsCursor) -> Result<Consumer<Config>, StoreError> {
     stream.get_or_create_consumer(&cursor.consumer, config).await.map_err(|error| unavailable(&error))
 }
 
-async fn forward(cursor: &NatsCursor, messages: &mut Stream) {
+/// Asks for as many events as there is room for, again and again, so that every event that arrives is taken at once.
+async fn batches(cursor: &NatsCursor, consumer: &Consumer<Config>) -> Result<(), StoreError> {
     loop {
-        cursor.has_room().await;
-        let message = match messages.next().await {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => {
-                tracing::debug!(consumer = cursor.consumer, %error, "pulling begins anew");
-                return;
-            }
-            None => return,
-        };
-        let Ok((position, published, redelivered, pending)) = message
-            .info()
-            .map(|info| (info.stream_sequence, SystemTime::from(info.published), info.delivered > 1, info.pending))
-        else {
-            continue;
-        };
-        let (message, acker) = message.split();
-        let event = message.headers.as_ref().and_then(|headers| binding::event(headers, &message.payload));
-        let acker = Arc::new(acker);
-        match event {
-            Some(event) => {
-                let event = Arc::new(event);
-                cursor.put(Message { position, event, published, redelivered, acker }, pending);
-            }
-            None => {
-                let channel = &cursor.shared.channel;
-                tracing::warn!(channel, position, "a message of the stream is no event, and is passed over");
-                // It comes again when this fails, and is passed over again.
-                let _ = acker.ack_with(AckKind::Term).await;
-            }
+        let room = cursor.room().await;
+        let batch = consumer.batch().max_messages(room).expires(EXPIRES).messages().await;
+        let mut batch = batch.map_err(|error| unavailable(&error))?;
+        while let Some(message) = batch.next().await {
+            let message = message.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            take(cursor, message).await;
+        }
+    }
+}
+
+async fn take(cursor: &NatsCursor, message: Pulled) {
+    let info = message
+        .info()
+        .map(|info| (info.stream_sequence, SystemTime::from(info.published), info.delivered > 1, info.pending));
+    let Ok((position, published, redelivered, pending)) = info else { return };
+    let (message, acker) = message.split();
+    let event = message.headers.as_ref().and_then(|headers| binding::event(headers, &message.payload));
+    let acker = Arc::new(acker);
+    match event {
+        Some(event) => {
+            let event = Arc::new(event);
+            cursor.put(Message { position, event, published, redelivered, acker }, pending);
+        }
+        None => {
+            let channel = &cursor.shared.channel;
+            tracing::warn!(channel, position, "a message of the stream is no event, and is passed over");
+            // It comes again when this fails, and is passed over again.
+            let _ = acker.ack_with(AckKind::Term).await;
         }
     }
 }
