@@ -32,7 +32,7 @@ pub fn test_filter(name: &str) -> PathBuf {
 ///
 /// # Panics
 /// When it is not there.
-pub fn nats_server() -> PathBuf {
+pub(crate) fn nats_server() -> PathBuf {
     let target = profile_directory().parent().map(Path::to_owned).unwrap_or_default();
     let fetched = || target.join("peers/nats/nats-server");
     let program = std::env::var_os("NATS_SERVER").map_or_else(fetched, PathBuf::from);
