@@ -4,7 +4,11 @@
 mod durable;
 
 use durable::{Kept, event, ids};
-use sluicegate_tests::{Behaviour, NatsServer, Proxy, Upstream, wait_until};
+use sluicegate_tests::{Behaviour, Client, NatsServer, Proxy, Upstream, wait_until};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -60,4 +64,45 @@ fn what_waits_outlives_the_server_and_the_proxy() {
     let up = Upstream::start();
     let _proxy = Proxy::start(store.options(up.address()));
     wait_until(LONG, || ids(&up).len() == 20);
+}
+
+/// Publishes numbers as events of one key until it is told to end; those that were refused are left out.
+fn publish(address: SocketAddr, acknowledged: &Mutex<Vec<usize>>, ended: &AtomicBool) {
+    let mut client = Client::connect(address);
+    for number in 0.. {
+        if ended.load(Ordering::Relaxed) {
+            return;
+        }
+        if client.send(event(&number.to_string(), "key")).expect("the proxy answers").status == 202 {
+            acknowledged.lock().expect("a lock").push(number);
+        }
+    }
+}
+
+#[test]
+fn kills_of_the_server_under_load_lose_nothing_acknowledged_and_keep_the_order_of_a_key() {
+    let (mut server, subscriber) = (NatsServer::start(), Upstream::start());
+    let proxy = Proxy::start(Kept::on_nats(&server.url()).options(subscriber.address()));
+    accepted(&proxy, "first");
+    let (acknowledged, ended) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    let count = || acknowledged.lock().expect("a lock").len();
+    std::thread::scope(|scope| {
+        scope.spawn(|| publish(proxy.address(), &acknowledged, &ended));
+        for _ in 0..4 {
+            let so_far = count();
+            wait_until(LONG, || count() >= so_far + 100);
+            server.restart();
+        }
+        let so_far = count();
+        wait_until(LONG, || count() > so_far);
+        ended.store(true, Ordering::Relaxed);
+    });
+    let acknowledged: BTreeSet<String> =
+        acknowledged.into_inner().expect("a lock").iter().map(ToString::to_string).collect();
+    wait_until(LONG, || ids(&subscriber).is_superset(&acknowledged));
+    let mut seen = BTreeSet::new();
+    let arrived =
+        subscriber.requests().into_iter().filter_map(|request| request.header("ce-id")?.parse::<usize>().ok());
+    let firsts: Vec<usize> = arrived.filter(|number| seen.insert(*number)).collect();
+    assert!(firsts.is_sorted(), "delivered out of order: {firsts:?}");
 }
