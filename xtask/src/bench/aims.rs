@@ -70,7 +70,7 @@ impl Comparison {
 }
 
 /// The aims are the project's own: what it claims, it has to keep.
-const COMPARISONS: [Comparison; 28] = [
+const COMPARISONS: [Comparison; 30] = [
     Comparison::cost("proxy", "plain, over Envoy", "sluice", "envoy")
         .at_most(0.45, "passing on costs less than half of what the usual sidecar takes"),
     Comparison::cost("proxy", "plain, over bare hyper", "sluice", "hyper")
@@ -112,7 +112,11 @@ const COMPARISONS: [Comparison; 28] = [
         .at_most(1.50, "and so does a document more"),
     Comparison::cost("routes", "Envoy: 1,000 routes, over 10", "envoy-1000", "envoy-10"),
     Comparison::step("routes", "the router and 10 rules, µs", "sluice-10", "sluice", 1),
-    Comparison::cost("publish", "memory, over axum with JetStream", "sluice-memory", "axum"),
+    Comparison::cost("publish", "through JetStream, over axum", "sluice-nats", "axum")
+        .at_most(1.50, "a manifest costs at most half more than a service that is written to publish"),
+    Comparison::rate("publish", "axum's per s, over JetStream's", "axum", "sluice-nats")
+        .at_most(1.25, "and takes nearly as many events in the same time"),
+    Comparison::cost("publish", "the broker's part", "sluice-nats", "sluice-memory"),
     Comparison::rate("durable", "appends per s, over the files'", "append", "sluice-file")
         .at_most(2.00, "a channel takes at least half of the events that the disk itself could"),
     Comparison::rate("durable", "appends per s, over memory's", "append", "sluice-memory"),

@@ -92,6 +92,7 @@ impl Program {
             Self::Node => &[Peer::Node],
             Self::Go => &[Peer::GoCompose],
             Self::PublishAxum => &[Peer::PublishAxum, Peer::Nats],
+            Self::Sluice(Sluice::Channel(Store::Nats)) => &[Peer::Nats],
             Self::Sluice(_) | Self::Hyper | Self::Compose(_) | Self::Append => &[],
         }
     }

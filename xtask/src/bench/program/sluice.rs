@@ -36,6 +36,8 @@ pub(crate) enum Store {
     Memory,
     /// Files, below the directory of the scenario.
     File,
+    /// Streams of the broker, which keeps them in files.
+    Nats,
 }
 
 /// What a channel may take, so that it is never full: more than a long measurement publishes.
@@ -54,6 +56,10 @@ impl Store {
         let settings = match self {
             Self::Memory => return manifest(manifests, &written(stage, "channel.yaml")?),
             Self::File => json!({"store": "file", "directory": stage.file(name, "events"), "size": SIZE}),
+            Self::Nats => {
+                let broker = stage.nats.as_ref().context("the broker is not running")?.clients;
+                json!({"store": "nats", "nats": {"servers": [format!("nats://{broker}")]}, "size": SIZE})
+            }
         };
         // JSON is YAML too.
         let configuration = stage.write(name, "yaml", &json!({ "events": settings }).to_string())?;

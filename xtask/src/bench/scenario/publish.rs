@@ -17,6 +17,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     references: &["axum"],
     subjects: &[
         subject("axum", "a service of its own: axum and async-nats", Program::PublishAxum),
+        subject("sluice-nats", "a channel kept by JetStream", Program::Sluice(Sluice::Channel(Store::Nats))),
         subject("sluice-memory", "a channel in memory: no broker", Program::Sluice(Sluice::Channel(Store::Memory))),
     ],
     request,
