@@ -279,6 +279,6 @@ fn an_answer_is_told_apart_from_half_of_one() {
     assert!(!answer.ends_with("0\r\n\r\n"), "{answer}");
     let metrics = proxy.ask_admin("/metrics").text();
     assert!(metrics.contains("sluicegate_gather_broken_answers_total{reason=\"not-json\"} 1"), "{metrics}");
-    let line = proxy.wait_for_log("sluicegate.aborted", Duration::from_secs(5));
-    assert!(line.contains("sluicegate.calls"), "{line}");
+    let record = proxy.wait_for_log("sluicegate.aborted", Duration::from_secs(5));
+    assert!(record.contains("sluicegate.calls"), "{record}");
 }
