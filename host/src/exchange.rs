@@ -27,7 +27,7 @@ use crate::{decision, respond, websocket};
 use arc_swap::ArcSwap;
 use composing::Composition;
 use http::header::{HOST, SEC_WEBSOCKET_KEY, USER_AGENT};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use record::{Outcome, Received};
 use std::sync::Arc;
@@ -209,6 +209,9 @@ impl Run {
             let endpoint = self.course.upstream.map_or_else(|| "a filter".to_owned(), |endpoint| endpoint.to_string());
             let reason = "it answered a request for WebSocket as any other".to_owned();
             response = self.failed(RequestError::BadResponse { endpoint, reason });
+        }
+        if self.head.method == Method::HEAD {
+            response = respond::head_only(response);
         }
         self.outcome.status = Some(response.status());
         self.outcome.first_byte = Some(self.received.started.elapsed());

@@ -123,13 +123,13 @@ impl Validator {
     fn byte(&mut self, byte: u8) -> Result<bool, NotJson> {
         match self.state {
             State::Text(text) => self.state = text.byte(byte)?,
-            State::Number(number) => match number.byte(byte)? {
-                Some(number) => self.state = State::Number(number),
-                None => {
+            State::Number(number) => {
+                let Some(number) = number.byte(byte)? else {
                     self.state = State::After;
                     return Ok(false);
-                }
-            },
+                };
+                self.state = State::Number(number);
+            }
             State::Word([expected, rest @ ..]) if *expected == byte => {
                 self.state = if rest.is_empty() { State::After } else { State::Word(rest) };
             }
@@ -143,12 +143,11 @@ impl Validator {
     /// A byte between values that is not white space.
     fn sign(&mut self, byte: u8) -> Result<State, NotJson> {
         match (self.state, byte) {
-            (State::ValueOrEnd, b']') | (State::NameOrEnd, b'}') => self.close(byte),
+            (State::ValueOrEnd, b']') | (State::NameOrEnd, b'}') | (State::After, b']' | b'}') => self.close(byte),
             (State::Value | State::ValueOrEnd, _) => self.begin(byte),
             (State::Name | State::NameOrEnd, b'"') => Ok(State::Text(Text { name: true, within: Within::Plain })),
             (State::Colon, b':') => Ok(State::Value),
             (State::After, b',') if self.depth > 0 => Ok(if self.is_in_object() { State::Name } else { State::Value }),
-            (State::After, b']' | b'}') => self.close(byte),
             _ => Err(NotJson),
         }
     }
@@ -196,9 +195,10 @@ impl Text {
         let within = match (self.within, byte) {
             (Within::Plain, b'"') => return Ok(if self.name { State::Colon } else { State::After }),
             (Within::Plain, b'\\') => Within::Escape,
-            (Within::Plain, b' '..0x80) => Within::Plain,
+            (Within::Plain, b' '..0x80) | (Within::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                Within::Plain
+            }
             (Within::Plain, lead) => character(lead)?,
-            (Within::Escape, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Within::Plain,
             (Within::Escape, b'u') => Within::Hex(4),
             (Within::Hex(left), digit) if digit.is_ascii_hexdigit() => match left {
                 1 => Within::Plain,

@@ -2,8 +2,9 @@
 
 use crate::body::ProxyBody;
 use crate::error::RequestError;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response};
+use http_body::Body;
 
 /// When a client that found the proxy overloaded should come again, in seconds.
 const COME_AGAIN: HeaderValue = HeaderValue::from_static("1");
@@ -42,4 +43,16 @@ pub fn error(error: &RequestError) -> Response<ProxyBody> {
         response.headers_mut().insert(OVERLOADED, HeaderValue::from_static("true"));
     }
     response
+}
+
+/// The response to a HEAD request: it says how long its body would be, and has none (RFC 9110, section 9.3.2).
+pub fn head_only(response: Response<ProxyBody>) -> Response<ProxyBody> {
+    if response.body().is_end_stream() {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    Response::from_parts(parts, ProxyBody::empty())
 }

@@ -68,7 +68,7 @@ fn large_parts_stream_through_many_plans_without_being_held() {
         assert!(clients.into_iter().all(|client| client.join().expect("it is answered") == 2 * PART + 3));
         peak
     });
-    println!("idle {} KiB, at most {} KiB with {PLANS} plans of {} KiB", idle >> 10, peak >> 10, 2 * PART >> 10);
+    println!("idle {} KiB, at most {} KiB with {PLANS} plans of {} KiB", idle >> 10, peak >> 10, (2 * PART) >> 10);
     assert!(peak.saturating_sub(idle) < MOST_MEMORY, "{peak} bytes are far more than {idle}");
 }
 

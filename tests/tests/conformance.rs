@@ -1,4 +1,5 @@
 //! Routing and events do what the specifications say, but for what `differences.yaml` lists.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use sluicegate_tests::conformance::{Differences, Report, check_expressions, read_directory, run};
 use std::path::Path;

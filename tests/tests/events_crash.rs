@@ -91,8 +91,8 @@ fn crash(store: &Kept, seed: u64, patience: Duration) {
     let acknowledged: usize = published.iter().map(|one| one.acknowledged.len()).sum();
     let missing = || {
         let arrived = arrived(&subscriber);
-        let seen = |key: usize, number: &usize| arrived.get(&key).is_some_and(|numbers| numbers.contains(number));
-        let of = |(key, one): (usize, &Published)| one.acknowledged.iter().filter(|number| !seen(key, number)).count();
+        let has = |key: usize, number: &usize| arrived.get(&key).is_some_and(|numbers| numbers.contains(number));
+        let of = |(key, one): (usize, &Published)| one.acknowledged.iter().filter(|number| !has(key, number)).count();
         published.iter().enumerate().map(of).sum::<usize>()
     };
     let begin = Instant::now();
@@ -104,8 +104,8 @@ fn crash(store: &Kept, seed: u64, patience: Duration) {
     assert_eq!(missing(), 0, "of {acknowledged} acknowledged events, after {crashes} crashes");
     let (mut total, mut different) = (0, 0);
     for (key, numbers) in arrived(&subscriber) {
-        let mut seen = BTreeSet::new();
-        let firsts: Vec<usize> = numbers.iter().copied().filter(|number| seen.insert(*number)).collect();
+        let mut known = BTreeSet::new();
+        let firsts: Vec<usize> = numbers.iter().copied().filter(|number| known.insert(*number)).collect();
         assert!(firsts.is_sorted(), "key {key} was delivered out of order: {firsts:?}");
         (total, different) = (total + numbers.len(), different + firsts.len());
     }

@@ -9,7 +9,7 @@ use sluicegate_tests::{Behaviour, Directory, Proxy, Request, Upstream, wait_unti
 use std::io::Write;
 use std::time::Duration;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 #[test]
 fn what_waits_when_the_proxy_is_asked_to_end_is_delivered_once_by_the_next_one() {

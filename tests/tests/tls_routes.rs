@@ -33,7 +33,7 @@ fn tls_route(name: &str, hostname: &str, backends: &str) -> String {
 
 fn start(manifest: String, services: &[(&str, SocketAddr)]) -> Proxy {
     let options = Options::new().argument("--gateway-port").argument("443=127.0.0.1:0").manifest("edge.yaml", manifest);
-    let with = |options: Options, (name, address): &(&str, SocketAddr)| options.upstream(*name, *address);
+    let with = |options: Options, (name, address): &(&str, SocketAddr)| options.upstream(name, *address);
     Proxy::start(services.iter().fold(options, with))
 }
 

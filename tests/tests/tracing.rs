@@ -219,7 +219,7 @@ fn a_collector_that_is_gone_costs_spans_and_no_request() {
     let mut client = proxy.connect();
     let began = Instant::now();
     while metric(&proxy, "dropped") == 0 {
-        assert!(began.elapsed() < Duration::from_secs(60), "the queue is bounded");
+        assert!(began.elapsed() < Duration::from_mins(1), "the queue is bounded");
         for _ in 0..500 {
             assert_eq!(client.send(Request::get("http://shop/")).expect("it is answered").status, 200);
         }

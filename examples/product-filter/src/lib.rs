@@ -42,7 +42,7 @@ mod tests {
 
     const PRODUCTS: &str = r#"{"products":{"cup":{"text":"a cup"},"pot":{"text":"a pot"}}}"#;
 
-    fn answer(stock: Result<CallResponse, CallError>) -> Value {
+    fn answer(stock: &Result<CallResponse, CallError>) -> Value {
         let request = TestRequest::get("/products").authority("product-filter");
         let trial = trial(&ProductFilter, &request, |call| match call.name.as_str() {
             "products" => answer_json(PRODUCTS),
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn each_product_has_its_stock() {
-        let answer = answer(answer_json(r#"{"products":{"cup":{"stock":3}}}"#));
+        let answer = answer(&answer_json(r#"{"products":{"cup":{"stock":3}}}"#));
         let expected =
             json!({"products": {"cup": {"text": "a cup", "stock": 3}, "pot": {"text": "a pot", "stock": null}}});
         assert_eq!(answer, expected);
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn products_are_listed_without_the_stock_when_it_fails() {
-        assert_eq!(answer(Err(CallError::Deadline))["products"]["cup"]["stock"], Value::Null);
+        assert_eq!(answer(&Err(CallError::Deadline))["products"]["cup"]["stock"], Value::Null);
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub(crate) fn decide(channel: &Channel, request: &Request<'_>) -> RequestDecisio
 }
 
 /// The one event of a request, or what to do instead.
+#[expect(clippy::result_large_err, reason = "an event is as large as a decision, so a box would save nothing")]
 pub(crate) fn one(request: &Request<'_>) -> Result<Event, RequestDecision> {
     let headers = request.headers();
     let mode = match Mode::of(&headers) {

@@ -1,6 +1,7 @@
 //! Entity tags of composed answers (RFC 9110, section 8.8.3).
 
 use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 
 /// Bytes of the hash that are used: enough that no two answers share them.
 const LENGTH: usize = 16;
@@ -11,7 +12,7 @@ pub fn of(body: &str) -> String {
     let mut tag = String::with_capacity(2 * LENGTH + 2);
     tag.push('"');
     for byte in hash.iter().take(LENGTH) {
-        tag.push_str(&format!("{byte:02x}"));
+        let _ = write!(tag, "{byte:02x}");
     }
     tag.push('"');
     tag

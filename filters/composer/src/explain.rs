@@ -6,6 +6,7 @@ use crate::route::Named;
 use crate::table::{Miss, Table};
 use crate::template::{Piece, Text};
 use sluicegate_sdk::{Candidate, Destination, Explanation, Request};
+use std::fmt::Write as _;
 
 /// The composition of a resource, as a tree of stages and calls.
 pub fn resource(table: &Table, request: &Request<'_>) -> Explanation {
@@ -73,16 +74,16 @@ fn of_service(service: &ServiceCall, composition: &Composition) -> String {
     };
     let mut words = format!("{} {path} from {}", service.method, place(&service.destination));
     if let Some(each) = &service.each {
-        words.push_str(&format!(", for each of {{{}}}, at most {}", each.over.written, each.limit));
+        let _ = write!(words, ", for each of {{{}}}, at most {}", each.over.written, each.limit);
         if let Some(concurrency) = each.concurrency {
-            words.push_str(&format!(" and {concurrency} at a time"));
+            let _ = write!(words, " and {concurrency} at a time");
         }
     }
     if let Some(condition) = &service.when {
-        words.push_str(&format!(", when {}", when(condition, composition)));
+        let _ = write!(words, ", when {}", when(condition, composition));
     }
     let deadline = service.limits.deadline.min(composition.deadline);
-    words.push_str(&format!(", at most {deadline} ms and {} bytes", service.limits.max_part));
+    let _ = write!(words, ", at most {deadline} ms and {} bytes", service.limits.max_part);
     words.push_str(if service.required { ", required" } else { ", optional" });
     words.push_str(match service.body_use {
         Body::Host => "; its body is taken over unread",
@@ -139,10 +140,10 @@ fn written(text: &Text) -> String {
 fn place(destination: &Destination) -> String {
     let mut place = destination.host.clone();
     if let Some(port) = destination.port {
-        place.push_str(&format!(":{port}"));
+        let _ = write!(place, ":{port}");
     }
     if let Some(subset) = &destination.subset {
-        place.push_str(&format!("/{subset}"));
+        let _ = write!(place, "/{subset}");
     }
     place
 }

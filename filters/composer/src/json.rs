@@ -4,6 +4,7 @@
 //! give some part of it or nothing, but never fail. Where a key is repeated, its last value counts.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,7 +97,9 @@ pub fn write_string(text: &str, out: &mut String) {
             b'\n' => out.push_str("\\n"),
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
-            _ => out.push_str(&format!("\\u{byte:04x}")),
+            _ => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
         }
         from = at + 1;
     }

@@ -79,7 +79,7 @@ pub fn call(
             Body::Unused if service.pass_on.is_empty() => BodyUse::Splice,
             Body::Json(_) | Body::Unused => BodyUse::Read,
         },
-        cache: service.cache.clone(),
+        cache: service.cache,
     })
 }
 

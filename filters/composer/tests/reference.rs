@@ -273,11 +273,11 @@ fn object(inner: impl Strategy<Value = Template>) -> impl Strategy<Value = Templ
 
 fn unique(names: Vec<String>) -> Vec<String> {
     let mut once: Vec<String> = Vec::new();
-    names.into_iter().for_each(|name| {
+    for name in names {
         if !once.contains(&name) {
-            once.push(name)
+            once.push(name);
         }
-    });
+    }
     once
 }
 

@@ -14,7 +14,7 @@ use support::{header, text, value, with};
 type Outcome = Result<CallResponse, CallError>;
 
 /// The answer to a GET of several services.
-fn merge(outcomes: Vec<(&str, Outcome)>) -> Answer {
+fn merge(outcomes: &[(&str, Outcome)]) -> Answer {
     let settings = Settings { max_part: 1_024, ..Settings::default() };
     let (composer, _) = configure::<Composer>(settings, &[]);
     let named: Vec<Value> = outcomes.iter().map(|(name, _)| json!({"name": name, "host": name})).collect();
@@ -32,7 +32,7 @@ fn good(body: &str) -> Outcome {
 
 #[test]
 fn good_parts_stand_under_their_names_byte_for_byte() {
-    let answer = merge(vec![
+    let answer = merge(&[
         ("order-service", good(r#"{"z": 1.50, "a": 12345678901234567890}"#)),
         ("inventory-service", good("[1]")),
     ]);
@@ -54,7 +54,7 @@ fn failed_parts_stand_in_errors_beside_the_good_ones() {
         (good("nul"), r#"{"error":"not-json","message":"the answer is not JSON"}"#),
     ];
     for (outcome, error) in cases {
-        let answer = merge(vec![("b", outcome), ("a", good("{}"))]);
+        let answer = merge(&[("b", outcome), ("a", good("{}"))]);
         assert_eq!((answer.status, text(&answer)), (200, format!(r#"{{"a":{{}},"errors":{{"b":{error}}}}}"#)));
         assert_eq!(header(&answer, "cache-control"), ["no-store"]);
     }
@@ -73,19 +73,18 @@ fn the_status_tells_lateness_from_other_failures_when_no_part_is_good() {
         (vec![("a", late()), ("b", good("{}"))], 200),
     ];
     for (outcomes, status) in cases {
-        let count = outcomes.len();
-        let answer = merge(outcomes);
+        let answer = merge(&outcomes);
         let value = value(&answer);
         assert_eq!(answer.status, status, "{value}");
         let errors = value.get("errors").and_then(Value::as_object).map_or(0, serde_json::Map::len);
         let parts = value.as_object().expect("an object").len() - usize::from(errors > 0);
-        assert_eq!(errors + parts, count, "no part is lost: {value}");
+        assert_eq!(errors + parts, outcomes.len(), "no part is lost: {value}");
     }
 }
 
 #[test]
 fn names_are_written_as_json_strings() {
-    let answer = merge(vec![("a\"b\\", good("1")), ("c\"", Err(CallError::Reset))]);
+    let answer = merge(&[("a\"b\\", good("1")), ("c\"", Err(CallError::Reset))]);
     let value = value(&answer);
     assert_eq!(value["a\"b\\"], 1);
     assert_eq!(value["errors"]["c\""]["error"], "reset");
@@ -93,37 +92,37 @@ fn names_are_written_as_json_strings() {
 
 #[test]
 fn no_content_stands_as_null() {
-    assert_eq!(text(&merge(vec![("a", support::json(204, ""))])), r#"{"a":null}"#);
+    assert_eq!(text(&merge(&[("a", support::json(204, ""))])), r#"{"a":null}"#);
 }
 
 #[test]
 fn an_encoded_part_is_none() {
     let encoded = with(200, &[("content-encoding", "br")], "{}");
-    let value = value(&merge(vec![("a", encoded), ("b", good("1"))]));
+    let value = value(&merge(&[("a", encoded), ("b", good("1"))]));
     assert_eq!((&value["errors"]["a"]["error"], &value["b"]), (&json!("not-json"), &json!(1)));
 }
 
 #[test]
 fn the_answer_is_kept_no_longer_than_its_shortest_lived_part() {
     let fresh = |value| with(200, &[("cache-control", value)], "{}");
-    let kept = |outcomes| header(&merge(outcomes), "cache-control").join("; ");
-    assert_eq!(kept(vec![("a", fresh("max-age=60")), ("b", fresh("private, max-age=9"))]), "private, max-age=9");
-    assert_eq!(kept(vec![("a", fresh("max-age=60")), ("b", good("{}"))]), "no-store");
-    assert_eq!(kept(vec![("a", fresh("max-age=60")), ("b", Err(CallError::Reset))]), "no-store");
+    let kept = |outcomes: &[(&str, Outcome)]| header(&merge(outcomes), "cache-control").join("; ");
+    assert_eq!(kept(&[("a", fresh("max-age=60")), ("b", fresh("private, max-age=9"))]), "private, max-age=9");
+    assert_eq!(kept(&[("a", fresh("max-age=60")), ("b", good("{}"))]), "no-store");
+    assert_eq!(kept(&[("a", fresh("max-age=60")), ("b", Err(CallError::Reset))]), "no-store");
 }
 
 #[test]
 fn vary_is_the_union_of_what_the_parts_vary_by() {
     let varies = |value| with(200, &[("vary", value)], "{}");
-    let united = |outcomes| header(&merge(outcomes), "vary").join("; ");
-    assert_eq!(united(vec![("a", varies("Origin, accept")), ("b", varies("Accept,"))]), "accept, origin");
-    assert_eq!(united(vec![("a", varies("origin")), ("b", varies("*"))]), "*");
-    assert_eq!(united(vec![("a", good("{}"))]), "");
+    let united = |outcomes: &[(&str, Outcome)]| header(&merge(outcomes), "vary").join("; ");
+    assert_eq!(united(&[("a", varies("Origin, accept")), ("b", varies("Accept,"))]), "accept, origin");
+    assert_eq!(united(&[("a", varies("origin")), ("b", varies("*"))]), "*");
+    assert_eq!(united(&[("a", good("{}"))]), "");
 }
 
 #[test]
 fn the_cookies_of_all_answers_are_set() {
     let ended = with(401, &[("Set-Cookie", "session=; max-age=0")], "");
-    let answer = merge(vec![("a", with(200, &[("set-cookie", "x=1"), ("set-cookie", "y=2")], "{}")), ("b", ended)]);
+    let answer = merge(&[("a", with(200, &[("set-cookie", "x=1"), ("set-cookie", "y=2")], "{}")), ("b", ended)]);
     assert_eq!(header(&answer, "set-cookie"), ["x=1", "y=2", "session=; max-age=0"]);
 }

@@ -33,6 +33,7 @@ impl Eq for Aged {}
 
 /// All documents. What is asked about a host looks at the documents that have it and not at all of them.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "three indexes of the same documents, told apart by their keys")]
 pub struct Documents {
     by_age: BTreeSet<Aged>,
     by_number: HashMap<ResourceId, Rc<Document>>,
@@ -90,8 +91,11 @@ impl Documents {
     }
 
     /// The documents that have a host or a wildcard that covers it, the oldest first.
-    pub fn covering(&self, name: &str) -> BTreeSet<Aged> {
-        host::covering(name).flat_map(|wide| self.of_host(&wide).to_vec()).map(Aged).collect()
+    pub fn covering(&self, name: &str) -> Vec<Rc<Document>> {
+        let mut found: Vec<Rc<Document>> = host::covering(name).flat_map(|wide| self.of_host(&wide).to_vec()).collect();
+        found.sort_by(|one, other| by_age(one, other));
+        found.dedup_by_key(|document| document.resource);
+        found
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::attachment::MESH;
 use crate::document::Document;
-use crate::documents::Aged;
 use crate::host;
 use crate::listener::Member;
 use crate::served::{Found, Served};
@@ -61,8 +60,7 @@ pub fn rivals(table: &Table, served: &Served, view: &View<'_>) -> Vec<Candidate>
         }
     };
     let rivals = table.documents().covering(&host);
-    let rivals = rivals.iter().map(|Aged(document)| document);
-    let rivals = rivals.filter(|document| !own.iter().any(|own| own.resource == document.resource));
+    let rivals = rivals.iter().filter(|document| !own.iter().any(|own| own.resource == document.resource));
     let rivals = rivals.filter_map(|document| {
         let (_, name) = document.hosts.iter().find(|(_, name)| host::covers(name, &host))?;
         Some(entry(document, reason(document, name)))

@@ -159,9 +159,9 @@ impl Listeners {
         let of_ports = routes.mesh_ports.values().flat_map(Shares::keys);
         let names = assembly.documents.hosts().chain(routes.mesh.keys()).chain(of_ports);
         let names: BTreeSet<String> = names.cloned().collect();
-        let routed = |routes| Routed { hosts: Hosts::new(), routes };
-        let mesh_ports = routes.mesh_ports.into_iter().map(|(port, routes)| (port, routed(routes))).collect();
-        let mut mesh = Mesh { alone, all: routed(routes.mesh), ports: mesh_ports };
+        let fresh = |routes| Routed { hosts: Hosts::new(), routes };
+        let mesh_ports = routes.mesh_ports.into_iter().map(|(port, routes)| (port, fresh(routes))).collect();
+        let mut mesh = Mesh { alone, all: fresh(routes.mesh), ports: mesh_ports };
         mesh.renew(&names, assembly);
         Self { mesh, ports }
     }

@@ -35,13 +35,12 @@ pub fn of_mesh(name: &str, documents: &Documents, alone: bool, ignored: &mut Vec
         if !alone && !document.gateways.iter().any(on_mesh) {
             continue;
         }
-        match owner.filter(|_| rivals) {
-            Some(owner) => ignored.extend(ignored_for(document, name, owner)),
-            None => {
-                let through = if alone { BTreeSet::new() } else { [MESH.to_owned()].into() };
-                members.push(Member { document: Rc::clone(document), through, host: 0 });
-                owner = if rivals { Some(document) } else { owner };
-            }
+        if let Some(owner) = owner.filter(|_| rivals) {
+            ignored.extend(ignored_for(document, name, owner));
+        } else {
+            let through = if alone { BTreeSet::new() } else { [MESH.to_owned()].into() };
+            members.push(Member { document: Rc::clone(document), through, host: 0 });
+            owner = if rivals { Some(document) } else { owner };
         }
     }
     (!members.is_empty()).then_some(Share { members, https_redirect: false })
@@ -87,6 +86,7 @@ impl Servers {
     }
 
     /// Who serves a name here; none where nobody does.
+    #[expect(clippy::mutable_key_type, reason = "the age and the number, which order documents, never change")]
     pub fn share(&self, name: &str, documents: &Documents) -> Option<Share> {
         let mut members: BTreeMap<Aged, BTreeSet<String>> = BTreeMap::new();
         let mut https_redirect = self.hosts.iter().any(|((_, redirects), hosts)| *redirects && hosts.has(name));

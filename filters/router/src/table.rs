@@ -81,7 +81,9 @@ impl Table {
             (gateway.name.clone(), ServerHosts::new(hosts.cloned()))
         });
         let table = Self { documents, listeners, connections, gateways: gateways.collect() };
-        by_age.iter().for_each(|document| table.report_gateways(document, diagnostics));
+        for document in &by_age {
+            table.report_gateways(document, diagnostics);
+        }
         table
     }
 
@@ -101,7 +103,9 @@ impl Table {
             Assembly { documents: &self.documents, environment, compiler: Compiler::default(), ignored: Vec::new() };
         self.listeners.renew(changed.iter(), &mut assembly);
         report_ignored(assembly.ignored, diagnostics);
-        added.iter().for_each(|document| self.report_gateways(document, diagnostics));
+        for document in &added {
+            self.report_gateways(document, diagnostics);
+        }
     }
 
     /// Who owns the host that a request is for, on the listener that it came in by.

@@ -67,7 +67,9 @@ impl Run {
         let Gathered { outcomes, bodies, reports, state } = gather::run(&run, plan).await;
         self.count(&reports);
         composition.reports.extend(reports);
-        bodies.into_iter().for_each(|(name, body)| composition.bodies.keep(name, body));
+        for (name, body) in bodies {
+            composition.bodies.keep(name, body);
+        }
         let metrics = self.exchange.telemetry.metrics.gather();
         let parts = Parts { state: &state, outcomes: &outcomes, bodies: &mut composition.bodies, metrics };
         let entered = self.trace.enter();
@@ -83,7 +85,9 @@ impl Run {
 
     fn count(&self, calls: &[CallReport]) {
         if let Some(metrics) = self.snapshot.chain.metrics(&self.course) {
-            calls.iter().for_each(|call| metrics.gathered(call.label(), call.end, call.duration));
+            for call in calls {
+                metrics.gathered(call.label(), call.end, call.duration);
+            }
         }
     }
 

@@ -114,7 +114,7 @@ struct Running<'a> {
     timer: Timer,
 }
 
-impl<'a> Running<'a> {
+impl Running<'_> {
     fn poll(&mut self, progress: &mut Progress, context: &mut Context<'_>) -> Poll<()> {
         loop {
             while let Some(call) = progress.begin() {

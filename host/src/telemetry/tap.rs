@@ -158,7 +158,7 @@ mod tests {
         let tap = Tap::default();
         tap.look(None);
         write(&tap, "/kept");
-        tap.0.ring.lock().unwrap().until = Some(Instant::now() - Duration::from_millis(1));
+        tap.0.ring.lock().unwrap().until = Instant::now().checked_sub(Duration::from_millis(1));
         write(&tap, "/late");
         assert!(!tap.0.open.load(Ordering::Relaxed) && tap.0.ring.lock().unwrap().records.is_empty());
     }

@@ -30,7 +30,7 @@ impl Filter {
         let mut diagnostics = None;
         while self.keeps_spares && ready.len() < self.slots.len() {
             let Some(mut spare) = self.spares.take() else { break };
-            match self.renew(&mut spare, &places) {
+            match Self::renew(&mut spare, &places) {
                 Ok(Renewed::Ready(said)) => {
                     ready.push(spare);
                     diagnostics.get_or_insert(said);
@@ -42,7 +42,7 @@ impl Filter {
                 }
                 Ok(Renewed::Afresh) => {}
                 Err(failure) => {
-                    tracing::warn!(filter = %self.name, %failure, "a spare could not be brought up to date")
+                    tracing::warn!(filter = %self.name, %failure, "a spare could not be brought up to date");
                 }
             }
         }
@@ -101,7 +101,7 @@ impl Filter {
     pub(super) fn configured(&self) -> Result<Instance, Failure> {
         if self.keeps_spares
             && let Some(mut spare) = self.spares.take()
-            && let Ok(Renewed::Ready(_)) = self.renew(&mut spare, &Places::new(&self.configuration.documents))
+            && let Ok(Renewed::Ready(_)) = Self::renew(&mut spare, &Places::new(&self.configuration.documents))
         {
             return Ok(spare);
         }
@@ -156,7 +156,7 @@ impl Filter {
     }
 
     /// Brings a spare to the documents of this version. One that fails is of no more use.
-    fn renew(&self, spare: &mut Instance, places: &Places<'_>) -> Result<Renewed, Failure> {
+    fn renew(spare: &mut Instance, places: &Places<'_>) -> Result<Renewed, Failure> {
         let Some(difference) = spare.given.difference(places) else { return Ok(Renewed::Afresh) };
         if difference.removed.is_empty() && difference.added.is_empty() {
             return Ok(Renewed::Ready(Vec::new()));
@@ -169,12 +169,12 @@ impl Filter {
             Err(error) => return Err(spare.failure(&error)),
         };
         let refused = has_error(&said);
-        let placed = |mut one: Diagnostic| {
+        let of_this_version = |mut one: Diagnostic| {
             let named = one.document.and_then(|number| spare.given.named(number, &difference));
             one.document = named.and_then(|document| places.of(document));
             one
         };
-        let said = said.into_iter().map(placed).collect();
+        let said = said.into_iter().map(of_this_version).collect();
         if refused {
             return Ok(Renewed::Refused(said));
         }

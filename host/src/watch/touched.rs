@@ -75,8 +75,8 @@ mod tests {
     fn named(root: &Path, names: &[&str]) -> impl Fn(&str) -> bool {
         let touched = Touched::default();
         touched.add(names.iter().map(|name| root.join(name)));
-        let (root, named) = (root.to_owned(), touched.take().sorted_out(&[root], &[walk(root, &["yaml"])]));
-        move |name| named.names(&root.join(name))
+        let (root, found) = (root.to_owned(), touched.take().sorted_out(&[root], &[walk(root, &["yaml"])]));
+        move |name| found.names(&root.join(name))
     }
 
     #[test]

@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_client_that_leaves_early_is_noticed_and_one_that_stays_is_not() {
-        let slow = Upstream::with(Behaviour::text("late").after(Duration::from_secs(60)));
+        let slow = Upstream::with(Behaviour::text("late").after(Duration::from_mins(1)));
         let head = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
         let mut stream = std::net::TcpStream::connect(slow.address()).unwrap();
         std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();

@@ -52,7 +52,7 @@ impl Kept {
     /// A proxy with this subscriber.
     pub(crate) fn options(&self, subscriber: SocketAddr) -> Options {
         let options = Options::new().manifest("events.yaml", manifests()).upstream("inventory:80", subscriber);
-        self.arguments.iter().fold(options, |options, argument| options.argument(argument))
+        self.arguments.iter().fold(options, Options::argument)
     }
 
     /// The file that was written to last.

@@ -76,12 +76,11 @@ fn at<'a>(text: &'a str, pointer: &str) -> Option<&'a str> {
     let mut found = text;
     for token in pointer.split('/').skip(1) {
         let token = token.replace("~1", "/").replace("~0", "~");
-        found = match serde_json::from_str::<Vec<&RawValue>>(found) {
-            Ok(items) => items.get(token.parse::<usize>().ok()?)?.get(),
-            Err(_) => {
-                let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(found).ok()?;
-                members.get(token.as_str())?.get()
-            }
+        found = if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(found) {
+            items.get(token.parse::<usize>().ok()?)?.get()
+        } else {
+            let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(found).ok()?;
+            members.get(token.as_str())?.get()
         };
     }
     Some(found)

@@ -62,10 +62,9 @@ impl Value {
     pub(super) fn boolean(&self) -> Result<bool, Error> {
         match self {
             Self::Boolean(boolean) => Ok(*boolean),
-            Self::Integer(_) => Err(Error::Cast),
             Self::String(text) if text.eq_ignore_ascii_case("true") => Ok(true),
             Self::String(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-            Self::String(_) => Err(Error::Cast),
+            Self::Integer(_) | Self::String(_) => Err(Error::Cast),
         }
     }
 

@@ -51,9 +51,9 @@ fn one(reader: &mut Reader<'_>, at: (&Resource, &str), value: &Value, depth: usi
     let pointer = format!("{}/{dialect}", at.1);
     let at = (at.0, pointer.as_str());
     match (dialect.as_str(), value) {
-        ("exact", Value::Object(map)) => comparisons(reader, at, map, Filter::Exact),
-        ("prefix", Value::Object(map)) => comparisons(reader, at, map, Filter::Prefix),
-        ("suffix", Value::Object(map)) => comparisons(reader, at, map, Filter::Suffix),
+        ("exact", Value::Object(map)) => Some(comparisons(reader, at, map, Filter::Exact)),
+        ("prefix", Value::Object(map)) => Some(comparisons(reader, at, map, Filter::Prefix)),
+        ("suffix", Value::Object(map)) => Some(comparisons(reader, at, map, Filter::Suffix)),
         ("all" | "any", Value::Array(filters)) => {
             if filters.is_empty() {
                 let message = format!("`{dialect}` of nothing says nothing");
@@ -77,7 +77,7 @@ fn comparisons(
     at: (&Resource, &str),
     map: &Map<String, Value>,
     filter: fn(String, String) -> Filter,
-) -> Option<Filter> {
+) -> Filter {
     if map.is_empty() {
         reader.error(at, "SG0423", "this names no attribute, so it says nothing", "add an attribute, or remove it");
     }
@@ -92,7 +92,7 @@ fn comparisons(
         }
         filters.push(filter(name.clone(), value.to_owned()));
     }
-    Some(Filter::All(filters))
+    Filter::All(filters)
 }
 
 fn sql(reader: &mut Reader<'_>, at: (&Resource, &str), text: &str) -> Option<Filter> {

@@ -22,15 +22,12 @@ impl Compiler<'_> {
             document::Condition::Exists(text) => {
                 let place = place.key("exists");
                 let mut pieces = resolver.parse(text, &place);
-                match (pieces.pop(), pieces.is_empty()) {
-                    (Some(Piece::Value(operands, written)), true) => {
-                        Condition::Exists(resolver.chain(operands, written, false, &place).0)
-                    }
-                    _ => {
-                        let help = "write one value in braces, such as `\"{request.query.full}\"`";
-                        resolver.report.error(&place, code::CONDITION, "only a value can be there or not", help);
-                        Condition::Exists(Chain { operands: Vec::new(), written: String::new() })
-                    }
+                if let (Some(Piece::Value(operands, written)), true) = (pieces.pop(), pieces.is_empty()) {
+                    Condition::Exists(resolver.chain(operands, written, false, &place).0)
+                } else {
+                    let help = "write one value in braces, such as `\"{request.query.full}\"`";
+                    resolver.report.error(&place, code::CONDITION, "only a value can be there or not", help);
+                    Condition::Exists(Chain { operands: Vec::new(), written: String::new() })
                 }
             }
             document::Condition::Equals(values) => {

@@ -39,16 +39,15 @@ pub(super) fn retries(
     }
     let mut policy = RetryPolicy::new(written.attempts);
     for (index, condition) in written.conditions.iter().enumerate() {
-        match retry_condition(condition) {
-            Some(condition) => policy.conditions.push(condition),
-            None => {
-                let help = match condition {
-                    Value::String(word) => did_you_mean(word, CONDITIONS),
-                    _ => "write a status, or a word such as `connect-failure`".to_owned(),
-                };
-                let message = format!("{condition} is not a reason to make a call again");
-                report.error(&place.key("conditions").index(index), code::RETRIES, message, help);
-            }
+        if let Some(condition) = retry_condition(condition) {
+            policy.conditions.push(condition);
+        } else {
+            let help = match condition {
+                Value::String(word) => did_you_mean(word, CONDITIONS),
+                _ => "write a status, or a word such as `connect-failure`".to_owned(),
+            };
+            let message = format!("{condition} is not a reason to make a call again");
+            report.error(&place.key("conditions").index(index), code::RETRIES, message, help);
         }
     }
     if written.conditions.is_empty() {

@@ -74,12 +74,12 @@ fn status(written: Option<&Value>, place: &Place, resolver: &mut Resolver<'_, '_
 /// say.
 fn vary(spec: &Spec, calls: &[Compiled], uses: &[Use]) -> Vec<String> {
     let of_calls = calls.iter().flat_map(|compiled| &compiled.uses);
-    let used = of_calls.chain(uses).filter_map(|used| match &used.source {
+    let headers = of_calls.chain(uses).filter_map(|one| match &one.source {
         Source::Header(name) => Some(name.clone()),
         _ => None,
     });
     let mut names: Vec<String> =
-        used.chain(spec.headers.into_iter().map(|(name, _)| name.to_ascii_lowercase())).collect();
+        headers.chain(spec.headers.into_iter().map(|(name, _)| name.to_ascii_lowercase())).collect();
     names.sort();
     names.dedup();
     names

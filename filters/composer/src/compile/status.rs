@@ -20,12 +20,11 @@ pub(super) fn duration(written: Option<&str>, place: &Place, report: &mut Report
 pub(super) fn statuses(written: &[Value], place: &Place, report: &mut Report<'_>) -> Vec<(u16, u16)> {
     let mut ranges = Vec::with_capacity(written.len());
     for (index, value) in written.iter().enumerate() {
-        match range(value) {
-            Some(range) => ranges.push(range),
-            None => {
-                let help = "write `200`, `2xx` or `\"200-204\"`, from 200 to 599";
-                report.error(&place.index(index), code::STATUS, format!("{value} is not a status"), help);
-            }
+        if let Some(range) = range(value) {
+            ranges.push(range);
+        } else {
+            let help = "write `200`, `2xx` or `\"200-204\"`, from 200 to 599";
+            report.error(&place.index(index), code::STATUS, format!("{value} is not a status"), help);
         }
     }
     ranges

@@ -74,14 +74,14 @@ fn string(text: &str, position: Position, place: &Place, resolver: &mut Resolver
         let (chain, shape) = resolver.chain(operands, written, position == Position::Answer, place);
         return (Node::Value(chain), shape);
     }
-    let mut resolved = Vec::with_capacity(pieces.len());
+    let mut parts = Vec::with_capacity(pieces.len());
     for piece in pieces {
-        resolved.push(match piece {
+        parts.push(match piece {
             Written::Literal(text) => Piece::Literal(text),
             Written::Value(operands, written) => Piece::Value(resolver.chain(operands, written, false, place).0),
         });
     }
-    let text = Text(resolved);
+    let text = Text(parts);
     match text.as_literal() {
         Some(literal) => (Node::Literal(json::string(literal)), Shape::Plain),
         None => (Node::Text(text), Shape::Plain),

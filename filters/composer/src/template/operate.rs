@@ -172,7 +172,9 @@ pub(super) fn index(list: &str, by: &str, out: &mut String) -> bool {
         .filter_map(|element| Some((json::string(&key_text(json::member(element, by)?)?), element)))
         .collect();
     let mut members = Members::default();
-    keyed.iter().for_each(|(key, element)| members.insert(key, element));
+    for (key, element) in &keyed {
+        members.insert(key, element);
+    }
     members.write(out);
     true
 }

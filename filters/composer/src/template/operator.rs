@@ -48,10 +48,10 @@ pub fn build(
             (Operator::Drop(names, from), Shape::Any)
         }),
         "$rename" => maker.renames(operand, &operand_place),
-        "$flatten" => Some((Operator::Flatten(maker.list(operand, &operand_place).0), maker.any_list())),
+        "$flatten" => Some((Operator::Flatten(maker.list(operand, &operand_place).0), any_list())),
         "$entries" => {
             let (of, _) = maker.node(operand, &operand_place);
-            maker.text("key").map(|key| (Operator::Entries(of, key), maker.any_list()))
+            maker.text("key").map(|key| (Operator::Entries(of, key), any_list()))
         }
         "$index" => {
             let (of, _) = maker.list(operand, &operand_place);
@@ -93,6 +93,10 @@ fn the_operator<'m>(
     fits.then_some((*name, operand))
 }
 
+fn any_list() -> Shape {
+    Shape::List(Box::new(Shape::Any))
+}
+
 struct Maker<'m, 'p, 's, 'n, 'r, 'd> {
     members: &'m Map<String, Value>,
     depth: usize,
@@ -108,10 +112,6 @@ impl Maker<'_, '_, '_, '_, '_, '_> {
     fn operand(&mut self, key: &str) -> (Node, Shape) {
         let (members, place) = (self.members, self.place.key(key));
         self.node(members.get(key).unwrap_or(&Value::Null), &place)
-    }
-
-    fn any_list(&self) -> Shape {
-        Shape::List(Box::new(Shape::Any))
     }
 
     /// A template of a list, and what is known of its elements.
@@ -207,6 +207,6 @@ impl Maker<'_, '_, '_, '_, '_, '_> {
             self.error(self.place, message, "name it with `as`");
         }
         let join = Join { left, right, left_key, right_key, name, many, default };
-        Some((Operator::Join(join), self.any_list()))
+        Some((Operator::Join(join), any_list()))
     }
 }

@@ -179,14 +179,11 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<String, TemplateError> {
         let start = self.at;
         let number = self.take(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '+' | '.'));
-        match serde_json::from_str::<serde_json::Number>(&number) {
-            Ok(_) => Ok(number),
-            Err(_) => {
-                self.at = start;
-                Err(self
-                    .error(&format!("`{number}` is not a number; names that begin with a digit stand in `[\"…\"]`")))
-            }
+        if serde_json::from_str::<serde_json::Number>(&number).is_ok() {
+            return Ok(number);
         }
+        self.at = start;
+        Err(self.error(&format!("`{number}` is not a number; names that begin with a digit stand in `[\"…\"]`")))
     }
 
     fn quoted(&mut self, quote: char) -> Result<String, TemplateError> {

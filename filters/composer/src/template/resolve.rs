@@ -186,17 +186,15 @@ impl<'n, 'r, 'd> Resolver<'n, 'r, 'd> {
             return Some((Source::Errors, Shape::Any, segments));
         }
         let names = self.names;
-        match names.calls.iter().position(|call| call.name == written.name) {
-            Some(index) => self.of_call(index, names.calls.get(index)?, segments, place),
-            None => {
-                let items = self.items.iter().map(|(name, _)| name.as_str());
-                let calls = names.calls.iter().map(|call| call.name.as_str());
-                let help = did_you_mean(&written.name, [REQUEST_NAME, ERRORS].into_iter().chain(items).chain(calls));
-                let message = format!("`{}` is neither a call nor the request", written.name);
-                self.report.error(place, code::UNKNOWN_NAME, message, help);
-                None
-            }
+        if let Some((index, call)) = names.calls.iter().enumerate().find(|(_, call)| call.name == written.name) {
+            return self.of_call(index, call, segments, place);
         }
+        let items = self.items.iter().map(|(name, _)| name.as_str());
+        let calls = names.calls.iter().map(|call| call.name.as_str());
+        let help = did_you_mean(&written.name, [REQUEST_NAME, ERRORS].into_iter().chain(items).chain(calls));
+        let message = format!("`{}` is neither a call nor the request", written.name);
+        self.report.error(place, code::UNKNOWN_NAME, message, help);
+        None
     }
 
     fn of_request<'w>(&mut self, segments: &'w [Segment], place: &Place) -> Option<(Source, Shape, &'w [Segment])> {
@@ -250,16 +248,14 @@ impl<'n, 'r, 'd> Resolver<'n, 'r, 'd> {
             "body" => Some((Source::CallBody(index), call.shape.clone(), rest)),
             "status" => Some((Source::CallStatus(index), Shape::Plain, rest)),
             "error" => Some((Source::CallError(index), Shape::Any, rest)),
-            _ => match rest.split_first() {
-                Some((Segment::Name(name), rest)) => {
-                    Some((Source::CallHeader(index, name.to_ascii_lowercase()), Shape::Plain, rest))
-                }
-                _ => {
+            _ => {
+                let Some((Segment::Name(name), rest)) = rest.split_first() else {
                     let message = format!("`{}.header` has to be followed by a name", call.name);
                     self.report.error(place, code::TEMPLATE, message, format!("write `{}.header.NAME`", call.name));
-                    None
-                }
-            },
+                    return None;
+                };
+                Some((Source::CallHeader(index, name.to_ascii_lowercase()), Shape::Plain, rest))
+            }
         }
     }
 
@@ -275,16 +271,14 @@ impl<'n, 'r, 'd> Resolver<'n, 'r, 'd> {
             Some(Segment::Name(name)) => name.as_str(),
             _ => "",
         };
-        match fields.iter().find(|field| **field == name) {
-            Some(field) => Some((field, segments.get(1..).unwrap_or_default())),
-            None => {
-                let message = match name {
-                    "" => format!("one of the fields of {owner} has to be named"),
-                    name => format!("{owner} has no field `{name}`"),
-                };
-                self.report.error(place, code::UNKNOWN_FIELD, message, did_you_mean(name, fields.iter().copied()));
-                None
-            }
+        if let Some(field) = fields.iter().find(|field| **field == name) {
+            return Some((field, segments.get(1..).unwrap_or_default()));
         }
+        let message = match name {
+            "" => format!("one of the fields of {owner} has to be named"),
+            name => format!("{owner} has no field `{name}`"),
+        };
+        self.report.error(place, code::UNKNOWN_FIELD, message, did_you_mean(name, fields.iter().copied()));
+        None
     }
 }

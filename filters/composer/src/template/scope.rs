@@ -248,10 +248,9 @@ enum Within<'s> {
 impl Within<'_> {
     fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
         match self {
-            Self::Member(name) => json::member(text, name),
             Self::Element(index) => json::element(text, *index),
             Self::Named(name) if json::kind(text) == Kind::List => json::element(text, name.parse().ok()?),
-            Self::Named(name) => json::member(text, name),
+            Self::Member(name) | Self::Named(name) => json::member(text, name),
         }
     }
 }

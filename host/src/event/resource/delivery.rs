@@ -44,7 +44,7 @@ impl DeliveryFields {
         self,
         names: &Names,
         document: &Document<'_>,
-        name: String,
+        name: &str,
         (subscriber, reply): (Option<String>, Option<String>),
     ) -> Result<SubscriptionSpec, FieldError> {
         let namespace = document.namespace;

@@ -90,7 +90,7 @@ impl<'a> Table<'a> {
         let delivery = inherited(subscribing.delivery, parent.as_ref());
         let to = |field: Option<Field<'_>>| field.map(|field| field.uri(self.names, document.namespace)).transpose();
         let ends = to(subscribing.subscriber).and_then(|subscriber| Ok((subscriber, to(subscribing.reply)?)));
-        let resolved = ends.and_then(|ends| delivery.subscription(self.names, document, subscribing.name, ends));
+        let resolved = ends.and_then(|ends| delivery.subscription(self.names, document, &subscribing.name, ends));
         match resolved {
             Ok(resolved) => {
                 if let Some((channel, _)) = self.channels.get_mut(channel) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// The directives that a shared cache has to know. What is not known is passed over (section 5.2.3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a directive, which is there or not")]
 pub(super) struct Directives {
     pub(super) no_store: bool,
     /// With or without field names: to leave single fields out is not done here, so the whole is validated.
@@ -109,29 +110,29 @@ mod tests {
         Directives::of(&headers)
     }
 
-    fn secs(seconds: u64) -> Option<Duration> {
-        Some(Duration::from_secs(seconds))
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     #[test]
     fn directives_are_known_whatever_their_case_and_however_they_are_spread() {
-        let expected = Directives { private: true, max_age: secs(60), no_store: true, ..Directives::default() };
+        let expected = Directives { private: true, max_age: Some(secs(60)), no_store: true, ..Directives::default() };
         assert_eq!(of(&["Private, MAX-AGE=60,No-Store"]), expected);
         assert_eq!(of(&["private", " ,, max-age = \"60\" ", "no-store"]), expected);
     }
 
     #[test]
     fn what_is_quoted_is_not_a_directive() {
-        let expected = Directives { no_cache: true, max_age: secs(5), ..Directives::default() };
+        let expected = Directives { no_cache: true, max_age: Some(secs(5)), ..Directives::default() };
         assert_eq!(of(&[r#"no-cache="a, no-store, \" private", max-age=5, x="public""#]), expected);
     }
 
     #[test]
     fn numbers_that_are_wrong_are_no_time_and_those_that_are_twice_the_shorter() {
         for wrong in ["max-age", "max-age=", "max-age=-1", "max-age=1.5", "max-age=soon"] {
-            assert_eq!(of(&[wrong]).max_age, secs(0), "{wrong}");
+            assert_eq!(of(&[wrong]).max_age, Some(secs(0)), "{wrong}");
         }
-        assert_eq!(of(&["max-age=60, max-age=5"]).max_age, secs(5));
-        assert_eq!(of(&["max-age=99999999999999999999999"]).max_age, secs(1 << 31));
+        assert_eq!(of(&["max-age=60, max-age=5"]).max_age, Some(secs(5)));
+        assert_eq!(of(&["max-age=99999999999999999999999"]).max_age, Some(secs(1 << 31)));
     }
 }

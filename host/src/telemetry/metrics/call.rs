@@ -146,7 +146,7 @@ mod tests {
                 calls.observe(&format!("call-{number}"), CallEnd::Good(200), Duration::from_millis(3));
             }
         }
-        calls.observe("call-0", CallEnd::Failed("deadline"), Duration::from_secs(60));
+        calls.observe("call-0", CallEnd::Failed("deadline"), Duration::from_mins(1));
         assert_eq!(calls.names().len(), limits::CALL_NAMES + 1);
         assert_eq!((calls.count("call-0", 0), calls.count("call-0", 2), calls.count(OTHER, 0)), (2, 1, 6));
         assert!(!calls.durations("call-0").is_empty());

@@ -334,7 +334,7 @@ async fn acknowledged_events_a_second_beside_bare_appends_with_as_many_waits_for
     let (_store, log) = files.start();
     log.subscribe("shop/stock").unwrap();
     let begin = Instant::now();
-    let begun = |id: u32| {
+    let task = |id: u32| {
         let (log, event) = (Arc::clone(&log), large(id));
         tokio::spawn(async move {
             let mut published = 0;
@@ -346,7 +346,7 @@ async fn acknowledged_events_a_second_beside_bare_appends_with_as_many_waits_for
         })
     };
     let mut published = 0;
-    for task in (0..PUBLISHERS).map(begun).collect::<Vec<_>>() {
+    for task in (0..PUBLISHERS).map(task).collect::<Vec<_>>() {
         published += task.await.unwrap();
     }
     let stored = f64::from(published) / begin.elapsed().as_secs_f64();
