@@ -39,7 +39,7 @@ const EXAMPLES: &str = "\
 Scenarios:
   proxy         passing a request on, with no, one, two and five filters; Envoy, bare hyper
   compose       two calls at once, two JSON documents in one answer; Envoy-wasm, by hand, nginx, Node, Go
-  publish       a CloudEvent by POST, acknowledged by JetStream; axum with async-nats
+  publish       a CloudEvent by POST, acknowledged by JetStream; a channel there, axum with async-nats
   routes        the last of 10 and of 1,000 rules, one of 10 and of 10,000 VirtualServices; Envoy
   durable       events on the disk before they are acknowledged, 256 publishers; appends to a file
   all           these, one after the other
