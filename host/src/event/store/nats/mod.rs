@@ -14,7 +14,7 @@
 //! stored.
 //!
 //! - [`binding`]: events as messages
-//! - [`log`]: publishing
+//! - [`log`]: publishing events
 //! - [`cursor`], [`pull`]: subscriptions
 
 mod binding;

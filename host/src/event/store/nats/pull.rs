@@ -101,18 +101,15 @@ async fn take(cursor: &NatsCursor, message: Pulled) {
     let (message, acker) = message.split();
     let event = message.headers.as_ref().and_then(|headers| binding::event(headers, &message.payload));
     let acker = Arc::new(acker);
-    match event {
-        Some(event) => {
-            let event = Arc::new(event);
-            cursor.put(Message { position, event, published, redelivered, acker }, pending);
-        }
-        None => {
-            let channel = &cursor.shared.channel;
-            tracing::warn!(channel, position, "a message of the stream is no event, and is passed over");
-            // It comes again when this fails, and is passed over again.
-            let _ = acker.ack_with(AckKind::Term).await;
-        }
+    if let Some(event) = event {
+        let event = Arc::new(event);
+        cursor.put(Message { position, event, published, redelivered, acker }, pending);
+        return;
     }
+    let channel = &cursor.shared.channel;
+    tracing::warn!(channel, position, "a message of the stream is no event, and is passed over");
+    // It comes again when this fails, and is passed over again.
+    let _ = acker.ack_with(AckKind::Term).await;
 }
 
 /// Keeps the server from giving out again what is here.
