@@ -3,6 +3,7 @@
 use crate::artifact;
 use crate::directory::Directory;
 use crate::wait::wait_until;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -49,6 +50,39 @@ impl NatsServer {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Has it answer nothing, with its connections open.
+    ///
+    /// # Panics
+    /// When it does not run, or does not stop.
+    #[track_caller]
+    pub fn hang(&self) {
+        self.signal(Signal::STOP);
+        // Its threads stop one after the other.
+        wait_until(START, || self.threads().iter().all(|stat| stat.contains(") T ")));
+    }
+
+    /// Has it go on after [`hang`](Self::hang).
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// What the system says of each of its threads.
+    fn threads(&self) -> Vec<String> {
+        let child = self.child.as_ref().expect("the server runs");
+        let threads = std::fs::read_dir(format!("/proc/{}/task", child.id())).expect("the server runs");
+        let stat =
+            |thread: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok();
+        threads.filter_map(stat).collect()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("the server runs");
+        kill_process(Pid::from_child(child), signal).expect("the server runs");
     }
 
     /// Starts it again.

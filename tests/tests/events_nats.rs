@@ -49,6 +49,23 @@ fn without_the_server_events_are_refused_in_time_and_with_it_they_go_on() {
 }
 
 #[test]
+fn a_server_that_hangs_is_not_waited_for_and_events_sent_again_are_delivered_once() {
+    let (server, subscriber) = (NatsServer::start(), Upstream::start());
+    let proxy = Proxy::start(Kept::on_nats(&server.url()).options(subscriber.address()));
+    accepted(&proxy, "before");
+    server.hang();
+    let begin = Instant::now();
+    let answer = proxy.send(event("during", ""));
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    server.go_on();
+    accepted(&proxy, "during");
+    accepted(&proxy, "after");
+    wait_until(LONG, || ids(&subscriber).contains("after"));
+    assert_eq!((ids(&subscriber).len(), subscriber.arrived()), (3, 3));
+}
+
+#[test]
 fn what_waits_outlives_the_server_and_the_proxy() {
     let (mut server, down) = (NatsServer::start(), Upstream::with(Behaviour::status(503)));
     let store = Kept::on_nats(&server.url());
