@@ -149,6 +149,14 @@ pub enum RequestError {
         /// Such as `its queue is full`.
         reason: String,
     },
+    /// The event that was made of the request is none that the channel can take, now or later.
+    #[error("channel {channel} does not take the event: {reason}")]
+    EventRefused {
+        /// The channel's name.
+        channel: String,
+        /// Such as `it is larger than the server takes`.
+        reason: String,
+    },
     /// The store of a channel has no space for the event.
     #[error("channel {channel} does not take the event: {reason}")]
     StorageFull {
@@ -164,6 +172,7 @@ impl RequestError {
     pub fn side(&self) -> Side {
         match self {
             Self::BadRequest(_)
+            | Self::EventRefused { .. }
             | Self::HeadTooLarge(_)
             | Self::Misdirected
             | Self::BodyTooLarge { .. }
@@ -193,7 +202,7 @@ impl RequestError {
     /// The status that the client gets.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::EventRefused { .. } => StatusCode::BAD_REQUEST,
             Self::HeadTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -242,6 +251,7 @@ impl RequestError {
             Self::Deadline { .. } => "http_response_timeout",
             Self::Filter { .. } => "filter_failed",
             Self::Publish { .. } => "publish_failed",
+            Self::EventRefused { .. } => "event_refused",
             Self::StorageFull { .. } => "storage_full",
         }
     }

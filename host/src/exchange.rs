@@ -448,6 +448,7 @@ fn of_publish(error: &PublishError) -> RequestError {
     let (channel, reason) = (error.channel().to_owned(), error.to_string());
     match error {
         PublishError::NoSpace { .. } => RequestError::StorageFull { channel, reason },
+        PublishError::Invalid { .. } => RequestError::EventRefused { channel, reason },
         _ => RequestError::Publish { channel, reason },
     }
 }
@@ -467,5 +468,13 @@ mod tests {
         assert!(InFlight::enter(&count).is_ok());
         drop(served);
         assert_eq!(count.into_inner(), 0);
+    }
+
+    #[test]
+    fn an_event_that_no_channel_can_take_is_the_clients_fault_and_a_full_channel_is_not() {
+        let (channel, reason) = ("default/orders".to_owned(), "it is too large".to_owned());
+        let refused = of_publish(&PublishError::Invalid { channel: channel.clone(), reason });
+        let full = of_publish(&PublishError::Draining { channel });
+        assert_eq!((refused.status().as_u16(), full.status().as_u16()), (400, 503));
     }
 }
