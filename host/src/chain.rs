@@ -6,11 +6,11 @@ mod passage;
 
 pub use passage::{Passage, Passing};
 
-use crate::body::ProxyBody;
+use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
-use crate::gather::{self, Bodies, Plan};
+use crate::gather::{self, Bodies, Expected, Plan};
 use crate::mirror::{self, Mirror};
 use crate::request::RequestHead;
 use crate::telemetry::metrics::GatherMetrics;
@@ -177,11 +177,24 @@ enum Decided {
 }
 
 impl Parts<'_> {
+    /// The answer that the filter expected.
+    ///
+    /// # Errors
+    /// When a body is not there.
+    pub fn answer(self, expected: Expected) -> Result<Step, Failure> {
+        let on_broken = self.on_broken();
+        gather::put_together(expected.head, expected.body, self.bodies, on_broken).map(Step::Respond)
+    }
+
     fn assembled(self, decision: types::RequestDecision) -> Result<Decided, Failure> {
         let types::RequestDecision::Assemble(assembly) = decision else { return Ok(Decided::Plain(decision)) };
+        let on_broken = self.on_broken();
+        gather::assemble(assembly, self.bodies, on_broken).map(Decided::Assembled)
+    }
+
+    fn on_broken(&self) -> impl FnOnce(&BodyError) + Send + 'static {
         let metrics = self.metrics.clone();
-        gather::assemble(assembly, self.bodies, move |fault| metrics.broken(gather::outcome::of_fault(fault)))
-            .map(Decided::Assembled)
+        move |fault| metrics.broken(gather::outcome::of_fault(fault))
     }
 }
 

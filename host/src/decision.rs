@@ -158,16 +158,21 @@ pub fn response(answer: types::Answer) -> Result<Response<ProxyBody>, Failure> {
     if answer.delay.is_some() {
         return Err(Failure::invalid("it delays an answer that cannot wait"));
     }
-    let status = StatusCode::from_u16(answer.status).ok().filter(|status| (200..600).contains(&status.as_u16()));
-    let status = status.ok_or_else(|| Failure::invalid(format!("it answers with status {}", answer.status)))?;
-    let mut headers = HeaderMap::with_capacity(answer.headers.len());
-    for header in answer.headers {
+    head(answer.status, answer.headers).map(|head| head.map(|()| ProxyBody::full(answer.body)))
+}
+
+/// Checks the head of an answer.
+pub fn head(status: u16, written: Vec<types::Header>) -> Result<Response<()>, Failure> {
+    let known = StatusCode::from_u16(status).ok().filter(|status| (200..600).contains(&status.as_u16()));
+    let status = known.ok_or_else(|| Failure::invalid(format!("it answers with status {status}")))?;
+    let mut headers = HeaderMap::with_capacity(written.len());
+    for header in written {
         headers.append(name(&header.name)?, value(header.value)?);
     }
-    let mut response = Response::new(ProxyBody::full(answer.body));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    Ok(response)
+    let mut head = Response::new(());
+    *head.status_mut() = status;
+    *head.headers_mut() = headers;
+    Ok(head)
 }
 
 fn header_edit(edit: types::HeaderEdit) -> Result<HeaderEdit, Failure> {

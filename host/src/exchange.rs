@@ -233,10 +233,8 @@ impl Run {
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
-                Step::Publish(mut publications, answer, None) => {
-                    let publishing = self.trace.publish(&mut publications);
-                    let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
-                    publishing.end(published.map_err(|error| of_publish(&error)))?;
+                Step::Publish(publications, answer, None) => {
+                    self.publish(publications).await?;
                     return Ok(answer);
                 }
                 Step::Publish(publications, unknown, Some(reply)) => {
@@ -255,10 +253,17 @@ impl Run {
         }
     }
 
+    /// Publishes events: all of them or none.
+    async fn publish(&mut self, mut publications: Vec<Publication>) -> Result<(), RequestError> {
+        let publishing = self.trace.publish(&mut publications);
+        let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
+        publishing.end(published.map_err(|error| of_publish(&error)))
+    }
+
     /// Publishes events and waits for the answer that one brings, or only waits where there are none to publish.
     async fn replied(
         &mut self,
-        mut publications: Vec<Publication>,
+        publications: Vec<Publication>,
         unknown: Response<ProxyBody>,
         reply: Reply,
     ) -> Result<Response<ProxyBody>, RequestError> {
@@ -269,9 +274,7 @@ impl Run {
                 let channel = channel.clone();
                 let opened = channels.replies.open(&reply.key, reply.timeout, reply.keep);
                 let opened = opened.map_err(|error| RequestError::Publish { channel, reason: error.to_string() })?;
-                let publishing = self.trace.publish(&mut publications);
-                let published = Box::pin(channels.publish_all(publications)).await;
-                publishing.end(published.map_err(|error| of_publish(&error)))?;
+                self.publish(publications).await?;
                 Some(opened)
             }
         };
@@ -282,10 +285,9 @@ impl Run {
         match waited {
             Waited::Unknown => Ok(unknown),
             Waited::Pending => Ok(reply.pending),
-            Waited::Answered(answer) => decision::response(answer).map_err(|failure| RequestError::Filter {
-                filter: self.snapshot.chain.decided_by(&self.course).map(ToString::to_string).unwrap_or_default(),
-                reason: failure.to_string(),
-            }),
+            Waited::Answered(answer) => {
+                decision::response(answer).map_err(|failure| self.blame_filter(failure.to_string()))
+            }
         }
     }
 
@@ -423,6 +425,12 @@ impl Run {
             Some(violation) if error == RequestError::ClientGone => violation.error.clone(),
             _ => error,
         }
+    }
+
+    /// What the filter that settled the request asked for cannot be done.
+    fn blame_filter(&self, reason: String) -> RequestError {
+        let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string).unwrap_or_default();
+        RequestError::Filter { filter, reason }
     }
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {

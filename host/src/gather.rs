@@ -12,6 +12,7 @@ mod assemble;
 mod budget;
 pub mod cache;
 mod check;
+mod expected;
 mod fetch;
 mod held;
 pub mod outcome;
@@ -19,11 +20,11 @@ mod plan;
 mod progress;
 mod run;
 
-pub use assemble::assemble;
+pub use assemble::{assemble, put_together};
 pub use cache::{Cache, Cached};
 pub use check::check;
 pub use held::{Bodies, Held};
-pub use plan::{Call, Group, Plan};
+pub use plan::{Call, Expected, Group, Plan};
 pub use run::{Gathered, Run, run};
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! A text has to be UTF-8 (section 8.1) without a byte order mark. What the grammar leaves open is left open here:
 //! names may repeat, numbers may be of any size, escapes may name half a surrogate pair.
 
+mod token;
+
 /// How deep arrays and objects may stand in each other: far deeper than data is, and no deeper than the parsers of most
 /// clients go without a special setting (section 9 allows a limit).
 pub const DEPTH: usize = 512;
@@ -90,12 +92,10 @@ impl Validator {
     /// When no JSON text can begin with what was read so far.
     pub fn read(&mut self, mut bytes: &[u8]) -> Result<(), NotJson> {
         while let [byte, rest @ ..] = bytes {
-            if let State::Text(Text { within: Within::Plain, .. }) = self.state {
-                let plain = plain_text(bytes);
-                if let Some((_, after)) = bytes.split_at_checked(plain).filter(|_| plain > 0) {
-                    bytes = after;
-                    continue;
-                }
+            let whole = self.token(*byte, bytes)?;
+            if let Some((_, after)) = bytes.split_at_checked(whole).filter(|_| whole > 0) {
+                bytes = after;
+                continue;
             }
             // A number ends with the byte after it, which is then read for what it is.
             if self.byte(*byte)? {
@@ -103,6 +103,44 @@ impl Validator {
             }
         }
         Ok(())
+    }
+
+    /// How many bytes can be read in one go, which they then are; 0 leaves the first to [`Self::byte`].
+    #[inline]
+    fn token(&mut self, first: u8, bytes: &[u8]) -> Result<usize, NotJson> {
+        let (length, after) = match (self.state, first) {
+            (State::Name | State::NameOrEnd, b'"') => match token::string(bytes) {
+                // The colon nearly always follows at once.
+                length if length > 0 && bytes.get(length) == Some(&b':') => (length + 1, State::Value),
+                length => (length, State::Colon),
+            },
+            (State::Value | State::ValueOrEnd, b'"') => self.value(token::string(bytes), bytes),
+            (State::Value | State::ValueOrEnd, b'-' | b'0'..=b'9') => self.value(token::number(bytes), bytes),
+            (State::Value | State::ValueOrEnd, b't' | b'f' | b'n') => self.value(token::word(bytes), bytes),
+            (State::Text(Text { within: Within::Plain, .. }), _) => return Ok(token::plain_text(bytes)),
+            (State::Text(_) | State::Number(_) | State::Word(_), _) => return Ok(0),
+            (_, b' ' | b'\t' | b'\n' | b'\r') => return Ok(token::space(bytes)),
+            _ => (1, self.sign(first)?),
+        };
+        if length > 0 {
+            self.state = after;
+        }
+        Ok(length)
+    }
+
+    /// A value of this length, with the comma where it follows at once.
+    #[inline]
+    fn value(&self, length: usize, bytes: &[u8]) -> (usize, State) {
+        match bytes.get(length) {
+            Some(b',') if length > 0 && self.depth > 0 => (length + 1, self.next()),
+            _ => (length, State::After),
+        }
+    }
+
+    /// What follows a comma.
+    #[inline]
+    fn next(&self) -> State {
+        if self.is_in_object() { State::Name } else { State::Value }
     }
 
     /// Whether what was read is a whole text.
@@ -141,13 +179,14 @@ impl Validator {
     }
 
     /// A byte between values that is not white space.
+    #[inline]
     fn sign(&mut self, byte: u8) -> Result<State, NotJson> {
         match (self.state, byte) {
             (State::ValueOrEnd, b']') | (State::NameOrEnd, b'}') | (State::After, b']' | b'}') => self.close(byte),
             (State::Value | State::ValueOrEnd, _) => self.begin(byte),
             (State::Name | State::NameOrEnd, b'"') => Ok(State::Text(Text { name: true, within: Within::Plain })),
             (State::Colon, b':') => Ok(State::Value),
-            (State::After, b',') if self.depth > 0 => Ok(if self.is_in_object() { State::Name } else { State::Value }),
+            (State::After, b',') if self.depth > 0 => Ok(self.next()),
             _ => Err(NotJson),
         }
     }
@@ -244,24 +283,6 @@ impl Number {
             _ => return Err(NotJson),
         }))
     }
-}
-
-/// How many bytes of a string come before anything that is not plain ASCII text: eight at a time, as most of a text is.
-fn plain_text(bytes: &[u8]) -> usize {
-    let (words, _) = bytes.as_chunks::<8>();
-    let whole = words.iter().take_while(|word| is_plain(u64::from_ne_bytes(**word))).count() * 8;
-    let rest = bytes.get(whole..).unwrap_or_default();
-    whole + rest.iter().take_while(|byte| matches!(byte, b' '..0x80) && !matches!(byte, b'"' | b'\\')).count()
-}
-
-/// Whether none of the word's bytes is a quote, a backslash, a control character or outside of ASCII.
-fn is_plain(word: u64) -> bool {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES * 0x80;
-    // A byte below `n` borrows from its high bit; what has it set already is outside of ASCII anyway.
-    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word;
-    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (word | below(word, 0x20) | is(b'"') | is(b'\\')) & HIGH == 0
 }
 
 #[cfg(test)]

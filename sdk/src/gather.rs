@@ -9,7 +9,8 @@ mod outcomes;
 mod state;
 
 pub use crate::bindings::imports::sluicegate::filter::types::{
-    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Outcome, Plan, StatusRange,
+    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation, Outcome, Plan,
+    StatusRange,
 };
 pub use assembly::assemble;
 pub use outcomes::{Outcomes, PartError};
@@ -30,7 +31,14 @@ pub(crate) use state::read as read_state;
 /// assert_eq!((plan.calls.len(), plan.groups.len()), (4, 1));
 /// ```
 pub fn gather() -> Plan {
-    Plan { calls: Vec::new(), groups: Vec::new(), deadline: None, state: Vec::new(), response_edits: Vec::new() }
+    Plan {
+        calls: Vec::new(),
+        groups: Vec::new(),
+        deadline: None,
+        state: Vec::new(),
+        response_edits: Vec::new(),
+        expected: None,
+    }
 }
 
 /// A required GET whose response is good whatever its status.
@@ -92,6 +100,15 @@ impl Plan {
     #[must_use]
     pub fn then(mut self, state: impl Serialize) -> Self {
         self.state = state::write(&state);
+        self
+    }
+
+    /// Answers with this, without asking `on_gathered`, when every call is good and has content, and none of the responses
+    /// has one of these headers. Spares a call of the filter where its answer is known beforehand.
+    #[must_use]
+    pub fn expect<'a>(mut self, answer: Assembly, unless_headers: impl IntoIterator<Item = &'a str>) -> Self {
+        let unless_headers = unless_headers.into_iter().map(str::to_owned).collect();
+        self.expected = Some(Expectation { answer, unless_headers });
         self
     }
 

@@ -62,7 +62,7 @@ pub use event::{
     Publish, ReplyWait, Target, publish,
 };
 pub use gather::{
-    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Outcome, Outcomes, PartError,
+    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation, Outcome, Outcomes, PartError,
     Plan, StatusRange, assemble, cache, call, gather, group,
 };
 pub use hooks::{

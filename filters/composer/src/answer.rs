@@ -10,6 +10,10 @@ use crate::run::Run;
 use sluicegate_sdk::{Answer, Assembly, CallResponse, Header, RequestDecision, respond};
 use std::collections::BTreeSet;
 
+/// What composed answers are.
+pub const JSON: &str = "application/json";
+/// What caches may do with an answer of which nobody says that it may be kept.
+pub const NO_STORE: &str = "no-store";
 /// At least one part is good.
 const SOME_GOOD: u16 = 200;
 /// Something that is needed is not good, and not just for being late.
@@ -27,13 +31,13 @@ pub fn composed(run: &Run<'_>) -> RequestDecision {
     }
     if body.is_too_large() {
         return respond(BAD_GATEWAY)
-            .header("cache-control", "no-store")
+            .header("cache-control", NO_STORE)
             .text("the composed answer is too large")
             .into();
     }
     let status = status(run);
     let mut headers = Headers::new();
-    headers.set("content-type", "application/json");
+    headers.set("content-type", JSON);
     headers.set("cache-control", &freshness(run).header());
     if let Some(vary) = vary(run) {
         headers.set("vary", &vary);
@@ -43,8 +47,7 @@ pub fn composed(run: &Run<'_>) -> RequestDecision {
             headers.set(name, &value);
         }
     }
-    let asks = matches!(run.view.request.method().as_str(), "GET" | "HEAD");
-    if plan.etag && asks && status == SOME_GOOD {
+    if plan.etag && run.view.asks() && status == SOME_GOOD {
         let text = body.into_text();
         let tag = etag::of(&text);
         headers.set("etag", &tag);
@@ -66,8 +69,8 @@ pub fn composed(run: &Run<'_>) -> RequestDecision {
 pub fn failed(run: &Run<'_>) -> RequestDecision {
     let errors = run.scope().errors().unwrap_or_else(|| "{}".to_owned());
     let mut headers = Headers::new();
-    headers.set("content-type", "application/json");
-    headers.set("cache-control", "no-store");
+    headers.set("content-type", JSON);
+    headers.set("cache-control", NO_STORE);
     let answer = respond(failure_status(run.parts())).body(format!("{{\"errors\":{errors}}}"));
     Answer { headers: headers.with_cookies(run), ..answer }.into()
 }
@@ -140,8 +143,7 @@ fn each(parts: &[Part]) -> impl Iterator<Item = &Part> {
 /// As fresh as the strictest part; an answer that lacks a part, or to a request that changes something, is not to be
 /// stored.
 fn freshness(run: &Run<'_>) -> Freshness {
-    let asks = matches!(run.view.request.method().as_str(), "GET" | "HEAD");
-    if !asks || run.scope().errors().is_some() {
+    if !run.view.asks() || run.scope().errors().is_some() {
         return Freshness::NoStore;
     }
     goods(run.parts()).map(Freshness::of).reduce(Freshness::and).unwrap_or(Freshness::NoStore)

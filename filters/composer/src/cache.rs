@@ -1,5 +1,6 @@
 //! How long a composed answer may be kept: as long as the strictest of its parts, and never longer.
 
+use crate::answer::NO_STORE;
 use crate::part::Good;
 
 /// What a part lets caches do with it.
@@ -56,7 +57,7 @@ impl Freshness {
     /// As the value of `cache-control`.
     pub fn header(self) -> String {
         match self {
-            Self::NoStore => "no-store".to_owned(),
+            Self::NoStore => NO_STORE.to_owned(),
             Self::For { seconds, private: false } => format!("max-age={seconds}"),
             Self::For { seconds, private: true } => format!("private, max-age={seconds}"),
         }

@@ -3,7 +3,7 @@
 use crate::part::{Body, CallLimits, Slot};
 use crate::pattern::Pattern;
 use crate::template::{Chain, Node, Text};
-use sluicegate_sdk::{CachePolicy, Destination, RetryPolicy};
+use sluicegate_sdk::{Assembly, CachePolicy, Destination, RetryPolicy};
 
 /// A composition.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Composition {
     pub response: Response,
     /// Headers of answers that something speaks of, in lower case.
     pub kept_headers: Vec<String>,
+    /// The answer in which all goes well, where it is known.
+    pub expected: Option<Assembly>,
 }
 
 /// Which requests a composition takes.

@@ -1,18 +1,18 @@
 //! Tells what is composed, how, and why not otherwise.
 
 use crate::composition::{Call, Choice, Composition, Condition, Path, ServiceCall};
-use crate::part::Body;
-use crate::route::Named;
+use crate::part::{Body, Slot};
 use crate::table::{Miss, Table};
 use crate::template::{Piece, Text};
+use crate::view::View;
 use sluicegate_sdk::{Candidate, Destination, Explanation, Request};
 use std::fmt::Write as _;
 
 /// The composition of a resource, as a tree of stages and calls.
-pub fn resource(table: &Table, request: &Request<'_>) -> Explanation {
+pub fn resource(table: &Table, view: &View<'_>) -> Explanation {
     let mut candidates = Vec::new();
     let mut summary = None;
-    for (composition, miss) in table.candidates(request) {
+    for (composition, miss) in table.candidates(view) {
         let chosen = miss.is_none() && summary.is_none();
         let matching = &composition.matching;
         let what = format!("{} {}", matching.methods.join(", "), matching.written_path);
@@ -149,23 +149,19 @@ fn place(destination: &Destination) -> String {
 }
 
 /// The composition of a route with several destinations.
-pub fn route(destinations: &[Named], composition: &Composition, request: &Request<'_>) -> Explanation {
-    let limits = composition.calls.iter().find_map(|call| match call {
-        Call::Service(service) => Some((service.limits.deadline, service.limits.max_part)),
-        Call::Choice(_) => None,
-    });
-    let (deadline, max_part) = limits.unwrap_or_default();
-    let candidate = |destination: &Named| Candidate {
-        name: format!("part {}", destination.name),
-        origin: String::new(),
-        chosen: true,
-        reason: format!(
-            "GET {} from {}, at most {deadline} ms and {max_part} bytes",
+pub fn route(composition: &Composition, request: &Request<'_>) -> Explanation {
+    let candidate = |(slot, call): (&Slot, &Call)| {
+        let Call::Service(service) = call else { return None };
+        let reason = format!(
+            "GET {} from {}, at most {} ms and {} bytes",
             request.path_and_query(),
-            destination.full_name(),
-        ),
+            place(&service.destination),
+            service.limits.deadline,
+            service.limits.max_part
+        );
+        Some(Candidate { name: format!("part {}", slot.name), origin: String::new(), chosen: true, reason })
     };
-    let candidates: Vec<Candidate> = destinations.iter().map(candidate).collect();
+    let candidates: Vec<Candidate> = composition.slots.iter().zip(&composition.calls).filter_map(candidate).collect();
     let summary = format!("composes {} parts, called in parallel within {} ms", candidates.len(), composition.deadline);
     Explanation { summary, candidates }
 }

@@ -1,6 +1,7 @@
 //! Host names: what short ones stand for.
 
 use sluicegate_sdk::Environment;
+use std::borrow::Cow;
 
 /// RFC 1035, section 2.3.4.
 const NAME_LENGTH: usize = 255;
@@ -53,10 +54,10 @@ pub fn of_authority(authority: &str) -> String {
 }
 
 /// A host and every wildcard that covers it, the narrowest first.
-pub fn covering(host: &str) -> impl Iterator<Item = String> {
+pub fn covering(host: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let dots = host.bytes().enumerate().filter(|&(at, byte)| byte == b'.' && at > 0);
-    let wildcards = dots.map(|(at, _)| format!("*{}", host.get(at..).unwrap_or_default()));
-    std::iter::once(host.to_owned()).chain(wildcards).chain(std::iter::once("*".to_owned()))
+    let wildcards = dots.map(|(at, _)| Cow::Owned(format!("*{}", host.get(at..).unwrap_or_default())));
+    std::iter::once(Cow::Borrowed(host)).chain(wildcards).chain(std::iter::once(Cow::Borrowed("*")))
 }
 
 #[cfg(test)]

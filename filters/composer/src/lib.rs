@@ -8,7 +8,8 @@
 //! the request to the next. The answer ([`answer`]) is put together of slices of what came; a body that nothing looks into
 //! never gets here at all, but stays with the host, which puts it into its place.
 //!
-//! The filter does no I/O and keeps nothing between requests. The README states all rules.
+//! The filter does no I/O and keeps nothing between requests but what it made of its configuration and of routes. The
+//! README states all rules.
 
 pub mod answer;
 pub mod cache;
@@ -19,6 +20,7 @@ pub mod config;
 pub mod document;
 pub mod duration;
 pub mod etag;
+pub mod expected;
 pub mod explain;
 pub mod host;
 pub mod json;
@@ -39,6 +41,7 @@ use compile::Context;
 use composition::Composition;
 use config::Settings;
 use report::Report;
+use route::Routes;
 use run::{Progress, Run};
 use serde::de::IgnoredAny;
 use sluicegate_sdk::prelude::*;
@@ -53,6 +56,7 @@ const ALLOWED: &str = "GET, HEAD";
 pub struct Composer {
     settings: Settings,
     table: Table,
+    routes: Routes,
 }
 
 impl Configure for Composer {
@@ -75,25 +79,23 @@ impl Configure for Composer {
             }
         }
         let table = Table::new(compositions, environment);
-        Self { settings, table }
+        Self { settings, table, routes: Routes::default() }
     }
 }
 
 impl RequestFilter for Composer {
     fn on_request(&self, request: &Request<'_>) -> RequestDecision {
-        match route::destinations(request) {
+        let view = View::new(request);
+        match self.routes.composition(request, &self.settings) {
             Err(reason) => respond(500).text(reason).into(),
-            Ok(Some(_)) if !composable(&request.method()) => {
+            Ok(Some(_)) if !view.asks() => {
                 let reason = "several services answer here, so only GET and HEAD are possible";
                 respond(405).header("allow", ALLOWED).text(reason).into()
             }
-            Ok(Some(destinations)) => {
-                let composition = route::composition(&destinations, request, &self.settings);
-                Run::new(&composition, None, &view(request, Vec::new())).begin()
-            }
-            Ok(None) => match self.table.find(request) {
+            Ok(Some(composition)) => Run::new(&composition, None, &view).begin(),
+            Ok(None) => match self.table.find(&view) {
                 None => next().into(),
-                Some(found) => begin(found, request),
+                Some(found) => begin(found, view),
             },
         }
     }
@@ -103,19 +105,22 @@ impl GatherFilter for Composer {
     type State = Progress;
 
     fn on_gathered(&self, request: &Request<'_>, progress: Progress, outcomes: Outcomes) -> RequestDecision {
+        let mut view = View::new(request);
+        // Only a filter that edits the request between two plans could bring it elsewhere.
+        let elsewhere = || respond(500).text("not composed here").into();
         let Some(number) = progress.composition else {
-            // The attribute was read before, so it fits.
-            let destinations = route::destinations(request).ok().flatten().unwrap_or_default();
-            let composition = route::composition(&destinations, request, &self.settings);
-            return Run::resumed(&composition, progress, &view(request, Vec::new())).gathered(outcomes);
+            return match self.routes.composition(request, &self.settings) {
+                Ok(Some(composition)) => Run::resumed(&composition, progress, &view).gathered(outcomes),
+                _ => elsewhere(),
+            };
         };
         let found = self.table.get(number).and_then(|composition| {
             let parameters = composition.matching.path.matches(&request.path())?;
             Some((composition, parameters))
         });
-        // Only a filter that edits the request between two plans could bring it here.
-        let Some((composition, parameters)) = found else { return respond(500).text("not composed here").into() };
-        match with_body(composition, request, view(request, parameters)) {
+        let Some((composition, parameters)) = found else { return elsewhere() };
+        view.parameters = parameters;
+        match with_body(composition, view) {
             Ok(view) => Run::resumed(composition, progress, &view).gathered(outcomes),
             Err(decision) => *decision,
         }
@@ -125,39 +130,30 @@ impl GatherFilter for Composer {
 impl Explain for Composer {
     fn explain(&self, request: &Request<'_>) -> Explanation {
         let nothing = |summary: String| Explanation { summary, candidates: Vec::new() };
-        match route::destinations(request) {
+        let view = View::new(request);
+        match self.routes.composition(request, &self.settings) {
             Err(reason) => nothing(format!("answers 500: {reason}")),
-            Ok(Some(_)) if !composable(&request.method()) => {
-                nothing(format!("answers 405: {} cannot be composed, {ALLOWED} can", request.method()))
+            Ok(Some(_)) if !view.asks() => {
+                nothing(format!("answers 405: {} cannot be composed, {ALLOWED} can", view.method()))
             }
-            Ok(Some(destinations)) => {
-                let composition = route::composition(&destinations, request, &self.settings);
-                explain::route(&destinations, &composition, request)
-            }
-            Ok(None) => explain::resource(&self.table, request),
+            Ok(Some(composition)) => explain::route(&composition, request),
+            Ok(None) => explain::resource(&self.table, &view),
         }
     }
 }
 
-fn begin(found: table::Found<'_>, request: &Request<'_>) -> RequestDecision {
-    match with_body(found.composition, request, view(request, found.parameters)) {
+fn begin(found: table::Found<'_>, mut view: View<'_>) -> RequestDecision {
+    view.parameters = found.parameters;
+    match with_body(found.composition, view) {
         Ok(view) => Run::new(found.composition, Some(found.number), &view).begin(),
         Err(decision) => *decision,
     }
 }
 
-fn view<'a>(request: &'a Request<'a>, parameters: Vec<String>) -> View<'a> {
-    View { request, host: host::of_authority(&request.authority()), parameters, body: None }
-}
-
 /// The view with the request's body, where the composition uses it; otherwise what has to be done first.
-fn with_body<'a>(
-    composition: &Composition,
-    request: &Request<'_>,
-    mut view: View<'a>,
-) -> Result<View<'a>, Box<RequestDecision>> {
-    let Some(max) = composition.request_body.filter(|_| !composable(&request.method())) else { return Ok(view) };
-    let Some(body) = request.body() else { return Err(Box::new(inspect_body(max))) };
+fn with_body<'a>(composition: &Composition, mut view: View<'a>) -> Result<View<'a>, Box<RequestDecision>> {
+    let Some(max) = composition.request_body.filter(|_| !view.asks()) else { return Ok(view) };
+    let Some(body) = view.request.body() else { return Err(Box::new(inspect_body(max))) };
     if body.is_empty() {
         return Ok(view);
     }
@@ -167,10 +163,6 @@ fn with_body<'a>(
     };
     view.body = Some(text.trim().to_owned());
     Ok(view)
-}
-
-fn composable(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD")
 }
 
 sluicegate_sdk::export!(

@@ -2,13 +2,16 @@
 
 use crate::composition::{Call, Composition, Matching, PassedHeaders, Path, Response, ServiceCall, Status};
 use crate::config::Settings;
+use crate::expected;
 use crate::json;
 use crate::part::{Body, CallLimits, Slot};
 use crate::pattern::Pattern;
 use crate::template::{Chain, Node, Source};
 use serde::Deserialize;
 use sluicegate_sdk::{Destination, Request};
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// A JSON array of [`Named`] destinations. A request without this attribute is not composed.
 pub const DESTINATIONS: &str = "compose.destinations";
@@ -19,20 +22,20 @@ pub const ERRORS: &str = "errors";
 
 /// One destination as it stands in the attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Named {
+struct Named {
     /// The short name of the service.
-    pub name: String,
+    name: String,
     /// The full name of the service.
-    pub host: String,
+    host: String,
     /// The port, if the route gives one.
-    pub port: Option<u16>,
+    port: Option<u16>,
     /// The subset, if the route gives one.
-    pub subset: Option<String>,
+    subset: Option<String>,
 }
 
 impl Named {
     /// A name that sets this destination apart from every other: the host, with `:port` and `/subset` where it has one.
-    pub fn full_name(&self) -> String {
+    fn full_name(&self) -> String {
         match (self.port, &self.subset) {
             (None, None) if self.host == ERRORS => format!("{ERRORS}:*"),
             (None, None) => self.host.clone(),
@@ -43,34 +46,58 @@ impl Named {
     }
 
     /// Where the host sends the call.
-    pub fn destination(&self) -> Destination {
+    fn destination(&self) -> Destination {
         Destination { host: self.host.clone(), port: self.port, subset: self.subset.clone() }
     }
 }
 
-/// The destinations of a request, each with a name of its own; nothing when the request is not to be composed.
-///
-/// # Errors
-/// When the attribute is not what this filter understands, as a sentence for whoever wrote the other filter.
-pub fn destinations(request: &Request<'_>) -> Result<Option<Vec<Named>>, String> {
-    let Some(text) = request.attribute(DESTINATIONS) else { return Ok(None) };
+/// The destinations of an attribute, each with a name of its own.
+fn destinations(text: &str) -> Result<Vec<Named>, String> {
     let destinations: Vec<Named> =
-        serde_json::from_str(&text).map_err(|error| format!("the attribute {DESTINATIONS} does not fit: {error}"))?;
+        serde_json::from_str(text).map_err(|error| format!("the attribute {DESTINATIONS} does not fit: {error}"))?;
     if destinations.is_empty() {
         return Err(format!("the attribute {DESTINATIONS} names no destination"));
     }
-    Ok(Some(with_own_names(destinations)))
+    Ok(with_own_names(destinations))
 }
 
 /// The route's timeout in milliseconds. One that is not a number, or 0, counts as none: every wait has a deadline.
-pub fn timeout(request: &Request<'_>) -> Option<u64> {
+fn timeout(request: &Request<'_>) -> Option<u64> {
     request.attribute(TIMEOUT)?.parse().ok().filter(|&milliseconds| milliseconds > 0)
+}
+
+/// What routes come to. There are as many as the operator has written, so each is worked out once.
+#[derive(Debug, Default)]
+pub struct Routes(RefCell<HashMap<(String, Option<u64>), Rc<Composition>>>);
+
+/// So many are kept. An earlier filter that makes routes up for each request gains nothing, and costs no more memory.
+const KEPT: usize = 1024;
+
+impl Routes {
+    /// What is composed for a request; nothing when its route has at most one destination.
+    ///
+    /// # Errors
+    /// When the attribute is not what this filter understands, as a sentence for whoever wrote the other filter.
+    pub fn composition(&self, request: &Request<'_>, settings: &Settings) -> Result<Option<Rc<Composition>>, String> {
+        let Some(text) = request.attribute(DESTINATIONS) else { return Ok(None) };
+        let key = (text, timeout(request));
+        let mut kept = self.0.borrow_mut();
+        if let Some(known) = kept.get(&key) {
+            return Ok(Some(Rc::clone(known)));
+        }
+        let made = Rc::new(composition(&destinations(&key.0)?, key.1, settings));
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(key, Rc::clone(&made));
+        Ok(Some(made))
+    }
 }
 
 /// What a route with several destinations comes to: one GET of each with the request's own path, query and headers. None is
 /// required: what fails is told beside what does not.
-pub fn composition(destinations: &[Named], request: &Request<'_>, settings: &Settings) -> Composition {
-    let deadline = timeout(request).unwrap_or(settings.total_deadline);
+fn composition(destinations: &[Named], timeout: Option<u64>, settings: &Settings) -> Composition {
+    let deadline = timeout.unwrap_or(settings.total_deadline);
     let limits = CallLimits {
         deadline: settings.call_deadline.min(deadline),
         max_part: settings.max_part,
@@ -83,6 +110,10 @@ pub fn composition(destinations: &[Named], request: &Request<'_>, settings: &Set
     };
     let errors = (json::string(ERRORS), Node::Value(Chain::of(Source::Errors)));
     let body = Node::Object(destinations.iter().enumerate().map(part).chain([errors]).collect());
+    let calls: Vec<Call> = calls.collect();
+    let slots: Vec<Slot> = destinations.iter().map(slot).collect();
+    let response = Response { status: Status::ByParts, headers: Vec::new(), body, etag: false, vary: Vec::new() };
+    let expected = expected::answer(&calls, &slots, 1, &response);
     Composition {
         name: String::new(),
         origin: String::new(),
@@ -95,11 +126,12 @@ pub fn composition(destinations: &[Named], request: &Request<'_>, settings: &Set
         },
         request_body: None,
         deadline,
-        calls: calls.collect(),
-        slots: destinations.iter().map(slot).collect(),
+        calls,
+        slots,
         stages: vec![(0..destinations.len()).collect()],
-        response: Response { status: Status::ByParts, headers: Vec::new(), body, etag: false, vary: Vec::new() },
+        response,
         kept_headers: Vec::new(),
+        expected,
     }
 }
 
@@ -149,8 +181,7 @@ mod tests {
     use sluicegate_sdk::testing::TestRequest;
 
     fn names(attribute: &str) -> Vec<String> {
-        let request = TestRequest::get("/").attribute(DESTINATIONS, attribute);
-        let destinations = destinations(&request.request()).expect("it fits").expect("it is there");
+        let destinations = destinations(attribute).expect("it fits");
         destinations.into_iter().map(|destination| destination.name).collect()
     }
 
@@ -183,8 +214,7 @@ mod tests {
     #[test]
     fn an_attribute_that_does_not_fit_is_refused() {
         for attribute in ["", "[]", "{}", r#"[{"name":"a"}]"#, r#"[{"name":"a","host":"a","port":70000}]"#] {
-            let request = TestRequest::get("/").attribute(DESTINATIONS, attribute);
-            let refused = destinations(&request.request()).expect_err(attribute);
+            let refused = destinations(attribute).expect_err(attribute);
             assert!(refused.contains(DESTINATIONS), "{refused}");
         }
     }

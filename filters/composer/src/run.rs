@@ -5,11 +5,12 @@ mod plan;
 
 use crate::answer;
 use crate::composition::{Call as Planned, Choice, Composition};
+use crate::expected::DECISIVE;
 use crate::part::{Failure, Line, Part, Reason};
 use crate::template::scope::Scope;
 use crate::view::View;
 use serde::{Deserialize, Serialize};
-use sluicegate_sdk::{CallError, CallResponse, Outcomes, RequestDecision};
+use sluicegate_sdk::{CallError, CallResponse, Outcomes, Plan, RequestDecision};
 
 /// Headers of answers that the composed answer is made of in any case.
 const KEPT: [&str; 2] = ["age", "cache-control"];
@@ -19,14 +20,28 @@ const KEPT: [&str; 2] = ["age", "cache-control"];
 pub struct Progress {
     /// The number of the composition; none when a route says what is composed.
     pub composition: Option<usize>,
-    /// When it began, in milliseconds of the request's life.
+    /// When it began, in milliseconds of the request's life, where there is more than one stage.
+    #[serde(default, skip_serializing_if = "is_default")]
     began: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
     stage: usize,
+    /// Empty as long as nothing is known.
+    #[serde(default, skip_serializing_if = "is_unknown")]
     parts: Vec<Part>,
     /// What every answer set, good or not.
+    #[serde(default, skip_serializing_if = "is_default")]
     cookies: Vec<Line>,
     /// What every answer depends on, good or not.
+    #[serde(default, skip_serializing_if = "is_default")]
     vary: Vec<String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn is_unknown(parts: &Vec<Part>) -> bool {
+    parts.iter().all(|part| *part == Part::NotYet)
 }
 
 /// A composition that is being carried out.
@@ -41,7 +56,7 @@ impl<'a> Run<'a> {
     /// A run that has not begun.
     pub fn new(composition: &'a Composition, number: Option<usize>, view: &'a View<'a>) -> Self {
         let parts = vec![Part::NotYet; composition.calls.len()];
-        let began = view.elapsed();
+        let began = if composition.stages.len() > 1 { view.elapsed() } else { 0 };
         Self { composition, view, progress: Progress { composition: number, began, parts, ..Progress::default() } }
     }
 
@@ -94,6 +109,7 @@ impl<'a> Run<'a> {
                 if let Some(failed) = self.failure_before(stage) {
                     return failed;
                 }
+                let plan = self.expecting(plan);
                 return plan.then(&self.progress).into();
             }
             if let Some(failed) = self.end_stage() {
@@ -101,6 +117,16 @@ impl<'a> Run<'a> {
             }
         }
         answer::composed(&self)
+    }
+
+    /// With the answer, where it is known: all calls have to be made for that.
+    fn expecting(&self, plan: Plan) -> Plan {
+        match &self.composition.expected {
+            Some(answer) if plan.calls.len() == self.composition.calls.len() && self.view.asks() => {
+                plan.expect(answer.clone(), DECISIVE)
+            }
+            _ => plan,
+        }
     }
 
     /// A required call of this stage that could not even be made: then the others need not be.

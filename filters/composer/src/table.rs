@@ -2,6 +2,7 @@
 
 use crate::composition::{Composition, HeaderCondition};
 use crate::host;
+use crate::view::View;
 use sluicegate_sdk::{Environment, Request};
 use std::collections::HashMap;
 
@@ -67,43 +68,45 @@ impl Table {
     }
 
     /// The composition that takes the request: of the narrowest host first, then by path, then by the number of headers.
-    pub fn find(&self, request: &Request<'_>) -> Option<Found<'_>> {
+    pub fn find(&self, view: &View<'_>) -> Option<Found<'_>> {
         if self.compositions.is_empty() {
             return None;
         }
-        let (host, path, method) = (host::of_authority(&request.authority()), request.path(), request.method());
-        self.of_host(&host).find_map(|number| {
+        let mut of_host = self.of_host(view.host()).peekable();
+        of_host.peek()?;
+        let path = view.request.path();
+        of_host.find_map(|number| {
             let composition = self.compositions.get(number)?;
-            let parameters = takes(composition, &path, &method, request).ok()?;
+            let parameters = takes(composition, &path, view).ok()?;
             Some(Found { number, composition, parameters })
         })
     }
 
     /// The compositions of the request's host, in order, each with why it does not take the request.
-    pub fn candidates(&self, request: &Request<'_>) -> Vec<(&Composition, Option<Miss>)> {
-        let (host, path, method) = (host::of_authority(&request.authority()), request.path(), request.method());
+    pub fn candidates(&self, view: &View<'_>) -> Vec<(&Composition, Option<Miss>)> {
+        let path = view.request.path();
         let candidate = |number: usize| {
             let composition = self.compositions.get(number)?;
-            Some((composition, takes(composition, &path, &method, request).err()))
+            Some((composition, takes(composition, &path, view).err()))
         };
-        self.of_host(&host).filter_map(candidate).collect()
+        self.of_host(view.host()).filter_map(candidate).collect()
     }
 
     fn of_host(&self, host: &str) -> impl Iterator<Item = usize> {
-        host::covering(host).flat_map(|name| self.hosts.get(&name).cloned().unwrap_or_default())
+        host::covering(host).filter_map(|name| self.hosts.get(&*name)).flatten().copied()
     }
 }
 
 /// The parameters of the path, when the composition takes the request.
-fn takes(composition: &Composition, path: &str, method: &str, request: &Request<'_>) -> Result<Vec<String>, Miss> {
+fn takes(composition: &Composition, path: &str, view: &View<'_>) -> Result<Vec<String>, Miss> {
     let matching = &composition.matching;
     let parameters = matching.path.matches(path).ok_or(Miss::Path)?;
     // A HEAD is a GET whose body is not sent.
-    let method = if method == "HEAD" { "GET" } else { method };
+    let method = if view.method() == "HEAD" { "GET" } else { view.method() };
     if !matching.methods.iter().any(|known| known == method) {
         return Err(Miss::Method);
     }
-    if !matching.headers.iter().all(|condition| holds(condition, request)) {
+    if !matching.headers.iter().all(|condition| holds(condition, view.request)) {
         return Err(Miss::Headers);
     }
     Ok(parameters)

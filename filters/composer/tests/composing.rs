@@ -82,6 +82,27 @@ fn a_body_that_nothing_looks_into_stays_with_the_host() {
 }
 
 #[test]
+fn an_answer_that_depends_on_nothing_but_good_calls_is_expected() {
+    let expects = |request: &TestRequest, yaml: &str| {
+        let composer = composer(&page(yaml));
+        let RequestDecision::Gather(plan) = composer.on_request(&request.request()) else { panic!("a plan") };
+        plan.expected.is_some()
+    };
+    let get = get("/products/7");
+    let calls = "calls: {a: {service: a, path: '/{request.query.a ?? 1}'}, b: {service: b, path: /, optional: true}}\n";
+    let with = |response: &str| format!("{calls}response: {{{response}}}");
+    for response in ["body: {a: '{a.body}', all: ['{b.body}', 1], errors: '{errors}'}", "status: 203, headers: {x-a: b}"] {
+        assert!(expects(&get, &with(response)), "{response}");
+    }
+    assert!(!expects(&get, &with("body: {a: '{a.body}', b: '{b.status}'}")));
+    assert!(!expects(&get, &with("body: {a: '{a.body}', c: '{request.query.c}'}")));
+    assert!(!expects(&get, &with("body: ['{a.body}'], headers: {x-b: '{b.header.x-b}'}")));
+    assert!(!expects(&get, &with("body: {$merge: ['{a.body}', '{b.body}']}")));
+    assert!(!expects(&get, "calls: {a: {service: a, path: /, when: {exists: '{request.query.c}'}}}"));
+    assert!(!expects(&get, "calls: {a: {service: a, path: '/{request.query.c}'}}"), "it cannot be made");
+}
+
+#[test]
 fn a_value_stays_in_its_segment_whatever_it_holds() {
     let yaml = page("calls: {a: {service: a, path: '/x/{request.query.v}/y', query: {q: '{request.query.v}'}}}");
     let composer = composer(&yaml);

@@ -139,6 +139,8 @@ pub const REFUSED_BODY: u64 = 64 << 10;
 /// How far a body is read ahead that stays with the host for an answer, in bytes; up to this size one is short, and read
 /// whole before its call has an outcome.
 pub const SPLICE_AHEAD: usize = 64 << 10;
+/// The largest answer that is copied into one piece rather than sent in those that it is put together of, in bytes.
+pub const COPIED_ANSWER: usize = 16 << 10;
 /// The largest response that is kept, in bytes, and about as much as its head takes: beyond, one response would take the
 /// place of hundreds.
 pub const CACHED_RESPONSE: usize = 1 << 20;

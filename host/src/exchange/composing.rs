@@ -51,8 +51,7 @@ impl Run {
         let refused = composition.refuses(&plan);
         if let Some(reason) = refused {
             self.composition = Some(composition);
-            let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string);
-            return Err(RequestError::Filter { filter: filter.unwrap_or_default(), reason });
+            return Err(self.blame_filter(reason));
         }
         composition.stages += 1;
         let inherited = self.inherited();
@@ -64,7 +63,7 @@ impl Run {
             deadline: composition.deadline.into(),
             trace: &self.trace.parent(),
         };
-        let Gathered { outcomes, bodies, reports, state } = gather::run(&run, plan).await;
+        let Gathered { outcomes, bodies, reports, state, expected } = gather::run(&run, plan).await;
         self.count(&reports);
         composition.reports.extend(reports);
         for (name, body) in bodies {
@@ -72,9 +71,13 @@ impl Run {
         }
         let metrics = self.exchange.telemetry.metrics.gather();
         let parts = Parts { state: &state, outcomes: &outcomes, bodies: &mut composition.bodies, metrics };
-        let entered = self.trace.enter();
-        let step = self.snapshot.chain.gathered(&mut self.head, parts, &mut self.course);
-        drop(entered);
+        let step = match expected {
+            Some(expected) => parts.answer(*expected).map_err(|failure| self.blame_filter(failure.to_string())),
+            None => {
+                let _entered = self.trace.enter();
+                self.snapshot.chain.gathered(&mut self.head, parts, &mut self.course)
+            }
+        };
         if !matches!(step, Ok(Step::Gather(_))) {
             // Nobody else asks for what is left, so it ends here.
             composition.bodies = Bodies::default();

@@ -1,12 +1,14 @@
 //! Answers whose body is put together while it is sent.
 
+use super::fetch::has_no_content;
 use super::held::{Bodies, Held};
 use crate::body::{BodyError, ProxyBody};
+use crate::config::limits;
 use crate::decision;
 use crate::wasm::Failure;
 use crate::wasm::types::{self, BodyPart};
-use bytes::Bytes;
-use http::{Response, StatusCode};
+use bytes::{Bytes, BytesMut};
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -39,7 +41,19 @@ pub fn assemble(
     on_broken: impl FnOnce(&BodyError) + Send + 'static,
 ) -> Result<Response<ProxyBody>, Failure> {
     let types::Assembly { status, headers, body } = assembly;
-    let response = decision::response(types::Answer { status, headers, body: Vec::new(), delay: None })?;
+    put_together(decision::head(status, headers)?, body, bodies, on_broken)
+}
+
+/// The same for a head that is known to be good.
+///
+/// # Errors
+/// When a body is not there.
+pub fn put_together(
+    head: Response<()>,
+    body: Vec<BodyPart>,
+    bodies: &mut Bodies,
+    on_broken: impl FnOnce(&BodyError) + Send + 'static,
+) -> Result<Response<ProxyBody>, Failure> {
     let mut pieces = VecDeque::with_capacity(body.len());
     for part in body {
         pieces.push_back(match part {
@@ -49,11 +63,36 @@ pub fn assemble(
             })?),
         });
     }
-    if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
-        return Ok(response);
+    if has_no_content(head.status()) {
+        return Ok(head.map(|()| ProxyBody::empty()));
+    }
+    if let Some(whole) = whole(&mut pieces) {
+        return Ok(head.map(|()| ProxyBody::full(whole)));
     }
     let on_broken: OnBroken = Box::new(on_broken);
-    Ok(response.map(|_| ProxyBody::stream(Assembled { pieces, on_broken: Some(on_broken) })))
+    Ok(head.map(|()| ProxyBody::stream(Assembled { pieces, on_broken: Some(on_broken) })))
+}
+
+/// The body in one, where all of it is here and so short that copying it costs less than sending it in pieces.
+fn whole(pieces: &mut VecDeque<Piece>) -> Option<Bytes> {
+    let mut total = 0usize;
+    for piece in &*pieces {
+        total = total.saturating_add(match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Held(held) => held.whole_size()?,
+        });
+    }
+    if total > limits::COPIED_ANSWER {
+        return None;
+    }
+    let mut whole = BytesMut::with_capacity(total);
+    for piece in pieces.drain(..) {
+        match piece {
+            Piece::Bytes(bytes) => whole.extend_from_slice(&bytes),
+            Piece::Held(held) => held.ahead().for_each(|bytes| whole.extend_from_slice(bytes)),
+        }
+    }
+    Some(whole.freeze())
 }
 
 impl Assembled {

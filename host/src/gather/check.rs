@@ -1,6 +1,6 @@
 //! Whether a plan can be carried out. A filter's values are network input: everything is parsed before anything is done.
 
-use super::plan::{Call, Group, Plan};
+use super::plan::{Call, Expected, Group, Plan};
 use crate::config::limits;
 use crate::wasm::types::{self, BodyUse, Header};
 use http::header::HOST;
@@ -31,7 +31,7 @@ const HOST_HEADERS: [&str; 11] = [
 /// # Errors
 /// With what is wrong with it, as in "the filter failed: ...".
 pub fn check(plan: types::Plan) -> Result<Plan, String> {
-    let types::Plan { calls: written, groups, deadline, state, response_edits: _ } = plan;
+    let types::Plan { calls: written, groups, deadline, state, response_edits: _, expected } = plan;
     if written.is_empty() {
         return Err("its plan has no calls".into());
     }
@@ -48,7 +48,8 @@ pub fn check(plan: types::Plan) -> Result<Plan, String> {
     }
     find_same(&mut calls);
     let groups = check_groups(groups, &calls)?;
-    Ok(Plan { calls, groups, deadline: deadline.map(Duration::from_millis), state })
+    let expected = expected.map(|expected| Expected::check(expected, &calls)).transpose()?;
+    Ok(Plan { calls, groups, deadline: deadline.map(Duration::from_millis), state, expected })
 }
 
 fn call(written: types::Call, index: usize) -> Result<Call, String> {

@@ -139,6 +139,16 @@ impl Held {
         rest.checked_add(u64::try_from(self.size).ok()?)
     }
 
+    /// Its size in bytes, where all of it is here and nothing is wrong with it.
+    pub(super) fn whole_size(&self) -> Option<usize> {
+        (self.rest.is_none() && self.fault.is_none()).then_some(self.size)
+    }
+
+    /// What is here and not sent yet.
+    pub(super) fn ahead(&self) -> impl Iterator<Item = &Bytes> {
+        self.ahead.iter()
+    }
+
     fn poll_fill_some(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match self.poll_fill(context) {
             Poll::Pending if self.ahead.is_empty() && self.fault.is_none() => Poll::Pending,

@@ -63,6 +63,11 @@ pub fn word(error: &CallError) -> &'static str {
 }
 
 impl Response {
+    /// The body, where it streams.
+    pub(super) fn into_held(self) -> Option<Box<super::Held>> {
+        if let ResponseBody::Held(held) = self.body { Some(held) } else { None }
+    }
+
     /// The contract's response. A body that streams is not in it.
     pub(super) fn into_contract(self) -> (CallResponse, Option<Box<super::Held>>) {
         match self.body {

@@ -1,9 +1,9 @@
 //! A plan that can be carried out: what a filter wrote, understood.
 
-use crate::wasm::types::{BodyUse, CachePolicy, Destination, RetryPolicy, StatusRange};
+use crate::wasm::types::{BodyPart, BodyUse, CachePolicy, Destination, RetryPolicy, StatusRange};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, Response, StatusCode};
 use std::time::Duration;
 
 /// Calls to be made in parallel.
@@ -17,6 +17,19 @@ pub struct Plan {
     pub deadline: Option<Duration>,
     /// Handed back to the filter.
     pub state: Vec<u8>,
+    /// The answer if all goes well.
+    pub expected: Option<Box<Expected>>,
+}
+
+/// An answer that is known before the calls are made.
+#[derive(Debug)]
+pub struct Expected {
+    /// Its head.
+    pub head: Response<()>,
+    /// Its body, all of whose calls are of the plan and leave their bodies with the host.
+    pub body: Vec<BodyPart>,
+    /// Headers of responses that make another answer of it.
+    pub unless: Vec<HeaderName>,
 }
 
 /// One call.

@@ -2,15 +2,16 @@
 
 use super::budget::Budget;
 use super::cache::Cached;
-use super::fetch::{Common, Fetched, Sending, fetch};
+use super::fetch::{Common, Fetched, Response, Sending, fetch};
 use super::held::Held;
 use super::outcome::word;
-use super::plan::{Call, Plan};
+use super::plan::{Call, Expected, Plan};
 use super::progress::{Progress, places};
 use crate::config::limits;
 use crate::telemetry::call::{CallEnd, CallReport};
 use crate::telemetry::trace::{Parent, Span, http as spans, messaging};
 use crate::timer::Timer;
+use crate::upstream::Tries;
 use crate::upstream::registry::Registry;
 use crate::wasm::types::{CallError, Destination, Outcome};
 use http::HeaderMap;
@@ -44,7 +45,7 @@ pub struct Run<'a> {
 /// What a plan gave.
 #[derive(Debug)]
 pub struct Gathered {
-    /// In the order of the calls.
+    /// In the order of the calls; empty when all is as expected.
     pub outcomes: Vec<Outcome>,
     /// The bodies that stay here, with the names of their calls.
     pub bodies: Vec<(String, Box<Held>)>,
@@ -52,6 +53,8 @@ pub struct Gathered {
     pub reports: Vec<CallReport>,
     /// Handed back to the filter.
     pub state: Vec<u8>,
+    /// The answer, when all is as expected.
+    pub expected: Option<Box<Expected>>,
 }
 
 /// Carries out a plan. Every call that is not wanted any more is dropped at once, which ends its exchange with the
@@ -59,7 +62,7 @@ pub struct Gathered {
 pub async fn run(run: &Run<'_>, plan: Plan) -> Gathered {
     let now = Instant::now();
     let mut progress = Progress::new(&plan);
-    let Plan { mut calls, deadline, state, .. } = plan;
+    let Plan { mut calls, deadline, state, expected, groups: _ } = plan;
     let total = after(now, deadline.unwrap_or(limits::UPSTREAM_TOTAL)).min(run.deadline);
     let sendings = calls.iter_mut().map(|call| Some(Sending::take(call))).collect();
     let budget = Budget::default();
@@ -72,7 +75,7 @@ pub async fn run(run: &Run<'_>, plan: Plan) -> Gathered {
     std::future::poll_fn(|context| running.poll(&mut progress, context)).await;
     let places = std::mem::take(&mut running.places);
     drop(running);
-    Gathered::of(calls, places, state)
+    Gathered::of(calls, places, state, expected)
 }
 
 /// A deadline; one that no clock can tell is as good as a long one.
@@ -241,40 +244,61 @@ impl Running<'_> {
 }
 
 impl Gathered {
-    fn of(calls: Vec<Call>, places: Vec<Place>, state: Vec<u8>) -> Self {
-        let (mut outcomes, mut reports) = (Vec::with_capacity(calls.len()), Vec::with_capacity(calls.len()));
-        let mut bodies = Vec::new();
+    fn of(calls: Vec<Call>, places: Vec<Place>, state: Vec<u8>, expected: Option<Box<Expected>>) -> Self {
+        let as_expected = |expected: &Box<Expected>| {
+            let holds = |(call, place): (&Call, &Place)| {
+                place.over.as_ref().is_some_and(|(fetched, _)| expected.holds(call, fetched))
+            };
+            calls.iter().zip(&places).all(holds)
+        };
+        let expected = expected.filter(as_expected);
+        let mut gathered = Self {
+            outcomes: Vec::with_capacity(if expected.is_some() { 0 } else { calls.len() }),
+            bodies: Vec::with_capacity(calls.len()),
+            reports: Vec::with_capacity(calls.len()),
+            state,
+            expected,
+        };
         for (call, place) in calls.into_iter().zip(places) {
             let over = place.over.unwrap_or_else(|| (Fetched::failed(CallError::Cancelled), Duration::ZERO));
-            let (Fetched { result, tries, origin }, duration) = over;
-            let result = result.and_then(|response| {
-                let good = call.accepts(response.head.status);
+            gathered.take_in(call, over);
+        }
+        gathered
+    }
+
+    fn take_in(&mut self, call: Call, (fetched, duration): (Fetched, Duration)) {
+        let Fetched { result, tries, origin } = fetched;
+        let end = match &result {
+            Ok(Response { head, .. }) if call.accepts(head.status) => CallEnd::Good(head.status.as_u16()),
+            Ok(Response { head, .. }) => CallEnd::Unaccepted(head.status.as_u16()),
+            Err(error) => CallEnd::Failed(word(error)),
+        };
+        let good = matches!(end, CallEnd::Good(_));
+        if self.expected.is_some() {
+            let held = result.ok().and_then(Response::into_held);
+            self.bodies.extend(held.map(|body| (call.name.clone(), body)));
+        } else {
+            let response = result.and_then(|response| {
                 let (response, body) = response.into_contract();
                 if !good {
                     return Err(CallError::Status(response));
                 }
-                bodies.extend(body.map(|body| (call.name.clone(), body)));
+                self.bodies.extend(body.map(|body| (call.name.clone(), body)));
                 Ok(response)
             });
-            let end = match &result {
-                Ok(response) => CallEnd::Good(response.status),
-                Err(CallError::Status(response)) => CallEnd::Unaccepted(response.status),
-                Err(error) => CallEnd::Failed(word(error)),
-            };
-            outcomes.push(Outcome { name: call.name.clone(), response: result });
-            let Destination { host, port, subset } = call.destination;
-            reports.push(CallReport {
-                name: call.name,
-                host,
-                port,
-                subset,
-                end,
-                origin,
-                attempts: tries.count,
-                endpoint: tries.endpoint,
-                duration,
-            });
+            self.outcomes.push(Outcome { name: call.name.clone(), response });
         }
-        Self { outcomes, bodies, reports, state }
+        let (Destination { host, port, subset }, Tries { count, endpoint }) = (call.destination, tries);
+        self.reports.push(CallReport {
+            name: call.name,
+            host,
+            port,
+            subset,
+            end,
+            origin,
+            attempts: count,
+            endpoint,
+            duration,
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod caching;
+mod expected;
 mod groups;
 mod sharing;
 mod streams;
@@ -43,6 +44,7 @@ pub(super) fn plan(calls: impl Into<Vec<Call>>) -> types::Plan {
         deadline: None,
         state: Vec::new(),
         response_edits: Vec::new(),
+        expected: None,
     }
 }
 

@@ -136,13 +136,13 @@ fn as_deep_as_the_limit_and_no_deeper() {
 }
 
 #[test]
-fn a_word_is_plain_when_each_of_its_bytes_is() {
-    for place in 0..8 {
+fn plain_text_ends_before_the_first_byte_that_is_not() {
+    for place in 0..20 {
         for byte in 0..=u8::MAX {
-            let mut word = *b"abcdefgh";
-            word[place] = byte;
+            let mut text = *b"abcdefghijklmnopqrst";
+            text[place] = byte;
             let plain = matches!(byte, b' '..0x80) && byte != b'"' && byte != b'\\';
-            assert_eq!(is_plain(u64::from_ne_bytes(word)), plain, "{byte:#x} at {place}");
+            assert_eq!(token::plain_text(&text), if plain { 20 } else { place }, "{byte:#x} at {place}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::TestRequest;
 use crate::gather::read_state;
 use crate::{
-    Answer, BodyPart, BodyUse, Call, CallError, CallResponse, GatherFilter, Header, Outcome, Plan, RequestDecision,
+    Answer, BodyPart, BodyUse, Call, CallError, CallResponse, Expectation, GatherFilter, Header, Outcome, Plan, RequestDecision,
     RequestFilter,
 };
 use std::collections::HashMap;
@@ -24,7 +24,11 @@ pub struct Trial {
 
 /// Asks the filter, makes the calls of each plan by asking `services`, and hands it the outcomes, until it decides on
 /// something else. What the host does to an answer is done here: statuses that a call does not accept, bodies that have to be
-/// JSON, alternatives of which enough are good, and bodies that stay behind until the end.
+/// JSON, alternatives of which enough are good, and bodies that stay behind until the end. The filter is asked even where
+/// all is as its plan expects, so that the two answers can be compared.
+///
+/// # Panics
+/// When the answer that a plan expects is not the one that the filter then gives.
 ///
 /// ```
 /// use sluicegate_sdk::prelude::*;
@@ -66,7 +70,11 @@ pub fn trial<F: RequestFilter + GatherFilter>(
         }
         let plan = plan.clone();
         let outcomes = outcomes(&plan, &mut services, &mut kept);
+        let expected = plan.expected.as_ref().filter(|expected| holds(expected, &outcomes));
         let next = filter.on_gathered(&request.request(), read_state(&plan.state), outcomes.into());
+        if let Some(expected) = expected {
+            assert_eq!(next, RequestDecision::Assemble(expected.answer.clone()), "the plan expects another answer");
+        }
         plans.push(plan);
         decision = next;
     }
@@ -113,6 +121,16 @@ fn outcomes(
         outcomes.push(Outcome { name: call.name.clone(), response });
     }
     outcomes
+}
+
+/// Whether all is as a plan expects.
+fn holds(expected: &Expectation, outcomes: &[Outcome]) -> bool {
+    outcomes.iter().all(|outcome| {
+        outcome.response.as_ref().is_ok_and(|response| {
+            !matches!(response.status, 204 | 205 | 304)
+                && !expected.unless_headers.iter().any(|name| response.header(name).is_some())
+        })
+    })
 }
 
 /// What the host makes of an answer.

@@ -18,6 +18,7 @@ use crate::code;
 use crate::composition::{Call, Composition};
 use crate::config::Settings;
 use crate::document::{self, Spec};
+use crate::expected;
 use crate::part::Slot;
 use crate::pattern::is_name;
 use crate::report::{Place, Report};
@@ -92,6 +93,9 @@ pub fn composition(resource: &Resource, context: Context<'_>, report: &mut Repor
     if report.errors() > 0 {
         return None;
     }
+    let (stages, response, kept_headers) = (stages?, answer.response, kept_headers(&calls, &answer.uses));
+    let calls: Vec<Call> = calls.into_iter().map(|compiled| compiled.call).collect();
+    let expected = expected::answer(&calls, &slots, stages.len(), &response);
     Some(Composition {
         name: format!("{}/{}", resource.namespace, resource.name),
         origin: resource.origin.clone(),
@@ -99,10 +103,11 @@ pub fn composition(resource: &Resource, context: Context<'_>, report: &mut Repor
         request_body,
         deadline: deadline.unwrap_or(context.settings.total_deadline),
         slots,
-        stages: stages?,
-        kept_headers: kept_headers(&calls, &answer.uses),
-        calls: calls.into_iter().map(|compiled| compiled.call).collect(),
-        response: answer.response,
+        stages,
+        kept_headers,
+        calls,
+        response,
+        expected,
     })
 }
 

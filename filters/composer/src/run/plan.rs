@@ -12,7 +12,7 @@ use sluicegate_sdk::{Call, CallGroup, Plan, gather};
 impl Run<'_> {
     /// The calls of a stage. What is not called is settled here.
     pub(super) fn plan(&mut self, stage: &[usize]) -> Plan {
-        let passed = self.view.elapsed().saturating_sub(self.progress.began);
+        let passed = if self.progress.stage == 0 { 0 } else { self.view.elapsed().saturating_sub(self.progress.began) };
         // A plan that comes too late still has a moment, in which what is kept can be had.
         let mut plan = gather().deadline(self.composition.deadline.saturating_sub(passed).max(1));
         let mut settled: Vec<(usize, Part)> = Vec::new();
