@@ -79,6 +79,16 @@ enum Number {
     Power,
 }
 
+/// Checks a text that is here.
+///
+/// # Errors
+/// When it is not one JSON text.
+pub fn check(text: &[u8]) -> Result<(), NotJson> {
+    let mut validator = Validator::default();
+    validator.read(text)?;
+    validator.finish()
+}
+
 impl Default for Validator {
     fn default() -> Self {
         Self { state: State::Value, depth: 0, objects: [0; WORDS] }

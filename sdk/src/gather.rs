@@ -184,6 +184,13 @@ impl Call {
         self
     }
 
+    /// Counts a response only as good when its body is JSON, which the host checks faster than a filter can.
+    #[must_use]
+    pub fn json(mut self) -> Self {
+        self.body_use = BodyUse::ReadJson;
+        self
+    }
+
     /// Leaves the response's body with the host, for [`assemble`].
     #[must_use]
     pub fn splice(mut self) -> Self {

@@ -31,6 +31,8 @@
 // The export macro names this crate by its absolute path, also when it is expanded here.
 extern crate self as sluicegate_sdk;
 
+#[cfg(all(feature = "allocator", target_family = "wasm", not(target_feature = "atomics")))]
+mod allocator;
 #[doc(hidden)]
 pub mod bindings;
 mod configuration;
@@ -62,8 +64,8 @@ pub use event::{
     Publish, ReplyWait, Target, publish,
 };
 pub use gather::{
-    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation, Outcome, Outcomes, PartError,
-    Plan, StatusRange, assemble, cache, call, gather, group,
+    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation, Outcome, Outcomes,
+    PartError, Plan, StatusRange, assemble, cache, call, gather, group,
 };
 pub use hooks::{
     Candidate, Connection, ConnectionDecision, ConnectionFilter, EventFilter, Explain, Explanation, GatherFilter,

@@ -30,10 +30,7 @@ pub fn composed(run: &Run<'_>) -> RequestDecision {
         body.push("null");
     }
     if body.is_too_large() {
-        return respond(BAD_GATEWAY)
-            .header("cache-control", NO_STORE)
-            .text("the composed answer is too large")
-            .into();
+        return respond(BAD_GATEWAY).header("cache-control", NO_STORE).text("the composed answer is too large").into();
     }
     let status = status(run);
     let mut headers = Headers::new();

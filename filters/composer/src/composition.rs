@@ -117,6 +117,13 @@ pub struct ServiceCall {
     pub body_use: Body,
 }
 
+impl ServiceCall {
+    /// Whether the host checks that a good answer is JSON. What is passed on may be anything.
+    pub fn is_checked(&self) -> bool {
+        self.pass_on.is_empty()
+    }
+}
+
 /// The path of a call.
 #[derive(Debug, PartialEq)]
 pub enum Path {

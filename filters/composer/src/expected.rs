@@ -58,7 +58,9 @@ fn write(node: &Node, calls: &[Call], slots: &[Slot], out: &mut Output) -> Optio
             let [Operand::Reference(Reference { source, steps }), ..] = chain.operands.as_slice() else { return None };
             match source {
                 Source::CallBody(call) if steps.is_empty() => match calls.get(*call)? {
-                    Call::Service(service) if service.body_use == Body::Host => out.body_of(slots.get(*call)?.name.clone()),
+                    Call::Service(service) if service.body_use == Body::Host => {
+                        out.body_of(slots.get(*call)?.name.clone())
+                    }
                     _ => return None,
                 },
                 // There are none.

@@ -165,13 +165,32 @@ fn end_of_value(text: &[u8], start: usize) -> usize {
 fn end_of_string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     loop {
+        at += before_end(text.get(at..).unwrap_or_default());
         match text.get(at) {
             None => return text.len(),
             Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
+            Some(_) => at += 2,
         }
     }
+}
+
+/// How many bytes come before a quote or a backslash: eight at a time.
+fn before_end(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // Has the high bit of the first byte set that is the same, and nothing before it.
+        let is = |byte: u8| {
+            let other = word ^ (ONES * u64::from(byte));
+            other.wrapping_sub(ONES) & !other
+        };
+        let found = (is(b'"') | is(b'\\')) & (ONES * 0x80);
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * 8 + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\')).count()
 }
 
 fn end_of_nested(text: &[u8], start: usize) -> usize {

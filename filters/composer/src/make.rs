@@ -77,6 +77,7 @@ pub fn call(
         body_use: match service.body_use {
             Body::Host => BodyUse::SpliceJson,
             Body::Unused if service.pass_on.is_empty() => BodyUse::Splice,
+            Body::Json(_) if service.is_checked() => BodyUse::ReadJson,
             Body::Json(_) | Body::Unused => BodyUse::Read,
         },
         cache: service.cache,

@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
             }
             Err(error) => Err(error),
         };
-        let part = Part::of(response, &service.body_use, &service.limits);
+        let part = Part::of(response, &service.body_use, service.is_checked(), &service.limits);
         match (exact, item, self.progress.parts.get_mut(index)) {
             (None, Some(item), Some(Part::Each(parts))) => {
                 if let Some(place) = parts.get_mut(item) {

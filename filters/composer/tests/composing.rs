@@ -70,7 +70,7 @@ fn a_body_that_nothing_looks_into_stays_with_the_host() {
         plan.calls.into_iter().map(|call| call.body_use).collect::<Vec<_>>()
     };
     let calls = "calls: {a: {service: a, path: /}, b: {service: b, path: /}}\n";
-    let (read, splice) = (BodyUse::Read, BodyUse::SpliceJson);
+    let (read, splice) = (BodyUse::ReadJson, BodyUse::SpliceJson);
     assert_eq!(uses(calls), [splice, splice], "without a response every part is taken over");
     assert_eq!(uses(&format!("{calls}response: {{body: ['{{a.body}}', {{b: '{{b.body}}'}}]}}")), [splice, splice]);
     assert_eq!(uses(&format!("{calls}response: {{body: ['{{a.body.id}}', '{{b.body}}']}}")), [read, splice]);
@@ -91,12 +91,14 @@ fn an_answer_that_depends_on_nothing_but_good_calls_is_expected() {
     let get = get("/products/7");
     let calls = "calls: {a: {service: a, path: '/{request.query.a ?? 1}'}, b: {service: b, path: /, optional: true}}\n";
     let with = |response: &str| format!("{calls}response: {{{response}}}");
-    for response in ["body: {a: '{a.body}', all: ['{b.body}', 1], errors: '{errors}'}", "status: 203, headers: {x-a: b}"] {
+    for response in
+        ["body: {a: '{a.body}', all: ['{b.body}', 1], errors: '{errors}'}", "status: 203, headers: {x-a: b}"]
+    {
         assert!(expects(&get, &with(response)), "{response}");
     }
     assert!(!expects(&get, &with("body: {a: '{a.body}', b: '{b.status}'}")));
-    assert!(!expects(&get, &with("body: {a: '{a.body}', c: '{request.query.c}'}")));
-    assert!(!expects(&get, &with("body: ['{a.body}'], headers: {x-b: '{b.header.x-b}'}")));
+    assert!(!expects(&get, &with("body: {a: '{a.body}', b: '{b.body}', c: '{request.query.c}'}")));
+    assert!(!expects(&get, &with("body: ['{a.body}', '{b.body}'], headers: {x-b: '{b.header.x-b}'}")));
     assert!(!expects(&get, &with("body: {$merge: ['{a.body}', '{b.body}']}")));
     assert!(!expects(&get, "calls: {a: {service: a, path: /, when: {exists: '{request.query.c}'}}}"));
     assert!(!expects(&get, "calls: {a: {service: a, path: '/{request.query.c}'}}"), "it cannot be made");

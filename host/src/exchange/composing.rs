@@ -7,7 +7,6 @@ use crate::error::RequestError;
 use crate::gather::{self, Bodies, Cached, Gathered, Plan};
 use crate::sanitize;
 use crate::telemetry::call::CallReport;
-use crate::wasm::types::BodyUse;
 use http::HeaderMap;
 use std::time::Instant;
 
@@ -39,7 +38,7 @@ impl Composition {
         if self.reports.len() + plan.calls.len() > limits::COMPOSED_CALLS {
             return Some(format!("its plans have more than {} calls", limits::COMPOSED_CALLS));
         }
-        let twice = plan.calls.iter().find(|call| call.body_use != BodyUse::Read && self.bodies.has(&call.name));
+        let twice = plan.calls.iter().find(|call| call.splices() && self.bodies.has(&call.name));
         twice.map(|call| format!("two of its bodies are called {:?}", call.name))
     }
 }

@@ -21,7 +21,12 @@ pub(super) fn explain(snapshot: &Snapshot, plan: &Plan) -> ExplainPlan {
         calls: of_set(group.calls),
     });
     let grouped = plan.groups.iter().fold(0, |set, group| set | group.calls);
-    ExplainPlan { deadline: plan.deadline.map(milliseconds), groups: groups.collect(), calls: of_set(!grouped) }
+    ExplainPlan {
+        deadline: plan.deadline.map(milliseconds),
+        groups: groups.collect(),
+        calls: of_set(!grouped),
+        expected: plan.expected.as_ref().map(|expected| expected.head.status().as_u16()),
+    }
 }
 
 fn explain_call(snapshot: &Snapshot, plan: &Plan, place: usize, call: &Call) -> ExplainCall {
@@ -37,6 +42,7 @@ fn explain_call(snapshot: &Snapshot, plan: &Plan, place: usize, call: &Call) -> 
     };
     let body = match call.body_use {
         BodyUse::Read => "read",
+        BodyUse::ReadJson => "read-json",
         BodyUse::Splice => "splice",
         BodyUse::SpliceJson => "splice-json",
     };

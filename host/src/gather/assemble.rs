@@ -1,7 +1,7 @@
 //! Answers whose body is put together while it is sent.
 
-use super::fetch::has_no_content;
 use super::held::{Bodies, Held};
+use super::plan::has_no_content;
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::decision;

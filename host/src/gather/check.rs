@@ -2,7 +2,7 @@
 
 use super::plan::{Call, Expected, Group, Plan};
 use crate::config::limits;
-use crate::wasm::types::{self, BodyUse, Header};
+use crate::wasm::types::{self, Header};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -82,7 +82,7 @@ fn call(written: types::Call, index: usize) -> Result<Call, String> {
 
 /// Finds the calls whose response another one's can stand for. A body that streams can only be used once.
 fn find_same(calls: &mut [Call]) {
-    let sharing = |call: &Call| call.is_plain_get() && call.body_use == BodyUse::Read;
+    let sharing = |call: &Call| call.is_plain_get() && !call.splices();
     for index in 1..calls.len() {
         let (before, [call, ..]) = calls.split_at_mut(index) else { return };
         if !sharing(call) {

@@ -7,6 +7,7 @@ use super::outcome::{of_body, of_error};
 use super::plan::Call;
 use crate::body::ProxyBody;
 use crate::config::limits;
+use crate::json;
 use crate::telemetry::call::Origin;
 use crate::telemetry::trace::Parent;
 use crate::upstream::registry::Registry;
@@ -149,13 +150,16 @@ async fn try_fetch(
     }
     let body = match call.body_use {
         _ if !call.accepts(head.status) => ResponseBody::Whole(refused(body, call, budget, deadline).await),
-        BodyUse::Read => {
+        BodyUse::Read | BodyUse::ReadJson => {
             let most = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
-            ResponseBody::Whole(within(deadline, whole(body, most, budget)).await?)
+            let body = within(deadline, whole(body, most, budget)).await?;
+            if call.has_to_be_json(head.status) {
+                json::check(&body).map_err(|_| CallError::NotJson)?;
+            }
+            ResponseBody::Whole(body)
         }
-        BodyUse::Splice => ResponseBody::Held(Held::begin(body, false, call.max_body, deadline).await?),
-        BodyUse::SpliceJson => {
-            let json = !has_no_content(head.status);
+        BodyUse::Splice | BodyUse::SpliceJson => {
+            let json = call.has_to_be_json(head.status);
             ResponseBody::Held(Held::begin(body, json, call.max_body, deadline).await?)
         }
     };
@@ -204,9 +208,4 @@ pub(super) async fn whole(mut body: ProxyBody, most: u64, budget: &Budget) -> Re
     }
     taken.keep();
     Ok(if rest.is_empty() { first } else { rest.freeze() })
-}
-
-/// Whether a response of this status has no content (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5).
-pub(super) fn has_no_content(status: http::StatusCode) -> bool {
-    matches!(status.as_u16(), 204 | 205 | 304)
 }

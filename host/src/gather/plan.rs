@@ -84,6 +84,16 @@ impl Call {
         self.accept.is_empty() || self.accept.iter().any(within)
     }
 
+    /// Whether its body stays with the host.
+    pub fn splices(&self) -> bool {
+        matches!(self.body_use, BodyUse::Splice | BodyUse::SpliceJson)
+    }
+
+    /// Whether a response of this status has to be JSON.
+    pub fn has_to_be_json(&self, status: StatusCode) -> bool {
+        matches!(self.body_use, BodyUse::ReadJson | BodyUse::SpliceJson) && !has_no_content(status)
+    }
+
     /// Whether it asks for something and changes nothing, so that one response may serve several.
     pub fn is_plain_get(&self) -> bool {
         self.head.method == Method::GET && self.body.is_none()
@@ -95,4 +105,9 @@ impl Call {
             && self.destination == other.destination
             && self.head.headers == other.head.headers
     }
+}
+
+/// Whether a response of this status has no content (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5).
+pub(super) fn has_no_content(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 204 | 205 | 304)
 }

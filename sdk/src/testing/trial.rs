@@ -3,8 +3,8 @@
 use super::TestRequest;
 use crate::gather::read_state;
 use crate::{
-    Answer, BodyPart, BodyUse, Call, CallError, CallResponse, Expectation, GatherFilter, Header, Outcome, Plan, RequestDecision,
-    RequestFilter,
+    Answer, BodyPart, BodyUse, Call, CallError, CallResponse, Expectation, GatherFilter, Header, Outcome, Plan,
+    RequestDecision, RequestFilter,
 };
 use std::collections::HashMap;
 
@@ -143,12 +143,12 @@ fn take_in(
     if !call.accept.is_empty() && !accepts(response.status) {
         return Err(CallError::Status(response));
     }
-    match call.body_use {
-        BodyUse::Read => return Ok(response),
-        BodyUse::SpliceJson if response.status != 204 => {
-            serde_json::from_slice::<serde::de::IgnoredAny>(&response.body).map_err(|_| CallError::NotJson)?;
-        }
-        BodyUse::SpliceJson | BodyUse::Splice => {}
+    let has_content = !matches!(response.status, 204 | 205 | 304);
+    if matches!(call.body_use, BodyUse::ReadJson | BodyUse::SpliceJson) && has_content {
+        serde_json::from_slice::<serde::de::IgnoredAny>(&response.body).map_err(|_| CallError::NotJson)?;
+    }
+    if matches!(call.body_use, BodyUse::Read | BodyUse::ReadJson) {
+        return Ok(response);
     }
     kept.insert(call.name.clone(), std::mem::take(&mut response.body));
     Ok(response)

@@ -92,8 +92,15 @@ pub(super) fn each_object(value: &str, out: &mut String, one: impl Fn(&str, &mut
 }
 
 pub(super) fn pick(names: &[String], object: &str, out: &mut String) {
+    let mut picked: Vec<Option<&str>> = vec![None; names.len()];
+    for (key, value) in json::members(object) {
+        let place = names.iter().position(|name| json::is_named(key, name));
+        if let Some(place) = place.and_then(|place| picked.get_mut(place)) {
+            *place = Some(value);
+        }
+    }
     let keyed: Vec<(String, &str)> =
-        names.iter().filter_map(|name| Some((json::string(name), json::member(object, name)?))).collect();
+        names.iter().zip(picked).filter_map(|(name, value)| Some((json::string(name), value?))).collect();
     write_all(keyed.iter().map(|(key, value)| (key.as_str(), *value)), out);
 }
 

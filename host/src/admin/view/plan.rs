@@ -15,6 +15,9 @@ pub struct ExplainPlan {
     /// Calls of no group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<ExplainCall>,
+    /// The status of the answer when all calls go as expected; none asks the filter again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u16>,
 }
 
 /// Calls that belong together.
@@ -51,7 +54,7 @@ pub struct ExplainCall {
     /// How often it is tried again at most.
     #[serde(default)]
     pub retries: u32,
-    /// What becomes of the body: `read`, `splice` or `splice-json`.
+    /// What becomes of the body: `read`, `read-json`, `splice` or `splice-json`.
     pub body: String,
     /// How its responses are kept, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]

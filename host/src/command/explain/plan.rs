@@ -19,7 +19,11 @@ pub(super) fn write(plan: &ExplainPlan, tree: &mut String) -> fmt::Result {
         writeln!(tree, "{INDENT}{} {}", if last { "└─" } else { "├─" }, rule(group))?;
         write_calls(&group.calls, &format!("{INDENT}{}", if last { "     " } else { "│    " }), tree)?;
     }
-    write_calls(&plan.calls, INDENT, tree)
+    write_calls(&plan.calls, INDENT, tree)?;
+    match plan.expected {
+        Some(status) => writeln!(tree, "{INDENT}then {status}, if all goes as expected"),
+        None => Ok(()),
+    }
 }
 
 fn write_calls(calls: &[ExplainCall], before: &str, tree: &mut String) -> fmt::Result {
@@ -120,7 +124,7 @@ mod tests {
         let group =
             ExplainGroup { concurrency: 1, enough: Some(1), required: true, calls: vec![call("eu"), call("us")] };
         let same = ExplainCall { same_as: Some("order".into()), ..call("again") };
-        let plan = ExplainPlan { deadline: Some(500), groups: vec![group], calls: vec![order, same] };
+        let plan = ExplainPlan { deadline: Some(500), groups: vec![group], calls: vec![order, same], expected: Some(200) };
         let mut tree = String::new();
         write(&plan, &mut tree).unwrap();
         let expected = "     \
@@ -139,6 +143,7 @@ kept 5 ms unless the response says, stale 7 ms if that fails
      └─ again: GET /again, shares the response of order
           again is again.default
             127.0.0.1:9000
+     then 200, if all goes as expected
 ";
         assert_eq!(tree, expected);
     }

@@ -8,16 +8,17 @@ use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::drain::Drain;
 use crate::gather::budget::Budget;
-use crate::gather::fetch::{self, Common, Fetched, Response, ResponseBody, Sending, whole, within};
+use crate::gather::fetch::{Common, Fetched, Response, ResponseBody, Sending, whole, within};
 use crate::gather::held::Held;
 use crate::gather::outcome::of_error;
 use crate::gather::plan::Call;
+use crate::json;
 use crate::telemetry::call::Origin;
 use crate::telemetry::metrics::CacheResult;
 use crate::telemetry::trace::Parent;
 use crate::upstream::registry::Cluster;
 use crate::upstream::{ForwardPolicy, Tries, forward_noting};
-use crate::wasm::types::{BodyUse, CachePolicy, CallError, RetryPolicy};
+use crate::wasm::types::{CachePolicy, CallError, RetryPolicy};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
@@ -175,12 +176,14 @@ fn kept(call: &Call, known: &Entry, origin: Origin) -> Fetched {
 
 /// The response with its body as the call uses it.
 fn as_asked(call: &Call, head: response::Parts, body: Bytes) -> Result<Response, CallError> {
-    let json = call.body_use == BodyUse::SpliceJson && !fetch::has_no_content(head.status);
-    let body = match call.body_use {
-        BodyUse::Splice | BodyUse::SpliceJson if call.accepts(head.status) => {
-            ResponseBody::Held(Held::whole(body, json)?)
+    let (accepted, has_to_be_json) = (call.accepts(head.status), call.has_to_be_json(head.status));
+    let body = if accepted && call.splices() {
+        ResponseBody::Held(Held::whole(body, has_to_be_json)?)
+    } else {
+        if accepted && has_to_be_json {
+            json::check(&body).map_err(|_| CallError::NotJson)?;
         }
-        _ => ResponseBody::Whole(body),
+        ResponseBody::Whole(body)
     };
     Ok(Response { head, body })
 }

@@ -29,18 +29,21 @@ async fn what_is_expected_is_given_only_when_every_call_is_good_and_has_nothing_
         ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), false),
     ];
     for (response, expected) in table {
-        let (a, b) = (Upstream::answering(OK_JSON).await, Upstream::start({
-            let response = response.clone();
-            move |mut socket, _| {
+        let (a, b) = (
+            Upstream::answering(OK_JSON).await,
+            Upstream::start({
                 let response = response.clone();
-                async move {
-                    socket.head().await;
-                    socket.send(&response).await;
-                    socket.rest().await;
+                move |mut socket, _| {
+                    let response = response.clone();
+                    async move {
+                        socket.head().await;
+                        socket.send(&response).await;
+                        socket.rest().await;
+                    }
                 }
-            }
-        })
-        .await);
+            })
+            .await,
+        );
         let registry = registry([("a", vec![a.address]), ("b", vec![b.address])]);
         let gathered = gather(&registry, expecting(vec![json("a"), json("b")])).await;
         assert_eq!(gathered.expected.is_some(), expected, "{response}");

@@ -75,6 +75,7 @@ impl WrittenCall {
         (made.deadline, made.required, made.max_body) = (self.deadline, self.required, self.max_body);
         made.accept = self.accept.into_iter().map(|(first, last)| (first..=last).into()).collect();
         made.body_use = match self.body.as_deref() {
+            Some("read-json") => BodyUse::ReadJson,
             Some("splice") => BodyUse::Splice,
             Some("splice-json") => BodyUse::SpliceJson,
             _ => BodyUse::Read,
