@@ -81,6 +81,35 @@ fn calls_wait_for_what_they_use_and_a_default_stands_in() {
     assert!(without["errors"]["stock"]["error"].is_string(), "{without}");
 }
 
+#[test]
+fn the_filter_is_asked_again_only_where_the_answer_is_not_the_expected_one() {
+    let products = Upstream::with(Behaviour::json(&json!({"sku": 1})));
+    let stock = |behaviour| {
+        let stock = Upstream::with(behaviour);
+        let proxy = Proxy::start(shop(&products, &stock).manifest("parts.yaml", PARTS));
+        let answer = proxy.get("http://shop/parts");
+        let metrics = proxy.ask_admin("/metrics").text();
+        let asked = metrics.lines().any(|line| {
+            line.starts_with("sluicegate_filter_calls_total")
+                && line.contains("filter=\"composer\"")
+                && line.contains("phase=\"gathered\"")
+                && !line.ends_with(" 0")
+        });
+        (answer, asked)
+    };
+    let good = json!({"left": 9});
+    let whole = json!({"one": {"sku": 1}, "two": good.clone()});
+    let (expected, asked) = stock(Behaviour::json(&good));
+    assert_eq!((expected.status, expected.json(), asked), (200, whole.clone(), false));
+    assert_eq!(expected.header("cache-control"), Some("no-store"));
+    assert_eq!(expected.header("content-length"), Some(whole.to_string().len().to_string().as_str()));
+    let headers = vec![("set-cookie".to_owned(), "a=b".to_owned())];
+    let (cookie, asked) = stock(Behaviour::Answer { status: 200, headers, body: good.to_string().into() });
+    assert_eq!((cookie.json(), cookie.header("set-cookie"), asked), (whole, Some("a=b"), true));
+    let (failed, asked) = stock(Behaviour::text("no JSON"));
+    assert_eq!((failed.status, asked), (502, true));
+}
+
 const PLACES: &str = "\
 apiVersion: sluicegate.dev/v1alpha1
 kind: Composition

@@ -124,7 +124,8 @@ mod tests {
         let group =
             ExplainGroup { concurrency: 1, enough: Some(1), required: true, calls: vec![call("eu"), call("us")] };
         let same = ExplainCall { same_as: Some("order".into()), ..call("again") };
-        let plan = ExplainPlan { deadline: Some(500), groups: vec![group], calls: vec![order, same], expected: Some(200) };
+        let plan =
+            ExplainPlan { deadline: Some(500), groups: vec![group], calls: vec![order, same], expected: Some(200) };
         let mut tree = String::new();
         write(&plan, &mut tree).unwrap();
         let expected = "     \
