@@ -52,7 +52,7 @@ impl State {
             last_words: LastWords::default(),
             started: Instant::now(),
             log_budget: limits::FILTER_LOG,
-            memory: MemoryLimit { limit: memory, refused: None },
+            memory: MemoryLimit { limit: memory, refused: None, largest: 0 },
             time: CallTime::new(limits::CONFIGURE_DEADLINE),
         }
     }
@@ -87,6 +87,8 @@ impl LastWords {
 pub struct MemoryLimit {
     limit: usize,
     pub(super) refused: Option<usize>,
+    /// The size of the largest memory that has grown, in bytes.
+    pub(super) largest: usize,
 }
 
 impl ResourceLimiter for MemoryLimit {
@@ -94,6 +96,8 @@ impl ResourceLimiter for MemoryLimit {
         let granted = desired <= self.limit;
         if !granted {
             self.refused = Some(desired);
+        } else {
+            self.largest = self.largest.max(desired);
         }
         Ok(granted)
     }

@@ -6,7 +6,8 @@ use super::super::call::CallEnd;
 use super::super::shard::Sharded;
 use super::Section;
 use super::family::Live;
-use super::filter::{FilterKey, FilterMetrics};
+use super::filter::FilterKey;
+use super::version::FilterSeries;
 use super::histogram::{Buckets, Count, Total};
 use crate::config::limits;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -102,7 +103,7 @@ impl Named {
 
 /// Writes the calls of all versions of all filters.
 pub(super) fn encode(
-    filters: &Live<FilterKey, FilterMetrics>,
+    filters: &Live<FilterKey, FilterSeries>,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> Result<(), fmt::Error> {
     let all = filters.all();
