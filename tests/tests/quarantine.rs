@@ -43,7 +43,12 @@ fn ten_failures_in_a_row_leave_a_filter_out_until_a_trial_goes_well() {
     }
     let began = Instant::now();
     assert_eq!(state(&proxy, "misbehave")["state"], "quarantined");
-    assert!(proxy.ask_admin("/metrics").text().contains(r#"sluicegate_filter_quarantined{filter="misbehave",version="0.1.0"} 1"#));
+    assert!(
+        proxy
+            .ask_admin("/metrics")
+            .text()
+            .contains(r#"sluicegate_filter_quarantined{filter="misbehave",version="0.1.0"} 1"#)
+    );
     // The filter would let it pass, but it is not asked.
     assert_eq!(connection.send(Request::get("http://shop/good")).expect("an answer").status, 503);
     wait_until(Duration::from_secs(10), || {
@@ -53,7 +58,10 @@ fn ten_failures_in_a_row_leave_a_filter_out_until_a_trial_goes_well() {
     assert!(began.elapsed() >= Duration::from_millis(900), "it was tried at once");
     assert_eq!(state(&proxy, "misbehave")["state"], "active");
     let metrics = proxy.ask_admin("/metrics").text();
-    assert!(metrics.contains(r#"sluicegate_filter_quarantines_total{filter="misbehave",version="0.1.0"} 1"#), "{metrics}");
+    assert!(
+        metrics.contains(r#"sluicegate_filter_quarantines_total{filter="misbehave",version="0.1.0"} 1"#),
+        "{metrics}"
+    );
     assert!(metrics.contains(r#"phase="request",result="quarantined"}"#), "{metrics}");
 }
 

@@ -13,8 +13,8 @@ use crate::listener::{Change, Listeners};
 use crate::manifest::schema::Schema;
 use crate::manifest::{self, Diagnostic, Diagnostics, Document, Severity, codes, endpoints};
 use crate::snapshot::Snapshot;
-use crate::telemetry::{FilterMetrics, Telemetry};
 use crate::telemetry::metrics::{ReloadResult, UpstreamFigures};
+use crate::telemetry::{FilterMetrics, Telemetry};
 use crate::upstream::registry::{Names, Registry};
 use crate::upstream::state::States;
 use crate::wasm::filter::Configuration;
@@ -243,7 +243,9 @@ impl Loader {
         let mut configured = HashMap::new();
         for component in &components {
             let policy = policies.get(&component.name).cloned().unwrap_or_default();
-            let Some(Configured { filter, metrics, .. }) = self.filter(component, &policy, &documents, &mut configured, diagnostics) else {
+            let Some(Configured { filter, metrics, .. }) =
+                self.filter(component, &policy, &documents, &mut configured, diagnostics)
+            else {
                 continue;
             };
             if policy.enabled {

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_said_and_the_defaults_stand_in() {
-        let (chosen, mistakes) = resilience("{quarantine: {within: soon, pause: 1ms}, recycle: {age: 0s, memory: much}}");
+        let (chosen, mistakes) =
+            resilience("{quarantine: {within: soon, pause: 1ms}, recycle: {age: 0s, memory: much}}");
         assert_eq!((chosen, mistakes), (Resilience::default(), 4));
     }
 }

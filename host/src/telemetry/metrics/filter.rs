@@ -164,10 +164,7 @@ pub(super) fn encode(
 }
 
 /// Writes which versions are in quarantine, and how often they were put there.
-fn conditions(
-    all: &[(FilterKey, Arc<FilterSeries>)],
-    encoder: &mut DescriptorEncoder<'_>,
-) -> Result<(), fmt::Error> {
+fn conditions(all: &[(FilterKey, Arc<FilterSeries>)], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let help = "1 while a filter is not called because it failed again and again.";
     let mut section = Section::gauge(encoder, "sluicegate_filter_quarantined", help)?;
     for (key, metrics) in all {
