@@ -94,10 +94,10 @@ pub struct MemoryLimit {
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
         let granted = desired <= self.limit;
-        if !granted {
-            self.refused = Some(desired);
-        } else {
+        if granted {
             self.largest = self.largest.max(desired);
+        } else {
+            self.refused = Some(desired);
         }
         Ok(granted)
     }
