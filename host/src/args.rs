@@ -3,7 +3,7 @@
 mod filter;
 mod test;
 
-pub(crate) use filter::{Filter, FilterInspect, FilterList, FilterNamed, FilterTraps};
+pub(crate) use filter::{Filter, FilterHistory, FilterInspect, FilterList, FilterNamed, FilterTraps};
 pub(crate) use test::Test;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Check(Check),
     Explain(Explain),
     Test(Test),
-    /// Shows filters, and what is done about those that fail
+    /// Shows filters, how they fail, and brings their versions into force or takes them back
     #[command(subcommand)]
     Filter(Filter),
     /// Lists what a running instance has
