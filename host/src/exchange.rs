@@ -430,13 +430,18 @@ impl Run {
     /// What the filter that settled the request asked for cannot be done.
     fn blame_filter(&self, reason: String) -> RequestError {
         let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string).unwrap_or_default();
-        RequestError::Filter { filter, reason }
+        RequestError::Filter { filter, reason, answer: None }
     }
 
     fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
         let _entered = self.trace.enter();
         tracing::debug!(id = %self.head.id, %error, "a request failed");
+        if error.is_of_decision()
+            && let Some(metrics) = self.snapshot.chain.metrics(&self.course, self.head.id)
+        {
+            metrics.erred();
+        }
         self.outcome.error = Some(error);
         response
     }
