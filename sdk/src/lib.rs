@@ -31,8 +31,6 @@
 // The export macro names this crate by its absolute path, also when it is expanded here.
 extern crate self as sluicegate_sdk;
 
-#[cfg(all(feature = "allocator", target_family = "wasm", not(target_feature = "atomics")))]
-mod allocator;
 #[doc(hidden)]
 pub mod bindings;
 mod configuration;

@@ -33,6 +33,19 @@ impl Output {
         }
     }
 
+    /// Lets text be written that may turn out not to be there.
+    pub fn append(&mut self, write: impl FnOnce(&mut String) -> bool) -> bool {
+        let before = self.text.len();
+        let there = write(&mut self.text);
+        if there {
+            self.written = self.written.saturating_add(self.text.len().saturating_sub(before));
+        }
+        if !there || self.is_too_large() {
+            self.text.truncate(before);
+        }
+        there
+    }
+
     /// Puts the body of a call here.
     pub fn body_of(&mut self, call: String) {
         self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));

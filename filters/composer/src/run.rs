@@ -12,8 +12,8 @@ use crate::view::View;
 use serde::{Deserialize, Serialize};
 use sluicegate_sdk::{CallError, CallResponse, Outcomes, Plan, RequestDecision};
 
-/// Headers of answers that the composed answer is made of in any case.
-const KEPT: [&str; 2] = ["age", "cache-control"];
+/// Headers of answers that are looked at in any case.
+const KEPT: [&str; 3] = ["age", "cache-control", "content-encoding"];
 
 /// How far a composition has come. It travels with the request from plan to plan.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -161,8 +161,8 @@ impl<'a> Run<'a> {
                 self.note(&response);
                 let kept = &self.composition.kept_headers;
                 response.headers.retain(|header| {
-                    let name = header.name.to_ascii_lowercase();
-                    KEPT.contains(&name.as_str()) || name == "content-encoding" || kept.contains(&name)
+                    let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+                    KEPT.iter().any(|name| is(name)) || kept.iter().any(|name| is(name))
                 });
                 Ok(response)
             }

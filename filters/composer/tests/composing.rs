@@ -100,8 +100,10 @@ fn an_answer_that_depends_on_nothing_but_good_calls_is_expected() {
     assert!(!expects(&get, &with("body: {a: '{a.body}', b: '{b.body}', c: '{request.query.c}'}")));
     assert!(!expects(&get, &with("body: ['{a.body}', '{b.body}'], headers: {x-b: '{b.header.x-b}'}")));
     assert!(!expects(&get, &with("body: {$merge: ['{a.body}', '{b.body}']}")));
-    assert!(!expects(&get, "calls: {a: {service: a, path: /, when: {exists: '{request.query.c}'}}}"));
-    assert!(!expects(&get, "calls: {a: {service: a, path: '/{request.query.c}'}}"), "it cannot be made");
+    let maybe = "calls: {a: {service: a, path: /}, b: {service: b, path: /, when: {exists: '{request.query.b}'}}}";
+    assert!(!expects(&get, maybe), "b is not called");
+    let unmade = "calls: {a: {service: a, path: /}, b: {service: b, path: '/{request.query.b}', optional: true}}";
+    assert!(!expects(&get, unmade), "b cannot be called");
 }
 
 #[test]

@@ -99,9 +99,18 @@ pub(super) fn pick(names: &[String], object: &str, out: &mut String) {
             *place = Some(value);
         }
     }
-    let keyed: Vec<(String, &str)> =
-        names.iter().zip(picked).filter_map(|(name, value)| Some((json::string(name), value?))).collect();
-    write_all(keyed.iter().map(|(key, value)| (key.as_str(), *value)), out);
+    out.reserve(object.len());
+    out.push('{');
+    let found = names.iter().zip(picked).filter_map(|(name, value)| Some((name, value?)));
+    for (index, (name, value)) in found.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        json::write_string(name, out);
+        out.push(':');
+        out.push_str(value);
+    }
+    out.push('}');
 }
 
 pub(super) fn drop(names: &[String], object: &str, out: &mut String) {

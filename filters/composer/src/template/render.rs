@@ -44,12 +44,7 @@ impl Scope<'_> {
                 out.push("]");
             }
             Node::Operator(operator) => {
-                let mut text = String::new();
-                let there = self.operate(operator, items, &mut text);
-                if there {
-                    out.push(&text);
-                }
-                return there;
+                return out.append(|text| self.operate(operator, items, text));
             }
         }
         true

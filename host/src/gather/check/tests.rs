@@ -1,6 +1,6 @@
 use super::super::tests::{call, group, plan};
 use super::*;
-use crate::wasm::types::{CachePolicy, Call, Destination, StatusRange};
+use crate::wasm::types::{BodyUse, CachePolicy, Call, Destination, StatusRange};
 
 fn grouped(groups: Vec<types::CallGroup>) -> types::Plan {
     types::Plan { groups, ..plan([call("a"), call("b"), call("c")]) }
