@@ -1,10 +1,13 @@
 //! A channel whose events outlive the proxy, and its one subscriber.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use sluicegate_tests::{Directory, Options, Proxy, Request, Upstream};
+use sluicegate_tests::{Client, Directory, Options, Proxy, Request, Store, Upstream, wait_until};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_mins(1);
 
 /// A channel and a subscription that retries for as long as it takes, in the order of keys.
 pub(crate) fn manifests() -> String {
@@ -44,9 +47,9 @@ impl Kept {
         Self { arguments, directory }
     }
 
-    pub(crate) fn on_nats(url: &str) -> Self {
-        let arguments = ["--event-store", "nats", "--event-nats", url].map(str::to_owned).to_vec();
-        Self { arguments, directory: Directory::new() }
+    /// On a server, or on what leads to it.
+    pub(crate) fn on(store: Store, address: SocketAddr) -> Self {
+        Self { arguments: store.arguments(address).to_vec(), directory: Directory::new() }
     }
 
     /// A proxy with this subscriber.
@@ -83,6 +86,18 @@ fn with(id: &str, data: &str) -> Request {
         .header("ce-source", "/test")
         .header("ce-type", "test")
         .header("content-type", "text/plain")
+}
+
+/// Publishes an event until it is taken: the first ones wait for the store to be ready.
+#[track_caller]
+pub(crate) fn accepted(client: &mut Client, id: &str, key: &str) {
+    wait_until(LONG, || client.send(event(id, key)).expect("the proxy answers").status == 202);
+}
+
+/// Numbers without those that were there before.
+pub(crate) fn firsts(numbers: &[usize]) -> Vec<usize> {
+    let mut known = BTreeSet::new();
+    numbers.iter().copied().filter(|number| known.insert(*number)).collect()
 }
 
 /// The ids that a subscriber has seen.
