@@ -4,7 +4,7 @@
 
 mod durable;
 
-use durable::{Kept, accepted, event, firsts, ids};
+use durable::{Kept, accepted, batch, event, firsts, ids};
 use sluicegate_tests::{Behaviour, Broker, Client, Gap, Proxy, Store, Upstream, wait_until};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -86,8 +86,8 @@ fn catch_up(store: Store) {
     let server = Broker::start(store);
     let proxy = Proxy::start(Kept::on(store, server.address()).options(subscriber.address()));
     let mut client = proxy.connect();
-    for number in 0..EVENTS {
-        accepted(&mut client, &number.to_string(), "");
+    for from in (0..EVENTS).step_by(100) {
+        wait_until(LONG, || client.send(batch(from..from + 100)).expect("the proxy answers").status == 202);
     }
     wait_until(LONG, || subscriber.arrived() >= DOWN);
     let missed = EVENTS - ids(&subscriber).len().min(EVENTS);

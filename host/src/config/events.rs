@@ -80,9 +80,7 @@ pub struct KafkaSettings {
     pub replicas: usize,
     /// Of topics that are made: how many partitions they have, so many proxies can share a subscription.
     pub partitions: usize,
-    /// What the events of one partition may take, in bytes: then the oldest are dropped, whoever has seen them.
-    pub bytes: u64,
-    /// For how long an event is kept, whoever has seen it.
+    /// Of topics that are made: for how long an event is kept, whoever has seen it; none keeps it for ever.
     pub age: Option<Duration>,
 }
 

@@ -4,6 +4,7 @@
 use sluicegate_tests::{Client, Directory, Options, Proxy, Request, Store, Upstream, wait_until};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,6 +78,18 @@ pub(crate) fn event(id: &str, key: &str) -> Request {
 /// An event of 8 KiB.
 pub(crate) fn large(id: &str) -> Request {
     with(id, &"x".repeat(8 << 10)).header("ce-partitionkey", id)
+}
+
+/// Events in one request, with numbers as ids.
+pub(crate) fn batch(numbers: Range<usize>) -> Request {
+    let events: Vec<serde_json::Value> = numbers
+        .map(|id| {
+            let data = "x".repeat(100);
+            serde_json::json!({"specversion": "1.0", "id": id.to_string(), "source": "/t", "type": "t", "data": data})
+        })
+        .collect();
+    let body = serde_json::to_vec(&events).expect("JSON");
+    Request::post("http://orders-channel/", body).header("content-type", "application/cloudevents-batch+json")
 }
 
 fn with(id: &str, data: &str) -> Request {

@@ -60,7 +60,7 @@ impl Merge<'_> {
             redis,
             amqp,
             mqtt,
-            kafka: self.kafka(flags.kafka, file.kafka.unwrap_or_default(), bytes, age),
+            kafka: self.kafka(flags.kafka, file.kafka.unwrap_or_default(), age),
         };
         if let (Some(needs), Some(origin), false) = (default.needs(), origin, settings.has(default)) {
             self.lacking(needs, default, origin);
@@ -68,11 +68,11 @@ impl Merge<'_> {
         settings
     }
 
-    fn kafka(&mut self, flags: Vec<String>, file: Kafka, bytes: u64, age: Option<Duration>) -> Option<KafkaSettings> {
+    fn kafka(&mut self, flags: Vec<String>, file: Kafka, age: Option<Duration>) -> Option<KafkaSettings> {
         let servers = self.all(flags, "--event-kafka", file.servers, kafka_broker);
         let replicas = self.written(file.replicas, quantity::count).unwrap_or(1);
         let partitions = self.written(file.partitions, quantity::count).unwrap_or(PARTITIONS);
-        (!servers.is_empty()).then_some(KafkaSettings { servers, replicas, partitions, bytes, age })
+        (!servers.is_empty()).then_some(KafkaSettings { servers, replicas, partitions, age })
     }
 
     /// Channels are to be in a store that is not there.
@@ -203,7 +203,7 @@ mod tests {
                 "events:\n  store: amqp\n",
                 "sluicegate.yaml:2:10: error: events cannot be kept on a RabbitMQ broker without a broker",
             ),
-            ("events:\n  redis: {server: 'redis://'}\n", "error: `redis://` is no address of a Redis server"),
+            ("events:\n  redis: {server: 'http://x'}\n", "error: `http://x` is no address of a Redis server"),
             ("events:\n  amqp: {server: 'amqps://me:secret@x'}\n", "error: `x` is no address of a RabbitMQ broker"),
             (
                 "events:\n  mqtt: {server: '127.0.0.1:1883'}\n",

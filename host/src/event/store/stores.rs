@@ -54,6 +54,10 @@ impl Stores {
         if let Some(mqtt) = &settings.mqtt {
             stores.add(StoreChoice::Mqtt, Mqtt::start(mqtt)?);
         }
+        #[cfg(feature = "kafka")]
+        if let Some(kafka) = &settings.kafka {
+            stores.add(StoreChoice::Kafka, super::kafka::Kafka::start(kafka)?);
+        }
         Ok(stores)
     }
 

@@ -22,9 +22,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Takes until something is wrong; an error says that it was wrong from the beginning.
 pub(super) async fn serve(amqp: &Amqp, place: &Arc<Place<Amqp>>) -> Result<(), StoreError> {
     let link = amqp.link().await?;
-    let channel = link.channel().await?;
     let queue = queue(place.channel(), &place.subscription)?;
-    declare(amqp, place, &channel, &queue).await?;
+    let channel = declare(amqp, place, &link, &queue).await?;
     register::add(amqp, place.channel(), &place.subscription).await?;
     place.is_known(true);
     let limit = channel.basic_qos(OUTSTANDING, BasicQosOptions::default()).await;
@@ -42,17 +41,31 @@ pub(super) async fn serve(amqp: &Amqp, place: &Arc<Place<Amqp>>) -> Result<(), S
     Ok(())
 }
 
-/// Makes the exchange and the queue where they are missing.
-async fn declare(amqp: &Amqp, place: &Place<Amqp>, channel: &Channel, queue: &ShortString) -> Result<(), StoreError> {
-    let exchange = exchange(place.channel())?;
+/// Makes the exchange and the queue where they are missing; gives a channel that works.
+async fn declare(amqp: &Amqp, place: &Place<Amqp>, link: &Link, queue: &ShortString) -> Result<Channel, StoreError> {
+    let (mut channel, exchange) = (link.channel().await?, exchange(place.channel())?);
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let made = channel.exchange_declare(exchange.clone(), ExchangeKind::Fanout, durable, FieldTable::default()).await;
     made.map_err(|error| unavailable(&error))?;
     let made = channel.queue_declare(queue.clone(), QueueDeclareOptions::durable(), bounds(amqp)).await;
-    made.map_err(|error| unavailable(&error))?;
+    if let Err(error) = made {
+        // The error has closed the channel. A queue with other bounds does too.
+        channel = link.channel().await?;
+        look(&channel, queue).await.map_err(|_| unavailable(&error))?;
+        let (channel, subscription) = (place.channel(), &place.subscription);
+        tracing::warn!(channel, subscription, %error, "the queue keeps the bounds that it was made with");
+    }
     let (key, options) = (ShortString::default(), QueueBindOptions::default());
     let bound = channel.queue_bind(queue.clone(), exchange, key, options, FieldTable::default()).await;
-    bound.map_err(|error| unavailable(&error))
+    bound.map_err(|error| unavailable(&error))?;
+    Ok(channel)
+}
+
+/// How many events wait in a queue that is there.
+async fn look(channel: &Channel, queue: &ShortString) -> lapin::Result<u32> {
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let state = channel.queue_declare(queue.clone(), passive, FieldTable::default()).await?;
+    Ok(state.message_count())
 }
 
 /// What a queue may take, and that it refuses more.
@@ -96,9 +109,8 @@ fn take(place: &Arc<Place<Amqp>>, delivery: Delivery) {
 async fn count(link: &Link, place: &Place<Amqp>, queue: &ShortString) {
     let Ok(channel) = link.channel().await else { return };
     loop {
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let Ok(state) = channel.queue_declare(queue.clone(), passive, FieldTable::default()).await else { return };
-        place.set_pending(u64::from(state.message_count()));
+        let Ok(waiting) = look(&channel, queue).await else { return };
+        place.set_pending(u64::from(waiting));
         tokio::time::sleep(LOOK).await;
     }
 }
