@@ -5,7 +5,7 @@ mod durable;
 
 use durable::{Kept, acknowledged, batch, event, ids, large};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use sluicegate_tests::{Behaviour, Directory, Proxy, Request, Upstream, wait_until};
+use sluicegate_tests::{Behaviour, Directory, Proxy, Upstream, wait_until};
 use std::io::Write;
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ pub(super) const PERSISTENT: u8 = 2;
 pub(super) async fn publish(amqp: &Amqp, channel: &str, events: &[Arc<Event>]) -> Result<(), StoreError> {
     let (exchange, link) = (exchange(channel)?, amqp.link().await?);
     let prepared: Result<Vec<BasicProperties>, StoreError> =
-        events.iter().map(|event| Ok(named(amqp, binding::properties(event)?)?)).collect();
+        events.iter().map(|event| named(amqp, binding::properties(event)?)).collect();
     let mut confirmations = Vec::with_capacity(events.len());
     for (event, properties) in events.iter().zip(prepared?) {
         let options = BasicPublishOptions { mandatory: true, immediate: false };

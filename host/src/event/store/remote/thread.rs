@@ -25,16 +25,16 @@ impl Thread {
         let thread =
             Self { runtime: runtime.handle().clone(), end: CancellationToken::new(), last: TaskTracker::new() };
         let ended = thread.end.clone();
-        let (began, answer) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             runtime.block_on(async {
                 // Only the store waits for this, and it is gone where sending fails.
-                let _ = began.send(begin.await);
+                let _ = sender.send(begin.await);
                 ended.cancelled().await;
             });
         })?;
-        let begun = answer.recv().map_err(io::Error::other)??;
-        Ok((thread, begun))
+        let given = receiver.recv().map_err(io::Error::other)??;
+        Ok((thread, given))
     }
 
     /// Begins a task that ends with the thread.
