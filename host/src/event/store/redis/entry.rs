@@ -33,12 +33,15 @@ impl fmt::Display for Id {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) id: Id,
-    pub(super) fields: Option<Vec<(String, Vec<u8>)>>,
+    pub(super) fields: Option<Fields>,
 }
+
+/// Names and values.
+type Fields = Vec<(String, Vec<u8>)>;
 
 impl FromRedisValue for Entry {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
-        let (id, fields): (String, Option<Vec<(String, Vec<u8>)>>) = FromRedisValue::from_redis_value(value)?;
+        let (id, fields): (String, Option<Fields>) = FromRedisValue::from_redis_value(value)?;
         let parts = id.split_once('-').and_then(|(one, other)| Some((one.parse().ok()?, other.parse().ok()?)));
         let (milliseconds, number) = parts.ok_or_else(|| ParsingError::from("an entry has no number"))?;
         Ok(Self { id: Id { milliseconds, number }, fields })
@@ -53,7 +56,7 @@ pub(super) fn fields(event: &Event) -> Vec<(&str, &[u8])> {
 }
 
 /// The event of an entry; none when it is not one.
-pub(super) fn event(fields: Vec<(String, Vec<u8>)>) -> Option<Event> {
+pub(super) fn event(fields: Fields) -> Option<Event> {
     let (mut data, mut all) = (Vec::new(), Vec::with_capacity(fields.len()));
     for (name, value) in fields {
         if name == DATA {
@@ -73,7 +76,7 @@ mod tests {
     #[test]
     fn an_event_comes_back_from_its_fields() {
         let sent = Event { subject: Some("Euro € 😀".into()), data: Some(vec![0, 159, 146]), ..plain("1") };
-        let fields: Vec<(String, Vec<u8>)> =
+        let fields: Fields =
             fields(&sent).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         assert_eq!(event(fields.clone()), Some(sent));
         assert_eq!(event(fields[1..].to_vec()), None, "without a version");

@@ -6,7 +6,7 @@
 //!
 //! - [`attributes`]: events as names and values
 //! - [`line`]: a connection that is made again when it is lost
-//! - [`log`]: publishing
+//! - [`log`]: publishing to a channel
 //! - [`place`]: the place of a subscription
 //! - [`table`]: events that a server gave out, and what they are known by when they come again
 //! - [`thread`]: where the connections of a server live
