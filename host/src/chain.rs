@@ -2,9 +2,16 @@
 //!
 //! Nothing here does I/O or waits. The caller carries a [`Step`] out and comes back if the chain has to go on.
 
+mod difference;
+mod failure;
 mod passage;
+mod shadow;
+mod trial;
 
+pub use failure::result_of as result_of_failure;
 pub use passage::{Passage, Passing};
+pub use shadow::{ShadowFigures, Shadowing};
+pub use trial::Trial;
 
 use crate::body::ProxyBody;
 use crate::config::limits;
@@ -12,11 +19,12 @@ use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
 use crate::gather::{self, Bodies, Plan};
 use crate::mirror::{self, Mirror};
-use crate::request::RequestHead;
+use crate::request::{RequestHead, RequestId};
 use crate::telemetry::metrics::GatherMetrics;
 use crate::telemetry::trace::{Parent, filter};
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
-use crate::wasm::{Failure, FailureKind, Filter, OnFailure, types};
+use crate::wasm::{Failure, Filter, types};
+use failure::{Failing, failed};
 use http::{Response, response};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,9 +49,35 @@ pub struct Link {
     pub early: bool,
     /// The file it came from.
     pub path: std::path::PathBuf,
+    /// A newer version that is being tried.
+    pub trial: Option<Trial>,
 }
 
 impl Link {
+    fn on_request(&self, head: &mut Box<RequestHead>) -> Result<types::RequestDecision, Failure> {
+        let Some(shadow) = self.shadow() else { return self.filter.on_request(head) };
+        let before = shadow.before_request(head);
+        let decided = self.filter.on_request(head);
+        if let Some(before) = before {
+            shadow.decided(before, &decided);
+        }
+        decided
+    }
+
+    fn on_response(
+        &self,
+        head: &mut Box<RequestHead>,
+        parts: &mut response::Parts,
+    ) -> Result<types::ResponseDecision, Failure> {
+        let Some(shadow) = self.shadow() else { return self.filter.on_response(head, parts) };
+        let before = shadow.before_response(head, parts);
+        let decided = self.filter.on_response(head, parts);
+        if let Some(before) = before {
+            shadow.responded(before, &decided);
+        }
+        decided
+    }
+
     /// Counts a call of the filter that is over, and says that it was made.
     fn called(&self, phase: Phase, result: CallResult, watch: &mut Stopwatch, parent: &Parent) {
         let took = watch.lap();
@@ -240,7 +274,7 @@ impl Chain {
 
     /// Whether a response phase may ask for the request's headers once it has been sent.
     pub fn reads_requests_late(&self) -> bool {
-        self.links.iter().any(|link| link.filter.code.hooks.has_response())
+        self.links.iter().any(Link::has_response)
     }
 
     /// The filters that decide on events.
@@ -254,17 +288,18 @@ impl Chain {
     }
 
     /// The counters of the filter that settled the request.
-    pub fn metrics(&self, course: &Course) -> Option<&FilterMetrics> {
-        course.decided_by.and_then(|index| self.links.get(index)).map(|link| &*link.metrics)
+    pub fn metrics(&self, course: &Course, id: RequestId) -> Option<&FilterMetrics> {
+        course.decided_by.and_then(|index| self.links.get(index)).map(|link| &*link.for_request(id).metrics)
     }
 
     /// Asks filter after filter, from where the course stands.
     pub fn decide(&self, head: &mut Box<RequestHead>, course: &mut Course) -> Result<Step, RequestError> {
         let mut watch = Stopwatch::start();
         while let Some(link) = self.links.get(course.next) {
+            let link = link.for_request(head.id);
             if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
-                let decided = link.filter.on_request(head).map(Decided::Plain);
+                let decided = link.on_request(head).map(Decided::Plain);
                 let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
                 if let Some(trace) = &mut course.trace {
                     trace.push(trace_step(link, step.as_ref(), course.delay, explained));
@@ -287,6 +322,7 @@ impl Chain {
     ) -> Result<Step, RequestError> {
         if let Some(link) = self.links.get(course.next) {
             let mut watch = Stopwatch::start();
+            let link = link.for_request(head.id);
             let decided = link.filter.on_gathered(head, parts.state, parts.outcomes);
             let decided = decided.and_then(|decision| parts.assembled(decision));
             if let Some(step) = settle(link, Phase::Gathered, &mut watch, decided, head, course)? {
@@ -306,8 +342,9 @@ impl Chain {
         course: &mut Course,
     ) -> Result<Response<ProxyBody>, RequestError> {
         let seen = self.links.len().min(course.next.saturating_add(1));
-        let responds = |link: &&Link| !link.early && link.filter.code.hooks.has_response();
-        for link in self.links.iter().take(seen).rev().filter(responds) {
+        let id = head.id;
+        let links = self.links.iter().take(seen).rev().filter(|link| !link.early).map(|link| link.for_request(id));
+        for link in links.filter(|link| link.filter.code.hooks.has_response()) {
             let (mut parts, body) = response.into_parts();
             response = match respond_one(link, head, &mut parts, course)? {
                 Some(replaced) => replaced,
@@ -331,7 +368,7 @@ fn respond_one(
     let mut watch = Stopwatch::start();
     // Its edits stand after those that wait for the end of the chain until they are applied here.
     let waiting = course.response_edits.len();
-    let decided = link.filter.on_response(head, parts).and_then(|decision| match decision {
+    let decided = link.on_response(head, parts).and_then(|decision| match decision {
         types::ResponseDecision::Next(edits) => {
             decision::header_edits(edits, &mut course.response_edits).map(|()| None)
         }
@@ -349,7 +386,10 @@ fn respond_one(
             }
             Ok(None)
         }
-        Err(failure) => failed(link, Phase::Response, &mut watch, &failure, &course.parent).map(|()| None),
+        Err(failure) => {
+            let failing = Failing { phase: Phase::Response, parent: &course.parent, request: Some(head.id) };
+            failed(link, &failing, &mut watch, &failure).map(|()| None)
+        }
     }
 }
 
@@ -372,12 +412,20 @@ fn settle(
     match applied {
         Ok((result, step)) => {
             link.called(phase, result, watch, &course.parent);
+            if let Some(Step::Respond(response)) = &step
+                && response.status().is_server_error()
+            {
+                link.metrics.erred();
+            }
             if step.is_some() {
                 course.decided_by = Some(course.next);
             }
             Ok(step)
         }
-        Err(failure) => failed(link, phase, watch, &failure, &course.parent).map(|()| None),
+        Err(failure) => {
+            let failing = Failing { phase, parent: &course.parent, request: Some(head.id) };
+            failed(link, &failing, watch, &failure).map(|()| None)
+        }
     }
 }
 
@@ -423,38 +471,6 @@ fn carry_out(
             Ok(Some(Step::InspectBody(max.min(filter.settings.inspected_body))))
         }
     }
-}
-
-/// Counts a failure; the request goes on when the filter may fail open.
-fn failed(
-    link: &Link,
-    phase: Phase,
-    watch: &mut Stopwatch,
-    failure: &Failure,
-    parent: &Parent,
-) -> Result<(), RequestError> {
-    let filter = &link.filter;
-    let open = filter.settings.failure == OnFailure::Open;
-    let result = match failure.kind {
-        FailureKind::Trap | FailureKind::Instantiate | FailureKind::Denied => CallResult::Trap,
-        FailureKind::Deadline => CallResult::Deadline,
-        FailureKind::Memory => CallResult::Memory,
-        FailureKind::Invalid => CallResult::Invalid,
-    };
-    link.called(phase, result, watch, parent);
-    tracing::warn!(
-        target: "sluicegate::filter",
-        filter = &*filter.name,
-        version = filter.code.manifest.version,
-        kind = %failure.kind,
-        open,
-        "the filter failed: {}", failure.message
-    );
-    if open {
-        link.metrics.bypassed(phase);
-        return Ok(());
-    }
-    Err(RequestError::Filter { filter: filter.name.to_string(), reason: failure.kind.to_string() })
 }
 
 fn result_of(decision: &types::RequestDecision) -> CallResult {

@@ -1,9 +1,11 @@
 //! What the admin endpoint shows of a running proxy.
 
 mod endpoints;
+mod rollout;
 
 use crate::admin::endpoints::EndpointStatus;
 use crate::admin::events::{ChannelFiguresStatus, SubscriptionFiguresStatus};
+use crate::admin::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use crate::admin::view::{
     AdminView, ChannelStatus, ConfigStatus, DocumentStatus, ExplainAnswer, ExplainRequest, FilterState, FilterStatus,
     ListenerStatus, PortStatus, Readiness, ServiceStatus,
@@ -15,7 +17,7 @@ use crate::exchange::Exchange;
 use crate::explain;
 use crate::gateway;
 use crate::manifest::{self, Document};
-use crate::reload::{Status, rfc3339};
+use crate::reload::{Orders, Status, rfc3339};
 use crate::snapshot::Snapshot;
 use crate::telemetry::tap::Look;
 use crate::wasm::OnFailure;
@@ -29,6 +31,8 @@ pub struct View {
     pub exchange: Arc<Exchange>,
     /// What reloads have led to.
     pub status: Arc<ArcSwap<Status>>,
+    /// For what operators ask.
+    pub orders: Orders,
     /// Says when it ends.
     pub drain: Drain,
 }
@@ -57,8 +61,28 @@ impl AdminView for View {
             state: FilterState::Refused,
             since: rfc3339(failure.at),
             last_refusal: Some(failure.view()),
+            quarantine: None,
+            rollout: None,
         });
         active.chain(refused).collect()
+    }
+
+    fn traps(&self, filter: Option<&str>) -> Vec<FilterTraps> {
+        rollout::traps(&self.status.load_full(), filter)
+    }
+
+    fn act(&self, action: FilterAction, filter: &str) -> Result<FilterActed, String> {
+        let done = match action {
+            FilterAction::Enable => self.enable(filter)?,
+            FilterAction::Promote | FilterAction::Rollback | FilterAction::Pin | FilterAction::Unpin => {
+                self.orders.give(action, filter)?
+            }
+        };
+        Ok(FilterActed { filter: filter.to_owned(), done })
+    }
+
+    fn history(&self, filter: Option<&str>) -> Vec<FilterHistory> {
+        rollout::history(&self.status.load_full(), filter)
     }
 
     fn config(&self) -> ConfigStatus {
@@ -97,6 +121,21 @@ impl AdminView for View {
     }
 }
 
+impl View {
+    /// Ends the quarantine of a filter in all its versions that decide.
+    fn enable(&self, filter: &str) -> Result<String, String> {
+        let snapshot = self.exchange.snapshot.load_full();
+        let mut guards = snapshot.chain.guards(filter).peekable();
+        if guards.peek().is_none() {
+            return Err(format!("there is no filter `{filter}` in force"));
+        }
+        let released = guards.filter(|guard| guard.release()).count() > 0;
+        let done = if released { "it is called again" } else { "it was not in quarantine" };
+        tracing::info!(filter, action = "enable", "an operator asked for it: {done}");
+        Ok(done.to_owned())
+    }
+}
+
 fn channel_figures(stats: ChannelStats) -> ChannelFiguresStatus {
     let subscription = |stats: SubscriptionStats| SubscriptionFiguresStatus {
         name: stats.subscription,
@@ -123,6 +162,7 @@ fn channel_figures(stats: ChannelStats) -> ChannelFiguresStatus {
 fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
     let code = &link.filter.code;
     let refusal = status.refused.get(&link.path);
+    let quarantine = rollout::quarantine(&link.filter.guard);
     FilterStatus {
         name: link.filter.name.to_string(),
         version: code.manifest.version.clone(),
@@ -137,9 +177,15 @@ fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
             OnFailure::Closed => "closed".into(),
             OnFailure::Open => "open".into(),
         },
-        state: if refusal.is_some() { FilterState::Outdated } else { FilterState::Active },
+        state: match (&quarantine, refusal) {
+            (Some(_), _) => FilterState::Quarantined,
+            (None, Some(_)) => FilterState::Outdated,
+            (None, None) => FilterState::Active,
+        },
         since: rfc3339(status.since.get(&link.path).copied().unwrap_or(snapshot.built)),
         last_refusal: refusal.map(crate::reload::Failure::view),
+        quarantine,
+        rollout: status.stages.get(&*link.filter.name).map(rollout::stage),
     }
 }
 

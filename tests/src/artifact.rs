@@ -28,6 +28,21 @@ pub fn test_filter(name: &str) -> PathBuf {
     built(target.join("test-filters").join(name).with_extension("wasm"))
 }
 
+/// A component with a word of its own in place of the one that stands behind a marker; the rest of the word's eight bytes are
+/// spaces. It is another version of the same filter.
+///
+/// # Panics
+/// When the marker is not in it, or the word is too long.
+pub fn rewritten(component: &[u8], marker: &str, word: &str) -> Vec<u8> {
+    let at = component.windows(marker.len()).position(|window| window == marker.as_bytes());
+    let from = at.expect("the component has the marker") + marker.len();
+    let mut version = component.to_vec();
+    let word = format!("{word:<8}");
+    assert_eq!(word.len(), 8, "`{word}` is too long");
+    version[from..from + 8].copy_from_slice(word.as_bytes());
+    version
+}
+
 /// A server that tests start: what the environment variable names, or the one that `cargo xtask test` fetches.
 ///
 /// # Panics
@@ -71,6 +86,11 @@ mod tests {
     #[should_panic(expected = "/peers/no/such is not there; `cargo xtask test` fetches it, and NO_SUCH names another")]
     fn a_server_that_is_not_there_is_named_with_what_to_do() {
         peer("no", "such", "NO_SUCH");
+    }
+
+    #[test]
+    fn the_word_behind_the_marker_is_another() {
+        assert_eq!(rewritten(b"..M:good    ..", "M:", "slow"), b"..M:slow    ..");
     }
 
     #[test]

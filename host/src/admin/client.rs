@@ -1,6 +1,7 @@
 //! Asks a running proxy, for the commands that show what it does.
 
 use super::endpoints::EndpointStatus;
+use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use super::view::{ConfigStatus, ExplainAnswer, ExplainRequest, FilterStatus, Tapped};
 use crate::config::AdminAddress;
 use bytes::Bytes;
@@ -69,6 +70,32 @@ impl AdminClient {
     /// When there is no answer.
     pub fn filters(&self) -> Result<Vec<FilterStatus>, ClientError> {
         self.ask(Method::GET, "/filters", Bytes::new())
+    }
+
+    /// How filters have failed, or one of them, by version.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn filter_traps(&self, filter: Option<&str>) -> Result<Vec<FilterTraps>, ClientError> {
+        let path = filter.map_or_else(|| "/filters/traps".to_owned(), |name| about("/filters/traps", name));
+        self.ask(Method::GET, &path, Bytes::new())
+    }
+
+    /// What became of the versions of filters, or of one.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn filter_history(&self, filter: Option<&str>) -> Result<Vec<FilterHistory>, ClientError> {
+        let path = filter.map_or_else(|| "/filters/history".to_owned(), |name| about("/filters/history", name));
+        self.ask(Method::GET, &path, Bytes::new())
+    }
+
+    /// Does something with a filter.
+    ///
+    /// # Errors
+    /// When there is no answer, or it cannot be done.
+    pub fn filter_act(&self, action: FilterAction, filter: &str) -> Result<FilterActed, ClientError> {
+        self.ask(Method::POST, &about(&format!("/filters/{}", action.name()), filter), Bytes::new())
     }
 
     /// What is in force.
@@ -164,6 +191,12 @@ impl AdminClient {
     fn invalid(&self, error: &impl ToString) -> ClientError {
         ClientError::Invalid { address: self.address.clone(), reason: error.to_string() }
     }
+}
+
+/// The path with the filter's name as parameter.
+fn about(path: &str, filter: &str) -> String {
+    let filter = percent_encoding::utf8_percent_encode(filter, percent_encoding::NON_ALPHANUMERIC);
+    format!("{path}?filter={filter}")
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

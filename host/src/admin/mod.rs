@@ -9,6 +9,7 @@ pub mod client;
 pub mod endpoints;
 pub mod events;
 mod guard;
+pub mod rollout;
 mod routes;
 pub mod server;
 pub mod view;

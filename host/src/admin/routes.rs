@@ -1,6 +1,7 @@
 //! What the admin endpoint answers.
 
 use super::guard;
+use super::rollout::FilterAction;
 use super::view::{AdminView, ExplainRequest};
 use crate::telemetry::log::LogLevels;
 use crate::telemetry::{Metrics, metrics};
@@ -29,12 +30,19 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, method, and what is there.
-const ENDPOINTS: [(&str, &str, &str); 11] = [
+const ENDPOINTS: [(&str, &str, &str); 18] = [
     ("/", "GET", "this list"),
     ("/livez", "GET", "200 while the process answers"),
     ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
     ("/metrics", "GET", "counters as OpenMetrics text"),
     ("/filters", "GET", "filters, with why newer versions were refused"),
+    ("/filters/traps", "GET", "how filters have failed, and where; ?filter=NAME for one"),
+    ("/filters/history", "GET", "what became of versions of filters; ?filter=NAME for one"),
+    ("/filters/enable", "POST", "?filter=NAME ends its quarantine"),
+    ("/filters/promote", "POST", "?filter=NAME puts the version that is tried in full force"),
+    ("/filters/rollback", "POST", "?filter=NAME takes the latest version back"),
+    ("/filters/pin", "POST", "?filter=NAME keeps its component whatever the file says"),
+    ("/filters/unpin", "POST", "?filter=NAME lets its file count again"),
     ("/config", "GET", "manifests, services and channels in force"),
     ("/endpoints", "GET", "endpoints of services, with why some are out"),
     ("/events", "GET", "channels, and how far their subscriptions are"),
@@ -75,13 +83,37 @@ impl Routes {
             "/readyz" => self.ready(request.uri().query()),
             "/metrics" => self.metrics(),
             "/filters" => json(StatusCode::OK, &self.view.filters()),
+            "/filters/traps" => {
+                let filter = parameter(request.uri().query(), "filter");
+                json(StatusCode::OK, &self.view.traps(filter.as_deref()))
+            }
+            "/filters/history" => {
+                let filter = parameter(request.uri().query(), "filter");
+                json(StatusCode::OK, &self.view.history(filter.as_deref()))
+            }
             "/config" => json(StatusCode::OK, &self.view.config()),
             "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),
             "/events" => json(StatusCode::OK, &self.view.events()),
             "/tap" => self.tap(request.uri().query()).await,
             "/explain" => self.explain(request.into_body()).await,
             "/logging" => self.set_levels(request.uri().query()),
-            _ => respond(StatusCode::OK, TEXT, list()),
+            path => match FilterAction::ALL.iter().find(|(_, name)| path.strip_prefix("/filters/") == Some(name)) {
+                Some((action, _)) => self.act(*action, request.uri().query()).await,
+                None => respond(StatusCode::OK, TEXT, list()),
+            },
+        }
+    }
+
+    async fn act(&self, action: FilterAction, query: Option<&str>) -> Answer {
+        let Some(filter) = parameter(query, "filter") else {
+            return respond(StatusCode::BAD_REQUEST, TEXT, "add ?filter=NAME\n");
+        };
+        let view = Arc::clone(&self.view);
+        let task = tokio::task::spawn_blocking(move || view.act(action, &filter));
+        match task.await {
+            Ok(Ok(acted)) => json(StatusCode::OK, &acted),
+            Ok(Err(reason)) => respond(StatusCode::CONFLICT, TEXT, format!("{reason}\n")),
+            Err(_) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "that failed; see the log\n"),
         }
     }
 
@@ -166,8 +198,15 @@ impl Routes {
     }
 }
 
+/// The value of a query's parameter.
+fn parameter(query: Option<&str>, name: &str) -> Option<String> {
+    let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+    let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).next()?;
+    Some(percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
+}
+
 fn list() -> String {
-    let lines = ENDPOINTS.iter().map(|(path, method, text)| format!("{method:<4} {path:<10} {text}"));
+    let lines = ENDPOINTS.iter().map(|(path, method, text)| format!("{method:<4} {path:<17} {text}"));
     lines.fold(String::new(), |list, line| list + &line + "\n")
 }
 

@@ -1,4 +1,7 @@
-//! `sluice filter list` and `sluice filter inspect`.
+//! `sluice filter`.
+
+mod history;
+mod traps;
 
 use super::exit::{Failure, Verdict};
 use super::explain::instance;
@@ -7,6 +10,7 @@ use crate::args::{Filter, FilterInspect, FilterList, Format};
 use anyhow::Context;
 use serde::Serialize;
 use sluicegate::admin::AdminClient;
+use sluicegate::admin::rollout::FilterAction;
 use sluicegate::admin::view::{FilterState, FilterStatus};
 use sluicegate::config::limits;
 use sluicegate::wasm::component;
@@ -18,6 +22,13 @@ pub(crate) fn filter(filter: Filter) -> Result<Verdict, Failure> {
     match filter {
         Filter::List(list) => show_all(&list),
         Filter::Inspect(inspect) => show_one(&inspect),
+        Filter::Traps(arguments) => traps::traps(&arguments),
+        Filter::Enable(named) => traps::act(FilterAction::Enable, &named),
+        Filter::History(arguments) => history::history(&arguments),
+        Filter::Rollback(named) => traps::act(FilterAction::Rollback, &named),
+        Filter::Promote(named) => traps::act(FilterAction::Promote, &named),
+        Filter::Pin(named) => traps::act(FilterAction::Pin, &named),
+        Filter::Unpin(named) => traps::act(FilterAction::Unpin, &named),
     }
 }
 
@@ -75,7 +86,7 @@ fn overview(filters: &[FilterStatus]) -> String {
     };
     let headings = ["NAME", "VERSION", "DIGEST", "STATE", "PRIORITY", "FAILURE", "HOOKS", "CLAIMS", "SINCE"];
     let table = print::table(&headings, &filters.iter().map(row).collect::<Vec<_>>());
-    filters.iter().fold(table, |text, filter| text + &refusal(filter))
+    filters.iter().fold(table, |text, filter| text + &stage(filter) + &quarantine(filter) + &refusal(filter))
 }
 
 fn details(filter: &FilterStatus) -> String {
@@ -92,7 +103,36 @@ fn details(filter: &FilterStatus) -> String {
         ("reads", list(&filter.reads)),
         ("capabilities", list(&filter.capabilities)),
     ];
-    describe(&rows) + &refusal(filter)
+    describe(&rows) + &stage(filter) + &quarantine(filter) + &refusal(filter)
+}
+
+fn stage(filter: &FilterStatus) -> String {
+    let Some(rollout) = &filter.rollout else { return String::new() };
+    let digest: String = rollout.digest.chars().take(12).collect();
+    let name = harmless(&filter.name);
+    let mut text = format!(
+        "\n{name}: version {} ({digest}) is in the stage `{}` since {}\n",
+        harmless(&rollout.version),
+        rollout.stage,
+        harmless(&rollout.since)
+    );
+    if let Some(shadow) = &rollout.shadow {
+        // Writing into memory cannot fail.
+        let _ =
+            writeln!(text, "  {} of {} decisions differ, {} failed", shadow.different, shadow.decisions, shadow.failed);
+        history::write_differences(&shadow.differences, &mut text);
+    }
+    text
+}
+
+fn quarantine(filter: &FilterStatus) -> String {
+    let Some(quarantine) = &filter.quarantine else { return String::new() };
+    let name = harmless(&filter.name);
+    format!(
+        "\n{name}: in quarantine for its failures, tried again in {} ms\n  help: `sluice filter traps {name}` shows them, \
+         and `sluice filter enable {name}` lets it in at once\n",
+        quarantine.tried_in
+    )
 }
 
 fn refusal(filter: &FilterStatus) -> String {
@@ -115,6 +155,7 @@ fn state(state: FilterState) -> &'static str {
         FilterState::Active => "active",
         FilterState::Outdated => "outdated",
         FilterState::Refused => "refused",
+        FilterState::Quarantined => "quarantined",
     }
 }
 
@@ -202,6 +243,8 @@ mod tests {
             state: FilterState::Active,
             since: "2026-01-01T00:00:00Z".into(),
             last_refusal: None,
+            quarantine: None,
+            rollout: None,
         }
     }
 

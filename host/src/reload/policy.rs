@@ -1,8 +1,12 @@
 //! Documents of kind `Filter` (`sluicegate.dev/v1alpha1`): how the operator runs a filter.
 
+mod resilience;
+mod rollout;
+
 use crate::config::limits;
 use crate::config::quantity;
 use crate::manifest::{Diagnostics, Document, Severity, codes};
+use crate::rollout::Plan;
 use crate::wasm::{FilterSettings, OnFailure};
 use serde_json::Value;
 use std::time::Duration;
@@ -19,6 +23,8 @@ pub struct FilterPolicy {
     pub enabled: bool,
     /// What it may import.
     pub capabilities: Vec<String>,
+    /// How new versions of it come into force.
+    pub rollout: Plan,
     /// The rest.
     pub settings: FilterSettings,
 }
@@ -26,7 +32,13 @@ pub struct FilterPolicy {
 impl Default for FilterPolicy {
     /// A filter without a document may log, and nothing else.
     fn default() -> Self {
-        Self { priority: None, enabled: true, capabilities: vec!["log".into()], settings: FilterSettings::default() }
+        Self {
+            priority: None,
+            enabled: true,
+            capabilities: vec!["log".into()],
+            rollout: Plan::default(),
+            settings: FilterSettings::default(),
+        }
     }
 }
 
@@ -43,11 +55,13 @@ impl FilterPolicy {
             policy.capabilities.sort();
             policy.capabilities.dedup();
         }
+        policy.rollout = rollout::read(document, diagnostics);
         let settings = &mut policy.settings;
         if text("failure") == Some("open") {
             settings.failure = OnFailure::Open;
         }
         settings.isolated = text("isolation") == Some("request");
+        settings.resilience = resilience::read(document, diagnostics);
         settings.settings = spec.get("settings").cloned().unwrap_or(Value::Null);
         let mut refuse = |field: &str, message: String, help: &str| {
             let pointer = format!("/spec/{field}");

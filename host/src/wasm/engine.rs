@@ -1,5 +1,6 @@
 //! The engine: compiles components, keeps compiled code on disk, and ticks the clock that ends runaway calls.
 
+use super::code_cache;
 use super::component::{Code, Refusal};
 use crate::config::limits;
 use sha2::{Digest, Sha256};
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::component::Component;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 /// Compiles filters. One for the process.
 #[derive(Debug)]
@@ -75,11 +78,13 @@ impl Runtime {
         let Some(directory) = &self.cache else { return Component::from_binary(&self.engine, bytes) };
         let path = directory.join(format!("{hash}-{:016x}.cwasm", self.compatibility()));
         if let Some(component) = self.cached(&path) {
+            code_cache::used(&path);
             return Ok(component);
         }
         let component = Component::from_binary(&self.engine, bytes)?;
-        if let Err(error) = keep(&path, &component) {
-            tracing::warn!(path = %path.display(), %error, "the compiled filter could not be kept");
+        match keep(&path, &component) {
+            Ok(()) => code_cache::prune(directory, &path),
+            Err(error) => tracing::warn!(path = %path.display(), %error, "the compiled filter could not be kept"),
         }
         Ok(component)
     }
@@ -130,7 +135,9 @@ fn configuration() -> Config {
         // The hooks are synchronous; support for concurrent ones would triple the cost of a call.
         .concurrency_support(false)
         .max_wasm_stack(limits::FILTER_STACK)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8))
+        // A panic has about ten frames of its own below the function that it is about.
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(24))
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
         .memory_reservation(limits::FILTER_MEMORY_MAX as u64)
         .memory_guard_size(32 << 20)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

@@ -76,6 +76,27 @@ impl Filter {
         self.lacks_spares()
     }
 
+    /// Replaces instances that are older than the operator wants. For a thread that serves nobody: no call waits for it longer
+    /// than it takes to put an instance into its place.
+    pub fn recycle_old(&self) {
+        let Some(age) = self.settings.resilience.recycle.age else { return };
+        let is_old = |instance: &Instance| instance.store.data().started.elapsed() >= age;
+        for slot in &self.slots {
+            // One that is in use is looked at the next time.
+            if !slot.try_lock().is_ok_and(|instance| instance.as_ref().is_some_and(is_old)) {
+                continue;
+            }
+            match self.instantiate() {
+                Ok((fresh, said)) if !has_error(&said) => {
+                    let old = slot.lock().unwrap_or_else(PoisonError::into_inner).replace(fresh);
+                    drop(old);
+                }
+                Ok(_) => {}
+                Err(failure) => tracing::warn!(filter = %self.name, %failure, "an old instance could not be replaced"),
+            }
+        }
+    }
+
     /// Whether another version may still give its instances back.
     pub fn has_other_versions(&self) -> bool {
         Arc::strong_count(&self.spares) > 1
@@ -85,11 +106,30 @@ impl Filter {
         self.keeps_spares && self.spares.len() < self.slots.len()
     }
 
+    /// Gives instances back that may serve another version, where this one keeps spares. A call that comes all the same gets
+    /// an instance then.
+    pub fn release_spares(&self) {
+        if self.keeps_spares {
+            self.retire();
+        }
+    }
+
+    /// Gives all instances back: to other versions, or else to the system.
+    pub fn release(&self) {
+        if self.keeps_spares {
+            return self.retire();
+        }
+        for slot in &self.slots {
+            let instance = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(instance);
+        }
+    }
+
     /// Makes spares of all instances.
-    pub(super) fn retire(&mut self) {
+    pub(super) fn retire(&self) {
         let most = self.slots.len();
-        for slot in &mut self.slots {
-            let instance = slot.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        for slot in &self.slots {
+            let instance = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
             // Nothing is left of an instance in whose call the host panicked.
             if let Some(instance) = instance.filter(|instance| instance.calls_left > 0) {
                 self.spares.give(instance, most);
@@ -107,7 +147,7 @@ impl Filter {
         }
         let (instance, diagnostics) = self.instantiate()?;
         match diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error) {
-            Some(error) => Err(Failure { kind: FailureKind::Instantiate, message: error.message.clone() }),
+            Some(error) => Err(Failure::new(FailureKind::Instantiate, error.message.clone())),
             None => Ok(instance),
         }
     }
@@ -138,7 +178,7 @@ impl Filter {
     }
 
     fn instantiate(&self) -> Result<(Instance, Vec<Diagnostic>), Failure> {
-        let mut instance = Instance::new(&self.code, Arc::clone(&self.name), self.settings.memory)?;
+        let mut instance = Instance::new(&self.code, Arc::clone(&self.name), self.settings.memory, self.calls)?;
         let documents = &self.configuration.documents;
         instance.begin(deadline(documents.len()));
         let Some(hook) = &instance.configuration else { return Ok((instance, Vec::new())) };
