@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 use sluicegate_tests::{
-    Client, Directory, Load, LoadReport, Options, Proxy, Request, Upstream, rewritten, sluice, test_filter, wait_until,
+    Client, Directory, Load, LoadReport, Options, Proxy, Request, Upstream, rewritten, sluice, stock_filter,
+    test_filter, wait_until,
 };
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -68,8 +69,8 @@ fn taken_back(proxy: &Proxy, load: &Load, word: &str) -> (Duration, u64, String)
 /// That the version before serves again, and that every answer was a whole one.
 fn the_good_one_serves(proxy: &Proxy, load: Load) -> LoadReport {
     wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some("good"));
+    wait_until(BY_ITSELF, || state(proxy)["state"] == "outdated");
     let shown = state(proxy);
-    assert_eq!(shown["state"], "outdated", "{shown}");
     assert!(shown["last_refusal"]["diagnostics"][0]["code"] == "SG0604", "{shown}");
     let metrics = proxy.ask_admin("/metrics").text();
     assert!(metrics.contains(r#"sluicegate_filter_rollbacks_total{filter="fickle"} 1"#), "{metrics}");
@@ -203,7 +204,7 @@ fn an_operator_takes_back_promotes_and_pins() {
     assert_eq!((code, shown().as_deref()), (Some(0), Some("newer")), "{said}");
     let (code, said) = act("rollback");
     assert_eq!((code, shown().as_deref()), (Some(0), Some("good")), "{said}");
-    assert_eq!(state(&proxy)["state"], "outdated");
+    wait_until(BY_ITSELF, || state(&proxy)["state"] == "outdated");
     let (code, said) = act("promote");
     assert_eq!(code, Some(0), "{said}");
     wait_until(BY_ITSELF, || shown().as_deref() == Some("newer"));
@@ -255,6 +256,55 @@ fn a_change_of_settings_that_is_worse_is_taken_back_and_the_next_one_is_taken() 
     println!("a deadline that is too short: {}", entry["reason"]);
     wait_until(BY_ITSELF, || proxy.get("http://shop/").status == 200);
     load.stop();
+}
+
+/// The component with another content and the same behaviour: one more custom section.
+fn renumbered(component: &[u8], number: u8) -> Vec<u8> {
+    [component, &[0, 4, 2, b'v', b'n', number]].concat()
+}
+
+fn digest_of(proxy: &Proxy, name: &str) -> String {
+    let filters = proxy.ask_admin("/filters").json();
+    let mut filters = filters.as_array().expect("a list").iter();
+    filters.find(|filter| filter["name"] == name).expect("it is there")["digest"].to_string()
+}
+
+#[test]
+fn a_large_component_is_compiled_behind_what_serves_and_holds_nothing_up() {
+    let upstream = Upstream::start();
+    let large = std::fs::read(stock_filter("router")).expect("it was built");
+    let cache = Directory::new();
+    let small = std::fs::read(test_filter("headers")).expect("it was built");
+    let options = Options::new().filter("headers").filter_as("large.wasm", stock_filter("router"));
+    let options = options.environment("XDG_CACHE_HOME", &cache.path().to_string_lossy());
+    let proxy = Proxy::start(options.argument("--access-log").argument("off").upstream("shop", upstream.address()));
+    let load = load(&proxy);
+    let quiet = load.report();
+    let before = ["large", "headers"].map(|name| digest_of(&proxy, name));
+    proxy.filters().replace("large.wasm", renumbered(&large, 1));
+    proxy.wait_for_log("is compiled behind", BY_ITSELF);
+    let began = Instant::now();
+    proxy.filters().replace("headers.wasm", renumbered(&small, 1));
+    wait_until(BY_ITSELF, || digest_of(&proxy, "headers") != before[1]);
+    let (small_in_force, behind) = (began.elapsed(), digest_of(&proxy, "large") == before[0]);
+    wait_until(BY_ITSELF, || digest_of(&proxy, "large") != before[0]);
+    let report = load.stop();
+    let during = LoadReport { times: report.times[quiet.times.len()..].to_vec(), ..LoadReport::default() };
+    println!(
+        "{} bytes of component in force after {:?}, a small one beside it after {small_in_force:?}; p99 {:?} before, {:?} \
+         while it was compiled",
+        large.len(),
+        began.elapsed(),
+        quiet.percentile(99),
+        during.percentile(99)
+    );
+    assert!(report.all_were(200), "{report:?}");
+    assert!(behind, "the compiler held the other one up");
+    // What is compiled already is in force at once.
+    proxy.filters().replace("large.wasm", &large);
+    let began = Instant::now();
+    wait_until(BY_ITSELF, || digest_of(&proxy, "large") == before[0]);
+    println!("in force {:?} after its rename when its code is on disk", began.elapsed());
 }
 
 /// `SLUICE_RELOADS=1000` for the whole of it, which takes some minutes.

@@ -6,6 +6,7 @@ use super::configured::Configured;
 use super::load::Loader;
 use super::policy::FilterPolicy;
 use super::status::Failure;
+use crate::config::limits;
 use crate::manifest::{Diagnostic, Diagnostics, Location, codes};
 use crate::telemetry::metrics::ReloadResult;
 use crate::wasm::{Code, engine::ContentHash};
@@ -47,10 +48,11 @@ impl Loader {
             for (path, file) in &tree.files {
                 present.insert(path.clone());
                 match self.component(path, &file.bytes, policies) {
-                    Ok(component) => {
+                    Ok(Some(component)) => {
                         self.status.refused.remove(path);
                         place(&mut found, component, &tree.root, diagnostics);
                     }
+                    Ok(None) => {}
                     Err(diagnostic) => {
                         self.refuse(path, &diagnostic);
                         diagnostics.push(*diagnostic);
@@ -84,12 +86,13 @@ impl Loader {
         }
     }
 
+    /// The component of a file; the one in force while a large one is compiled, and none where there is none in force.
     fn component(
-        &self,
+        &mut self,
         path: &Path,
         bytes: &[u8],
         policies: &BTreeMap<String, FilterPolicy>,
-    ) -> Result<Component, Box<Diagnostic>> {
+    ) -> Result<Option<Component>, Box<Diagnostic>> {
         let name = stem(path);
         let refusal = |refusal: crate::wasm::Refusal| {
             let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, format!("the filter is refused: {refusal}"));
@@ -100,17 +103,37 @@ impl Loader {
             .map_or_else(|| FilterPolicy::default().capabilities, |policy| policy.capabilities.clone());
         let hash = ContentHash::of(bytes);
         self.rollouts.admit(&name, hash).map_err(|diagnostic| Box::new(diagnostic.at(Location::file(path))))?;
-        let same = |known: &&Component| known.code.hash == hash && known.granted == granted;
         let in_force = self.configured.values().map(|configured| &configured.component);
-        let code = if let Some(known) = self.components.iter().chain(in_force).find(same) {
-            Arc::clone(&known.code)
+        let mut known = self.components.iter().chain(in_force);
+        let made = |code| Component {
+            name: name.clone(),
+            path: path.to_owned(),
+            code,
+            granted: granted.clone(),
+            missing_since: None,
+        };
+        if let Some(known) = known.find(|known| known.code.hash == hash && known.granted == granted) {
+            return Ok(Some(made(Arc::clone(&known.code))));
+        }
+        let (code, took) = if let Some(compiled) = self.behind.take(hash, &granted) {
+            (compiled.code, compiled.took)
+        } else if self.compiles_behind(&name, bytes, hash, &granted) {
+            let in_force = self.configured.get(&name).map(|configured| &configured.component);
+            return Ok(in_force.filter(|in_force| in_force.path == path).cloned());
         } else {
             let started = Instant::now();
-            let code = self.runtime.load(&name, bytes, &granted).map_err(refusal)?;
-            self.telemetry.metrics.filter_compiled(&name, started.elapsed());
-            Arc::new(code)
+            (self.runtime.load(&name, bytes, &granted), started.elapsed())
         };
-        Ok(Component { name, path: path.to_owned(), code, granted, missing_since: None })
+        let code = Arc::new(code.map_err(refusal)?);
+        self.telemetry.metrics.filter_compiled(&name, took);
+        Ok(Some(made(code)))
+    }
+
+    /// Whether a component is being compiled behind, or waits for that: a large one, once there is something in force.
+    fn compiles_behind(&mut self, name: &str, bytes: &[u8], hash: ContentHash, granted: &[String]) -> bool {
+        let large = bytes.len() >= limits::COMPILED_BEHIND && bytes.len() as u64 <= limits::COMPONENT_SIZE;
+        let wanted = large && self.generation > 0 && !self.runtime.has_compiled(hash);
+        wanted && self.behind.begin(&self.runtime, name, bytes, (hash, granted.to_vec()))
     }
 
     /// Refuses a version that does not pass the tests beside it; one that there is another for is not tried again.

@@ -1,5 +1,6 @@
 //! Builds a snapshot out of scanned files.
 
+use super::behind::Behind;
 use super::configured::Configured;
 use super::filters::Component;
 use super::offers::Offers;
@@ -69,6 +70,8 @@ pub struct Loader {
     offers: Offers,
     /// The filters in force, by name.
     pub(super) configured: HashMap<String, Configured>,
+    /// Large components that are compiled behind what is in force.
+    pub(super) behind: Behind,
     /// Versions that are being tried, watched, or were taken back.
     pub(super) rollouts: Rollouts,
     /// When spare instances are to be made.
@@ -103,8 +106,8 @@ impl Loader {
         names: dns::Names,
         listeners: Option<Listeners>,
     ) -> Self {
-        let status = Status::default();
-        let rollouts = Rollouts::noting_in(Arc::clone(&status.histories));
+        let shown = Status::default();
+        let rollouts = Rollouts::noting_in(Arc::clone(&shown.histories));
         let states = Arc::new(States::counted_in(telemetry.metrics.clone()));
         let figures = Arc::clone(&states) as Arc<dyn UpstreamFigures>;
         telemetry.metrics.show_upstreams(Arc::downgrade(&figures));
@@ -118,6 +121,7 @@ impl Loader {
             parsed: manifest::Parsed::default(),
             offers: Offers::default(),
             configured: HashMap::new(),
+            behind: Behind::default(),
             rollouts,
             spares_due: None,
             recycled: Instant::now(),
@@ -129,7 +133,7 @@ impl Loader {
             memory: Memory::default(),
             generation: 0,
             recheck: None,
-            status,
+            status: shown,
         }
     }
 
@@ -282,7 +286,7 @@ impl Loader {
         version: Configured,
         surroundings: &Surroundings<'_>,
         failed: &mut Diagnostics,
-    ) -> Result<Configured, Option<Configured>> {
+    ) -> Result<Configured, Option<Box<Configured>>> {
         let name = &version.component.name;
         let in_force = self.configured.get(name).cloned();
         let known = in_force.iter().chain(self.rollouts.candidate(name)).any(|known| known.is(&version));
@@ -295,7 +299,7 @@ impl Loader {
         }
         failed.extend(found.iter().cloned());
         self.refuse_tested(&version, in_force.as_ref(), found);
-        Err(in_force)
+        Err(in_force.map(Box::new))
     }
 
     /// Binds what a plan adds; none, and everything as it was, when an address is not to be had.

@@ -3,6 +3,7 @@
 //! Scan, parse, check, compile, configure, self-check, swap: nothing that is in force is touched before the last step,
 //! so "roll back" means to do nothing. One thread does it, at low priority, and never one that serves requests.
 
+mod behind;
 mod configured;
 mod filters;
 mod load;

@@ -59,15 +59,15 @@ impl Rollouts {
     }
 
     /// Whether a component may come into force.
-    pub(super) fn admit(&self, name: &str, hash: ContentHash) -> Result<(), Diagnostic> {
+    pub(super) fn admit(&self, name: &str, hash: ContentHash) -> Result<(), Box<Diagnostic>> {
         if let Some(pinned) = self.pinned.get(name).filter(|pinned| **pinned != hash) {
             let message = format!("the filter is pinned to the version with digest {pinned}, and the file has another");
             let help = format!("`sluice filter unpin {name}` lets it in");
-            return Err(Diagnostic::warning(codes::FILTER_PINNED, message).help(help));
+            return Err(Box::new(Diagnostic::warning(codes::FILTER_PINNED, message).help(help)));
         }
         let mut rejected = self.rejected.get(name).into_iter().flatten();
         match rejected.find(|rejected| rejected.code == Some(hash)) {
-            Some(rejected) => Err(rolled_back(name, &rejected.reason)),
+            Some(rejected) => Err(Box::new(rolled_back(name, &rejected.reason))),
             None => Ok(()),
         }
     }
@@ -211,12 +211,11 @@ impl Loader {
         self.rollouts.note(Event::InForce, &new, Some(&old), reason);
         self.status.since.insert(new.component.path.clone(), SystemTime::now());
         self.rollouts.previous.insert(name.to_owned(), old.clone());
-        match watch {
-            Some(watch) => self.run(name, Stage::Watch(watch), new.clone(), old),
-            None => {
-                self.rollouts.running.remove(name);
-                old.filter.release();
-            }
+        if let Some(watch) = watch {
+            self.run(name, Stage::Watch(watch), new.clone(), old);
+        } else {
+            self.rollouts.running.remove(name);
+            old.filter.release();
         }
         self.status.refused.remove(&new.component.path);
         new
@@ -283,19 +282,16 @@ impl Loader {
 
     /// Takes a version back that is tried or watched, or the one in force.
     fn take_back(&mut self, name: &str, reason: &str) -> bool {
-        let (new, old, differences) = match self.rollouts.running.remove(name) {
-            Some(running) => {
-                let differences = running.differences();
-                if !running.is_trial() {
-                    self.rollouts.previous.remove(name);
-                }
-                (running.new, running.old, differences)
+        let (new, old, differences) = if let Some(running) = self.rollouts.running.remove(name) {
+            let differences = running.differences();
+            if !running.is_trial() {
+                self.rollouts.previous.remove(name);
             }
-            None => {
-                let (in_force, previous) = (self.configured.get(name).cloned(), self.rollouts.previous.remove(name));
-                let Some((new, old)) = in_force.zip(previous) else { return false };
-                (new, old, Vec::new())
-            }
+            (running.new, running.old, differences)
+        } else {
+            let (in_force, previous) = (self.configured.get(name).cloned(), self.rollouts.previous.remove(name));
+            let Some((new, old)) = in_force.zip(previous) else { return false };
+            (new, old, Vec::new())
         };
         tracing::error!(
             filter = name,

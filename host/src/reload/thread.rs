@@ -1,5 +1,6 @@
 //! The thread that reloads.
 
+use super::behind;
 use super::load::{Loader, Sources};
 use super::rollout::{Effect, LOOK, Order, Orders};
 use super::status::Status;
@@ -56,10 +57,11 @@ pub fn spawn(
             // While spares are to be made, what has changed is only looked for.
             let prepared = settings.watch != Watch::Off && loader.prepare_spare();
             loader.recycle();
-            let patience = match (prepared, loader.is_rolling_out()) {
-                (true, _) => Duration::ZERO,
-                (false, true) => LOOK,
-                (false, false) => PATIENCE,
+            let patience = match (prepared, loader.behind.is_busy(), loader.is_rolling_out()) {
+                (true, ..) => Duration::ZERO,
+                (false, true, _) => behind::LOOK,
+                (false, false, true) => LOOK,
+                (false, false, false) => PATIENCE,
             };
             let changed = changed(due.unwrap_or(patience).min(patience));
             let files = settings.watch != Watch::Off && loader.files_changed();
@@ -69,7 +71,7 @@ pub fn spawn(
             if ordered.is_some() || advanced {
                 status.store(Arc::new(loader.status.clone()));
             }
-            let rescan = recheck || ordered == Some(Effect::Files);
+            let rescan = recheck || ordered == Some(Effect::Files) || loader.behind.is_done();
             let sources = changed.or_else(|| rescan.then(|| Loader::scan(&settings)));
             if let Some(sources) = sources {
                 apply(&mut loader, &sources, &exchange, &doors);

@@ -74,9 +74,18 @@ impl Runtime {
         Code::link(&self.engine, &component, prepared, hash, granted)
     }
 
+    /// Whether a component is compiled already, so that loading it takes no time to speak of.
+    pub fn has_compiled(&self, hash: ContentHash) -> bool {
+        self.cache.as_ref().is_some_and(|directory| self.path(directory, hash).exists())
+    }
+
+    fn path(&self, directory: &Path, hash: ContentHash) -> PathBuf {
+        directory.join(format!("{hash}-{:016x}.cwasm", self.compatibility()))
+    }
+
     fn compile(&self, bytes: &[u8], hash: ContentHash) -> wasmtime::Result<Component> {
         let Some(directory) = &self.cache else { return Component::from_binary(&self.engine, bytes) };
-        let path = directory.join(format!("{hash}-{:016x}.cwasm", self.compatibility()));
+        let path = self.path(directory, hash);
         if let Some(component) = self.cached(&path) {
             code_cache::used(&path);
             return Ok(component);

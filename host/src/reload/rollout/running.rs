@@ -116,16 +116,12 @@ impl Running {
 
     /// What was seen, in a sentence.
     pub(super) fn summary(&self) -> String {
-        match &self.stage {
-            Stage::Shadow(shadowing, _) => {
-                let figures = shadowing.figures();
-                format!("{} of {} decisions differed", figures.different, figures.decisions)
-            }
-            _ => {
-                let figures = self.of_new();
-                format!("{} of {} calls failed", figures.failures(), figures.calls)
-            }
+        if let Stage::Shadow(shadowing, _) = &self.stage {
+            let figures = shadowing.figures();
+            return format!("{} of {} decisions differed", figures.different, figures.decisions);
         }
+        let figures = self.of_new();
+        format!("{} of {} calls failed", figures.failures(), figures.calls)
     }
 
     /// What is to be done now; none: nothing yet.

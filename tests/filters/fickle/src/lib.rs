@@ -44,7 +44,7 @@ impl RequestFilter for Fickle {
         self.calls.set(self.calls.get() + 1);
         let behaviour = behaviour();
         match behaviour.as_str() {
-            "traps" if self.calls.get() % 100 == 0 => fall_over(),
+            "traps" if self.calls.get().is_multiple_of(100) => fall_over(),
             "broken" => fall_over(),
             "slow" => work(),
             "wrong" => return respond(403).text("not here").into(),
