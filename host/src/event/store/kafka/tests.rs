@@ -11,7 +11,7 @@ use rdkafka::producer::DefaultProducerContext;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const CHANNEL: &str = "shop/orders";
 
 struct Cluster(MockCluster<'static, DefaultProducerContext>);

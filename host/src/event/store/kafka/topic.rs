@@ -10,6 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::topic_partition_list::Offset;
 use std::sync::Arc;
 
@@ -59,7 +60,7 @@ async fn partitions(consumer: &Arc<Consumer>, topic: &str) -> Result<Vec<i32>, S
     blocking(move || {
         let metadata = consumer.fetch_metadata(Some(&topic), ANSWER)?;
         let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
-        Ok(found.map(|found| found.partitions().iter().map(|one| one.id()).collect()).unwrap_or_default())
+        Ok(found.map(|found| found.partitions().iter().map(MetadataPartition::id).collect()).unwrap_or_default())
     })
     .await
 }
@@ -69,7 +70,9 @@ pub(super) async fn begin_at_end(consumer: &Arc<Consumer>, topic: &str, partitio
     let (consumer, topic, partitions) = (Arc::clone(consumer), topic.to_owned(), partitions.to_vec());
     blocking(move || {
         let mut asked = TopicPartitionList::new();
-        partitions.iter().for_each(|partition| drop(asked.add_partition(&topic, *partition)));
+        for partition in &partitions {
+            asked.add_partition(&topic, *partition);
+        }
         let committed = consumer.committed_offsets(asked, ANSWER)?;
         let mut missing = TopicPartitionList::new();
         for one in committed.elements().iter().filter(|one| one.offset() == Offset::Invalid) {

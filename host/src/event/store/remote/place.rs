@@ -74,9 +74,9 @@ impl<S: Server> Place<S> {
         let (thread, run) = (shared.server.thread(), run(Arc::clone(&place)));
         // What is tied to a connection has to have ended it before the process ends.
         if S::TIED {
-            thread.tell(run)
+            thread.tell(run);
         } else {
-            thread.spawn(run)
+            thread.spawn(run);
         }
         place
     }
