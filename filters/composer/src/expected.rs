@@ -57,12 +57,13 @@ fn write(node: &Node, calls: &[Call], slots: &[Slot], out: &mut Output) -> Optio
         Node::Value(chain) => {
             let [Operand::Reference(Reference { source, steps }), ..] = chain.operands.as_slice() else { return None };
             match source {
-                Source::CallBody(call) if steps.is_empty() => match calls.get(*call)? {
-                    Call::Service(service) if service.body_use == Body::Host => {
-                        out.body_of(slots.get(*call)?.name.clone())
+                Source::CallBody(call) if steps.is_empty() => {
+                    let (Call::Service(service), slot) = (calls.get(*call)?, slots.get(*call)?) else { return None };
+                    if service.body_use != Body::Host {
+                        return None;
                     }
-                    _ => return None,
-                },
+                    out.body_of(slot.name.clone());
+                }
                 // There are none.
                 Source::Errors if chain.operands.len() == 1 => return Some(false),
                 _ => return None,

@@ -68,7 +68,10 @@ fn timeout(request: &Request<'_>) -> Option<u64> {
 
 /// What routes come to. There are as many as the operator has written, so each is worked out once.
 #[derive(Debug, Default)]
-pub struct Routes(RefCell<HashMap<(String, Option<u64>), Rc<Composition>>>);
+pub struct Routes(RefCell<HashMap<Written, Rc<Composition>>>);
+
+/// A route as its attributes have it: its destinations, and its timeout in milliseconds.
+type Written = (String, Option<u64>);
 
 /// So many are kept. An earlier filter that makes routes up for each request gains nothing, and costs no more memory.
 const KEPT: usize = 1024;

@@ -40,7 +40,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-fn is_unknown(parts: &Vec<Part>) -> bool {
+fn is_unknown(parts: &[Part]) -> bool {
     parts.iter().all(|part| *part == Part::NotYet)
 }
 

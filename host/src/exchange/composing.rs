@@ -70,12 +70,11 @@ impl Run {
         }
         let metrics = self.exchange.telemetry.metrics.gather();
         let parts = Parts { state: &state, outcomes: &outcomes, bodies: &mut composition.bodies, metrics };
-        let step = match expected {
-            Some(expected) => parts.answer(*expected).map_err(|failure| self.blame_filter(failure.to_string())),
-            None => {
-                let _entered = self.trace.enter();
-                self.snapshot.chain.gathered(&mut self.head, parts, &mut self.course)
-            }
+        let step = if let Some(expected) = expected {
+            parts.answer(*expected).map_err(|failure| self.blame_filter(failure.to_string()))
+        } else {
+            let _entered = self.trace.enter();
+            self.snapshot.chain.gathered(&mut self.head, parts, &mut self.course)
         };
         if !matches!(step, Ok(Step::Gather(_))) {
             // Nobody else asks for what is left, so it ends here.

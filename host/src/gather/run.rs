@@ -245,13 +245,12 @@ impl Running<'_> {
 
 impl Gathered {
     fn of(calls: Vec<Call>, places: Vec<Place>, state: Vec<u8>, expected: Option<Box<Expected>>) -> Self {
-        let as_expected = |expected: &Box<Expected>| {
+        let expected = expected.filter(|expected| {
             let holds = |(call, place): (&Call, &Place)| {
                 place.over.as_ref().is_some_and(|(fetched, _)| expected.holds(call, fetched))
             };
             calls.iter().zip(&places).all(holds)
-        };
-        let expected = expected.filter(as_expected);
+        });
         let mut gathered = Self {
             outcomes: Vec::with_capacity(if expected.is_some() { 0 } else { calls.len() }),
             bodies: Vec::with_capacity(calls.len()),

@@ -11,8 +11,9 @@ pub(super) fn string(bytes: &[u8]) -> usize {
         at += plain_text(rest);
         match bytes.get(at..) {
             Some([b'"', ..]) => return at + 1,
-            Some([b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..]) => at += 2,
-            Some([0xc2..=0xdf, 0x80..=0xbf, ..]) => at += 2,
+            Some(
+                [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] | [0xc2..=0xdf, 0x80..=0xbf, ..],
+            ) => at += 2,
             Some(
                 [0xe0, 0xa0..=0xbf, 0x80..=0xbf, ..]
                 | [0xe1..=0xec | 0xee..=0xef, 0x80..=0xbf, 0x80..=0xbf, ..]
