@@ -22,6 +22,7 @@ use crate::upstream::forward::of_body;
 use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward_noting, tunnel};
+use crate::wasm::Flight;
 use crate::wasm::types::{Publication, RetryPolicy};
 use crate::{decision, respond, websocket};
 use arc_swap::ArcSwap;
@@ -255,6 +256,7 @@ impl Run {
 
     /// Publishes events: all of them or none.
     async fn publish(&mut self, mut publications: Vec<Publication>) -> Result<(), RequestError> {
+        let _under_way = self.enter(Flight::Publications, publications.len())?;
         let publishing = self.trace.publish(&mut publications);
         let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
         publishing.end(published.map_err(|error| of_publish(&error)))
