@@ -1,8 +1,13 @@
 //! The command line. What a command does stands in [`crate::command`].
 
+pub(crate) mod dead_letter;
+pub(crate) mod event;
 mod test;
 
 pub(crate) use test::Test;
+
+use dead_letter::DeadLetter;
+use event::EventCommand;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use sluicegate::config::{AccessLogFormat, Flags, StoreChoice, Watch};
@@ -38,6 +43,10 @@ pub(crate) enum Command {
     /// Lists what a running instance has
     #[command(subcommand)]
     Get(Get),
+    #[command(subcommand)]
+    Event(EventCommand),
+    #[command(subcommand)]
+    DeadLetter(DeadLetter),
     Tap(Tap),
     ExplainCode(ExplainCode),
     Completion(Completion),

@@ -1,5 +1,6 @@
 //! Events as messages: the binary mode of CloudEvents' NATS binding, in headers.
 
+use crate::event::addressed;
 use crate::wasm::bindings::sluicegate::filter::types::{Attribute, Event};
 use async_nats::HeaderMap;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -38,8 +39,9 @@ pub(super) fn headers(event: &Event) -> HeaderMap {
 
 /// What the server knows a duplicate by: an event is its source and its id.
 pub(super) fn message_id(event: &Event) -> String {
-    // The length keeps apart what a plain join would not.
-    let joined = format!("{}:{}{}", event.source.len(), event.source, event.id);
+    // The length keeps apart what a plain join would not. What is put back is not what it was the first time.
+    let mark = addressed::mark(event).unwrap_or_default();
+    let joined = format!("{}:{}{}{mark}", event.source.len(), event.source, event.id);
     utf8_percent_encode(&joined, ENCODED).to_string()
 }
 
