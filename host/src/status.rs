@@ -122,6 +122,8 @@ fn channel_figures(stats: ChannelStats) -> ChannelFiguresStatus {
         received: stats.received,
         refused: stats.refused,
         unsubscribed: stats.unsubscribed,
+        lost: stats.lost,
+        listeners: stats.listeners,
         dead_letters: stats.dead_letters,
         evicted: stats.evicted,
         subscriptions: stats.subscriptions.into_iter().map(subscription).collect(),

@@ -203,7 +203,11 @@ impl AdminClient {
         })
     }
 
-    async fn send(&self, stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), ClientError> {
+    async fn send(
+        &self,
+        stream: Box<dyn Stream>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.invalid(&error))?;
         let exchange = async {
@@ -256,7 +260,10 @@ pub fn post(url: &str, headers: &[(String, String)], body: Vec<u8>) -> Result<u1
 }
 
 fn not_http(url: &str) -> ClientError {
-    ClientError::Refused { status: 0, message: format!("{url} is no address that can be sent to: write http://HOST[:PORT]/PATH") }
+    ClientError::Refused {
+        status: 0,
+        message: format!("{url} is no address that can be sent to: write http://HOST[:PORT]/PATH"),
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

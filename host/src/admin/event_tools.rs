@@ -6,7 +6,7 @@ use crate::event::{Channels, Glimpse, PublishError, Replay, Seen, Start, Until};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The longest wait for an event to come.
 const WAIT: Duration = Duration::from_secs(1);
@@ -188,14 +188,16 @@ fn size_of(glimpse: &Glimpse) -> usize {
 }
 
 fn seen(Seen { position, time, event }: Seen) -> Result<SeenStatus, String> {
-    let taken = Timestamp::try_from(time).map_err(|error| error.to_string())?;
+    let taken = humantime::format_rfc3339_millis(time).to_string();
     let event = serde_json::to_value(Readable(&event)).map_err(|error| error.to_string())?;
-    Ok(SeenStatus { position, taken: taken.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(), event })
+    Ok(SeenStatus { position, taken, event })
 }
 
 fn time(text: &str) -> Result<SystemTime, String> {
     let time: Timestamp = text.parse().map_err(|_| format!("{text:?} is no time such as 2026-01-31T18:30:00Z"))?;
-    Ok(time.into())
+    // What lies before 1970 is as old as anything.
+    let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or_default();
+    Ok(UNIX_EPOCH + Duration::from_millis(milliseconds))
 }
 
 #[cfg(test)]

@@ -15,6 +15,12 @@ pub struct ChannelFiguresStatus {
     pub refused: u64,
     /// Events that it took while it had no subscription.
     pub unsubscribed: u64,
+    /// Events that were answered for before they were stored, and then were not.
+    #[serde(default)]
+    pub lost: u64,
+    /// Clients that listen to it.
+    #[serde(default)]
+    pub listeners: usize,
     /// Its dead letters that are kept.
     #[serde(default)]
     pub dead_letters: usize,

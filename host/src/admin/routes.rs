@@ -1,8 +1,8 @@
 //! What the admin endpoint answers.
 
 use super::event_tools::{self, Unpublished};
-use super::{dead_letters, guard};
 use super::view::{AdminView, ExplainRequest};
+use super::{dead_letters, guard};
 use crate::event::PublishError;
 use crate::telemetry::log::LogLevels;
 use crate::telemetry::{Metrics, metrics};

@@ -90,6 +90,7 @@ struct Totals {
     received: AtomicU64,
     refused: AtomicU64,
     unsubscribed: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl Channels {
@@ -178,6 +179,23 @@ impl Channels {
         self.take(publications, Origin::Request).await
     }
 
+    /// Keeps room for all of these events, or for none, and gives what stores them. What a store then loses is counted.
+    pub fn publish_unacknowledged(
+        &self,
+        publications: Vec<Publication>,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, PublishError> {
+        let rooms = self.reserve(self.accept(publications)?, Origin::Request)?;
+        Ok(async move {
+            for room in rooms {
+                let (channel, count) = (Arc::clone(&room.channel), room.count);
+                if let Err(error) = room.fill().await {
+                    channel.lost(count);
+                    tracing::warn!(%error, count, "events were lost that nobody waited for");
+                }
+            }
+        })
+    }
+
     /// Publishes an event that another channel's delivery brings.
     pub(super) async fn relay(&self, channel: String, event: Event) -> Result<(), PublishError> {
         self.relay_all(vec![Publication { channel, event }]).await
@@ -199,10 +217,8 @@ impl Channels {
     async fn take(&self, publications: Vec<Publication>, origin: Origin) -> Result<(), PublishError> {
         let accepted = self.accept(publications)?;
         let rooms = self.reserve(accepted, origin)?;
-        for Room { channel, count, wanted, reserved } in rooms {
-            reserved.commit().await.map_err(|error| channel.refused(&error))?;
-            channel.count(count);
-            channel.audience.tell(wanted);
+        for room in rooms {
+            room.fill().await?;
         }
         Ok(())
     }
@@ -325,7 +341,9 @@ impl Channel {
     /// Leaves its dead letters where they are, and its audience, unless another channel of its name has taken them over.
     fn leave(&self, heir: Option<&Self>) {
         let inherited = heir.and_then(|heir| heir.letters.as_ref());
-        if let Some(letters) = self.letters.as_ref().filter(|own| inherited.is_none_or(|other| !Arc::ptr_eq(own, other))) {
+        if let Some(letters) =
+            self.letters.as_ref().filter(|own| inherited.is_none_or(|other| !Arc::ptr_eq(own, other)))
+        {
             letters.stop();
         }
         if heir.is_none_or(|heir| !Arc::ptr_eq(&heir.audience, &self.audience)) {
@@ -354,6 +372,11 @@ impl Channel {
         }
     }
 
+    /// Counts events that were answered for and then not stored.
+    fn lost(&self, events: usize) {
+        self.totals.lost.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// Counts a refusal, and says whose it is.
     fn refused(&self, error: &StoreError) -> PublishError {
         self.totals.refused.fetch_add(1, Ordering::Relaxed);
@@ -367,6 +390,9 @@ impl Channel {
             received: self.totals.received.load(Ordering::Relaxed),
             refused: self.totals.refused.load(Ordering::Relaxed),
             unsubscribed: self.totals.unsubscribed.load(Ordering::Relaxed),
+            lost: self.totals.lost.load(Ordering::Relaxed),
+            listeners: self.audience.listeners(),
+            streamed: self.audience.streamed(),
             dead_letters: self.letters.as_ref().map_or(0, |letters| letters.len()),
             evicted: self.letters.as_ref().map_or(0, |letters| letters.evicted()),
             subscriptions: self.subscriptions.iter().map(|subscription| subscription.stats()).collect(),
@@ -381,6 +407,17 @@ struct Room {
     /// What those who look on get of it.
     wanted: Option<Vec<Arc<Event>>>,
     reserved: Box<dyn Reserved>,
+}
+
+impl Room {
+    /// Stores its events.
+    async fn fill(self) -> Result<(), PublishError> {
+        let Self { channel, count, wanted, reserved } = self;
+        reserved.commit().await.map_err(|error| channel.refused(&error))?;
+        channel.count(count);
+        channel.audience.tell(wanted);
+        Ok(())
+    }
 }
 
 /// Events by their channel.

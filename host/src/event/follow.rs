@@ -7,8 +7,10 @@ use super::addressed;
 use super::channels::{Channel, Channels};
 use super::store::recent::Recent;
 use super::store::{History, Kept, Reader};
+use crate::config::limits::LISTENERS;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +38,12 @@ pub enum FollowError {
     #[error("no channel is called {channel}")]
     UnknownChannel {
         /// As asked for.
+        channel: String,
+    },
+    /// As many listen to it as may.
+    #[error("{LISTENERS} clients listen to channel {channel} already")]
+    Crowded {
+        /// `NAMESPACE/NAME`.
         channel: String,
     },
     /// Its store keeps events only until each subscription is done with them.
@@ -74,11 +82,14 @@ pub(super) struct Audience {
     arrived: Notify,
     /// The channel is gone, or its events are elsewhere.
     pub(super) gone: CancellationToken,
+    listeners: AtomicUsize,
+    streamed: AtomicU64,
 }
 
 impl Default for Audience {
     fn default() -> Self {
-        Self { recent: Recent::new(), arrived: Notify::new(), gone: CancellationToken::new() }
+        let (recent, arrived, gone) = (Recent::new(), Notify::new(), CancellationToken::new());
+        Self { recent, arrived, gone, listeners: AtomicUsize::new(0), streamed: AtomicU64::new(0) }
     }
 }
 
@@ -88,12 +99,43 @@ impl Audience {
         self.recent.is_wanted().then(|| events.to_vec())
     }
 
+    /// Clients that listen.
+    pub(super) fn listeners(&self) -> usize {
+        self.listeners.load(Ordering::Relaxed)
+    }
+
+    /// Events that were sent to them.
+    pub(super) fn streamed(&self) -> u64 {
+        self.streamed.load(Ordering::Relaxed)
+    }
+
     /// Events were stored.
     pub(super) fn tell(&self, wanted: Option<Vec<Arc<Event>>>) {
         if let Some(events) = wanted {
             self.recent.push(events);
         }
         self.arrived.notify_waiters();
+    }
+}
+
+/// A client's place among those that listen to a channel.
+#[derive(Debug)]
+pub struct Listening {
+    /// What it gets.
+    pub follower: Follower,
+    audience: Arc<Audience>,
+}
+
+impl Listening {
+    /// Counts events that it was sent.
+    pub fn sent(&self, events: usize) {
+        self.audience.streamed.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.audience.listeners.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -117,6 +159,21 @@ impl Channels {
         let channel = self.known(channel)?;
         let history = channel.log.history().unwrap_or_else(|| Arc::new(Arc::clone(&channel.audience.recent)));
         Ok(Follower::new(&channel, &*history, start))
+    }
+
+    /// Follows a channel for a client; there may be so many.
+    ///
+    /// # Errors
+    /// When there is no such channel, or too many listen to it.
+    pub fn listen(&self, channel: &str, start: Start) -> Result<Listening, FollowError> {
+        let audience = Arc::clone(&self.known(channel)?.audience);
+        let follower = self.follow(channel, start)?;
+        audience.listeners.fetch_add(1, Ordering::Relaxed);
+        let listening = Listening { follower, audience };
+        if listening.audience.listeners() > LISTENERS {
+            return Err(FollowError::Crowded { channel: channel.to_owned() });
+        }
+        Ok(listening)
     }
 
     /// Reads a channel back, whose store has to keep a history.

@@ -221,7 +221,10 @@ mod tests {
             (r#"{"specversion":"1.0","id":"1","source":"/","type":"t","data":1,"data_base64":""}"#, "both"),
             (r#"{"specversion":"1.0","id":"1","source":"/","type":"t","data_base64":"!"}"#, "data_base64"),
             (r#"{"specversion":"1.0","id":"1","source":"/","type":"t","myExt":"a"}"#, "myExt"),
-            (r#"{"specversion":"1.0","id":"1","source":"/","type":"t","datacontenttype":"text/plain","data":1}"#, "string"),
+            (
+                r#"{"specversion":"1.0","id":"1","source":"/","type":"t","datacontenttype":"text/plain","data":1}"#,
+                "string",
+            ),
         ] {
             let refused = parse(text.as_bytes()).unwrap_err();
             assert!(refused.contains(reason), "{text}: {refused}");

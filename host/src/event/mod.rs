@@ -38,7 +38,7 @@ mod tuning;
 pub use backoff::{Backoff, Policy};
 pub use channels::{Channels, Drained};
 pub use dispatch::{Decide, Dispatcher, Post, Transport};
-pub use follow::{FollowError, Follower, Glimpse, Seen, Start};
+pub use follow::{FollowError, Follower, Glimpse, Listening, Seen, Start};
 pub use letters::{Letter, Numbered};
 pub use operate::{PutBack, Replay, Replayed, Selection, Until};
 pub use refusal::PublishError;

@@ -136,7 +136,8 @@ impl Channels {
     /// # Errors
     /// With the reason, for people, when nothing more is taken.
     pub async fn replay(&self, replay: &Replay) -> Result<Replayed, String> {
-        let channel = self.channel(&replay.channel).ok_or_else(|| format!("no channel is called {}", replay.channel))?;
+        let channel =
+            self.channel(&replay.channel).ok_or_else(|| format!("no channel is called {}", replay.channel))?;
         if let Some(name) = &replay.subscription
             && !channel.subscriptions.iter().any(|subscription| subscription.name == *name)
         {

@@ -101,6 +101,12 @@ pub struct ChannelStats {
     pub refused: u64,
     /// Events that it took while it had no subscription, and dropped.
     pub unsubscribed: u64,
+    /// Events that were answered for before they were stored, and then were not.
+    pub lost: u64,
+    /// Clients that listen to it.
+    pub listeners: usize,
+    /// Events that were sent to such clients.
+    pub streamed: u64,
     /// Its dead letters that are there.
     pub dead_letters: usize,
     /// Dead letters that were dropped for newer ones.

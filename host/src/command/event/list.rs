@@ -99,6 +99,8 @@ mod tests {
             received: 20,
             refused: 0,
             unsubscribed: 0,
+            lost: 0,
+            listeners: 0,
             dead_letters: 2,
             evicted: 0,
             subscriptions: vec![subscription],

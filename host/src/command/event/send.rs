@@ -104,7 +104,10 @@ mod tests {
         let json = event(&sending("application/json"), Some(b"{\"a\": 1}".to_vec())).unwrap();
         assert_eq!((&json["data"]["a"], &json["region"]), (&Value::from(1), &Value::from("eu")));
         let text = event(&sending("text/plain"), Some(b"hi".to_vec())).unwrap();
-        assert_eq!((&text["data_base64"], &text["datacontenttype"]), (&Value::from("aGk="), &Value::from("text/plain")));
+        assert_eq!(
+            (&text["data_base64"], &text["datacontenttype"]),
+            (&Value::from("aGk="), &Value::from("text/plain"))
+        );
         assert!(event(&sending("application/json"), None).unwrap().get("datacontenttype").is_none());
         let wrong = event(&sending("application/json"), Some(b"hi".to_vec())).unwrap_err();
         assert!(wrong.to_string().contains("--content-type"), "{wrong}");

@@ -56,7 +56,8 @@ impl Letter {
 
     /// Reads what [`to_event`](Self::to_event) wrote; none when it is something else.
     pub(super) fn of_event(event: &Event) -> Option<Self> {
-        let get = |name: &str| event.extensions.iter().find(|entry| entry.name == name).map(|entry| entry.value.clone());
+        let get =
+            |name: &str| event.extensions.iter().find(|entry| entry.name == name).map(|entry| entry.value.clone());
         Some(Self {
             subscription: get("subscription").filter(|_| event.type_ == TYPE)?,
             uri: get("uri").unwrap_or_default(),

@@ -23,6 +23,12 @@ pub struct ChannelFigures {
     pub received: u64,
     /// Times that it did not.
     pub refused: u64,
+    /// Events that were answered for before they were stored, and then were not.
+    pub lost: u64,
+    /// Clients that listen to it.
+    pub listeners: usize,
+    /// Events that were sent to such clients.
+    pub streamed: u64,
     /// Its dead letters that are there.
     pub dead_letters: usize,
     /// Dead letters that were dropped for newer ones.
@@ -63,9 +69,11 @@ pub(super) fn encode(figures: &dyn EventFigures, encoder: &mut DescriptorEncoder
 
 fn encode_channels(all: &[ChannelFigures], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     type Value = fn(&ChannelFigures) -> u64;
-    let counters: [(&str, &str, Value); 3] = [
+    let counters: [(&str, &str, Value); 5] = [
         ("sluicegate_events_received", "Events that channels took.", |one| one.received),
         ("sluicegate_events_refused", "Times that channels did not take events.", |one| one.refused),
+        ("sluicegate_events_unacknowledged_lost", "Events that were answered for and then not stored.", |one| one.lost),
+        ("sluicegate_events_streamed", "Events that were sent to clients that listen.", |one| one.streamed),
         ("sluicegate_events_dead_letters_evicted", "Dead letters that were dropped for newer ones.", |one| one.evicted),
     ];
     for (name, help, value) in counters {
@@ -74,11 +82,16 @@ fn encode_channels(all: &[ChannelFigures], encoder: &mut DescriptorEncoder<'_>) 
             section.series(&[("channel", &*one.channel)], &Count(value(one)))?;
         }
     }
-    let help = "Dead letters that are kept.";
-    let mut section = Section::gauge(encoder, "sluicegate_events_dead_letters", help)?;
-    for one in all {
-        let amount = Amount(i64::try_from(one.dead_letters).unwrap_or(i64::MAX));
-        section.series(&[("channel", &*one.channel)], &amount)?;
+    let gauges: [(&str, &str, Value); 2] = [
+        ("sluicegate_events_dead_letters", "Dead letters that are kept.", |one| size(one.dead_letters)),
+        ("sluicegate_events_listeners", "Clients that listen to a channel.", |one| size(one.listeners)),
+    ];
+    for (name, help, value) in gauges {
+        let mut section = Section::gauge(encoder, name, help)?;
+        for one in all {
+            let amount = Amount(i64::try_from(value(one)).unwrap_or(i64::MAX));
+            section.series(&[("channel", &*one.channel)], &amount)?;
+        }
     }
     Ok(())
 }

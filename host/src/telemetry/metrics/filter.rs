@@ -85,6 +85,8 @@ pub enum CallResult {
     Assemble,
     /// Events are published.
     Publish,
+    /// The client listens to a channel.
+    Subscribe,
     /// The filter asked for the body.
     Inspect,
     /// The filter crashed.
@@ -102,13 +104,14 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Next, "next"),
         (Self::Respond, "respond"),
         (Self::Forward, "forward"),
         (Self::Gather, "gather"),
         (Self::Assemble, "assemble"),
         (Self::Publish, "publish"),
+        (Self::Subscribe, "subscribe"),
         (Self::Inspect, "inspect"),
         (Self::Trap, "trap"),
         (Self::Deadline, "deadline"),
