@@ -5,7 +5,7 @@ use serde_json::Value;
 use sluicegate_tests::{Directory, Options, Proxy, Request, Upstream, wait_until};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -64,6 +64,8 @@ fn publish(proxy: &Proxy, id: &str, kind: &str) {
 struct Client {
     reader: BufReader<TcpStream>,
     head: String,
+    /// Of the body, and not looked at yet.
+    pending: String,
 }
 
 impl Client {
@@ -75,7 +77,7 @@ impl Client {
         while !head.ends_with("\r\n\r\n") {
             assert!(reader.read_line(&mut head).expect("a head comes") > 0, "{head}");
         }
-        Self { reader, head }
+        Self { reader, head, pending: String::new() }
     }
 
     fn websocket(proxy: &Proxy, path: &str, more: &str) -> Self {
@@ -84,14 +86,25 @@ impl Client {
         Self::ask(proxy, path, &format!("{handshake}{more}"))
     }
 
-    /// The lines of the next server-sent event that says something, out of the chunks of the body; none at its end.
+    /// The lines of the next server-sent event that says something, out of the chunks of the body; none at its end, or
+    /// when none comes in time.
     fn event(&mut self) -> Option<Vec<String>> {
+        let begun = Instant::now();
         loop {
-            let chunk = self.chunk()?;
-            let lines: Vec<String> = chunk.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect();
-            if lines.iter().any(|line| line.starts_with("data: ")) {
-                return Some(lines);
+            if let Some((event, rest)) = self.pending.split_once("\n\n") {
+                let lines: Vec<String> = event.lines().map(str::to_owned).collect();
+                self.pending = rest.to_owned();
+                if lines.iter().any(|line| line.starts_with("data: ")) {
+                    return Some(lines);
+                }
+                continue;
             }
+            // Signs of life would go on for ever.
+            if begun.elapsed() > LONG {
+                return None;
+            }
+            let chunk = self.chunk()?;
+            self.pending.push_str(&chunk);
         }
     }
 
@@ -101,6 +114,7 @@ impl Client {
         let size = usize::from_str_radix(size.trim(), 16).expect("a chunk has a size");
         let mut chunk = vec![0; size + 2];
         self.reader.read_exact(&mut chunk).expect("a chunk is whole");
+        chunk.truncate(size);
         (size > 0).then(|| String::from_utf8_lossy(&chunk).into_owned())
     }
 

@@ -120,13 +120,17 @@ impl DeadLetters {
         self.state().letters.len()
     }
 
-    /// How many the oldest of which were dropped for newer ones.
+    /// How many were dropped for newer ones.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted.load(Ordering::Relaxed)
     }
 
     /// Gives out nothing more. What a durable store holds stays for the next process, or for the channel to come back.
     pub(super) fn stop(&self) {
+        let count = self.len();
+        if count > 0 && !self.log.is_durable() {
+            tracing::warn!(channel = self.channel, count, "dead letters are gone: their channel keeps them in memory");
+        }
         self.cursor.stop();
     }
 

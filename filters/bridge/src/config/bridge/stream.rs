@@ -34,7 +34,7 @@ pub(super) fn stream(reader: &mut Reader<'_>, resource: &Resource, spec: &Stream
         if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) || name.is_empty() {
             let pointer = format!("/spec/stream/filter/attributes/{}", name.replace('~', "~0").replace('/', "~1"));
             let message = format!("{name:?} is not a name of an attribute");
-            reader.error((resource, &pointer), "SG0426", &message, "names have a-z and 0-9 only");
+            reader.error((resource, &pointer), "SG0420", &message, "names have a-z and 0-9 only");
         }
     }
     for (index, origin) in spec.allow_origins.iter().enumerate() {
