@@ -41,17 +41,17 @@ impl<'a> Data<'a> {
 
 impl Serialize for Readable<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        write(self.0, Data::of(self.0), serializer)
+        write(self.0, Data::of(self.0).as_ref(), serializer)
     }
 }
 
 impl Serialize for Exact<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        write(self.0, self.0.data.as_deref().map(Data::Binary), serializer)
+        write(self.0, self.0.data.as_deref().map(Data::Binary).as_ref(), serializer)
     }
 }
 
-fn write<S: Serializer>(event: &Event, data: Option<Data<'_>>, serializer: S) -> Result<S::Ok, S::Error> {
+fn write<S: Serializer>(event: &Event, data: Option<&Data<'_>>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry("specversion", "1.0")?;
     for (name, value) in [("id", &event.id), ("source", &event.source), ("type", &event.type_)] {

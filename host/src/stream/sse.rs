@@ -57,13 +57,10 @@ impl State {
                 self.ended = true;
                 Some(": the proxy ends; come back\n\n".to_owned())
             }
-            told = self.listener.next() => match told {
-                Some(told) => Some(written(&told)),
-                None => {
-                    self.ended = true;
-                    Some(": the channel is gone\n\n".to_owned())
-                }
-            },
+            told = self.listener.next() => {
+                self.ended = told.is_none();
+                Some(told.map_or_else(|| ": the channel is gone\n\n".to_owned(), |told| written(&told)))
+            }
             () = tokio::time::sleep(LISTENER_HEARTBEAT) => Some(format!(":\nid: {}\n\n", self.listener.position())),
         }
     }
