@@ -2,8 +2,10 @@
 
 pub(crate) mod dead_letter;
 pub(crate) mod event;
+mod filter;
 mod test;
 
+pub(crate) use filter::{Filter, FilterInspect, FilterList, FilterNamed, FilterTraps};
 pub(crate) use test::Test;
 
 use dead_letter::DeadLetter;
@@ -37,7 +39,7 @@ pub(crate) enum Command {
     Check(Check),
     Explain(Explain),
     Test(Test),
-    /// Shows filters
+    /// Shows filters, and what is done about those that fail
     #[command(subcommand)]
     Filter(Filter),
     /// Lists what a running instance has
@@ -308,43 +310,6 @@ impl Explain {
     pub(crate) fn asks_instance(&self) -> bool {
         self.admin.is_some() || (self.manifests.is_empty() && !self.sources.is_given())
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Filter {
-    List(FilterList),
-    Inspect(FilterInspect),
-}
-
-/// Shows the filters of a running instance
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sluice filter list
-  sluice filter list --admin unix:/run/sluice/admin.sock -o json
-
-Exit codes: 0 all in force, 1 one was refused, 2 usage, 3 no instance reached.")]
-pub(crate) struct FilterList {
-    #[command(flatten)]
-    pub(crate) ask: Ask,
-}
-
-/// Shows what a filter is: its claims, hooks and capabilities
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sluice filter inspect filters/auth.wasm
-      reads the file, and loads nothing
-  sluice filter inspect auth
-      asks the running instance for the filter of that name
-
-Exit codes: 0 shown, 1 refused or not there, 2 usage, 3 no instance reached.")]
-pub(crate) struct FilterInspect {
-    /// File of a component, or the name of a filter
-    #[arg(value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
-    pub(crate) filter: String,
-    #[command(flatten)]
-    pub(crate) ask: Ask,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,8 +2,10 @@
 //!
 //! Nothing here does I/O or waits. The caller carries a [`Step`] out and comes back if the chain has to go on.
 
+mod failure;
 mod passage;
 
+pub use failure::result_of as result_of_failure;
 pub use passage::{Passage, Passing};
 
 use crate::body::ProxyBody;
@@ -16,7 +18,8 @@ use crate::request::RequestHead;
 use crate::telemetry::metrics::GatherMetrics;
 use crate::telemetry::trace::{Parent, filter};
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
-use crate::wasm::{Failure, FailureKind, Filter, OnFailure, types};
+use crate::wasm::{Failure, Filter, types};
+use failure::{Failing, failed};
 use http::{Response, response};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -362,7 +365,10 @@ fn respond_one(
             }
             Ok(None)
         }
-        Err(failure) => failed(link, Phase::Response, &mut watch, &failure, &course.parent).map(|()| None),
+        Err(failure) => {
+            let failing = Failing { phase: Phase::Response, parent: &course.parent, request: Some(head.id) };
+            failed(link, &failing, &mut watch, &failure).map(|()| None)
+        }
     }
 }
 
@@ -385,12 +391,20 @@ fn settle(
     match applied {
         Ok((result, step)) => {
             link.called(phase, result, watch, &course.parent);
+            if let Some(Step::Respond(response)) = &step
+                && response.status().is_server_error()
+            {
+                link.metrics.erred();
+            }
             if step.is_some() {
                 course.decided_by = Some(course.next);
             }
             Ok(step)
         }
-        Err(failure) => failed(link, phase, watch, &failure, &course.parent).map(|()| None),
+        Err(failure) => {
+            let failing = Failing { phase, parent: &course.parent, request: Some(head.id) };
+            failed(link, &failing, watch, &failure).map(|()| None)
+        }
     }
 }
 
@@ -444,38 +458,6 @@ fn carry_out(
             Ok(Some(Step::InspectBody(max.min(filter.settings.inspected_body))))
         }
     }
-}
-
-/// Counts a failure; the request goes on when the filter may fail open.
-fn failed(
-    link: &Link,
-    phase: Phase,
-    watch: &mut Stopwatch,
-    failure: &Failure,
-    parent: &Parent,
-) -> Result<(), RequestError> {
-    let filter = &link.filter;
-    let open = filter.settings.failure == OnFailure::Open;
-    let result = match failure.kind {
-        FailureKind::Trap | FailureKind::Instantiate | FailureKind::Denied => CallResult::Trap,
-        FailureKind::Deadline => CallResult::Deadline,
-        FailureKind::Memory => CallResult::Memory,
-        FailureKind::Invalid => CallResult::Invalid,
-    };
-    link.called(phase, result, watch, parent);
-    tracing::warn!(
-        target: "sluicegate::filter",
-        filter = &*filter.name,
-        version = filter.code.manifest.version,
-        kind = %failure.kind,
-        open,
-        "the filter failed: {}", failure.message
-    );
-    if open {
-        link.metrics.bypassed(phase);
-        return Ok(());
-    }
-    Err(RequestError::Filter { filter: filter.name.to_string(), reason: failure.kind.to_string() })
 }
 
 fn result_of(decision: &types::RequestDecision) -> CallResult {

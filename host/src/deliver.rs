@@ -1,6 +1,7 @@
 //! What the delivery of events needs of the rest: the chain's event filter, and the way to subscribers.
 
 use crate::body::ProxyBody;
+use crate::chain::result_of_failure;
 use crate::event::{Decide, Post, Transport};
 use crate::exchange::{Exchange, split_authority};
 use crate::gather;
@@ -9,7 +10,7 @@ use crate::telemetry::{CallResult, Phase};
 use crate::upstream::registry::Cluster;
 use crate::upstream::{ForwardPolicy, forward};
 use crate::wasm::types::{CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision};
-use crate::wasm::{Failure, Filter};
+use crate::wasm::{Failure, FailureKind, Filter};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
@@ -24,8 +25,16 @@ impl EventChain {
         let link = snapshot.chain.event_filter().ok_or("no filter has a hook for events")?;
         let started = Instant::now();
         let decided = call(&link.filter);
-        let result = if decided.is_ok() { CallResult::Ok } else { CallResult::Trap };
-        link.metrics.observe(phase, result, started.elapsed());
+        match &decided {
+            Ok(_) => link.metrics.observe(phase, CallResult::Ok, started.elapsed()),
+            Err(failure) if failure.kind == FailureKind::Quarantined => {
+                link.metrics.skipped(phase, CallResult::Quarantined);
+            }
+            Err(failure) => {
+                link.metrics.observe(phase, result_of_failure(failure.kind), started.elapsed());
+                link.note(phase, failure, None);
+            }
+        }
         decided.map_err(|failure| format!("filter {} failed: {failure}", link.filter.name))
     }
 }

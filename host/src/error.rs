@@ -1,6 +1,7 @@
 //! What can go wrong with a request, on which side, and which status each failure becomes.
 
 use http::StatusCode;
+use std::sync::Arc;
 
 /// Whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,17 @@ pub enum Side {
     Filter,
     /// The proxy itself.
     Internal,
+}
+
+/// What a client is answered when a filter fails that may not be left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureAnswer {
+    /// The status.
+    pub status: http::StatusCode,
+    /// The body.
+    pub body: String,
+    /// Its type.
+    pub content_type: http::HeaderValue,
 }
 
 /// Why a request could not be carried out. Names follow RFC 9209, section 2.3, where it has one.
@@ -140,6 +152,8 @@ pub enum RequestError {
         filter: String,
         /// Such as `trap`.
         reason: String,
+        /// What the operator wants the client to be answered.
+        answer: Option<Arc<FailureAnswer>>,
     },
     /// A channel cannot take the event.
     #[error("channel {channel} does not take the event: {reason}")]
@@ -199,6 +213,14 @@ impl RequestError {
         }
     }
 
+    /// Whether it is what a filter decided that cannot be carried out.
+    pub fn is_of_decision(&self) -> bool {
+        matches!(
+            self,
+            Self::NoEndpoint { .. } | Self::UnknownSubset { .. } | Self::BadRoute { .. } | Self::EventRefused { .. }
+        )
+    }
+
     /// The status that the client gets.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -214,6 +236,7 @@ impl RequestError {
             Self::BadResponse { .. } => StatusCode::BAD_GATEWAY,
             Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::StorageFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Filter { answer: Some(answer), .. } => answer.status,
             Self::Overloaded
             | Self::NoEndpoint { .. }
             | Self::UnknownSubset { .. }

@@ -312,6 +312,7 @@ impl Run {
             Waited::Answered(answer) => decision::response(answer).map_err(|failure| RequestError::Filter {
                 filter: self.snapshot.chain.decided_by(&self.course).map(ToString::to_string).unwrap_or_default(),
                 reason: failure.to_string(),
+                answer: None,
             }),
         }
     }
@@ -456,6 +457,11 @@ impl Run {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };
         let _entered = self.trace.enter();
         tracing::debug!(id = %self.head.id, %error, "a request failed");
+        if error.is_of_decision()
+            && let Some(metrics) = self.snapshot.chain.metrics(&self.course)
+        {
+            metrics.erred();
+        }
         self.outcome.error = Some(error);
         response
     }

@@ -15,6 +15,7 @@ const OVERLOADED: HeaderName = HeaderName::from_static("x-envoy-overloaded");
 /// What a client is told of an error, in a line of text. What a filter or an upstream said of itself stays in the log.
 pub fn text(error: &RequestError) -> String {
     match error {
+        RequestError::Filter { answer: Some(answer), .. } => answer.body.clone(),
         RequestError::Filter { .. } => "a policy failed\n".to_owned(),
         RequestError::ConnectFailed { .. } | RequestError::HandshakeFailed { .. } => {
             "no connection to the service\n".to_owned()
@@ -35,6 +36,11 @@ pub fn error(error: &RequestError) -> Response<ProxyBody> {
     *response.status_mut() = error.status();
     if !text.is_empty() {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    if let RequestError::Filter { answer: Some(answer), .. } = error
+        && !text.is_empty()
+    {
+        response.headers_mut().insert(CONTENT_TYPE, answer.content_type.clone());
     }
     if matches!(error, RequestError::Overloaded | RequestError::Publish { .. } | RequestError::StorageFull { .. }) {
         response.headers_mut().insert(RETRY_AFTER, COME_AGAIN);

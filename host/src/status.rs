@@ -1,9 +1,11 @@
 //! What the admin endpoint shows of a running proxy.
 
 mod endpoints;
+mod rollout;
 
 use crate::admin::endpoints::EndpointStatus;
 use crate::admin::events::{ChannelFiguresStatus, SubscriptionFiguresStatus};
+use crate::admin::rollout::{FilterActed, FilterAction, FilterTraps};
 use crate::admin::view::{
     AdminView, ChannelStatus, ConfigStatus, DocumentStatus, ExplainAnswer, ExplainRequest, FilterState, FilterStatus,
     ListenerStatus, PortStatus, Readiness, ServiceStatus,
@@ -57,8 +59,25 @@ impl AdminView for View {
             state: FilterState::Refused,
             since: rfc3339(failure.at),
             last_refusal: Some(failure.view()),
+            quarantine: None,
         });
         active.chain(refused).collect()
+    }
+
+    fn traps(&self, filter: Option<&str>) -> Vec<FilterTraps> {
+        rollout::traps(&self.status.load_full(), filter)
+    }
+
+    fn act(&self, action: FilterAction, filter: &str) -> Result<FilterActed, String> {
+        let snapshot = self.exchange.snapshot.load_full();
+        let link = snapshot.chain.links().iter().find(|link| &*link.filter.name == filter);
+        let link = link.ok_or_else(|| format!("there is no filter `{filter}` in force"))?;
+        let done = match action {
+            FilterAction::Enable if link.filter.guard.release() => "it is called again",
+            FilterAction::Enable => "it was not in quarantine",
+        };
+        tracing::info!(filter, action = action.name(), "an operator asked for it: {done}");
+        Ok(FilterActed { filter: filter.to_owned(), done: done.to_owned() })
     }
 
     fn config(&self) -> ConfigStatus {
@@ -133,6 +152,7 @@ fn channel_figures(stats: ChannelStats) -> ChannelFiguresStatus {
 fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
     let code = &link.filter.code;
     let refusal = status.refused.get(&link.path);
+    let quarantine = rollout::quarantine(&link.filter.guard);
     FilterStatus {
         name: link.filter.name.to_string(),
         version: code.manifest.version.clone(),
@@ -147,9 +167,14 @@ fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
             OnFailure::Closed => "closed".into(),
             OnFailure::Open => "open".into(),
         },
-        state: if refusal.is_some() { FilterState::Outdated } else { FilterState::Active },
+        state: match (&quarantine, refusal) {
+            (Some(_), _) => FilterState::Quarantined,
+            (None, Some(_)) => FilterState::Outdated,
+            (None, None) => FilterState::Active,
+        },
         since: rfc3339(status.since.get(&link.path).copied().unwrap_or(snapshot.built)),
         last_refusal: refusal.map(crate::reload::Failure::view),
+        quarantine,
     }
 }
 

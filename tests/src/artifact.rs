@@ -28,6 +28,21 @@ pub fn test_filter(name: &str) -> PathBuf {
     built(target.join("test-filters").join(name).with_extension("wasm"))
 }
 
+/// A component with a word of its own in place of the one that stands behind a marker; the rest of the word's eight bytes are
+/// spaces. It is another version of the same filter.
+///
+/// # Panics
+/// When the marker is not in it, or the word is too long.
+pub fn rewritten(component: &[u8], marker: &str, word: &str) -> Vec<u8> {
+    let at = component.windows(marker.len()).position(|window| window == marker.as_bytes());
+    let from = at.expect("the component has the marker") + marker.len();
+    let mut version = component.to_vec();
+    let word = format!("{word:<8}");
+    assert_eq!(word.len(), 8, "`{word}` is too long");
+    version[from..from + 8].copy_from_slice(word.as_bytes());
+    version
+}
+
 /// A NATS server: `$NATS_SERVER`, or the one that `cargo xtask test` fetches.
 ///
 /// # Panics
@@ -61,6 +76,11 @@ mod tests {
         let name = profile_directory();
         assert!(!name.ends_with("deps"), "{}", name.display());
         assert!(name.join("deps").is_dir());
+    }
+
+    #[test]
+    fn the_word_behind_the_marker_is_another() {
+        assert_eq!(rewritten(b"..M:good    ..", "M:", "slow"), b"..M:slow    ..");
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod upstream;
 mod wait;
 mod websocket;
 
-pub use artifact::{sluice, stock_filter, test_filter};
+pub use artifact::{rewritten, sluice, stock_filter, test_filter};
 pub use client::{Answer, Client, Protocol, Request};
 pub use collector::{Collector, Traced, named};
 pub use directory::Directory;

@@ -3,6 +3,7 @@
 use crate::command::{cargo, find, output, run as run_command, step};
 use crate::workspace::{Filter, Workspace};
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,15 +64,18 @@ pub(crate) fn components(workspace: &Workspace, profile: Profile, which: Compone
     };
     ensure_target(FILTER_TARGET)?;
     step("building the filters");
-    let mut build = cargo();
-    build.args(["build", "--profile", "filter", "--target", FILTER_TARGET]);
-    for (filter, _) in &wanted {
-        build.args(["--package", &filter.package]);
+    let profiles: BTreeSet<&str> = wanted.iter().map(|(filter, _)| filter.profile.as_str()).collect();
+    for profile in profiles {
+        let mut build = cargo();
+        build.args(["build", "--profile", profile, "--target", FILTER_TARGET]);
+        for (filter, _) in wanted.iter().filter(|(filter, _)| filter.profile == profile) {
+            build.args(["--package", &filter.package]);
+        }
+        run_command(&mut build)?;
     }
-    run_command(&mut build)?;
     for (filter, directory) in &wanted {
-        let component =
-            workspace.target.join(FILTER_TARGET).join("filter").join(&filter.library).with_extension("wasm");
+        let built = workspace.target.join(FILTER_TARGET).join(&filter.profile);
+        let component = built.join(&filter.library).with_extension("wasm");
         install(&component, &directory.join(&filter.name).with_extension("wasm"))?;
     }
     Ok(())

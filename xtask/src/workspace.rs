@@ -26,6 +26,8 @@ pub(crate) struct Filter {
     pub(crate) library: String,
     /// Whether it is only there for the tests, or for an example.
     pub(crate) for_tests: bool,
+    /// Cargo's profile: `profile` in `package.metadata.filter`, or `filter`.
+    pub(crate) profile: String,
 }
 
 impl Workspace {
@@ -81,6 +83,7 @@ impl Filter {
             name: directory.file_name()?.to_str()?.to_owned(),
             library: library["name"].as_str()?.replace('-', "_"),
             for_tests,
+            profile: package["metadata"]["filter"]["profile"].as_str().unwrap_or("filter").to_owned(),
         })
     }
 }
@@ -97,6 +100,7 @@ mod tests {
             {"name": "sluicegate-router", "manifest_path": "/w/filters/router/Cargo.toml",
              "targets": [{"name": "sluicegate_router", "kind": ["cdylib", "rlib"]}]},
             {"name": "test-headers", "manifest_path": "/w/tests/filters/headers/Cargo.toml",
+             "metadata": {"filter": {"profile": "filter-with-lines"}},
              "targets": [{"name": "test-headers", "kind": ["cdylib"]}]}
         ]}"#;
 
@@ -107,6 +111,8 @@ mod tests {
         assert_eq!(names, ["router"]);
         let test_filter = workspace.test_filters().next().unwrap();
         assert_eq!((test_filter.package.as_str(), test_filter.library.as_str()), ("test-headers", "test_headers"));
+        let profiles: Vec<_> = workspace.filters.iter().map(|filter| filter.profile.as_str()).collect();
+        assert_eq!(profiles, ["filter-with-lines", "filter"]);
     }
 
     #[test]

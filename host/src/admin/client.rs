@@ -4,6 +4,7 @@ use super::dead_letters::{self, DeadLetterStatus, DroppedStatus, ReplayedStatus}
 use super::endpoints::EndpointStatus;
 use super::event_tools::{PublishedStatus, ReadStatus, ReplayStatus, Stretch};
 use super::events::ChannelFiguresStatus;
+use super::rollout::{FilterActed, FilterAction, FilterTraps};
 use super::view::{ConfigStatus, ExplainAnswer, ExplainRequest, FilterStatus, Tapped};
 use crate::config::AdminAddress;
 use crate::event::Selection;
@@ -75,6 +76,23 @@ impl AdminClient {
     /// When there is no answer.
     pub fn filters(&self) -> Result<Vec<FilterStatus>, ClientError> {
         self.ask(Method::GET, "/filters", Bytes::new())
+    }
+
+    /// How filters have failed, or one of them, by version.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn filter_traps(&self, filter: Option<&str>) -> Result<Vec<FilterTraps>, ClientError> {
+        let path = filter.map_or_else(|| "/filters/traps".to_owned(), |name| about("/filters/traps", name));
+        self.ask(Method::GET, &path, Bytes::new())
+    }
+
+    /// Does something with a filter.
+    ///
+    /// # Errors
+    /// When there is no answer, or it cannot be done.
+    pub fn filter_act(&self, action: FilterAction, filter: &str) -> Result<FilterActed, ClientError> {
+        self.ask(Method::POST, &about(&format!("/filters/{}", action.name()), filter), Bytes::new())
     }
 
     /// What is in force.
@@ -264,6 +282,12 @@ fn not_http(url: &str) -> ClientError {
         status: 0,
         message: format!("{url} is no address that can be sent to: write http://HOST[:PORT]/PATH"),
     }
+}
+
+/// The path with the filter's name as parameter.
+fn about(path: &str, filter: &str) -> String {
+    let filter = percent_encoding::utf8_percent_encode(filter, percent_encoding::NON_ALPHANUMERIC);
+    format!("{path}?filter={filter}")
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

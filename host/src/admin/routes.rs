@@ -1,6 +1,7 @@
 //! What the admin endpoint answers.
 
 use super::event_tools::{self, Unpublished};
+use super::rollout::FilterAction;
 use super::view::{AdminView, ExplainRequest};
 use super::{dead_letters, guard};
 use crate::event::PublishError;
@@ -31,12 +32,14 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, methods, and what is there.
-const ENDPOINTS: [(&str, &str, &str); 15] = [
+const ENDPOINTS: [(&str, &str, &str); 17] = [
     ("/", "GET", "this list"),
     ("/livez", "GET", "200 while the process answers"),
     ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
     ("/metrics", "GET", "counters as OpenMetrics text"),
     ("/filters", "GET", "filters, with why newer versions were refused"),
+    ("/filters/traps", "GET", "how filters have failed, and where; ?filter=NAME for one"),
+    ("/filters/enable", "POST", "?filter=NAME ends its quarantine"),
     ("/config", "GET", "manifests, services and channels in force"),
     ("/endpoints", "GET", "endpoints of services, with why some are out"),
     ("/events", "GET", "channels, and how far their subscriptions are"),
@@ -89,6 +92,10 @@ impl Routes {
             "/readyz" => self.ready(request.uri().query()),
             "/metrics" => self.metrics(),
             "/filters" => json(StatusCode::OK, &self.view.filters()),
+            "/filters/traps" => {
+                let filter = parameter(request.uri().query(), "filter");
+                json(StatusCode::OK, &self.view.traps(filter.as_deref()))
+            }
             "/config" => json(StatusCode::OK, &self.view.config()),
             "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),
             "/events" => json(StatusCode::OK, &self.view.events()),
@@ -99,7 +106,23 @@ impl Routes {
             "/tap" => self.tap(request.uri().query()).await,
             "/explain" => self.explain(request.into_body()).await,
             "/logging" => self.set_levels(request.uri().query()),
-            _ => respond(StatusCode::OK, TEXT, list()),
+            path => match FilterAction::ALL.iter().find(|(_, name)| path.strip_prefix("/filters/") == Some(name)) {
+                Some((action, _)) => self.act(*action, request.uri().query()).await,
+                None => respond(StatusCode::OK, TEXT, list()),
+            },
+        }
+    }
+
+    async fn act(&self, action: FilterAction, query: Option<&str>) -> Answer {
+        let Some(filter) = parameter(query, "filter") else {
+            return respond(StatusCode::BAD_REQUEST, TEXT, "add ?filter=NAME\n");
+        };
+        let view = Arc::clone(&self.view);
+        let task = tokio::task::spawn_blocking(move || view.act(action, &filter));
+        match task.await {
+            Ok(Ok(acted)) => json(StatusCode::OK, &acted),
+            Ok(Err(reason)) => respond(StatusCode::CONFLICT, TEXT, format!("{reason}\n")),
+            Err(_) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "that failed; see the log\n"),
         }
     }
 
@@ -224,8 +247,15 @@ async fn collect(body: Incoming) -> Result<Bytes, Answer> {
     }
 }
 
+/// The value of a query's parameter.
+fn parameter(query: Option<&str>, name: &str) -> Option<String> {
+    let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+    let value = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).next()?;
+    Some(percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
+}
+
 fn list() -> String {
-    let lines = ENDPOINTS.iter().map(|(path, method, text)| format!("{path:<15} {method:<17} {text}"));
+    let lines = ENDPOINTS.iter().map(|(path, methods, text)| format!("{path:<17} {methods:<17} {text}"));
     lines.fold(String::new(), |list, line| list + &line + "\n")
 }
 

@@ -8,6 +8,7 @@ pub use plan::{ExplainCache, ExplainCall, ExplainGroup, ExplainPlan};
 
 use super::endpoints::EndpointStatus;
 use super::events::ChannelFiguresStatus;
+use super::rollout::{FilterActed, FilterAction, FilterTraps, QuarantineStatus};
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::event::Channels;
 use crate::manifest::Diagnostic;
@@ -29,6 +30,18 @@ pub trait AdminView: Send + Sync + 'static {
     fn readiness(&self) -> Readiness;
     /// All filters, in the order of the chain, refused ones included.
     fn filters(&self) -> Vec<FilterStatus>;
+    /// The failures of a filter, or of all, by version.
+    fn traps(&self, _filter: Option<&str>) -> Vec<FilterTraps> {
+        Vec::new()
+    }
+    /// Does something with a filter. Runs on a thread that may be blocked.
+    ///
+    /// # Errors
+    /// With why that cannot be done.
+    fn act(&self, action: FilterAction, filter: &str) -> Result<FilterActed, String> {
+        let _ = action;
+        Err(format!("there is no filter `{filter}`"))
+    }
     /// What is in force.
     fn config(&self) -> ConfigStatus;
     /// All endpoints of all services, those that are out included.
@@ -85,6 +98,8 @@ pub enum FilterState {
     Outdated,
     /// It was refused and no earlier version is there.
     Refused,
+    /// It is in force, but not called for now, as it failed again and again.
+    Quarantined,
 }
 
 /// One filter.
@@ -118,6 +133,9 @@ pub struct FilterStatus {
     /// Why a newer file was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_refusal: Option<ReloadFailure>,
+    /// Why it is not called for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<QuarantineStatus>,
 }
 
 /// A change that was refused.

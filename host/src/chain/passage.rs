@@ -1,6 +1,7 @@
 //! Connections that are passed on undecrypted: filters say where to, as they do for requests.
 
-use super::{Chain, Link, Stopwatch, failed};
+use super::failure::{Failing, failed};
+use super::{Chain, Link, Stopwatch};
 use crate::error::RequestError;
 use crate::request::RequestId;
 use crate::telemetry::trace::Parent;
@@ -58,7 +59,8 @@ impl Chain {
                 Ok(ConnectionDecision::Forward(destination)) => (CallResult::Forward, Some(Passage::To(destination))),
                 Ok(ConnectionDecision::Refuse) => (CallResult::Respond, Some(Passage::Refused)),
                 Err(failure) => {
-                    failed(link, Phase::Connection, &mut watch, &failure, &Parent::default())?;
+                    let failing = Failing { phase: Phase::Connection, parent: &Parent::default(), request: None };
+                    failed(link, &failing, &mut watch, &failure)?;
                     continue;
                 }
             };

@@ -1,4 +1,6 @@
-//! `sluice filter list` and `sluice filter inspect`.
+//! `sluice filter`.
+
+mod traps;
 
 use super::exit::{Failure, Verdict};
 use super::explain::instance;
@@ -7,6 +9,7 @@ use crate::args::{Filter, FilterInspect, FilterList, Format};
 use anyhow::Context;
 use serde::Serialize;
 use sluicegate::admin::AdminClient;
+use sluicegate::admin::rollout::FilterAction;
 use sluicegate::admin::view::{FilterState, FilterStatus};
 use sluicegate::config::limits;
 use sluicegate::wasm::component;
@@ -18,6 +21,8 @@ pub(crate) fn filter(filter: Filter) -> Result<Verdict, Failure> {
     match filter {
         Filter::List(list) => show_all(&list),
         Filter::Inspect(inspect) => show_one(&inspect),
+        Filter::Traps(arguments) => traps::traps(&arguments),
+        Filter::Enable(named) => traps::act(FilterAction::Enable, &named),
     }
 }
 
@@ -75,7 +80,7 @@ fn overview(filters: &[FilterStatus]) -> String {
     };
     let headings = ["NAME", "VERSION", "DIGEST", "STATE", "PRIORITY", "FAILURE", "HOOKS", "CLAIMS", "SINCE"];
     let table = print::table(&headings, &filters.iter().map(row).collect::<Vec<_>>());
-    filters.iter().fold(table, |text, filter| text + &refusal(filter))
+    filters.iter().fold(table, |text, filter| text + &quarantine(filter) + &refusal(filter))
 }
 
 fn details(filter: &FilterStatus) -> String {
@@ -92,7 +97,17 @@ fn details(filter: &FilterStatus) -> String {
         ("reads", list(&filter.reads)),
         ("capabilities", list(&filter.capabilities)),
     ];
-    describe(&rows) + &refusal(filter)
+    describe(&rows) + &quarantine(filter) + &refusal(filter)
+}
+
+fn quarantine(filter: &FilterStatus) -> String {
+    let Some(quarantine) = &filter.quarantine else { return String::new() };
+    let name = harmless(&filter.name);
+    format!(
+        "\n{name}: in quarantine for its failures, tried again in {} ms\n  help: `sluice filter traps {name}` shows them, \
+         and `sluice filter enable {name}` lets it in at once\n",
+        quarantine.tried_in
+    )
 }
 
 fn refusal(filter: &FilterStatus) -> String {
@@ -115,6 +130,7 @@ fn state(state: FilterState) -> &'static str {
         FilterState::Active => "active",
         FilterState::Outdated => "outdated",
         FilterState::Refused => "refused",
+        FilterState::Quarantined => "quarantined",
     }
 }
 
@@ -202,6 +218,7 @@ mod tests {
             state: FilterState::Active,
             since: "2026-01-01T00:00:00Z".into(),
             last_refusal: None,
+            quarantine: None,
         }
     }
 

@@ -23,6 +23,17 @@ pub const COMPONENT_SIZE: u64 = 16 << 20;
 /// Calls of an instance before it is replaced, which bounds what a leak can cost. Instances of a large configuration (see
 /// [`SPARES_FROM`]) stay: there the limit of their memory is the only bound.
 pub const INSTANCE_CALLS: u32 = 100_000;
+/// Failures in a row after which a filter is not called for a while: a client that finds one bad request and sends it often
+/// has to have the filter nearly to itself to get so far.
+pub const QUARANTINE_FAILURES: usize = 10;
+/// Within this time: what fails less often than once a second costs little.
+pub const QUARANTINE_WITHIN: Duration = Duration::from_secs(10);
+/// How long a filter is left out at first: long enough to save the work, short enough that a passing trouble is no outage.
+pub const QUARANTINE_PAUSE: Duration = Duration::from_secs(1);
+/// How long it is left out at most before it is tried again: what is mended is found to be well within a minute.
+pub const QUARANTINE_LONGEST: Duration = Duration::from_mins(1);
+/// How often the age of instances is looked at.
+pub const RECYCLE_LOOK: Duration = Duration::from_secs(1);
 /// What one call may log: enough for a long message, too little to fill a disk with.
 pub const FILTER_LOG: usize = 4 << 10;
 /// What is kept of a guest's standard streams: a panic's message and a few lines before it.

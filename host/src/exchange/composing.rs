@@ -52,7 +52,7 @@ impl Run {
         if let Some(reason) = refused {
             self.composition = Some(composition);
             let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string);
-            return Err(RequestError::Filter { filter: filter.unwrap_or_default(), reason });
+            return Err(RequestError::Filter { filter: filter.unwrap_or_default(), reason, answer: None });
         }
         composition.stages += 1;
         let inherited = self.inherited();

@@ -13,8 +13,8 @@ use crate::listener::{Change, Listeners};
 use crate::manifest::schema::Schema;
 use crate::manifest::{self, Diagnostic, Diagnostics, Document, Severity, codes, endpoints};
 use crate::snapshot::Snapshot;
-use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{ReloadResult, UpstreamFigures};
+use crate::telemetry::{FilterMetrics, Telemetry};
 use crate::upstream::registry::{Names, Registry};
 use crate::upstream::state::States;
 use crate::wasm::filter::Configuration;
@@ -69,6 +69,8 @@ pub struct Loader {
     configured: HashMap<String, Configured>,
     /// When spare instances are to be made.
     spares_due: Option<Instant>,
+    /// When the age of instances was looked at.
+    recycled: Instant,
     /// What listens beside `--listen`; none where nothing is to be served.
     listeners: Option<Listeners>,
     /// The plan of it that is in force.
@@ -92,6 +94,7 @@ pub struct Loader {
 #[derive(Debug, Clone)]
 struct Configured {
     filter: Arc<Filter>,
+    metrics: Arc<FilterMetrics>,
     policy: FilterPolicy,
     given: Arc<[Arc<ResourceDocument>]>,
 }
@@ -129,6 +132,7 @@ impl Loader {
             offers: Offers::default(),
             configured: HashMap::new(),
             spares_due: None,
+            recycled: Instant::now(),
             listeners,
             plan: Plan::default(),
             files: Files::default(),
@@ -239,14 +243,14 @@ impl Loader {
         let mut configured = HashMap::new();
         for component in &components {
             let policy = policies.get(&component.name).cloned().unwrap_or_default();
-            let Some(filter) = self.filter(component, &policy, &documents, &mut configured, diagnostics) else {
+            let Some(Configured { filter, metrics, .. }) =
+                self.filter(component, &policy, &documents, &mut configured, diagnostics)
+            else {
                 continue;
             };
             if policy.enabled {
                 let manifest = &component.code.manifest;
                 let priority = policy.priority.unwrap_or(manifest.priority);
-                let metrics =
-                    self.telemetry.metrics.filter(&filter.name, &manifest.version, &component.code.hash.to_string());
                 let path = component.path.clone();
                 let link = Link { filter, metrics, priority, early: false, path };
                 if let Some(priority) = early(component, &documents) {
@@ -309,7 +313,7 @@ impl Loader {
         documents: &[Arc<Document>],
         configured: &mut HashMap<String, Configured>,
         diagnostics: &mut Diagnostics,
-    ) -> Option<Arc<Filter>> {
+    ) -> Option<Configured> {
         let manifest = &component.code.manifest;
         let claimed = self.claimed(component, documents, diagnostics)?;
         if let Some(schema) = &manifest.settings {
@@ -324,7 +328,7 @@ impl Loader {
         let before = self.configured.get(&component.name);
         if let Some(known) = before.filter(|known| known.is_made_of(component, policy, &given)) {
             configured.insert(component.name.clone(), known.clone());
-            return Some(Arc::clone(&known.filter));
+            return Some(known.clone());
         }
         let environment = Environment {
             namespace: self.settings.namespace.clone(),
@@ -333,7 +337,8 @@ impl Loader {
         let configuration = Configuration { environment, documents: Arc::clone(&given) };
         let name: Arc<str> = Arc::from(component.name.as_str());
         let code = Arc::clone(&component.code);
-        let filter = Filter::new(name, code, policy.settings.clone(), configuration, self.settings.workers);
+        let reports = Arc::clone(self.status.reports.entry(component.name.clone()).or_default());
+        let filter = Filter::new(name, code, policy.settings.clone(), configuration, self.settings.workers, reports);
         let filter = match before {
             Some(before) => filter.succeeding(&before.filter),
             None => filter,
@@ -356,9 +361,11 @@ impl Loader {
                 return None;
             }
         }
-        let made = Configured { filter: Arc::clone(&filter), policy: policy.clone(), given };
-        configured.insert(component.name.clone(), made);
-        Some(filter)
+        let metrics = self.telemetry.metrics.filter(&filter.name, &manifest.version, &component.code.hash.to_string());
+        metrics.show(&filter.guard);
+        let made = Configured { filter, metrics, policy: policy.clone(), given };
+        configured.insert(component.name.clone(), made.clone());
+        Some(made)
     }
 
     /// The documents of the kinds that a filter claims, checked against its schemas; none when one does not fit.
@@ -419,6 +426,14 @@ impl Loader {
         }
         endpoints::apply_policies(documents, &mut registry, &mut |path| files.read(path), diagnostics);
         registry
+    }
+
+    /// Replaces instances that are older than the operator wants, where that is due.
+    pub fn recycle(&mut self) {
+        if self.recycled.elapsed() >= limits::RECYCLE_LOOK {
+            self.configured.values().for_each(|known| known.filter.recycle_old());
+            self.recycled = Instant::now();
+        }
     }
 
     /// Whether a host name has other addresses than it had when the registry in force was built.

@@ -1,5 +1,7 @@
 //! Documents of kind `Filter` (`sluicegate.dev/v1alpha1`): how the operator runs a filter.
 
+mod resilience;
+
 use crate::config::limits;
 use crate::config::quantity;
 use crate::manifest::{Diagnostics, Document, Severity, codes};
@@ -48,6 +50,7 @@ impl FilterPolicy {
             settings.failure = OnFailure::Open;
         }
         settings.isolated = text("isolation") == Some("request");
+        settings.resilience = resilience::read(document, diagnostics);
         settings.settings = spec.get("settings").cloned().unwrap_or(Value::Null);
         let mut refuse = |field: &str, message: String, help: &str| {
             let pointer = format!("/spec/{field}");

@@ -3,8 +3,10 @@
 use crate::admin::view::{DiagnosticStatus, ReloadFailure};
 use crate::listener::Open;
 use crate::manifest::Diagnostics;
+use crate::wasm::Reports;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A change that was refused.
@@ -27,6 +29,8 @@ pub struct Status {
     pub refused: BTreeMap<PathBuf, Failure>,
     /// By file: since when the filter in force is.
     pub since: BTreeMap<PathBuf, SystemTime>,
+    /// By filter: what is known of its failures.
+    pub reports: BTreeMap<String, Arc<Reports>>,
     /// Listeners beside those of `--listen`.
     pub listeners: Vec<Open>,
 }

@@ -50,6 +50,7 @@ pub fn spawn(
             let due = loader.recheck().map(|at| at.saturating_duration_since(Instant::now()));
             // While spares are to be made, what has changed is only looked for.
             let prepared = settings.watch != Watch::Off && loader.prepare_spare();
+            loader.recycle();
             let patience = if prepared { Duration::ZERO } else { PATIENCE };
             let changed = changed(due.unwrap_or(patience).min(patience));
             let files = settings.watch != Watch::Off && loader.files_changed();

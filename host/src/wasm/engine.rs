@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::component::Component;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 /// Compiles filters. One for the process.
 #[derive(Debug)]
@@ -130,7 +132,9 @@ fn configuration() -> Config {
         // The hooks are synchronous; support for concurrent ones would triple the cost of a call.
         .concurrency_support(false)
         .max_wasm_stack(limits::FILTER_STACK)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8))
+        // A panic has about ten frames of its own below the function that it is about.
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(24))
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
         .memory_reservation(limits::FILTER_MEMORY_MAX as u64)
         .memory_guard_size(32 << 20)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

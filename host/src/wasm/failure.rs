@@ -1,6 +1,7 @@
 //! How a call of a filter can fail.
 
-use wasmtime::Trap;
+use super::report::Frame;
+use wasmtime::{Trap, WasmBacktrace};
 
 /// What went wrong in a call. The instance is gone; the filter itself may go on with a new one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +11,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What is known of it, the guest's own last words included.
     pub message: String,
+    /// Where the guest was, the innermost function first; empty where it had returned.
+    pub frames: Box<[Frame]>,
 }
 
 /// The sort of failure, as logs and metrics name it.
@@ -27,6 +30,8 @@ pub enum FailureKind {
     Invalid,
     /// No instance could be made.
     Instantiate,
+    /// It was not called, as it failed again and again before.
+    Quarantined,
 }
 
 impl FailureKind {
@@ -39,6 +44,7 @@ impl FailureKind {
             Self::Denied => "denied",
             Self::Invalid => "invalid",
             Self::Instantiate => "instantiate",
+            Self::Quarantined => "quarantined",
         }
     }
 }
@@ -55,31 +61,50 @@ impl std::fmt::Display for FailureKind {
 pub struct Denied(pub String);
 
 impl Failure {
+    /// A failure outside the guest.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), frames: Box::default() }
+    }
+
     /// A decision that cannot be carried out.
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Invalid, message: message.into() }
+        Self::new(FailureKind::Invalid, message)
     }
 
     /// Reads a failure out of the engine's error and of what the store knows of the call.
     pub(super) fn of_call(error: &wasmtime::Error, memory_refused: Option<usize>, last_words: &str) -> Self {
         let said = if last_words.is_empty() { String::new() } else { format!("; it said: {}", last_words.trim_end()) };
-        if let Some(Denied(what)) = error.downcast_ref::<Denied>() {
-            return Self { kind: FailureKind::Denied, message: format!("{what} is not granted{said}") };
-        }
-        match (error.downcast_ref::<Trap>(), memory_refused) {
-            (Some(Trap::Interrupt), _) => {
-                Self { kind: FailureKind::Deadline, message: format!("it ran too long{said}") }
-            }
+        let (kind, message) = match (error.downcast_ref::<Denied>(), error.downcast_ref::<Trap>(), memory_refused) {
+            (Some(Denied(what)), _, _) => (FailureKind::Denied, format!("{what} is not granted")),
+            (_, Some(Trap::Interrupt), _) => (FailureKind::Deadline, "it ran too long".to_owned()),
             // With or without a trap: the engine's own words are about what the guest's allocator could not do.
-            (_, Some(wanted)) => {
+            (_, _, Some(wanted)) => {
+                let mebibytes = wanted >> 20;
                 let message = format!(
-                    "it wanted {} MiB of memory, more than it may have: `memory` in its Filter document grants more{said}",
-                    wanted >> 20
+                    "it wanted {mebibytes} MiB of memory, more than it may have: `memory` in its Filter document grants more"
                 );
-                Self { kind: FailureKind::Memory, message }
+                (FailureKind::Memory, message)
             }
-            (Some(trap), None) => Self { kind: FailureKind::Trap, message: format!("{trap}{said}") },
-            (None, None) => Self { kind: FailureKind::Trap, message: format!("{:#}{said}", error.root_cause()) },
+            (_, Some(trap), None) => (FailureKind::Trap, trap.to_string()),
+            (_, None, None) => (FailureKind::Trap, format!("{:#}", error.root_cause())),
+        };
+        let frames = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
+        Self { kind, message: message + &said, frames }
+    }
+}
+
+/// The functions of the guest, those included that the compiler has put into others.
+fn frames(backtrace: &WasmBacktrace) -> Box<[Frame]> {
+    let mut frames = Vec::new();
+    for frame in backtrace.frames() {
+        let name = |name: Option<&str>| name.map(|name| format!("{:#}", rustc_demangle::demangle(name)));
+        if frame.symbols().is_empty() {
+            frames.push(Frame { function: name(frame.func_name()), file: None, line: None });
+        }
+        for symbol in frame.symbols() {
+            let function = name(symbol.name().or(frame.func_name()));
+            frames.push(Frame { function, file: symbol.file().map(str::to_owned), line: symbol.line() });
         }
     }
+    frames.into()
 }

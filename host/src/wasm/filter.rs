@@ -4,8 +4,11 @@ use super::bindings::exports::sluicegate::filter::{connection_filter, explain_fi
 use super::component::Code;
 use super::failure::Failure;
 use super::given::Documents;
+use super::guard::{Admitted, Guard};
 use super::host_api::CURRENT;
 use super::instance::Instance;
+use super::report::Reports;
+use super::resilience::Resilience;
 use super::spares::Spares;
 use super::time::Deadline;
 use super::types;
@@ -41,6 +44,8 @@ pub struct FilterSettings {
     pub inspected_body: u64,
     /// A fresh instance for every call, rather than a warm one.
     pub isolated: bool,
+    /// What becomes of it when it fails, and how long its instances live.
+    pub resilience: Resilience,
     /// The filter's own settings as JSON.
     pub settings: serde_json::Value,
 }
@@ -53,6 +58,7 @@ impl Default for FilterSettings {
             memory: limits::FILTER_MEMORY,
             inspected_body: limits::INSPECTED_BODY,
             isolated: false,
+            resilience: Resilience::default(),
             settings: serde_json::Value::Null,
         }
     }
@@ -83,6 +89,8 @@ pub struct Filter {
     pub code: Arc<Code>,
     /// How it is run.
     pub settings: FilterSettings,
+    /// Keeps it from being called when it fails again and again.
+    pub guard: Arc<Guard>,
     pub(super) configuration: Configuration,
     /// For one call.
     deadline: Deadline,
@@ -94,6 +102,8 @@ pub struct Filter {
     pub(super) spares: Arc<Spares>,
     /// Whether its instances become spares.
     pub(super) keeps_spares: bool,
+    /// How many calls an instance serves.
+    pub(super) calls: u32,
 }
 
 impl std::fmt::Debug for Filter {
@@ -119,6 +129,7 @@ impl Filter {
         settings: FilterSettings,
         configuration: Configuration,
         workers: usize,
+        reports: Arc<Reports>,
     ) -> Self {
         // One more than workers, for the threads that are none: delivery, the admin listener, reload.
         let slots = (0..=workers).map(|_| Mutex::new(None)).collect();
@@ -126,7 +137,12 @@ impl Filter {
         let deadline = Deadline::new(settings.deadline);
         let keeps_spares = code.hooks.has_update() && !settings.isolated && configuration.is_large();
         let spares = Arc::default();
-        Self { name, code, settings, configuration, deadline, settings_text, slots, spares, keeps_spares }
+        // What takes long to configure is not replaced now and then, in the middle of a request, for nothing.
+        let without_end = if keeps_spares { u32::MAX } else { limits::INSTANCE_CALLS };
+        let calls = settings.resilience.recycle.calls.unwrap_or(without_end);
+        let version = (code.manifest.version.clone(), code.hash.to_string());
+        let guard = Arc::new(Guard::new(settings.resilience.quarantine, reports, version));
+        Self { name, code, settings, guard, configuration, deadline, settings_text, slots, spares, keeps_spares, calls }
     }
 
     /// Says that this is the next version of a filter that differs in documents alone, so its spares are of use.
@@ -243,11 +259,16 @@ impl Filter {
 
     /// Runs a call on the worker's own instance, or on a new one. An instance whose call failed is dropped.
     fn with<T>(&self, call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>) -> Result<T, Failure> {
+        let admitted = self.guard.admit()?;
         let slot = self.slots.get(worker::index()).or(self.slots.last());
-        match slot.filter(|_| !self.settings.isolated) {
+        let result = match slot.filter(|_| !self.settings.isolated) {
             Some(slot) => self.with_warm(&mut slot.lock().unwrap_or_else(PoisonError::into_inner), call),
-            None => self.run(&mut self.configured()?, call),
+            None => self.configured().and_then(|mut instance| self.run(&mut instance, call)),
+        };
+        if admitted == Admitted::OnTrial {
+            self.guard.tried(result.is_ok());
         }
+        result
     }
 
     /// The instance is used where it stands: moving it out and back would cost more than a host call.
@@ -267,8 +288,10 @@ impl Filter {
         let calls_left = std::mem::take(&mut instance.calls_left);
         let result = self.run(instance, call);
         if result.is_ok() {
-            // What takes long to configure is not replaced now and then, in the middle of a request, for nothing.
-            instance.calls_left = if self.keeps_spares { calls_left } else { calls_left.saturating_sub(1) };
+            instance.calls_left = calls_left.saturating_sub(1);
+            if self.settings.resilience.recycle.memory.is_some_and(|most| instance.store.data().memory.largest > most) {
+                instance.calls_left = 0;
+            }
         } else {
             *slot = None;
         }

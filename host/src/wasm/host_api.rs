@@ -52,7 +52,7 @@ impl State {
             last_words: LastWords::default(),
             started: Instant::now(),
             log_budget: limits::FILTER_LOG,
-            memory: MemoryLimit { limit: memory, refused: None },
+            memory: MemoryLimit { limit: memory, refused: None, largest: 0 },
             time: CallTime::new(limits::CONFIGURE_DEADLINE),
         }
     }
@@ -87,12 +87,16 @@ impl LastWords {
 pub struct MemoryLimit {
     limit: usize,
     pub(super) refused: Option<usize>,
+    /// The size of the largest memory that has grown, in bytes.
+    pub(super) largest: usize,
 }
 
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
         let granted = desired <= self.limit;
-        if !granted {
+        if granted {
+            self.largest = self.largest.max(desired);
+        } else {
             self.refused = Some(desired);
         }
         Ok(granted)

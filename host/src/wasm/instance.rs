@@ -30,14 +30,15 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(code: &Code, name: Arc<str>, memory: usize) -> Result<Self, Failure> {
+    pub(super) fn new(code: &Code, name: Arc<str>, memory: usize, calls: u32) -> Result<Self, Failure> {
         let mut store = Store::new(&code.engine, State::new(name, memory));
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.tick()));
         store.set_epoch_deadline(Deadline::new(limits::CONFIGURE_DEADLINE).ticks);
         let instance = code.pre.instantiate(&mut store);
         let built = instance.and_then(|instance| Self::load(code, store, &instance).map_err(|(error, ())| error));
-        built.map_err(|error| Failure { kind: FailureKind::Instantiate, message: format!("{error:#}") })
+        let built = built.map(|built| Self { calls_left: calls, ..built });
+        built.map_err(|error| Failure::new(FailureKind::Instantiate, format!("{error:#}")))
     }
 
     fn load(code: &Code, mut store: Store<State>, instance: &Component) -> Result<Self, (wasmtime::Error, ())> {
@@ -58,7 +59,7 @@ impl Instance {
             connection: hook!(connection),
             explain: hook!(explain),
             given: Given::default(),
-            calls_left: limits::INSTANCE_CALLS,
+            calls_left: 0,
             store,
         })
     }

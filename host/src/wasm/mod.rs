@@ -2,7 +2,7 @@
 //!
 //! [`engine`] compiles, [`manifest`] and [`component`] check before anything is linked, [`wasi`] gives every component a
 //! WASI that denies, [`instance`] is one running copy, [`filter`] is a configured filter with its warm instances.
-//! An instance is configured with all documents, or brought from one set of them to the next (`warm`, `given`, `spares`).
+//! An instance is configured with all documents, or brought from one set of them to the next (`warm`, `given`, `spares`). A [`guard`] keeps a filter that fails again and again from being called.
 
 pub mod bindings;
 pub mod component;
@@ -11,10 +11,13 @@ pub mod engine;
 pub mod failure;
 pub mod filter;
 mod given;
+pub mod guard;
 pub mod host_api;
 pub mod instance;
 pub mod manifest;
+pub mod report;
 mod request_hook;
+pub mod resilience;
 mod spares;
 mod time;
 mod warm;
@@ -27,3 +30,6 @@ pub use engine::Runtime;
 pub use failure::{Failure, FailureKind};
 pub use filter::{Filter, FilterSettings, OnFailure};
 pub use given::Documents;
+pub use guard::{Condition, Guard, Verdict};
+pub use report::{Frame, Report, Reports};
+pub use resilience::{Quarantine, Recycle, Resilience};

@@ -76,6 +76,27 @@ impl Filter {
         self.lacks_spares()
     }
 
+    /// Replaces instances that are older than the operator wants. For a thread that serves nobody: no call waits for it longer
+    /// than it takes to put an instance into its place.
+    pub fn recycle_old(&self) {
+        let Some(age) = self.settings.resilience.recycle.age else { return };
+        let is_old = |instance: &Instance| instance.store.data().started.elapsed() >= age;
+        for slot in &self.slots {
+            // One that is in use is looked at the next time.
+            if !slot.try_lock().is_ok_and(|instance| instance.as_ref().is_some_and(is_old)) {
+                continue;
+            }
+            match self.instantiate() {
+                Ok((fresh, said)) if !has_error(&said) => {
+                    let old = slot.lock().unwrap_or_else(PoisonError::into_inner).replace(fresh);
+                    drop(old);
+                }
+                Ok(_) => {}
+                Err(failure) => tracing::warn!(filter = %self.name, %failure, "an old instance could not be replaced"),
+            }
+        }
+    }
+
     /// Whether another version may still give its instances back.
     pub fn has_other_versions(&self) -> bool {
         Arc::strong_count(&self.spares) > 1
@@ -107,7 +128,7 @@ impl Filter {
         }
         let (instance, diagnostics) = self.instantiate()?;
         match diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error) {
-            Some(error) => Err(Failure { kind: FailureKind::Instantiate, message: error.message.clone() }),
+            Some(error) => Err(Failure::new(FailureKind::Instantiate, error.message.clone())),
             None => Ok(instance),
         }
     }
@@ -138,7 +159,7 @@ impl Filter {
     }
 
     fn instantiate(&self) -> Result<(Instance, Vec<Diagnostic>), Failure> {
-        let mut instance = Instance::new(&self.code, Arc::clone(&self.name), self.settings.memory)?;
+        let mut instance = Instance::new(&self.code, Arc::clone(&self.name), self.settings.memory, self.calls)?;
         let documents = &self.configuration.documents;
         instance.begin(deadline(documents.len()));
         let Some(hook) = &instance.configuration else { return Ok((instance, Vec::new())) };

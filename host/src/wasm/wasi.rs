@@ -40,8 +40,9 @@ pub(super) fn link(engine: &Engine, linker: &mut Linker<State>, component: &Comp
                 }
                 ComponentItem::ComponentFunc(_) => {
                     let function = format!("{}#{name}", short.trim_start_matches("wasi:"));
-                    instance.func_new(name, move |store, _, parameters, results| {
-                        let answer = answer(store, &function, parameters)?;
+                    instance.func_new(name, move |mut store, _, parameters, results| {
+                        let answer = answer(store.as_context_mut(), &function, parameters)?;
+                        give_back(store, parameters)?;
                         if let (Some(result), Some(answer)) = (results.first_mut(), answer) {
                             *result = answer;
                         }
@@ -53,6 +54,15 @@ pub(super) fn link(engine: &Engine, linker: &mut Linker<State>, component: &Comp
         }
     }
     Ok(())
+}
+
+/// Ends the loan of the streams and pollables that a function was called on: the guest's call fails otherwise.
+fn give_back(mut store: StoreContextMut<'_, State>, parameters: &[Val]) -> Result<()> {
+    let lent = parameters.iter().filter_map(|parameter| match parameter {
+        Val::Resource(resource) if !resource.owned() => Some(resource),
+        _ => None,
+    });
+    lent.copied().try_for_each(|resource| resource.resource_drop(store.as_context_mut()))
 }
 
 /// What a function gives, or none for one without a result.

@@ -6,8 +6,9 @@ use super::super::call::CallEnd;
 use super::super::shard::Sharded;
 use super::Section;
 use super::family::Live;
-use super::filter::{FilterKey, FilterMetrics};
+use super::filter::FilterKey;
 use super::histogram::{Buckets, Count, Total};
+use super::version::FilterSeries;
 use crate::config::limits;
 use prometheus_client::encoding::DescriptorEncoder;
 use std::collections::{BTreeSet, HashMap};
@@ -102,7 +103,7 @@ impl Named {
 
 /// Writes the calls of all versions of all filters.
 pub(super) fn encode(
-    filters: &Live<FilterKey, FilterMetrics>,
+    filters: &Live<FilterKey, FilterSeries>,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> Result<(), fmt::Error> {
     let all = filters.all();

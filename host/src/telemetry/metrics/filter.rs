@@ -1,32 +1,12 @@
 //! What filters do and cost, by version, phase and result.
 
-use super::super::call::CallEnd;
-use super::super::shard::Sharded;
 use super::Section;
-use super::call::NamedCalls;
 use super::family::Live;
-use super::histogram::{Buckets, Count, Level, Total};
+use super::histogram::{Amount, Count};
+use super::version::FilterSeries;
 use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-/// A warm call takes a microsecond; the last bound but one is the default deadline, the last is `configure`'s.
-const BOUNDS: [Duration; 12] = [
-    Duration::from_micros(1),
-    Duration::from_nanos(2_500),
-    Duration::from_micros(5),
-    Duration::from_micros(10),
-    Duration::from_micros(25),
-    Duration::from_micros(50),
-    Duration::from_micros(100),
-    Duration::from_micros(250),
-    Duration::from_millis(1),
-    Duration::from_micros(2_500),
-    Duration::from_millis(10),
-    Duration::from_secs(1),
-];
+use std::sync::Arc;
 
 /// When a filter is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +32,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [(Self, &'static str); 9] = [
+    pub(super) const ALL: [(Self, &'static str); 9] = [
         (Self::Request, "request"),
         (Self::Body, "body"),
         (Self::Response, "response"),
@@ -97,6 +77,8 @@ pub enum CallResult {
     Memory,
     /// Its decision breaks a rule.
     Invalid,
+    /// It was not called, as it is in quarantine.
+    Quarantined,
     /// It was left out, as it may fail open.
     Bypassed,
     /// Done, for phases that decide nothing more.
@@ -104,7 +86,7 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    const ALL: [(Self, &'static str); 14] = [
+    pub(super) const ALL: [(Self, &'static str); 15] = [
         (Self::Next, "next"),
         (Self::Respond, "respond"),
         (Self::Forward, "forward"),
@@ -117,6 +99,7 @@ impl CallResult {
         (Self::Deadline, "deadline"),
         (Self::Memory, "memory"),
         (Self::Invalid, "invalid"),
+        (Self::Quarantined, "quarantined"),
         (Self::Bypassed, "bypassed"),
         (Self::Ok, "ok"),
     ];
@@ -128,7 +111,7 @@ impl CallResult {
 
     /// Whether there was no decision to carry out.
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::Trap | Self::Deadline | Self::Memory | Self::Invalid)
+        matches!(self, Self::Trap | Self::Deadline | Self::Memory | Self::Invalid | Self::Quarantined)
     }
 }
 
@@ -139,83 +122,9 @@ pub(super) struct FilterKey {
     pub(super) version: String,
 }
 
-/// The counters of one version of a filter.
-#[derive(Debug, Default)]
-pub struct FilterMetrics {
-    calls: Sharded<Calls>,
-    instances: Level,
-    /// The calls that it has made for it.
-    pub(super) gathered: NamedCalls,
-    /// Of the component that was loaded last under this version.
-    digest: Mutex<String>,
-}
-
-/// One thread's counters, by phase.
-#[derive(Debug, Default)]
-struct Calls([PhaseCalls; Phase::ALL.len()]);
-
-#[derive(Debug, Default)]
-struct PhaseCalls {
-    results: [AtomicU64; CallResult::ALL.len()],
-    durations: Buckets<{ BOUNDS.len() }>,
-}
-
-impl FilterMetrics {
-    /// Counts a call. Lock-free.
-    pub fn observe(&self, phase: Phase, result: CallResult, duration: Duration) {
-        let Some(calls) = self.calls.mine().and_then(|calls| calls.0.get(phase as usize)) else { return };
-        if let Some(count) = calls.results.get(result as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        calls.durations.observe(&BOUNDS, duration);
-    }
-
-    /// Counts a call that was not made.
-    pub fn bypassed(&self, phase: Phase) {
-        let calls = self.calls.mine().and_then(|calls| calls.0.get(phase as usize));
-        if let Some(count) = calls.and_then(|calls| calls.results.get(CallResult::Bypassed as usize)) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts a call of a plan, by its name.
-    pub fn gathered(&self, name: &str, end: CallEnd, duration: Duration) {
-        self.gathered.observe(name, end, duration);
-    }
-
-    /// One more instance is alive.
-    pub fn instance_added(&self) {
-        self.instances.change(1);
-    }
-
-    /// One instance less is alive.
-    pub fn instance_removed(&self) {
-        self.instances.change(-1);
-    }
-
-    pub(super) fn set_digest(&self, digest: &str) {
-        digest.clone_into(&mut self.digest.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn digest(&self) -> String {
-        self.digest.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn count(&self, phase: Phase, result: CallResult) -> u64 {
-        let one =
-            |calls: &Calls| Some(calls.0.get(phase as usize)?.results.get(result as usize)?.load(Ordering::Relaxed));
-        self.calls.all().filter_map(one).sum()
-    }
-
-    fn durations(&self, phase: Phase) -> Total {
-        let shards = self.calls.all().filter_map(|calls| calls.0.get(phase as usize)).map(|calls| &calls.durations);
-        Total::of(shards, &BOUNDS)
-    }
-}
-
 /// Writes all versions. Phases and results that never happened are left out: a filter has two or three of a hundred.
 pub(super) fn encode(
-    filters: &Live<FilterKey, FilterMetrics>,
+    filters: &Live<FilterKey, FilterSeries>,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> Result<(), fmt::Error> {
     let all = filters.all();
@@ -245,13 +154,30 @@ pub(super) fn encode(
     }
     let mut section = Section::gauge(encoder, "sluicegate_filter_instances", "Instances of filters that are alive.")?;
     for (key, metrics) in &all {
-        section.series(&[("filter", &key.name), ("version", &key.version)], &metrics.instances.total())?;
+        section.series(&[("filter", &key.name), ("version", &key.version)], &metrics.instances())?;
     }
+    conditions(&all, encoder)?;
     let mut section = Section::gauge(encoder, "sluicegate_filter_info", "Filters that are loaded.")?;
     for (key, metrics) in &all {
         let digest = metrics.digest();
         let labels = [("filter", &key.name), ("version", &key.version), ("digest", &digest)];
-        section.series(&labels, &super::histogram::Amount(1))?;
+        section.series(&labels, &Amount(1))?;
+    }
+    Ok(())
+}
+
+/// Writes which versions are in quarantine, and how often they were put there.
+fn conditions(all: &[(FilterKey, Arc<FilterSeries>)], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let help = "1 while a filter is not called because it failed again and again.";
+    let mut section = Section::gauge(encoder, "sluicegate_filter_quarantined", help)?;
+    for (key, metrics) in all {
+        let labels = [("filter", &*key.name), ("version", &key.version)];
+        section.series(&labels, &Amount(i64::from(metrics.is_quarantined())))?;
+    }
+    let help = "How often filters were put in quarantine, failed trials included.";
+    let mut section = Section::counter(encoder, "sluicegate_filter_quarantines", help)?;
+    for (key, metrics) in all {
+        section.series(&[("filter", &*key.name), ("version", &key.version)], &Count(metrics.quarantines()))?;
     }
     Ok(())
 }

@@ -46,6 +46,28 @@ impl<const N: usize> Buckets<N> {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
+
+    /// How many were counted.
+    pub(super) fn count(&self) -> u64 {
+        self.counts.iter().chain([&self.above]).map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Adds what was counted: by bound, with those above last, and all of their time.
+    pub(super) fn add_to(&self, counts: &mut [u64], nanoseconds: &mut u64) {
+        for (sum, count) in counts.iter_mut().zip(self.counts.iter().chain([&self.above])) {
+            *sum += count.load(Ordering::Relaxed);
+        }
+        *nanoseconds += self.nanoseconds.load(Ordering::Relaxed);
+    }
+
+    /// Counts all that others have counted, too.
+    pub(super) fn add(&self, other: &Self) {
+        let others = other.counts.iter().chain([&other.above]);
+        for (mine, theirs) in self.counts.iter().chain([&self.above]).zip(others) {
+            mine.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.nanoseconds.fetch_add(other.nanoseconds.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
 }
 
 impl<const N: usize> Histogram<N> {

@@ -19,11 +19,12 @@ mod request;
 mod tls;
 mod trace;
 mod upstream;
+mod version;
 
 pub use dns::DnsMetrics;
 pub use endpoint::{ClusterFigures, EndpointFigures, UpstreamFigures};
 pub use event::{ChannelFigures, EventFigures, SubscriptionFigures};
-pub use filter::{CallResult, FilterMetrics, Phase};
+pub use filter::{CallResult, Phase};
 pub use flood::FloodMetrics;
 pub use gather::{CacheResult, GatherMetrics};
 pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
@@ -31,6 +32,7 @@ pub use process::ReloadResult;
 pub use request::ActiveRequest;
 pub use tls::{CertificateFigures, HandshakeResult, TlsMetrics};
 pub use upstream::{UpstreamMetrics, UpstreamResult};
+pub use version::{Durations, FilterFigures, FilterMetrics};
 
 use super::AccessLog;
 use super::record::AccessRecord;
@@ -47,6 +49,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use upstream::UpstreamKey;
+use version::FilterSeries;
 
 /// What [`Metrics::encode`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -61,7 +64,7 @@ pub struct Metrics {
 #[derive(Debug)]
 struct Families {
     requests: Requests,
-    filters: Live<FilterKey, FilterMetrics>,
+    filters: Live<FilterKey, FilterSeries>,
     upstreams: Live<UpstreamKey, UpstreamMetrics>,
     mirrors: MirrorMetrics,
     gather: GatherMetrics,
@@ -135,12 +138,10 @@ impl Metrics {
         self.families.requests.observe(record);
     }
 
-    /// The counters of a filter's version. Loads of the same version share them; `digest` is the latest one's.
+    /// The counters of a filter's version that was just loaded. Those of the same name and number add up.
     pub fn filter(&self, name: &str, version: &str, digest: &str) -> Arc<FilterMetrics> {
         let key = FilterKey { name: name.to_owned(), version: version.to_owned() };
-        let metrics = self.families.filters.handle(key);
-        metrics.set_digest(digest);
-        metrics
+        Arc::new(FilterMetrics::joining(self.families.filters.handle(key), digest))
     }
 
     /// The counters of a service that requests are sent to.

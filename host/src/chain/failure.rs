@@ -1,0 +1,74 @@
+//! What becomes of a request whose filter fails, and what is noted of it.
+
+use super::{Link, Stopwatch};
+use crate::error::RequestError;
+use crate::request::RequestId;
+use crate::telemetry::trace::Parent;
+use crate::telemetry::{CallResult, Phase};
+use crate::wasm::{Failure, FailureKind, OnFailure, Report, Verdict};
+
+/// The call that failed.
+pub(super) struct Failing<'a> {
+    pub(super) phase: Phase,
+    pub(super) parent: &'a Parent,
+    pub(super) request: Option<RequestId>,
+}
+
+/// Counts a failure; the request goes on when the filter may fail open.
+pub(super) fn failed(
+    link: &Link,
+    failing: &Failing<'_>,
+    watch: &mut Stopwatch,
+    failure: &Failure,
+) -> Result<(), RequestError> {
+    let filter = &link.filter;
+    let open = filter.settings.failure == OnFailure::Open;
+    if failure.kind == FailureKind::Quarantined {
+        link.metrics.skipped(failing.phase, CallResult::Quarantined);
+    } else {
+        link.called(failing.phase, result_of(failure.kind), watch, failing.parent);
+        tracing::warn!(
+            target: "sluicegate::filter",
+            filter = &*filter.name,
+            version = filter.code.manifest.version,
+            kind = %failure.kind,
+            open,
+            "the filter failed: {}", failure.message
+        );
+        link.note(failing.phase, failure, failing.request);
+    }
+    if open {
+        link.metrics.skipped(failing.phase, CallResult::Bypassed);
+        return Ok(());
+    }
+    let (name, reason) = (filter.name.to_string(), failure.kind.to_string());
+    Err(RequestError::Filter { filter: name, reason, answer: filter.settings.resilience.answer.clone() })
+}
+
+impl Link {
+    /// Notes a failure for whoever asks about the filter, and leaves the filter out from now on if there were too many.
+    pub fn note(&self, phase: Phase, failure: &Failure, request: Option<RequestId>) {
+        let filter = &self.filter;
+        let report = Report::of(phase.name(), failure, request);
+        if let Verdict::Quarantined(pause) = filter.guard.failed(report, self.metrics.calls(phase)) {
+            tracing::error!(
+                target: "sluicegate::filter",
+                filter = &*filter.name,
+                version = filter.code.manifest.version,
+                milliseconds = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                "the filter failed again and again and is in quarantine; then one call tries it"
+            );
+        }
+    }
+}
+
+/// How a failure is counted.
+pub fn result_of(kind: FailureKind) -> CallResult {
+    match kind {
+        FailureKind::Trap | FailureKind::Instantiate | FailureKind::Denied => CallResult::Trap,
+        FailureKind::Deadline => CallResult::Deadline,
+        FailureKind::Memory => CallResult::Memory,
+        FailureKind::Invalid => CallResult::Invalid,
+        FailureKind::Quarantined => CallResult::Quarantined,
+    }
+}
