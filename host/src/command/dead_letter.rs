@@ -103,8 +103,9 @@ fn details(letter: &DeadLetterStatus) -> anyhow::Result<String> {
         ("tries", &letter.tries.to_string()),
         ("to", &letter.uri),
     ];
-    let head: String = lines.iter().map(|(name, value)| format!("{name:<13} {}\n", print::harmless(value))).collect();
-    Ok(format!("{head}\n{}\n", serde_json::to_string_pretty(&letter.event)?))
+    let lines = lines.iter().map(|(name, value)| format!("{name:<13} {}", print::harmless(value)));
+    let head = lines.collect::<Vec<_>>().join("\n");
+    Ok(format!("{head}\n\n{}\n", serde_json::to_string_pretty(&letter.event)?))
 }
 
 #[cfg(test)]
