@@ -2,17 +2,19 @@
 
 pub(crate) mod dead_letter;
 pub(crate) mod event;
+mod events;
 mod filter;
 mod test;
 
-pub(crate) use filter::{Filter, FilterInspect, FilterList, FilterNamed, FilterTraps};
+pub(crate) use filter::{Filter, FilterHistory, FilterInspect, FilterList, FilterNamed, FilterTraps};
 pub(crate) use test::Test;
 
 use dead_letter::DeadLetter;
 use event::EventCommand;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use sluicegate::config::{AccessLogFormat, Flags, StoreChoice, Watch};
+use events::Events;
+use sluicegate::config::{AccessLogFormat, Flags, Watch};
 use std::path::PathBuf;
 
 /// Shown by `sluice --help`.
@@ -39,7 +41,7 @@ pub(crate) enum Command {
     Check(Check),
     Explain(Explain),
     Test(Test),
-    /// Shows filters, and what is done about those that fail
+    /// Shows filters, how they fail, and brings their versions into force or takes them back
     #[command(subcommand)]
     Filter(Filter),
     /// Lists what a running instance has
@@ -111,15 +113,8 @@ pub(crate) struct Run {
     /// How changes of the directories are noticed, auto by default
     #[arg(long, value_name = "MODE", value_parser = names::<Watch>())]
     watch: Option<String>,
-    /// Where channels keep their events that ask for no store in particular, memory by default
-    #[arg(long, value_name = "STORE", value_parser = names::<StoreChoice>())]
-    event_store: Option<String>,
-    /// Directory of the events that are kept in files; made where there is none
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    event_directory: Option<String>,
-    /// NATS server that events are kept on, such as nats://127.0.0.1:4222; may be given several times, for a cluster
-    #[arg(long = "event-nats", value_name = "URL")]
-    event_nats: Vec<String>,
+    #[command(flatten)]
+    events: Events,
     /// Collector to send traces to (OTLP over HTTP); no traces by default; OTEL_* variables count where no flag does
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     trace_endpoint: Option<String>,
@@ -150,9 +145,7 @@ impl Run {
             log: self.log,
             dns: self.dns,
             watch: self.watch,
-            event_store: self.event_store,
-            event_directory: self.event_directory,
-            event_nats: self.event_nats,
+            events: self.events.into_flags(),
             trace_endpoint: self.trace_endpoint,
             trace_ratio: self.trace_ratio,
             drain: self.drain_timeout,

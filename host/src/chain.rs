@@ -2,11 +2,16 @@
 //!
 //! Nothing here does I/O or waits. The caller carries a [`Step`] out and comes back if the chain has to go on.
 
+mod difference;
 mod failure;
 mod passage;
+mod shadow;
+mod trial;
 
 pub use failure::result_of as result_of_failure;
 pub use passage::{Passage, Passing};
+pub use shadow::{ShadowFigures, Shadowing};
+pub use trial::Trial;
 
 use crate::body::ProxyBody;
 use crate::config::limits;
@@ -14,7 +19,7 @@ use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
 use crate::gather::{self, Bodies, Plan};
 use crate::mirror::{self, Mirror};
-use crate::request::RequestHead;
+use crate::request::{RequestHead, RequestId};
 use crate::telemetry::metrics::GatherMetrics;
 use crate::telemetry::trace::{Parent, filter};
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
@@ -44,9 +49,35 @@ pub struct Link {
     pub early: bool,
     /// The file it came from.
     pub path: std::path::PathBuf,
+    /// A newer version that is being tried.
+    pub trial: Option<Trial>,
 }
 
 impl Link {
+    fn on_request(&self, head: &mut Box<RequestHead>) -> Result<types::RequestDecision, Failure> {
+        let Some(shadow) = self.shadow() else { return self.filter.on_request(head) };
+        let before = shadow.before_request(head);
+        let decided = self.filter.on_request(head);
+        if let Some(before) = before {
+            shadow.decided(before, &decided);
+        }
+        decided
+    }
+
+    fn on_response(
+        &self,
+        head: &mut Box<RequestHead>,
+        parts: &mut response::Parts,
+    ) -> Result<types::ResponseDecision, Failure> {
+        let Some(shadow) = self.shadow() else { return self.filter.on_response(head, parts) };
+        let before = shadow.before_response(head, parts);
+        let decided = self.filter.on_response(head, parts);
+        if let Some(before) = before {
+            shadow.responded(before, &decided);
+        }
+        decided
+    }
+
     /// Counts a call of the filter that is over, and says that it was made.
     fn called(&self, phase: Phase, result: CallResult, watch: &mut Stopwatch, parent: &Parent) {
         let took = watch.lap();
@@ -256,7 +287,7 @@ impl Chain {
 
     /// Whether a response phase may ask for the request's headers once it has been sent.
     pub fn reads_requests_late(&self) -> bool {
-        self.links.iter().any(|link| link.filter.code.hooks.has_response())
+        self.links.iter().any(Link::has_response)
     }
 
     /// The filters that decide on events.
@@ -270,17 +301,18 @@ impl Chain {
     }
 
     /// The counters of the filter that settled the request.
-    pub fn metrics(&self, course: &Course) -> Option<&FilterMetrics> {
-        course.decided_by.and_then(|index| self.links.get(index)).map(|link| &*link.metrics)
+    pub fn metrics(&self, course: &Course, id: RequestId) -> Option<&FilterMetrics> {
+        course.decided_by.and_then(|index| self.links.get(index)).map(|link| &*link.for_request(id).metrics)
     }
 
     /// Asks filter after filter, from where the course stands.
     pub fn decide(&self, head: &mut Box<RequestHead>, course: &mut Course) -> Result<Step, RequestError> {
         let mut watch = Stopwatch::start();
         while let Some(link) = self.links.get(course.next) {
+            let link = link.for_request(head.id);
             if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
-                let decided = link.filter.on_request(head).map(Decided::Plain);
+                let decided = link.on_request(head).map(Decided::Plain);
                 let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
                 if let Some(trace) = &mut course.trace {
                     trace.push(trace_step(link, step.as_ref(), course.delay, explained));
@@ -303,6 +335,7 @@ impl Chain {
     ) -> Result<Step, RequestError> {
         if let Some(link) = self.links.get(course.next) {
             let mut watch = Stopwatch::start();
+            let link = link.for_request(head.id);
             let decided = link.filter.on_gathered(head, parts.state, parts.outcomes);
             let decided = decided.and_then(|decision| parts.assembled(decision));
             if let Some(step) = settle(link, Phase::Gathered, &mut watch, decided, head, course)? {
@@ -322,8 +355,9 @@ impl Chain {
         course: &mut Course,
     ) -> Result<Response<ProxyBody>, RequestError> {
         let seen = self.links.len().min(course.next.saturating_add(1));
-        let responds = |link: &&Link| !link.early && link.filter.code.hooks.has_response();
-        for link in self.links.iter().take(seen).rev().filter(responds) {
+        let id = head.id;
+        let links = self.links.iter().take(seen).rev().filter(|link| !link.early).map(|link| link.for_request(id));
+        for link in links.filter(|link| link.filter.code.hooks.has_response()) {
             let (mut parts, body) = response.into_parts();
             response = match respond_one(link, head, &mut parts, course)? {
                 Some(replaced) => replaced,
@@ -347,7 +381,7 @@ fn respond_one(
     let mut watch = Stopwatch::start();
     // Its edits stand after those that wait for the end of the chain until they are applied here.
     let waiting = course.response_edits.len();
-    let decided = link.filter.on_response(head, parts).and_then(|decision| match decision {
+    let decided = link.on_response(head, parts).and_then(|decision| match decision {
         types::ResponseDecision::Next(edits) => {
             decision::header_edits(edits, &mut course.response_edits).map(|()| None)
         }

@@ -458,7 +458,7 @@ impl Run {
         let _entered = self.trace.enter();
         tracing::debug!(id = %self.head.id, %error, "a request failed");
         if error.is_of_decision()
-            && let Some(metrics) = self.snapshot.chain.metrics(&self.course)
+            && let Some(metrics) = self.snapshot.chain.metrics(&self.course, self.head.id)
         {
             metrics.erred();
         }

@@ -29,6 +29,7 @@ pub mod proxy;
 pub mod reload;
 pub mod request;
 pub mod respond;
+pub mod rollout;
 pub mod sanitize;
 pub mod snapshot;
 mod socket;

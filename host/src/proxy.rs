@@ -95,7 +95,8 @@ impl Proxy {
         doors.apply(listeners);
         let reload = reload::spawn(loader, Arc::clone(&settings), (Arc::clone(&exchange), doors), watch)?;
         let tracer = telemetry.tracer.clone();
-        let view: Arc<dyn AdminView> = Arc::new(View { exchange, status: Arc::clone(&reload.status), drain });
+        let view: Arc<dyn AdminView> =
+            Arc::new(View { exchange, status: Arc::clone(&reload.status), orders: reload.orders.clone(), drain });
         let admin = AdminServer::start(&settings.admin, settings.admin_allow_remote, view, telemetry.metrics, levels)?;
         Ok(Self { workers, channels, admin, tracer, _reload: reload, drain_time: settings.drain })
     }

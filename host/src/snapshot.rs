@@ -23,7 +23,7 @@ pub struct Snapshot {
     /// The filters.
     pub chain: Arc<Chain>,
     /// The services.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// The ports of Gateway documents on which requests are taken, lowest first.
     pub gateway_ports: Vec<GatewayPort>,
     /// The documents it was made of.

@@ -5,7 +5,7 @@ mod rollout;
 
 use crate::admin::endpoints::EndpointStatus;
 use crate::admin::events::{ChannelFiguresStatus, SubscriptionFiguresStatus};
-use crate::admin::rollout::{FilterActed, FilterAction, FilterTraps};
+use crate::admin::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use crate::admin::view::{
     AdminView, ChannelStatus, ConfigStatus, DocumentStatus, ExplainAnswer, ExplainRequest, FilterState, FilterStatus,
     ListenerStatus, PortStatus, Readiness, ServiceStatus,
@@ -17,7 +17,7 @@ use crate::exchange::Exchange;
 use crate::explain;
 use crate::gateway;
 use crate::manifest::{self, Document};
-use crate::reload::{Status, rfc3339};
+use crate::reload::{Orders, Status, rfc3339};
 use crate::snapshot::Snapshot;
 use crate::telemetry::tap::Look;
 use crate::wasm::OnFailure;
@@ -31,6 +31,8 @@ pub struct View {
     pub exchange: Arc<Exchange>,
     /// What reloads have led to.
     pub status: Arc<ArcSwap<Status>>,
+    /// For what operators ask.
+    pub orders: Orders,
     /// Says when it ends.
     pub drain: Drain,
 }
@@ -60,6 +62,7 @@ impl AdminView for View {
             since: rfc3339(failure.at),
             last_refusal: Some(failure.view()),
             quarantine: None,
+            rollout: None,
         });
         active.chain(refused).collect()
     }
@@ -69,15 +72,17 @@ impl AdminView for View {
     }
 
     fn act(&self, action: FilterAction, filter: &str) -> Result<FilterActed, String> {
-        let snapshot = self.exchange.snapshot.load_full();
-        let link = snapshot.chain.links().iter().find(|link| &*link.filter.name == filter);
-        let link = link.ok_or_else(|| format!("there is no filter `{filter}` in force"))?;
         let done = match action {
-            FilterAction::Enable if link.filter.guard.release() => "it is called again",
-            FilterAction::Enable => "it was not in quarantine",
+            FilterAction::Enable => self.enable(filter)?,
+            FilterAction::Promote | FilterAction::Rollback | FilterAction::Pin | FilterAction::Unpin => {
+                self.orders.give(action, filter)?
+            }
         };
-        tracing::info!(filter, action = action.name(), "an operator asked for it: {done}");
-        Ok(FilterActed { filter: filter.to_owned(), done: done.to_owned() })
+        Ok(FilterActed { filter: filter.to_owned(), done })
+    }
+
+    fn history(&self, filter: Option<&str>) -> Vec<FilterHistory> {
+        rollout::history(&self.status.load_full(), filter)
     }
 
     fn config(&self) -> ConfigStatus {
@@ -117,6 +122,21 @@ impl AdminView for View {
 
     fn explain(&self, request: ExplainRequest) -> Result<ExplainAnswer, String> {
         explain::explain(&self.exchange.snapshot.load_full(), request)
+    }
+}
+
+impl View {
+    /// Ends the quarantine of a filter in all its versions that decide.
+    fn enable(&self, filter: &str) -> Result<String, String> {
+        let snapshot = self.exchange.snapshot.load_full();
+        let mut guards = snapshot.chain.guards(filter).peekable();
+        if guards.peek().is_none() {
+            return Err(format!("there is no filter `{filter}` in force"));
+        }
+        let released = guards.filter(|guard| guard.release()).count() > 0;
+        let done = if released { "it is called again" } else { "it was not in quarantine" };
+        tracing::info!(filter, action = "enable", "an operator asked for it: {done}");
+        Ok(done.to_owned())
     }
 }
 
@@ -175,6 +195,7 @@ fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
         since: rfc3339(status.since.get(&link.path).copied().unwrap_or(snapshot.built)),
         last_refusal: refusal.map(crate::reload::Failure::view),
         quarantine,
+        rollout: status.stages.get(&*link.filter.name).map(rollout::stage),
     }
 }
 

@@ -43,16 +43,20 @@ pub fn rewritten(component: &[u8], marker: &str, word: &str) -> Vec<u8> {
     version
 }
 
-/// A NATS server: `$NATS_SERVER`, or the one that `cargo xtask test` fetches.
+/// A server that tests start: what the environment variable names, or the one that `cargo xtask test` fetches.
 ///
 /// # Panics
 /// When it is not there.
-pub(crate) fn nats_server() -> PathBuf {
+pub(crate) fn peer(directory: &str, program: &str, variable: &str) -> PathBuf {
     let target = profile_directory().parent().map(Path::to_owned).unwrap_or_default();
-    let fetched = || target.join("peers/nats/nats-server");
-    let program = std::env::var_os("NATS_SERVER").map_or_else(fetched, PathBuf::from);
-    assert!(program.is_file(), "{} is not there; `cargo xtask test` fetches it", program.display());
-    program
+    let fetched = || target.join("peers").join(directory).join(program);
+    let path = std::env::var_os(variable).map_or_else(fetched, PathBuf::from);
+    assert!(
+        path.is_file(),
+        "{} is not there; `cargo xtask test` fetches it, and {variable} names another",
+        path.display()
+    );
+    path
 }
 
 /// `target/debug`: test programs lie in its `deps`, others in itself.
@@ -76,6 +80,12 @@ mod tests {
         let name = profile_directory();
         assert!(!name.ends_with("deps"), "{}", name.display());
         assert!(name.join("deps").is_dir());
+    }
+
+    #[test]
+    #[should_panic(expected = "/peers/no/such is not there; `cargo xtask test` fetches it, and NO_SUCH names another")]
+    fn a_server_that_is_not_there_is_named_with_what_to_do() {
+        peer("no", "such", "NO_SUCH");
     }
 
     #[test]

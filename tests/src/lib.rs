@@ -21,13 +21,13 @@
 mod artifact;
 mod background;
 pub mod bench;
+mod broker;
 mod client;
 mod collector;
 pub mod conformance;
 mod directory;
 mod load;
 pub mod malformed;
-mod nats;
 mod options;
 mod proxy;
 mod raw;
@@ -38,11 +38,11 @@ mod wait;
 mod websocket;
 
 pub use artifact::{rewritten, sluice, stock_filter, test_filter};
+pub use broker::{Broker, Gap, Store};
 pub use client::{Answer, Client, Protocol, Request};
 pub use collector::{Collector, Traced, named};
 pub use directory::Directory;
 pub use load::{Load, LoadReport};
-pub use nats::NatsServer;
 pub use options::Options;
 pub use proxy::Proxy;
 pub use raw::{RawUpstream, raw, raw_until};

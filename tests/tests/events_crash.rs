@@ -5,8 +5,8 @@
 
 mod durable;
 
-use durable::{Kept, event};
-use sluicegate_tests::{Client, NatsServer, Proxy, Upstream, wait_until};
+use durable::{Kept, event, firsts};
+use sluicegate_tests::{Broker, Client, Proxy, Store, Upstream, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ const PUBLISHERS: usize = 4;
 const CRASHES: usize = 12;
 /// The longest that a proxy lives under load.
 const LIFE: Duration = Duration::from_millis(600);
-/// For events that a former proxy had to come again from a NATS server, which waits for its acknowledgements first.
-const NATS_PATIENCE: Duration = Duration::from_secs(7);
+/// For events that a former proxy had to come again from a server, which may have to wait for its lease first.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// One life in so many is long enough for that.
 const LONG_LIVES: usize = 6;
 /// For what is left to arrive at the end.
@@ -74,7 +74,7 @@ fn arrived(subscriber: &Upstream) -> BTreeMap<usize, Vec<usize>> {
 }
 
 /// Crashes, some of them only after `patience`.
-fn crash(store: &Kept, seed: u64, patience: Duration) {
+fn crash(name: &str, store: &Kept, seed: u64, patience: Duration) {
     let crashes = std::env::var("SLUICEGATE_CRASHES").ok().and_then(|count| count.parse().ok()).unwrap_or(CRASHES);
     let subscriber = Upstream::start();
     let mut published: Vec<Published> = (0..PUBLISHERS).map(|_| Published::default()).collect();
@@ -104,13 +104,12 @@ fn crash(store: &Kept, seed: u64, patience: Duration) {
     assert_eq!(missing(), 0, "of {acknowledged} acknowledged events, after {crashes} crashes");
     let (mut total, mut different) = (0, 0);
     for (key, numbers) in arrived(&subscriber) {
-        let mut known = BTreeSet::new();
-        let firsts: Vec<usize> = numbers.iter().copied().filter(|number| known.insert(*number)).collect();
+        let firsts = firsts(&numbers);
         assert!(firsts.is_sorted(), "key {key} was delivered out of order: {firsts:?}");
         (total, different) = (total + numbers.len(), different + firsts.len());
     }
     println!(
-        "{crashes} crashes: {acknowledged} events acknowledged, {different} delivered, and {} duplicates",
+        "{name}, {crashes} crashes: {acknowledged} events acknowledged, {different} delivered, and {} duplicates",
         total - different
     );
     assert!(acknowledged > crashes, "there was load");
@@ -118,11 +117,30 @@ fn crash(store: &Kept, seed: u64, patience: Duration) {
 
 #[test]
 fn events_in_files_survive_kills_at_any_moment_in_the_order_of_their_keys() {
-    crash(&Kept::in_files(), 1, Duration::ZERO);
+    crash("file", &Kept::in_files(), 1, Duration::ZERO);
+}
+
+fn crash_on(store: Store, seed: u64) {
+    let server = Broker::start(store);
+    crash(store.name(), &Kept::on(store, server.address()), seed, PATIENCE);
 }
 
 #[test]
 fn events_on_a_nats_server_survive_kills_at_any_moment_in_the_order_of_their_keys() {
-    let server = NatsServer::start();
-    crash(&Kept::on_nats(&server.url()), 2, NATS_PATIENCE);
+    crash_on(Store::Nats, 2);
+}
+
+#[test]
+fn events_on_a_redis_server_survive_kills_at_any_moment_in_the_order_of_their_keys() {
+    crash_on(Store::Redis, 3);
+}
+
+#[test]
+fn events_on_a_rabbitmq_broker_survive_kills_at_any_moment_in_the_order_of_their_keys() {
+    crash_on(Store::Amqp, 4);
+}
+
+#[test]
+fn events_on_an_mqtt_broker_survive_kills_at_any_moment_in_the_order_of_their_keys() {
+    crash_on(Store::Mqtt, 5);
 }

@@ -3,9 +3,9 @@
 
 mod durable;
 
-use durable::{Kept, acknowledged, event, ids, large};
+use durable::{Kept, acknowledged, batch, event, ids, large};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use sluicegate_tests::{Behaviour, Directory, Proxy, Request, Upstream, wait_until};
+use sluicegate_tests::{Behaviour, Directory, Proxy, Upstream, wait_until};
 use std::io::Write;
 use std::time::Duration;
 
@@ -119,23 +119,13 @@ fn a_backlog_lies_in_files_and_not_in_memory() {
     let (down, store) = (Upstream::with(Behaviour::status(503)), Kept::in_files());
     let proxy = Proxy::start(store.options(down.address()).argument("--access-log").argument("off"));
     let mut client = proxy.connect();
-    let batch = |from: usize| {
-        let events: Vec<serde_json::Value> = (from..from + 200)
-            .map(|id| {
-                let data = "x".repeat(100);
-                serde_json::json!({"specversion": "1.0", "id": id.to_string(), "source": "/t", "type": "t", "data": data})
-            })
-            .collect();
-        let body = serde_json::to_vec(&events).expect("JSON");
-        Request::post("http://orders-channel/", body).header("content-type", "application/cloudevents-batch+json")
-    };
     // The first ones warm everything up.
     for from in (0..5_000).step_by(200) {
-        assert_eq!(client.send(batch(from)).expect("an answer").status, 202);
+        assert_eq!(client.send(batch(from..from + 200)).expect("an answer").status, 202);
     }
     let before = proxy.resident_memory();
     for from in (5_000..backlog).step_by(200) {
-        assert_eq!(client.send(batch(from)).expect("an answer").status, 202);
+        assert_eq!(client.send(batch(from..from + 200)).expect("an answer").status, 202);
     }
     let more = proxy.resident_memory().saturating_sub(before);
     println!("{backlog} events wait, and {} KiB more are in memory than with 5000", more >> 10);

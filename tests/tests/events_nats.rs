@@ -3,8 +3,8 @@
 
 mod durable;
 
-use durable::{Kept, event, ids};
-use sluicegate_tests::{Behaviour, Client, NatsServer, Proxy, Upstream, wait_until};
+use durable::{Kept, event, firsts, ids};
+use sluicegate_tests::{Broker, Client, Proxy, Store, Upstream, wait_until};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -14,14 +14,13 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_mins(1);
 
 fn accepted(proxy: &Proxy, id: &str) {
-    // The first events wait for the stream to be made.
-    wait_until(LONG, || proxy.send(event(id, "")).status == 202);
+    durable::accepted(&mut proxy.connect(), id, "");
 }
 
 #[test]
 fn events_go_through_the_server_and_a_duplicate_is_delivered_once() {
-    let (server, subscriber) = (NatsServer::start(), Upstream::start());
-    let proxy = Proxy::start(Kept::on_nats(&server.url()).options(subscriber.address()));
+    let (server, subscriber) = (Broker::start(Store::Nats), Upstream::start());
+    let proxy = Proxy::start(Kept::on(Store::Nats, server.address()).options(subscriber.address()));
     for id in ["1", "2", "1", "3"] {
         accepted(&proxy, id);
     }
@@ -33,25 +32,9 @@ fn events_go_through_the_server_and_a_duplicate_is_delivered_once() {
 }
 
 #[test]
-fn without_the_server_events_are_refused_in_time_and_with_it_they_go_on() {
-    let (mut server, subscriber) = (NatsServer::start(), Upstream::start());
-    let proxy = Proxy::start(Kept::on_nats(&server.url()).options(subscriber.address()));
-    accepted(&proxy, "before");
-    wait_until(LONG, || ids(&subscriber).contains("before"));
-    server.stop();
-    let begin = Instant::now();
-    let answer = proxy.send(event("during", ""));
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
-    server.restart();
-    accepted(&proxy, "after");
-    wait_until(LONG, || ids(&subscriber).contains("after"));
-}
-
-#[test]
 fn a_server_that_hangs_is_not_waited_for_and_events_sent_again_are_delivered_once() {
-    let (server, subscriber) = (NatsServer::start(), Upstream::start());
-    let proxy = Proxy::start(Kept::on_nats(&server.url()).options(subscriber.address()));
+    let (server, subscriber) = (Broker::start(Store::Nats), Upstream::start());
+    let proxy = Proxy::start(Kept::on(Store::Nats, server.address()).options(subscriber.address()));
     accepted(&proxy, "before");
     server.hang();
     let begin = Instant::now();
@@ -63,24 +46,6 @@ fn a_server_that_hangs_is_not_waited_for_and_events_sent_again_are_delivered_onc
     accepted(&proxy, "after");
     wait_until(LONG, || ids(&subscriber).contains("after"));
     assert_eq!((ids(&subscriber).len(), subscriber.arrived()), (3, 3));
-}
-
-#[test]
-fn what_waits_outlives_the_server_and_the_proxy() {
-    let (mut server, down) = (NatsServer::start(), Upstream::with(Behaviour::status(503)));
-    let store = Kept::on_nats(&server.url());
-    let mut proxy = Proxy::start(store.options(down.address()));
-    for id in 0..20 {
-        accepted(&proxy, &id.to_string());
-    }
-    server.stop();
-    server.restart();
-    proxy.terminate();
-    proxy.wait_for_end(LONG);
-    drop(proxy);
-    let up = Upstream::start();
-    let _proxy = Proxy::start(store.options(up.address()));
-    wait_until(LONG, || ids(&up).len() == 20);
 }
 
 /// Publishes numbers as events of one key until it is told to end; those that were refused are left out.
@@ -98,8 +63,8 @@ fn publish(address: SocketAddr, acknowledged: &Mutex<Vec<usize>>, ended: &Atomic
 
 #[test]
 fn kills_of_the_server_under_load_lose_nothing_acknowledged_and_keep_the_order_of_a_key() {
-    let (mut server, subscriber) = (NatsServer::start(), Upstream::start());
-    let proxy = Proxy::start(Kept::on_nats(&server.url()).options(subscriber.address()));
+    let (mut server, subscriber) = (Broker::start(Store::Nats), Upstream::start());
+    let proxy = Proxy::start(Kept::on(Store::Nats, server.address()).options(subscriber.address()));
     accepted(&proxy, "first");
     let (acknowledged, ended) = (Mutex::new(Vec::new()), AtomicBool::new(false));
     let count = || acknowledged.lock().expect("a lock").len();
@@ -117,9 +82,8 @@ fn kills_of_the_server_under_load_lose_nothing_acknowledged_and_keep_the_order_o
     let acknowledged: BTreeSet<String> =
         acknowledged.into_inner().expect("a lock").iter().map(ToString::to_string).collect();
     wait_until(LONG, || ids(&subscriber).is_superset(&acknowledged));
-    let mut seen = BTreeSet::new();
     let arrived =
         subscriber.requests().into_iter().filter_map(|request| request.header("ce-id")?.parse::<usize>().ok());
-    let firsts: Vec<usize> = arrived.filter(|number| seen.insert(*number)).collect();
+    let firsts = firsts(&arrived.collect::<Vec<_>>());
     assert!(firsts.is_sorted(), "delivered out of order: {firsts:?}");
 }

@@ -4,6 +4,7 @@
 //! step as it takes it, and ends whatever it started. Nothing here is part of the product.
 
 mod bench;
+mod brokers;
 mod build;
 mod child;
 mod command;
@@ -13,7 +14,6 @@ mod demo;
 mod documents;
 mod example;
 mod lint;
-mod nats;
 mod port;
 mod test;
 mod wait;

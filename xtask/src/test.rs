@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every test of the repository, on a machine that has nothing but Rust.
 
+use crate::brokers;
 use crate::build::{self, Components, Profile};
 use crate::command::{cargo, run as run_command, step};
-use crate::nats;
 use crate::workspace::Workspace;
 use anyhow::{Result, bail};
 use std::time::Instant;
@@ -27,7 +27,7 @@ const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
     build::components(workspace, Profile::Development, Components::All)?;
-    nats::ensure(workspace)?;
+    brokers::ensure(workspace)?;
     // The same selection of targets and packages as below, so that nothing is compiled twice with other features.
     step("building everything, with its tests");
     run_command(cargo().args(["build", "--workspace"]).args(TARGETS))?;

@@ -4,7 +4,7 @@ use super::dead_letters::{self, DeadLetterStatus, DroppedStatus, ReplayedStatus}
 use super::endpoints::EndpointStatus;
 use super::event_tools::{PublishedStatus, ReadStatus, ReplayStatus, Stretch};
 use super::events::ChannelFiguresStatus;
-use super::rollout::{FilterActed, FilterAction, FilterTraps};
+use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use super::view::{ConfigStatus, ExplainAnswer, ExplainRequest, FilterStatus, Tapped};
 use crate::config::AdminAddress;
 use crate::event::Selection;
@@ -84,6 +84,15 @@ impl AdminClient {
     /// When there is no answer.
     pub fn filter_traps(&self, filter: Option<&str>) -> Result<Vec<FilterTraps>, ClientError> {
         let path = filter.map_or_else(|| "/filters/traps".to_owned(), |name| about("/filters/traps", name));
+        self.ask(Method::GET, &path, Bytes::new())
+    }
+
+    /// What became of the versions of filters, or of one.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn filter_history(&self, filter: Option<&str>) -> Result<Vec<FilterHistory>, ClientError> {
+        let path = filter.map_or_else(|| "/filters/history".to_owned(), |name| about("/filters/history", name));
         self.ask(Method::GET, &path, Bytes::new())
     }
 

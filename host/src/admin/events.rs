@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct ChannelFiguresStatus {
     /// `NAMESPACE/NAME`.
     pub name: String,
-    /// `memory`, `file` or `nats`.
+    /// As configurations call it, such as `memory` or `nats`.
     pub store: String,
     /// Events that it took.
     pub received: u64,

@@ -32,14 +32,19 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, methods, and what is there.
-const ENDPOINTS: [(&str, &str, &str); 17] = [
+const ENDPOINTS: [(&str, &str, &str); 22] = [
     ("/", "GET", "this list"),
     ("/livez", "GET", "200 while the process answers"),
     ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
     ("/metrics", "GET", "counters as OpenMetrics text"),
     ("/filters", "GET", "filters, with why newer versions were refused"),
     ("/filters/traps", "GET", "how filters have failed, and where; ?filter=NAME for one"),
+    ("/filters/history", "GET", "what became of versions of filters; ?filter=NAME for one"),
     ("/filters/enable", "POST", "?filter=NAME ends its quarantine"),
+    ("/filters/promote", "POST", "?filter=NAME puts the version that is tried in full force"),
+    ("/filters/rollback", "POST", "?filter=NAME takes the latest version back"),
+    ("/filters/pin", "POST", "?filter=NAME keeps its component whatever the file says"),
+    ("/filters/unpin", "POST", "?filter=NAME lets its file count again"),
     ("/config", "GET", "manifests, services and channels in force"),
     ("/endpoints", "GET", "endpoints of services, with why some are out"),
     ("/events", "GET", "channels, and how far their subscriptions are"),
@@ -95,6 +100,10 @@ impl Routes {
             "/filters/traps" => {
                 let filter = parameter(request.uri().query(), "filter");
                 json(StatusCode::OK, &self.view.traps(filter.as_deref()))
+            }
+            "/filters/history" => {
+                let filter = parameter(request.uri().query(), "filter");
+                json(StatusCode::OK, &self.view.history(filter.as_deref()))
             }
             "/config" => json(StatusCode::OK, &self.view.config()),
             "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),

@@ -8,7 +8,7 @@ pub use plan::{ExplainCache, ExplainCall, ExplainGroup, ExplainPlan};
 
 use super::endpoints::EndpointStatus;
 use super::events::ChannelFiguresStatus;
-use super::rollout::{FilterActed, FilterAction, FilterTraps, QuarantineStatus};
+use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps, QuarantineStatus, StageStatus};
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::event::Channels;
 use crate::manifest::Diagnostic;
@@ -32,6 +32,10 @@ pub trait AdminView: Send + Sync + 'static {
     fn filters(&self) -> Vec<FilterStatus>;
     /// The failures of a filter, or of all, by version.
     fn traps(&self, _filter: Option<&str>) -> Vec<FilterTraps> {
+        Vec::new()
+    }
+    /// What became of the versions of a filter, or of all.
+    fn history(&self, _filter: Option<&str>) -> Vec<FilterHistory> {
         Vec::new()
     }
     /// Does something with a filter. Runs on a thread that may be blocked.
@@ -136,6 +140,9 @@ pub struct FilterStatus {
     /// Why it is not called for now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<QuarantineStatus>,
+    /// A version of it that is tried or watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<StageStatus>,
 }
 
 /// A change that was refused.

@@ -17,6 +17,38 @@ A filter that fails ten times in a row is not called any more: requests get what
 call tries it, and after each failed trial in twice the time, up to a minute. This lets every call through at once.
 Exit codes: 0 done, 1 there is no such filter, 2 usage, 3 no instance reached.")]
     Enable(FilterNamed),
+    History(FilterHistory),
+    /// Takes the latest version of a filter back: the one that is tried, or the one in force
+    #[command(after_help = "\
+Example:
+  sluice filter rollback auth
+
+The version before is in force again, with its settings and documents; what was taken back is not loaded again until its
+file, settings or documents change, or `sluice filter promote`. Exit codes: 0 done, 1 there is no version before, 2 usage,
+3 no instance reached.")]
+    Rollback(FilterNamed),
+    /// Puts the version of a filter that is tried in full force, or one that was taken back
+    #[command(after_help = "\
+Example:
+  sluice filter promote auth
+      ends the shadow or the canary of a new version, or its watch; or lets in what was taken back
+
+Exit codes: 0 done, 1 there is no such version, 2 usage, 3 no instance reached.")]
+    Promote(FilterNamed),
+    /// Keeps the component of a filter whatever its file says, until the instance ends
+    #[command(after_help = "\
+Example:
+  sluice filter pin auth
+
+Settings and documents still count. Exit codes: 0 done, 1 there is no such filter, 2 usage, 3 no instance reached.")]
+    Pin(FilterNamed),
+    /// Lets the file of a pinned filter count again
+    #[command(after_help = "\
+Example:
+  sluice filter unpin auth
+
+Exit codes: 0 done, 1 it is not pinned, 2 usage, 3 no instance reached.")]
+    Unpin(FilterNamed),
 }
 
 /// Shows the filters of a running instance
@@ -62,6 +94,32 @@ Examples:
 Functions have names where the component has them, and source lines where it is built with debug information
 (`debug = \"line-tables-only\"` for Rust). Exit codes: 0 none has failed, 1 some have, 2 usage, 3 no instance reached.")]
 pub(crate) struct FilterTraps {
+    /// Name of a filter
+    #[arg(value_name = "NAME")]
+    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// Shows what became of versions of filters: stages, and why some were taken back
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice filter history
+      shows every version of every filter since the instance began
+  sluice filter history auth -o json
+      shows those of one filter, for machines
+
+A new version, or a change of settings or documents, goes through the stages that the filter's document names:
+  spec:
+    rollout:
+      selfTest: true                  # auth.cases.yaml beside auth.wasm, as `sluice test` reads it; the default
+      shadow: {share: 10%, requests: 1000, duration: 10m, differences: 0%}   # decides on copies, without effect
+      canary: {share: 10%, requests: 1000, duration: 10m}                    # decides on a share of requests
+      watch: {duration: 1m}           # in full force, held against the version before; the default
+A version that fails, takes longer or errs more often than the one before, beyond chance, is taken back by itself.
+Exit codes: 0 shown, 1 one was taken back, 2 usage, 3 no instance reached.")]
+pub(crate) struct FilterHistory {
     /// Name of a filter
     #[arg(value_name = "NAME")]
     pub(crate) filter: Option<String>,

@@ -1,5 +1,6 @@
 //! `sluice filter`.
 
+mod history;
 mod traps;
 
 use super::exit::{Failure, Verdict};
@@ -23,6 +24,11 @@ pub(crate) fn filter(filter: Filter) -> Result<Verdict, Failure> {
         Filter::Inspect(inspect) => show_one(&inspect),
         Filter::Traps(arguments) => traps::traps(&arguments),
         Filter::Enable(named) => traps::act(FilterAction::Enable, &named),
+        Filter::History(arguments) => history::history(&arguments),
+        Filter::Rollback(named) => traps::act(FilterAction::Rollback, &named),
+        Filter::Promote(named) => traps::act(FilterAction::Promote, &named),
+        Filter::Pin(named) => traps::act(FilterAction::Pin, &named),
+        Filter::Unpin(named) => traps::act(FilterAction::Unpin, &named),
     }
 }
 
@@ -80,7 +86,7 @@ fn overview(filters: &[FilterStatus]) -> String {
     };
     let headings = ["NAME", "VERSION", "DIGEST", "STATE", "PRIORITY", "FAILURE", "HOOKS", "CLAIMS", "SINCE"];
     let table = print::table(&headings, &filters.iter().map(row).collect::<Vec<_>>());
-    filters.iter().fold(table, |text, filter| text + &quarantine(filter) + &refusal(filter))
+    filters.iter().fold(table, |text, filter| text + &stage(filter) + &quarantine(filter) + &refusal(filter))
 }
 
 fn details(filter: &FilterStatus) -> String {
@@ -97,7 +103,26 @@ fn details(filter: &FilterStatus) -> String {
         ("reads", list(&filter.reads)),
         ("capabilities", list(&filter.capabilities)),
     ];
-    describe(&rows) + &quarantine(filter) + &refusal(filter)
+    describe(&rows) + &stage(filter) + &quarantine(filter) + &refusal(filter)
+}
+
+fn stage(filter: &FilterStatus) -> String {
+    let Some(rollout) = &filter.rollout else { return String::new() };
+    let digest: String = rollout.digest.chars().take(12).collect();
+    let name = harmless(&filter.name);
+    let mut text = format!(
+        "\n{name}: version {} ({digest}) is in the stage `{}` since {}\n",
+        harmless(&rollout.version),
+        rollout.stage,
+        harmless(&rollout.since)
+    );
+    if let Some(shadow) = &rollout.shadow {
+        // Writing into memory cannot fail.
+        let _ =
+            writeln!(text, "  {} of {} decisions differ, {} failed", shadow.different, shadow.decisions, shadow.failed);
+        history::write_differences(&shadow.differences, &mut text);
+    }
+    text
 }
 
 fn quarantine(filter: &FilterStatus) -> String {
@@ -219,6 +244,7 @@ mod tests {
             since: "2026-01-01T00:00:00Z".into(),
             last_refusal: None,
             quarantine: None,
+            rollout: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where events are kept, as the program uses it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,14 @@ pub enum StoreChoice {
     File,
     /// Streams of a NATS server.
     Nats,
+    /// Streams of a Redis server.
+    Redis,
+    /// Queues of a RabbitMQ broker.
+    Amqp,
+    /// Sessions of an MQTT broker.
+    Mqtt,
+    /// Topics of Kafka brokers.
+    Kafka,
 }
 
 /// How events are kept in files.
@@ -43,6 +52,38 @@ pub struct NatsSettings {
     pub age: Option<Duration>,
 }
 
+/// How events are kept on a server of another kind.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Where it is, with what it takes to be let in: `redis://`, `amqp://` or `mqtt://`.
+    pub server: String,
+    /// What the events of one channel may take, in bytes: then it takes no more.
+    pub bytes: u64,
+    /// For how long an event is kept that nobody takes; none keeps it until somebody does.
+    pub age: Option<Duration>,
+}
+
+impl fmt::Debug for ServerSettings {
+    /// Without the server, whose address may hold a password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server: _, bytes, age } = self;
+        formatter.debug_struct("ServerSettings").field("bytes", bytes).field("age", age).finish_non_exhaustive()
+    }
+}
+
+/// How events are kept on Kafka brokers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaSettings {
+    /// Where to ask for the brokers of a cluster, at least one: `ADDR:PORT`.
+    pub servers: Vec<String>,
+    /// Of topics that are made: on how many brokers each event is.
+    pub replicas: usize,
+    /// Of topics that are made: how many partitions they have, so many proxies can share a subscription.
+    pub partitions: usize,
+    /// Of topics that are made: for how long an event is kept, whoever has seen it; none keeps it for ever.
+    pub age: Option<Duration>,
+}
+
 /// Which stores there are, and which one is meant where nothing else is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreSettings {
@@ -52,19 +93,50 @@ pub struct StoreSettings {
     pub file: Option<FileSettings>,
     /// NATS, where the configuration names a server.
     pub nats: Option<NatsSettings>,
+    /// Redis, where the configuration names a server.
+    pub redis: Option<ServerSettings>,
+    /// RabbitMQ, where the configuration names a broker.
+    pub amqp: Option<ServerSettings>,
+    /// MQTT, where the configuration names a broker.
+    pub mqtt: Option<ServerSettings>,
+    /// Kafka, where the configuration names brokers.
+    pub kafka: Option<KafkaSettings>,
+}
+
+impl StoreChoice {
+    /// What it takes to have the store, as three texts: where events are kept, what is not known of, and the flag; none for
+    /// memory, which is always there.
+    pub(super) fn needs(self) -> Option<(&'static str, &'static str, &'static str)> {
+        Some(match self {
+            Self::Memory => return None,
+            Self::File => ("in files", "directory for them", "--event-directory"),
+            Self::Nats => ("on a NATS server", "server", "--event-nats"),
+            Self::Redis => ("on a Redis server", "server", "--event-redis"),
+            Self::Amqp => ("on a RabbitMQ broker", "broker", "--event-amqp"),
+            Self::Mqtt => ("on an MQTT broker", "broker", "--event-mqtt"),
+            Self::Kafka => ("on Kafka brokers", "broker", "--event-kafka"),
+        })
+    }
 }
 
 impl StoreSettings {
-    /// Why a channel cannot be in the store that it asks for, if so.
-    pub fn missing(&self, asked: Option<StoreChoice>) -> Option<&'static str> {
-        match asked.unwrap_or(self.default) {
-            StoreChoice::File if self.file.is_none() => Some(
-                "its events are to be kept in files, and the proxy has no directory for them: set --event-directory",
-            ),
-            StoreChoice::Nats if self.nats.is_none() => {
-                Some("its events are to be kept on a NATS server, and the proxy knows of none: set --event-nats")
-            }
-            StoreChoice::Memory | StoreChoice::File | StoreChoice::Nats => None,
+    /// Whether a store is there.
+    pub(super) fn has(&self, choice: StoreChoice) -> bool {
+        match choice {
+            StoreChoice::Memory => true,
+            StoreChoice::File => self.file.is_some(),
+            StoreChoice::Nats => self.nats.is_some(),
+            StoreChoice::Redis => self.redis.is_some(),
+            StoreChoice::Amqp => self.amqp.is_some(),
+            StoreChoice::Mqtt => self.mqtt.is_some(),
+            StoreChoice::Kafka => self.kafka.is_some(),
         }
+    }
+
+    /// Why a channel cannot be in the store that it asks for, if so.
+    pub fn missing(&self, asked: Option<StoreChoice>) -> Option<String> {
+        let choice = asked.unwrap_or(self.default);
+        let (place, lacking, flag) = choice.needs().filter(|_| !self.has(choice))?;
+        Some(format!("its events are to be kept {place}, and the proxy has no {lacking}: set {flag}"))
     }
 }

@@ -75,16 +75,44 @@ pub struct Admin {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Events {
-    /// The store of channels that ask for none in particular: `memory`, `file` or `nats`.
+    /// The store of channels that ask for none in particular: `memory`, `file`, `nats`, `redis`, `amqp`, `mqtt` or `kafka`.
     pub store: Option<Text>,
     /// The directory of channels in files.
     pub directory: Option<Text>,
-    /// What the events of one channel may take in files or on a NATS server.
+    /// What the events of one channel may take in files or on a server.
     pub size: Option<Text>,
     /// For how long events are kept there that nobody takes.
     pub age: Option<Text>,
     /// NATS servers.
     pub nats: Option<Nats>,
+    /// A Redis server: `redis://ADDR:PORT`.
+    pub redis: Option<Server>,
+    /// A RabbitMQ broker: `amqp://ADDR:PORT`.
+    pub amqp: Option<Server>,
+    /// An MQTT broker: `mqtt://ADDR:PORT`.
+    pub mqtt: Option<Server>,
+    /// Kafka brokers.
+    pub kafka: Option<Kafka>,
+}
+
+/// One server.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Server {
+    /// Where it is.
+    pub server: Option<Text>,
+}
+
+/// Kafka brokers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Kafka {
+    /// Each `ADDR:PORT`, of one cluster.
+    pub servers: Option<Vec<Text>>,
+    /// On how many of them each event is, in topics that are made.
+    pub replicas: Option<Text>,
+    /// How many partitions topics have that are made.
+    pub partitions: Option<Text>,
 }
 
 /// NATS servers.

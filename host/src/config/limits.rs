@@ -20,6 +20,8 @@ pub const SPARES_PATIENCE: Duration = Duration::from_secs(10);
 pub const INSPECTED_BODY: u64 = 256 << 10;
 /// Largest component file: stock filters are a tenth of a megabyte, language runtimes up to 18 MB are refused.
 pub const COMPONENT_SIZE: u64 = 16 << 20;
+/// Compiled code on disk, in bytes: hundreds of small filters, or a dozen with language runtimes. More are compiled again.
+pub const CODE_CACHE: u64 = 512 << 20;
 /// Calls of an instance before it is replaced, which bounds what a leak can cost. Instances of a large configuration (see
 /// [`SPARES_FROM`]) stay: there the limit of their memory is the only bound.
 pub const INSTANCE_CALLS: u32 = 100_000;

@@ -16,10 +16,10 @@ pub mod tracing;
 pub mod upstream;
 
 pub use address::AdminAddress;
-pub use events::{FileSettings, NatsSettings, StoreChoice, StoreSettings};
+pub use events::{FileSettings, KafkaSettings, NatsSettings, ServerSettings, StoreChoice, StoreSettings};
 pub use gateway_port::GatewayPort;
 pub use problem::{Origin, Problem, Problems};
 pub use ratio::Ratio;
-pub use resolve::{AccessLogFormat, Flags, ListenTls, Settings, Watch};
+pub use resolve::{AccessLogFormat, EventFlags, Flags, ListenTls, Settings, Watch};
 pub use tracing::{TraceExport, Tracing};
 pub use upstream::{Place, Upstream};

@@ -6,6 +6,8 @@ mod events;
 mod listen;
 mod tracing;
 
+pub use events::EventFlags;
+
 use super::address::AdminAddress;
 use super::events::StoreSettings;
 use super::file::{File, Text};
@@ -64,12 +66,8 @@ pub struct Flags {
     pub dns: Option<String>,
     /// `--watch`.
     pub watch: Option<String>,
-    /// `--event-store`.
-    pub event_store: Option<String>,
-    /// `--event-directory`.
-    pub event_directory: Option<String>,
-    /// `--event-nats`.
-    pub event_nats: Vec<String>,
+    /// Where events are kept.
+    pub events: EventFlags,
     /// `--trace-endpoint`.
     pub trace_endpoint: Option<String>,
     /// `--trace-ratio`.
@@ -214,8 +212,7 @@ impl Settings {
             log: merge.one(flags.log, "--log", file.log, levels).unwrap_or(DEFAULT_LOG.into()),
             dns: merge.one(flags.dns, "--dns", file.dns, super::address::socket_address),
             watch: merge.one(flags.watch, "--watch", file.watch, choice).unwrap_or(Watch::Auto),
-            events: merge
-                .events((flags.event_store, flags.event_directory, flags.event_nats), file.events.unwrap_or_default()),
+            events: merge.events(flags.events, file.events.unwrap_or_default()),
             tracing: merge.tracing((flags.trace_endpoint, flags.trace_ratio), file.tracing.unwrap_or_default(), said),
             drain: merge.one(flags.drain, "--drain-timeout", bounds.drain, quantity::duration).unwrap_or(limits::DRAIN),
             connections: merge.written(bounds.connections, quantity::count).unwrap_or(limits::CONNECTIONS),

@@ -84,7 +84,7 @@ impl Run {
     }
 
     fn count(&self, calls: &[CallReport]) {
-        if let Some(metrics) = self.snapshot.chain.metrics(&self.course) {
+        if let Some(metrics) = self.snapshot.chain.metrics(&self.course, self.head.id) {
             for call in calls {
                 metrics.gathered(call.label(), call.end, call.duration);
             }

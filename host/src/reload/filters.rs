@@ -2,6 +2,7 @@
 //!
 //! A filter is named after its file, so a component may serve several times under several names.
 
+use super::configured::Configured;
 use super::load::Loader;
 use super::policy::FilterPolicy;
 use super::status::Failure;
@@ -26,7 +27,7 @@ pub(super) struct Component {
     pub path: PathBuf,
     pub code: Arc<Code>,
     /// The capabilities it was linked with.
-    granted: Vec<String>,
+    pub(super) granted: Vec<String>,
     /// When its file was found missing.
     missing_since: Option<Instant>,
 }
@@ -53,7 +54,9 @@ impl Loader {
                     Err(diagnostic) => {
                         self.refuse(path, &diagnostic);
                         diagnostics.push(*diagnostic);
-                        if let Some(before) = self.components.iter().find(|before| before.path == *path).cloned() {
+                        let in_force = self.configured.values().map(|configured| &configured.component);
+                        let mut known = in_force.chain(&self.components);
+                        if let Some(before) = known.find(|before| before.path == *path).cloned() {
                             found.entry(before.name.clone()).or_insert(before);
                         }
                     }
@@ -96,8 +99,10 @@ impl Loader {
             .get(&name)
             .map_or_else(|| FilterPolicy::default().capabilities, |policy| policy.capabilities.clone());
         let hash = ContentHash::of(bytes);
+        self.rollouts.admit(&name, hash).map_err(|diagnostic| Box::new(diagnostic.at(Location::file(path))))?;
         let same = |known: &&Component| known.code.hash == hash && known.granted == granted;
-        let code = if let Some(known) = self.components.iter().find(same) {
+        let in_force = self.configured.values().map(|configured| &configured.component);
+        let code = if let Some(known) = self.components.iter().chain(in_force).find(same) {
             Arc::clone(&known.code)
         } else {
             let started = Instant::now();
@@ -108,7 +113,18 @@ impl Loader {
         Ok(Component { name, path: path.to_owned(), code, granted, missing_since: None })
     }
 
-    fn refuse(&mut self, path: &Path, diagnostic: &Diagnostic) {
+    /// Refuses a version that does not pass the tests beside it; one that there is another for is not tried again.
+    pub(super) fn refuse_tested(&mut self, version: &Configured, in_force: Option<&Configured>, found: Diagnostics) {
+        let component = &version.component;
+        self.telemetry.metrics.filter_reloaded(&component.name, ReloadResult::Failure);
+        if let Some(in_force) = in_force {
+            self.rollouts.reject(version, in_force, "it does not pass the tests beside it");
+        }
+        let failure = Failure { at: SystemTime::now(), diagnostics: found };
+        self.status.refused.insert(component.path.clone(), failure);
+    }
+
+    pub(super) fn refuse(&mut self, path: &Path, diagnostic: &Diagnostic) {
         self.telemetry.metrics.filter_reloaded(&stem(path), ReloadResult::Failure);
         let mut diagnostics = Diagnostics::new();
         diagnostics.push(diagnostic.clone());

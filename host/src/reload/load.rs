@@ -1,10 +1,12 @@
 //! Builds a snapshot out of scanned files.
 
+use super::configured::Configured;
 use super::filters::Component;
 use super::offers::Offers;
 use super::policy::{FilterPolicy, POLICY_SCHEMA};
+use super::rollout::Rollouts;
+use super::self_test::{self, Surroundings};
 use super::status::{Failure, Status};
-use crate::chain::{Chain, Link};
 use crate::config::{Place, Settings, limits};
 use crate::dns;
 use crate::event::{self, ChannelSpec};
@@ -13,13 +15,13 @@ use crate::listener::{Change, Listeners};
 use crate::manifest::schema::Schema;
 use crate::manifest::{self, Diagnostic, Diagnostics, Document, Severity, codes, endpoints};
 use crate::snapshot::Snapshot;
+use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{ReloadResult, UpstreamFigures};
-use crate::telemetry::{FilterMetrics, Telemetry};
 use crate::upstream::registry::{Names, Registry};
 use crate::upstream::state::States;
 use crate::wasm::filter::Configuration;
 use crate::wasm::manifest::ClaimedKind;
-use crate::wasm::types::{Environment, ResourceDocument, Severity as Said};
+use crate::wasm::types::{Environment, Severity as Said};
 use crate::wasm::{Filter, Runtime};
 use crate::watch::Tree;
 use std::collections::{BTreeMap, HashMap};
@@ -66,7 +68,9 @@ pub struct Loader {
     /// What filters are given of documents.
     offers: Offers,
     /// The filters in force, by name.
-    configured: HashMap<String, Configured>,
+    pub(super) configured: HashMap<String, Configured>,
+    /// Versions that are being tried, watched, or were taken back.
+    pub(super) rollouts: Rollouts,
     /// When spare instances are to be made.
     spares_due: Option<Instant>,
     /// When the age of instances was looked at.
@@ -83,30 +87,11 @@ pub struct Loader {
     names_seen: u64,
     /// TLS that was set up before.
     memory: Memory,
-    generation: u64,
+    pub(super) generation: u64,
     /// When to look again although no file changes.
     pub(super) recheck: Option<Instant>,
     /// For operators.
     pub status: Status,
-}
-
-/// A filter, and what it was made of beside its code.
-#[derive(Debug, Clone)]
-struct Configured {
-    filter: Arc<Filter>,
-    metrics: Arc<FilterMetrics>,
-    policy: FilterPolicy,
-    given: Arc<[Arc<ResourceDocument>]>,
-}
-
-impl Configured {
-    fn is_made_of(&self, component: &Component, policy: &FilterPolicy, given: &[Arc<ResourceDocument>]) -> bool {
-        let same = |(one, other): (&Arc<ResourceDocument>, &Arc<ResourceDocument>)| Arc::ptr_eq(one, other);
-        self.filter.code.hash == component.code.hash
-            && self.policy == *policy
-            && self.given.len() == given.len()
-            && self.given.iter().zip(given).all(same)
-    }
 }
 
 impl Loader {
@@ -118,6 +103,8 @@ impl Loader {
         names: dns::Names,
         listeners: Option<Listeners>,
     ) -> Self {
+        let status = Status::default();
+        let rollouts = Rollouts::noting_in(Arc::clone(&status.histories));
         let states = Arc::new(States::counted_in(telemetry.metrics.clone()));
         let figures = Arc::clone(&states) as Arc<dyn UpstreamFigures>;
         telemetry.metrics.show_upstreams(Arc::downgrade(&figures));
@@ -131,6 +118,7 @@ impl Loader {
             parsed: manifest::Parsed::default(),
             offers: Offers::default(),
             configured: HashMap::new(),
+            rollouts,
             spares_due: None,
             recycled: Instant::now(),
             listeners,
@@ -141,7 +129,7 @@ impl Loader {
             memory: Memory::default(),
             generation: 0,
             recheck: None,
-            status: Status::default(),
+            status,
         }
     }
 
@@ -237,38 +225,33 @@ impl Loader {
         if diagnostics.count(Severity::Error) > before {
             return None;
         }
-        let components = self.components(&sources.filters, &policies, diagnostics);
+        let registry = Arc::new(registry);
+        let mut components = self.components(&sources.filters, &policies, diagnostics);
         let refused = diagnostics.count(Severity::Error);
-        let mut links = Vec::new();
-        let mut configured = HashMap::new();
-        for component in &components {
+        let surroundings = Surroundings { registry: &registry, plan: &plan, documents: &documents };
+        let mut failed_tests = Diagnostics::new();
+        let mut made = Vec::new();
+        for component in &mut components {
             let policy = policies.get(&component.name).cloned().unwrap_or_default();
-            let Some(Configured { filter, metrics, .. }) =
-                self.filter(component, &policy, &documents, &mut configured, diagnostics)
-            else {
-                continue;
-            };
-            if policy.enabled {
-                let manifest = &component.code.manifest;
-                let priority = policy.priority.unwrap_or(manifest.priority);
-                let path = component.path.clone();
-                let link = Link { filter, metrics, priority, early: false, path };
-                if let Some(priority) = early(component, &documents) {
-                    links.push((priority, Link { priority, early: true, ..link.clone() }));
+            let Some(version) = self.filter(component, &policy, &documents, diagnostics) else { continue };
+            match self.self_tested(version, &surroundings, &mut failed_tests) {
+                Ok(version) => made.push(version),
+                Err(Some(before)) => {
+                    // Its component stays in force, with what documents there are now.
+                    *component = before.component;
+                    made.extend(self.filter(component, &policy, &documents, diagnostics));
                 }
-                links.push((priority, link));
+                Err(None) => {}
             }
         }
         report_unclaimed(&documents, &components, diagnostics);
         let channels = channels(&registry.names, &documents, diagnostics);
         self.report_missing_stores(&channels, &documents, diagnostics);
-        if diagnostics.count(Severity::Error) > refused {
+        let fits = diagnostics.count(Severity::Error) == refused;
+        diagnostics.extend(failed_tests);
+        if !fits {
             return None;
         }
-        links.sort_by(|(one, first), (other, second)| {
-            other.cmp(one).then_with(|| first.filter.name.cmp(&second.filter.name))
-        });
-        let chain = Chain::new(links.into_iter().map(|(_, link)| link).collect());
         let listeners = self.listen(&plan, diagnostics)?;
         let gateway_ports = plan.ports();
         self.telemetry.metrics.tls().show_certificates(plan.certificates().to_vec());
@@ -284,12 +267,35 @@ impl Loader {
             }
         }
         self.components = components;
-        self.configured = configured;
+        self.place(made);
         self.spares_due = Some(Instant::now() + limits::SPARES_PATIENCE);
         self.documents = Some(documents.clone());
-        let chain = Arc::new(chain);
+        let chain = Arc::new(self.chain());
         let snapshot = Snapshot { generation: self.generation, chain, registry, gateway_ports, documents, built: now };
         Some(Loaded { snapshot, channels, listeners })
+    }
+
+    /// A version that passes its tests, or has none. Otherwise the one in force, if there is one: then the component is
+    /// refused, and is not tried again.
+    fn self_tested(
+        &mut self,
+        version: Configured,
+        surroundings: &Surroundings<'_>,
+        failed: &mut Diagnostics,
+    ) -> Result<Configured, Option<Configured>> {
+        let name = &version.component.name;
+        let in_force = self.configured.get(name).cloned();
+        let known = in_force.iter().chain(self.rollouts.candidate(name)).any(|known| known.is(&version));
+        if known || !version.policy.rollout.self_test {
+            return Ok(version);
+        }
+        let found = self_test::run(&version, surroundings);
+        if !found.has_errors() {
+            return Ok(version);
+        }
+        failed.extend(found.iter().cloned());
+        self.refuse_tested(&version, in_force.as_ref(), found);
+        Err(in_force)
     }
 
     /// Binds what a plan adds; none, and everything as it was, when an address is not to be had.
@@ -311,7 +317,6 @@ impl Loader {
         component: &Component,
         policy: &FilterPolicy,
         documents: &[Arc<Document>],
-        configured: &mut HashMap<String, Configured>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Configured> {
         let manifest = &component.code.manifest;
@@ -325,11 +330,26 @@ impl Loader {
             }
         }
         let given: Arc<[_]> = claimed.iter().filter_map(|document| self.offers.given(document)).collect();
+        let placed = |version: &Configured| Configured {
+            component: component.clone(),
+            policy: policy.clone(),
+            early: early(component, documents),
+            ..version.clone()
+        };
         let before = self.configured.get(&component.name);
-        if let Some(known) = before.filter(|known| known.is_made_of(component, policy, &given)) {
-            configured.insert(component.name.clone(), known.clone());
-            return Some(known.clone());
+        let known = before.into_iter().chain(self.rollouts.candidate(&component.name));
+        if let Some(known) = known.into_iter().find(|known| known.is_made_of(component, policy, &given)) {
+            return Some(placed(known));
         }
+        if let Some(before) = before.filter(|before| before.component.code.hash == component.code.hash)
+            && let Some(diagnostic) = self.rollouts.rejects(&component.name, policy, &given)
+        {
+            // Its documents stay in force for the host: only what the filter makes of them was taken back.
+            let diagnostic = diagnostic.at(manifest::Location::file(&component.path));
+            diagnostics.push(Diagnostic { severity: Severity::Warning, ..diagnostic });
+            return Some(before.clone());
+        }
+        self.rollouts.release(&component.name);
         let environment = Environment {
             namespace: self.settings.namespace.clone(),
             cluster_domain: self.settings.cluster_domain.clone(),
@@ -363,9 +383,8 @@ impl Loader {
         }
         let metrics = self.telemetry.metrics.filter(&filter.name, &manifest.version, &component.code.hash.to_string());
         metrics.show(&filter.guard);
-        let made = Configured { filter, metrics, policy: policy.clone(), given };
-        configured.insert(component.name.clone(), made.clone());
-        Some(made)
+        let (component, policy, early) = (component.clone(), policy.clone(), early(component, documents));
+        Some(Configured { component, filter, metrics, policy, given, early })
     }
 
     /// The documents of the kinds that a filter claims, checked against its schemas; none when one does not fit.
@@ -396,6 +415,9 @@ impl Loader {
     /// as long as configuring one instance.
     pub fn prepare_spare(&mut self) -> bool {
         let Some(due) = self.spares_due else { return false };
+        if due <= Instant::now() {
+            self.configured.keys().for_each(|name| self.rollouts.release(name));
+        }
         let mut filters = self.configured.values().map(|known| &known.filter);
         let other_versions = filters.clone().any(|filter| filter.has_other_versions());
         if other_versions && due > Instant::now() {
@@ -448,7 +470,7 @@ impl Loader {
         let documents = self.documents.clone()?;
         // What is read here must not hide a change of files from those who wait for one.
         let (mut files, mut diagnostics) = (Files::default(), Diagnostics::new());
-        let registry = self.registry(&documents, &mut files, &mut diagnostics);
+        let registry = Arc::new(self.registry(&documents, &mut files, &mut diagnostics));
         if diagnostics.has_errors() {
             return None;
         }

@@ -3,16 +3,20 @@
 //! Scan, parse, check, compile, configure, self-check, swap: nothing that is in force is touched before the last step,
 //! so "roll back" means to do nothing. One thread does it, at low priority, and never one that serves requests.
 
+mod configured;
 mod filters;
 mod load;
 mod offers;
 mod policy;
+mod rollout;
+mod self_test;
 mod status;
 mod thread;
 
 pub(crate) use filters::stem;
 pub use load::{Loaded, Loader, Sources};
 pub use policy::{FilterPolicy, POLICY_SCHEMA};
+pub use rollout::{Effect, Order, Orders, Shown};
 pub use status::{Failure, Status, rfc3339};
 pub(crate) use thread::log;
 pub use thread::{Reload, spawn};

@@ -1,10 +1,12 @@
 //! Documents of kind `Filter` (`sluicegate.dev/v1alpha1`): how the operator runs a filter.
 
 mod resilience;
+mod rollout;
 
 use crate::config::limits;
 use crate::config::quantity;
 use crate::manifest::{Diagnostics, Document, Severity, codes};
+use crate::rollout::Plan;
 use crate::wasm::{FilterSettings, OnFailure};
 use serde_json::Value;
 use std::time::Duration;
@@ -21,6 +23,8 @@ pub struct FilterPolicy {
     pub enabled: bool,
     /// What it may import.
     pub capabilities: Vec<String>,
+    /// How new versions of it come into force.
+    pub rollout: Plan,
     /// The rest.
     pub settings: FilterSettings,
 }
@@ -28,7 +32,13 @@ pub struct FilterPolicy {
 impl Default for FilterPolicy {
     /// A filter without a document may log, and nothing else.
     fn default() -> Self {
-        Self { priority: None, enabled: true, capabilities: vec!["log".into()], settings: FilterSettings::default() }
+        Self {
+            priority: None,
+            enabled: true,
+            capabilities: vec!["log".into()],
+            rollout: Plan::default(),
+            settings: FilterSettings::default(),
+        }
     }
 }
 
@@ -45,6 +55,7 @@ impl FilterPolicy {
             policy.capabilities.sort();
             policy.capabilities.dedup();
         }
+        policy.rollout = rollout::read(document, diagnostics);
         let settings = &mut policy.settings;
         if text("failure") == Some("open") {
             settings.failure = OnFailure::Open;

@@ -1,8 +1,10 @@
 //! What an operator wants to know of reloads: what is in force since when, and what was refused and why.
 
+use super::rollout::Shown;
 use crate::admin::view::{DiagnosticStatus, ReloadFailure};
 use crate::listener::Open;
 use crate::manifest::Diagnostics;
+use crate::rollout::Histories;
 use crate::wasm::Reports;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +33,10 @@ pub struct Status {
     pub since: BTreeMap<PathBuf, SystemTime>,
     /// By filter: what is known of its failures.
     pub reports: BTreeMap<String, Arc<Reports>>,
+    /// By filter: a version that is being tried or watched.
+    pub stages: BTreeMap<String, Shown>,
+    /// What became of versions.
+    pub histories: Arc<Histories>,
     /// Listeners beside those of `--listen`.
     pub listeners: Vec<Open>,
 }

@@ -1,6 +1,7 @@
 //! The thread that reloads.
 
 use super::load::{Loader, Sources};
+use super::rollout::{Effect, LOOK, Order, Orders};
 use super::status::Status;
 use crate::config::{Settings, Watch};
 use crate::exchange::Exchange;
@@ -9,6 +10,7 @@ use crate::worker::Doors;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 /// How often the thread looks whether it should end.
@@ -22,6 +24,8 @@ const NICE: i32 = 5;
 pub struct Reload {
     /// What reloads have led to.
     pub status: Arc<ArcSwap<Status>>,
+    /// For what operators ask.
+    pub orders: Orders,
     stop: Arc<AtomicBool>,
 }
 
@@ -40,7 +44,8 @@ pub fn spawn(
 ) -> std::io::Result<Reload> {
     let status = Arc::new(ArcSwap::from_pointee(loader.status.clone()));
     let stop = Arc::new(AtomicBool::new(false));
-    let reload = Reload { status: Arc::clone(&status), stop: Arc::clone(&stop) };
+    let (orders, ordered) = Orders::new();
+    let reload = Reload { status: Arc::clone(&status), orders, stop: Arc::clone(&stop) };
     let run = move || {
         // On Linux this is the thread's own priority, not the process's.
         if let Err(error) = rustix::process::setpriority_process(None, NICE) {
@@ -51,11 +56,21 @@ pub fn spawn(
             // While spares are to be made, what has changed is only looked for.
             let prepared = settings.watch != Watch::Off && loader.prepare_spare();
             loader.recycle();
-            let patience = if prepared { Duration::ZERO } else { PATIENCE };
+            let patience = match (prepared, loader.is_rolling_out()) {
+                (true, _) => Duration::ZERO,
+                (false, true) => LOOK,
+                (false, false) => PATIENCE,
+            };
             let changed = changed(due.unwrap_or(patience).min(patience));
             let files = settings.watch != Watch::Off && loader.files_changed();
             let recheck = files || loader.recheck().is_some_and(|at| at <= Instant::now());
-            let sources = changed.or_else(|| recheck.then(|| Loader::scan(&settings)));
+            let ordered = obey(&mut loader, &ordered, &exchange);
+            let advanced = advance(&mut loader, &exchange);
+            if ordered.is_some() || advanced {
+                status.store(Arc::new(loader.status.clone()));
+            }
+            let rescan = recheck || ordered == Some(Effect::Files);
+            let sources = changed.or_else(|| rescan.then(|| Loader::scan(&settings)));
             if let Some(sources) = sources {
                 apply(&mut loader, &sources, &exchange, &doors);
                 status.store(Arc::new(loader.status.clone()));
@@ -68,6 +83,31 @@ pub fn spawn(
     };
     std::thread::Builder::new().name("reload".into()).spawn(run)?;
     Ok(reload)
+}
+
+/// Ends stages of rollouts that are over, and says whether there were any under way.
+fn advance(loader: &mut Loader, exchange: &Exchange) -> bool {
+    let running = loader.is_rolling_out();
+    if let Some(snapshot) = loader.advance(&exchange.snapshot.load()) {
+        exchange.snapshot.store(Arc::new(snapshot));
+    }
+    running
+}
+
+/// Carries out what operators have asked for, and says what is different then; none: nobody has asked.
+fn obey(loader: &mut Loader, orders: &Receiver<Order>, exchange: &Exchange) -> Option<Effect> {
+    let mut effect = None;
+    while let Ok(order) = orders.try_recv() {
+        let done = loader.obey(order.action, &order.filter);
+        if let Ok((_, of_order)) = &done {
+            if *of_order == Effect::Chain {
+                exchange.snapshot.store(Arc::new(loader.rebuilt(&exchange.snapshot.load())));
+            }
+            effect = if effect == Some(Effect::Files) { effect } else { Some(*of_order) };
+        }
+        order.reply(done.map(|(done, _)| done));
+    }
+    effect
 }
 
 /// Loads, and swaps the snapshot when there is one.

@@ -1,7 +1,11 @@
-//! Failures of filters as operators see them.
+//! Failures of filters, and what becomes of their versions, as operators see them.
 
-use crate::admin::rollout::{FilterTraps, FrameStatus, QuarantineStatus, TrapStatus};
-use crate::reload::{Status, rfc3339};
+use crate::admin::rollout::{
+    DifferenceStatus, FilterHistory, FilterTraps, FrameStatus, HistoryEntry, QuarantineStatus, ShadowStatus,
+    StageStatus, TrapStatus,
+};
+use crate::reload::{Shown, Status, rfc3339};
+use crate::rollout::{Difference, Entry};
 use crate::wasm::report::VersionReports;
 use crate::wasm::{Frame, Guard, Report};
 use std::time::Duration;
@@ -17,6 +21,54 @@ pub(super) fn quarantine(guard: &Guard) -> Option<QuarantineStatus> {
     let condition = guard.condition();
     let tried_in = milliseconds(condition.tried_in.unwrap_or_default());
     condition.quarantined.then_some(QuarantineStatus { tried_in, times: condition.quarantines })
+}
+
+/// What became of the versions of one filter, or of all.
+pub(super) fn history(status: &Status, filter: Option<&str>) -> Vec<FilterHistory> {
+    let histories = status.histories.of(filter).into_iter();
+    let shown = |(filter, entries): (String, Vec<Entry>)| {
+        let entries = entries.into_iter().map(history_entry).collect();
+        FilterHistory { filter, entries }
+    };
+    histories.map(shown).collect()
+}
+
+/// A version that is tried or watched.
+pub(super) fn stage(shown: &Shown) -> StageStatus {
+    let shadow = shown.shadowing.as_ref().map(|shadowing| {
+        let figures = shadowing.figures();
+        ShadowStatus {
+            decisions: figures.decisions,
+            different: figures.different,
+            failed: figures.calls.failures(),
+            skipped: figures.skipped,
+            differences: shadowing.samples().into_iter().map(difference).collect(),
+        }
+    });
+    StageStatus {
+        stage: shown.stage.to_owned(),
+        version: shown.version.clone(),
+        digest: shown.digest.clone(),
+        since: rfc3339(shown.since),
+        shadow,
+    }
+}
+
+fn history_entry(entry: Entry) -> HistoryEntry {
+    HistoryEntry {
+        at: rfc3339(entry.at),
+        event: entry.event.as_str().to_owned(),
+        version: entry.version,
+        digest: entry.digest,
+        configuration_only: entry.configuration_only,
+        reason: entry.reason,
+        differences: entry.differences.into_iter().map(difference).collect(),
+    }
+}
+
+fn difference(difference: Difference) -> DifferenceStatus {
+    let Difference { request, what, live, shadow } = difference;
+    DifferenceStatus { request, what, live, shadow }
 }
 
 fn version_traps(filter: &str, version: VersionReports) -> FilterTraps {

@@ -1,5 +1,6 @@
 //! The engine: compiles components, keeps compiled code on disk, and ticks the clock that ends runaway calls.
 
+use super::code_cache;
 use super::component::{Code, Refusal};
 use crate::config::limits;
 use sha2::{Digest, Sha256};
@@ -77,11 +78,13 @@ impl Runtime {
         let Some(directory) = &self.cache else { return Component::from_binary(&self.engine, bytes) };
         let path = directory.join(format!("{hash}-{:016x}.cwasm", self.compatibility()));
         if let Some(component) = self.cached(&path) {
+            code_cache::used(&path);
             return Ok(component);
         }
         let component = Component::from_binary(&self.engine, bytes)?;
-        if let Err(error) = keep(&path, &component) {
-            tracing::warn!(path = %path.display(), %error, "the compiled filter could not be kept");
+        match keep(&path, &component) {
+            Ok(()) => code_cache::prune(directory, &path),
+            Err(error) => tracing::warn!(path = %path.display(), %error, "the compiled filter could not be kept"),
         }
         Ok(component)
     }

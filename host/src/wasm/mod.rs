@@ -5,6 +5,7 @@
 //! An instance is configured with all documents, or brought from one set of them to the next (`warm`, `given`, `spares`). A [`guard`] keeps a filter that fails again and again from being called.
 
 pub mod bindings;
+mod code_cache;
 pub mod component;
 mod configuration_hook;
 pub mod engine;

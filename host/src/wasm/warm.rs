@@ -106,11 +106,30 @@ impl Filter {
         self.keeps_spares && self.spares.len() < self.slots.len()
     }
 
+    /// Gives instances back that may serve another version, where this one keeps spares. A call that comes all the same gets
+    /// an instance then.
+    pub fn release_spares(&self) {
+        if self.keeps_spares {
+            self.retire();
+        }
+    }
+
+    /// Gives all instances back: to other versions, or else to the system.
+    pub fn release(&self) {
+        if self.keeps_spares {
+            return self.retire();
+        }
+        for slot in &self.slots {
+            let instance = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(instance);
+        }
+    }
+
     /// Makes spares of all instances.
-    pub(super) fn retire(&mut self) {
+    pub(super) fn retire(&self) {
         let most = self.slots.len();
-        for slot in &mut self.slots {
-            let instance = slot.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        for slot in &self.slots {
+            let instance = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
             // Nothing is left of an instance in whose call the host panicked.
             if let Some(instance) = instance.filter(|instance| instance.calls_left > 0) {
                 self.spares.give(instance, most);

@@ -1,10 +1,14 @@
 //! A channel whose events outlive the proxy, and its one subscriber.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use sluicegate_tests::{Directory, Options, Proxy, Request, Upstream};
+use sluicegate_tests::{Client, Directory, Options, Proxy, Request, Store, Upstream, wait_until};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_mins(1);
 
 /// A channel and a subscription that retries for as long as it takes, in the order of keys.
 pub(crate) fn manifests() -> String {
@@ -44,9 +48,9 @@ impl Kept {
         Self { arguments, directory }
     }
 
-    pub(crate) fn on_nats(url: &str) -> Self {
-        let arguments = ["--event-store", "nats", "--event-nats", url].map(str::to_owned).to_vec();
-        Self { arguments, directory: Directory::new() }
+    /// On a server, or on what leads to it.
+    pub(crate) fn on(store: Store, address: SocketAddr) -> Self {
+        Self { arguments: store.arguments(address).to_vec(), directory: Directory::new() }
     }
 
     /// A proxy with this subscriber.
@@ -76,6 +80,18 @@ pub(crate) fn large(id: &str) -> Request {
     with(id, &"x".repeat(8 << 10)).header("ce-partitionkey", id)
 }
 
+/// Events in one request, with numbers as ids.
+pub(crate) fn batch(numbers: Range<usize>) -> Request {
+    let events: Vec<serde_json::Value> = numbers
+        .map(|id| {
+            let data = "x".repeat(100);
+            serde_json::json!({"specversion": "1.0", "id": id.to_string(), "source": "/t", "type": "t", "data": data})
+        })
+        .collect();
+    let body = serde_json::to_vec(&events).expect("JSON");
+    Request::post("http://orders-channel/", body).header("content-type", "application/cloudevents-batch+json")
+}
+
 fn with(id: &str, data: &str) -> Request {
     Request::post("http://orders-channel/", data.to_owned())
         .header("ce-specversion", "1.0")
@@ -83,6 +99,18 @@ fn with(id: &str, data: &str) -> Request {
         .header("ce-source", "/test")
         .header("ce-type", "test")
         .header("content-type", "text/plain")
+}
+
+/// Publishes an event until it is taken: the first ones wait for the store to be ready.
+#[track_caller]
+pub(crate) fn accepted(client: &mut Client, id: &str, key: &str) {
+    wait_until(LONG, || client.send(event(id, key)).expect("the proxy answers").status == 202);
+}
+
+/// Numbers without those that were there before.
+pub(crate) fn firsts(numbers: &[usize]) -> Vec<usize> {
+    let mut known = BTreeSet::new();
+    numbers.iter().copied().filter(|number| known.insert(*number)).collect()
 }
 
 /// The ids that a subscriber has seen.

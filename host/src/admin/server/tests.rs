@@ -50,6 +50,7 @@ impl AdminView for View {
             since: "2026-01-01T00:00:00Z".into(),
             last_refusal: Some(ReloadFailure { at: "2026-01-02T00:00:00Z".into(), diagnostics: vec![diagnostic] }),
             quarantine: None,
+            rollout: None,
         }]
     }
 

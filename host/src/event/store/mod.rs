@@ -7,15 +7,25 @@
 //! - [`file`]: a log in files; everything survives the process and the machine's power
 //! - [`nats`]: streams of a NATS server; everything survives the process and what the server survives
 //! - [`recent`]: the latest events for whoever looks on, where the store itself keeps no history
+//! - [`redis`]: streams of a Redis server; the same, where the server appends every change to its file
+//! - [`amqp`]: queues of a RabbitMQ broker; everything survives the process and the broker
+//! - [`mqtt`]: sessions of an MQTT broker; everything survives the process, and the broker as far as it is set to
+//! - `kafka`: topics of Kafka brokers, with the feature of that name; everything survives what the replicas do
 //!
 //! All of them deliver at least once: an event is given out until it is acknowledged, and after a crash again. A
 //! subscription that is new starts at the end; one that is gone takes its place in the log with it.
 
+mod amqp;
 mod attention;
 mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
 pub(super) mod memory;
+mod mqtt;
 mod nats;
 pub(super) mod recent;
+mod redis;
+mod remote;
 mod stores;
 
 pub use stores::Stores;

@@ -1,38 +1,68 @@
 //! The stores that this process has, and the choice between them.
 
+use super::amqp::Amqp;
 use super::file::FileStore;
 use super::memory::MemoryStore;
-use super::nats::NatsStore;
+use super::mqtt::Mqtt;
+use super::nats::Nats;
+use super::redis::Redis;
 use super::{Cursor, Log, Reserved, Store, StoreError};
 use crate::config::{StoreChoice, StoreSettings};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 /// The stores of this process. It outlives every snapshot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stores {
     default: StoreChoice,
-    memory: MemoryStore,
-    file: Option<FileStore>,
-    nats: Option<NatsStore>,
+    all: HashMap<StoreChoice, Box<dyn Store>>,
+}
+
+impl Default for Stores {
+    /// Memory alone.
+    fn default() -> Self {
+        let memory: Box<dyn Store> = Box::new(MemoryStore);
+        Self { default: StoreChoice::Memory, all: HashMap::from([(StoreChoice::Memory, memory)]) }
+    }
 }
 
 impl Stores {
     /// Starts what the settings have.
     ///
     /// # Errors
-    /// When the directory of files is not to be had.
+    /// When the directory of files is not to be had, or a client cannot be started; servers need not be there.
     pub fn start(settings: &StoreSettings) -> io::Result<Self> {
-        let file = settings.file.as_ref().map(|file| {
-            let directory = &file.directory;
+        let mut stores = Self { default: settings.default, ..Self::default() };
+        if let Some(file) = &settings.file {
             let of_directory = |error: io::Error| {
-                io::Error::new(error.kind(), format!("the directory of events {}: {error}", directory.display()))
+                let directory = file.directory.display();
+                io::Error::new(error.kind(), format!("the directory of events {directory}: {error}"))
             };
-            FileStore::start(file.clone()).map_err(of_directory)
-        });
-        let nats = settings.nats.clone().map(NatsStore::start);
-        Ok(Self { default: settings.default, memory: MemoryStore, file: file.transpose()?, nats: nats.transpose()? })
+            stores.add(StoreChoice::File, FileStore::start(file.clone()).map_err(of_directory)?);
+        }
+        if let Some(nats) = &settings.nats {
+            stores.add(StoreChoice::Nats, Nats::start(nats.clone())?);
+        }
+        if let Some(redis) = &settings.redis {
+            stores.add(StoreChoice::Redis, Redis::start(redis)?);
+        }
+        if let Some(amqp) = &settings.amqp {
+            stores.add(StoreChoice::Amqp, Amqp::start(amqp)?);
+        }
+        if let Some(mqtt) = &settings.mqtt {
+            stores.add(StoreChoice::Mqtt, Mqtt::start(mqtt)?);
+        }
+        #[cfg(feature = "kafka")]
+        if let Some(kafka) = &settings.kafka {
+            stores.add(StoreChoice::Kafka, super::kafka::Kafka::start(kafka)?);
+        }
+        Ok(stores)
+    }
+
+    fn add(&mut self, choice: StoreChoice, store: impl Store + 'static) {
+        self.all.insert(choice, Box::new(store));
     }
 
     /// The store that a channel's events are in which asks for this one, or for none in particular.
@@ -42,13 +72,9 @@ impl Stores {
 
     /// The log of a channel. One that cannot be opened refuses every event with the reason, which the log says.
     pub(in crate::event) fn open(&self, choice: StoreChoice, channel: &str) -> Arc<dyn Log> {
-        let store: Option<&dyn Store> = match choice {
-            StoreChoice::Memory => Some(&self.memory),
-            StoreChoice::File => self.file.as_ref().map(|file| file as &dyn Store),
-            StoreChoice::Nats => self.nats.as_ref().map(|nats| nats as &dyn Store),
-        };
         let none = || StoreError::Unavailable("the proxy has no such store".to_owned());
-        store.ok_or_else(none).and_then(|store| store.open(channel)).unwrap_or_else(|error| {
+        let store = self.all.get(&choice).ok_or_else(none);
+        store.and_then(|store| store.open(channel)).unwrap_or_else(|error| {
             tracing::error!(channel, %error, "the channel takes no events");
             Arc::new(Refusing(error))
         })
@@ -56,12 +82,8 @@ impl Stores {
 
     /// Makes everything durable, as the process ends.
     pub(in crate::event) async fn close(&self) {
-        self.memory.close().await;
-        if let Some(file) = &self.file {
-            file.close().await;
-        }
-        if let Some(nats) = &self.nats {
-            nats.close().await;
+        for store in self.all.values() {
+            store.close().await;
         }
     }
 }

@@ -391,8 +391,11 @@ async fn a_drain_leaves_what_files_hold_to_the_next_process() {
     let directory = tempfile::tempdir().unwrap();
     let start = |subscriber: &str| {
         let file = crate::config::FileSettings { directory: directory.path().to_owned(), bytes: 1 << 20, age: None };
-        let settings =
-            crate::config::StoreSettings { default: crate::config::StoreChoice::File, file: Some(file), nats: None };
+        let settings = crate::config::StoreSettings {
+            default: crate::config::StoreChoice::File,
+            file: Some(file),
+            ..crate::config::StoreSettings::default()
+        };
         let (channels, dispatcher) = Channels::new(Stores::start(&settings).unwrap());
         let mut spec = subscription("stock", subscriber);
         (spec.retry, spec.backoff.growth) = (100, Some((super::Policy::Linear, LONG)));

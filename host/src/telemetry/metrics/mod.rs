@@ -184,6 +184,11 @@ impl Metrics {
         self.families.process.filter_reloaded(filter, result);
     }
 
+    /// Counts a version of a filter that was taken back.
+    pub fn filter_rolled_back(&self, filter: &str) {
+        self.families.process.filter_rolled_back(filter);
+    }
+
     /// Counts the time to compile a filter.
     pub fn filter_compiled(&self, filter: &str, duration: Duration) {
         self.families.process.filter_compiled(filter, duration);

@@ -45,6 +45,7 @@ pub(super) struct Process {
     last_successful: Gauge,
     last_success: Gauge<f64, std::sync::atomic::AtomicU64>,
     filter_reloads: Family<TwoLabels, Counter>,
+    filter_rollbacks: Family<OneLabel, Counter>,
     compilations: Compilations,
 }
 
@@ -74,6 +75,8 @@ impl Process {
         );
         let help = "Tries to put a filter in force";
         registry.register("sluicegate_filter_reloads", help, process.filter_reloads.clone());
+        let help = "Versions of filters that were taken back";
+        registry.register("sluicegate_filter_rollbacks", help, process.filter_rollbacks.clone());
         let help = "How long filters take to compile";
         registry.register("sluicegate_filter_compile_duration_seconds", help, process.compilations.0.clone());
         registry.register_collector(Box::new(Dropped(Box::new(dropped))));
@@ -91,6 +94,10 @@ impl Process {
 
     pub(super) fn filter_reloaded(&self, filter: &str, result: ReloadResult) {
         self.filter_reloads.get_or_create(&[("filter", filter.to_owned()), ("result", result.name())]).inc();
+    }
+
+    pub(super) fn filter_rolled_back(&self, filter: &str) {
+        self.filter_rollbacks.get_or_create(&[("filter", filter.to_owned())]).inc();
     }
 
     pub(super) fn filter_compiled(&self, filter: &str, duration: Duration) {

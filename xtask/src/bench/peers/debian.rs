@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Programs that come together.
-pub(super) struct Packages {
+pub(crate) struct Packages {
     /// What is wanted. Their versions are part of the report.
-    pub(super) programs: &'static [&'static str],
+    pub(crate) programs: &'static [&'static str],
     /// What they need, and a small system lacks.
-    pub(super) libraries: &'static [&'static str],
+    pub(crate) libraries: &'static [&'static str],
     /// The executable, from the root.
-    pub(super) executable: &'static str,
+    pub(crate) executable: &'static str,
 }
 
 impl Packages {
     /// Unpacks them below a directory unless the executable is there already.
-    pub(super) fn install(&self, directory: &Path) -> Result<Installed> {
+    pub(crate) fn install(&self, directory: &Path) -> Result<Installed> {
         let program = directory.join(self.executable);
         if !program.exists() {
             let names = self.programs.join(" and ");

@@ -3,7 +3,7 @@
 //! Versions are fixed where the source allows it: figures of different versions do not compare.
 
 mod cargo;
-mod debian;
+pub(crate) mod debian;
 mod go;
 mod wheel;
 

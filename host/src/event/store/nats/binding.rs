@@ -1,89 +1,38 @@
 //! Events as messages: the binary mode of CloudEvents' NATS binding, in headers.
 
-use crate::event::addressed;
-use crate::wasm::bindings::sluicegate::filter::types::{Attribute, Event};
+use crate::event::store::remote::attributes::{self, ENCODED};
+use crate::wasm::bindings::sluicegate::filter::types::Event;
 use async_nats::HeaderMap;
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
-/// What is written as `%` and two digits in a header: as in HTTP, all but U+0021 to U+007E, and `"` and `%`.
-const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 const PREFIX: &str = "ce-";
-const VERSION: &str = "1.0";
 
 /// The headers of an event; its data is the message's.
 pub(super) fn headers(event: &Event) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let mut put = |name: &str, value: &str| {
+    for (name, value) in attributes::of(event) {
         headers.insert(format!("{PREFIX}{name}"), utf8_percent_encode(value, ENCODED).to_string());
-    };
-    put("specversion", VERSION);
-    for (name, value) in [("id", &event.id), ("source", &event.source), ("type", &event.type_)] {
-        put(name, value);
-    }
-    let optional = [
-        ("subject", &event.subject),
-        ("time", &event.time),
-        ("datacontenttype", &event.datacontenttype),
-        ("dataschema", &event.dataschema),
-    ];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            put(name, value);
-        }
-    }
-    for Attribute { name, value } in &event.extensions {
-        put(name, value);
     }
     headers
 }
 
-/// What the server knows a duplicate by: an event is its source and its id.
-pub(super) fn message_id(event: &Event) -> String {
-    // The length keeps apart what a plain join would not. What is put back is not what it was the first time.
-    let mark = addressed::mark(event).unwrap_or_default();
-    let joined = format!("{}:{}{}{mark}", event.source.len(), event.source, event.id);
-    utf8_percent_encode(&joined, ENCODED).to_string()
-}
-
 /// The event of a message; none when it is not one.
 pub(super) fn event(headers: &HeaderMap, data: &[u8]) -> Option<Event> {
-    let mut event = Event {
-        id: String::new(),
-        source: String::new(),
-        type_: String::new(),
-        subject: None,
-        time: None,
-        datacontenttype: None,
-        dataschema: None,
-        extensions: Vec::new(),
-        data: (!data.is_empty()).then(|| data.to_vec()),
-    };
-    let mut is_event = false;
+    let mut all = Vec::with_capacity(8);
     for (name, values) in headers.iter() {
         let name = AsRef::<str>::as_ref(name).to_ascii_lowercase();
         let Some(name) = name.strip_prefix(PREFIX) else { continue };
         let value = percent_decode_str(values.first()?.as_str()).decode_utf8().ok()?.into_owned();
-        match name {
-            "specversion" => is_event = value == VERSION,
-            "id" => event.id = value,
-            "source" => event.source = value,
-            "type" => event.type_ = value,
-            "subject" => event.subject = Some(value),
-            "time" => event.time = Some(value),
-            "datacontenttype" => event.datacontenttype = Some(value),
-            "dataschema" => event.dataschema = Some(value),
-            _ => event.extensions.push(Attribute { name: name.to_owned(), value }),
-        }
+        all.push((name.to_owned(), value));
     }
-    // The order of headers is not kept, and that of extensions means nothing.
-    event.extensions.sort_by(|one, other| one.name.cmp(&other.name));
-    (is_event && crate::event::check::check(&event).is_ok()).then_some(event)
+    attributes::event(all, data)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::tests::harness::event as plain;
+    use crate::wasm::bindings::sluicegate::filter::types::Attribute;
 
     #[test]
     fn an_event_comes_back_from_its_headers() {
@@ -107,15 +56,5 @@ mod tests {
         let mut nameless = headers(&plain("1"));
         nameless.insert("ce-id", "");
         assert_eq!(event(&nameless, b"data"), None);
-        let mut later = headers(&plain("1"));
-        later.insert("ce-specversion", "2.0");
-        assert_eq!(event(&later, b"data"), None);
-    }
-
-    #[test]
-    fn duplicates_are_known_by_source_and_id_and_nothing_else() {
-        let of = |source: &str, id: &str| message_id(&Event { source: source.into(), ..plain(id) });
-        assert_eq!(of("/a", "1"), of("/a", "1"));
-        assert_ne!(of("/a", "11"), of("/a1", "1"));
     }
 }

@@ -1,0 +1,168 @@
+//! What stores on servers have in common, whatever the server speaks.
+//!
+//! A kind of server is a [`Server`]: how events are put into a channel, how those of a subscription come, and how it is told
+//! what became of them. Everything else is here: a window of events that wait for the server, refusals in time, the table of
+//! what is here of a subscription, tries again after whatever happens, and figures.
+//!
+//! - [`attributes`]: events as names and values
+//! - [`line`]: a connection that is made again when it is lost
+//! - [`log`]: publishing to a channel
+//! - [`place`]: the place of a subscription
+//! - [`table`]: events that a server gave out, and what they are known by when they come again
+//! - [`thread`]: where the connections of a server live
+
+pub(super) mod attributes;
+pub(super) mod line;
+mod log;
+mod place;
+mod table;
+pub(super) mod thread;
+
+pub(super) use place::{Arrival, PARTING, Place};
+
+use super::{Log, Store, StoreError};
+use crate::wasm::bindings::sluicegate::filter::types::Event;
+use futures_util::future::{BoxFuture, FutureExt};
+use log::RemoteLog;
+use std::fmt::Debug;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+use thread::Thread;
+
+/// For a server to be reached, before an event is refused.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// For a server's answer to anything.
+pub(super) const ANSWER: Duration = Duration::from_secs(3);
+/// For a connection to be made.
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
+/// Events that wait for the server's acknowledgement, of one channel: the window of publishing.
+pub(super) const WINDOW: usize = 4_096;
+/// Events of a subscription that were fetched and not given out, at most: enough for the next deliveries not to wait for the
+/// server.
+pub(super) const AHEAD: usize = 128;
+/// For the last acknowledgements to leave as the process ends.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// A kind of server that keeps events. All of its futures are bounded by who awaits them, but for [`serve`](Self::serve).
+pub(super) trait Server: Debug + Send + Sync + Sized + 'static {
+    /// What an event is known by when it is given out again.
+    type Mark: Clone + Eq + Hash + Debug + Send + Sync;
+    /// What it takes to tell the server what became of it.
+    type Tag: Clone + Send + Sync;
+    /// As messages call it: `NATS server`.
+    const NAME: &'static str;
+    /// Whether only the connection that an event came by can tell the server what became of it: then what
+    /// [`serve`](Self::serve) has lives on until nothing is in flight, and its end gives back the rest.
+    const TIED: bool = false;
+
+    /// Where its connections live.
+    fn thread(&self) -> &Thread;
+
+    /// Whether events can be sent to it now, after waiting for that for at most [`PATIENCE`].
+    fn is_reached(&self) -> impl Future<Output = bool> + Send;
+
+    /// Puts events into a channel (`NAMESPACE/NAME`); resolves once the server has acknowledged all of them.
+    fn publish(&self, channel: &str, events: Vec<Arc<Event>>) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Makes the subscription known to the server, says so ([`Place::is_known`]), and puts what comes into its place. Ends
+    /// when something is wrong; an error says that it was wrong from the beginning.
+    fn serve(&self, place: &Arc<Place<Self>>) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Tells the server what became of an event. Where that fails the event has to come again.
+    fn settle(
+        &self,
+        place: &Arc<Place<Self>>,
+        tag: Self::Tag,
+        end: End,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The subscription is gone, and so is what the server keeps for it.
+    fn remove(&self, channel: &str, subscription: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Removes the subscriptions of a channel that a former process left, other than these. Says which ones.
+    fn keep_only(&self, channel: &str, kept: &[String])
+    -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+
+    /// Sends what has to be sent as the process ends.
+    fn flush(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What became of an event that was given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The subscription is done with it.
+    Done,
+    /// It is the next process's, at once.
+    Released,
+}
+
+/// Channels on a server.
+#[derive(Debug)]
+pub(super) struct RemoteStore<S: Server>(Arc<S>);
+
+impl<S: Server> RemoteStore<S> {
+    pub(super) fn new(server: Arc<S>) -> Self {
+        Self(server)
+    }
+}
+
+impl<S: Server> Store for RemoteStore<S> {
+    fn open(&self, channel: &str) -> Result<Arc<dyn Log>, StoreError> {
+        Ok(Arc::new(RemoteLog::new(channel, Arc::clone(&self.0))))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async {
+            let server = Arc::clone(&self.0);
+            let last = async move {
+                server.thread().told().await;
+                server.flush().await
+            };
+            let flushed = self.0.thread().runtime.spawn(tokio::time::timeout(FLUSH, last));
+            if !matches!(flushed.await, Ok(Ok(Ok(())))) {
+                tracing::warn!("the last acknowledgements may not have reached the {}", S::NAME);
+            }
+            self.0.thread().end.cancel();
+        }
+        .boxed()
+    }
+}
+
+impl<S: Server> Drop for RemoteStore<S> {
+    fn drop(&mut self) {
+        self.0.thread().end.cancel();
+    }
+}
+
+/// What a server says when it cannot do something now.
+pub(super) fn unavailable(error: &dyn std::error::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+/// A name of letters, digits, `-` and `_`, as every server takes it: what is none of the first three is `_` and two digits.
+pub(super) fn name(text: &str) -> String {
+    let mut name = String::with_capacity(text.len() + 4);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' {
+            name.push(char::from(byte));
+        } else {
+            let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+            name.extend(['_', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_hold_nothing_that_servers_read_and_differ() {
+        assert_eq!(name("shop/orders"), "shop_2forders");
+        assert_ne!(name("shop/a.b"), name("shop/a_2eb"));
+        assert!(name("a.*>/ ä").bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+    }
+}

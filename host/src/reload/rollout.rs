@@ -1,0 +1,361 @@
+//! Brings new versions into force in stages, and takes those back that are worse than the one before.
+//!
+//! What is in force for a filter changes in three places only: when files have changed ([`Loader::place`]), when a stage is
+//! over ([`Loader::advance`]), and when an operator says so ([`Loader::obey`]).
+
+mod orders;
+mod running;
+
+pub use orders::{Effect, Order, Orders};
+pub use running::Shown;
+use running::{Outcome, Running, Stage};
+
+use super::configured::Configured;
+use super::load::Loader;
+use super::policy::FilterPolicy;
+use super::status::Failure;
+use crate::chain::{Chain, Link, Shadowing, Trial};
+use crate::manifest::{Diagnostic, Diagnostics, Location, codes};
+use crate::rollout::{Difference, Entry, Event, Histories};
+use crate::snapshot::Snapshot;
+use crate::wasm::engine::ContentHash;
+use crate::wasm::types::ResourceDocument;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+/// How often versions that are being tried or watched are looked at.
+pub(super) const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
+/// Versions of one filter that are remembered as bad: more than anybody tries one after the other.
+const REJECTED: usize = 32;
+
+/// What is under way, by the filter's name.
+#[derive(Debug, Default)]
+pub(super) struct Rollouts {
+    running: HashMap<String, Running>,
+    /// The version before the one in force.
+    previous: HashMap<String, Configured>,
+    rejected: HashMap<String, Vec<Rejected>>,
+    pinned: HashMap<String, ContentHash>,
+    /// Whose next version comes into force without stages.
+    unstaged: HashSet<String>,
+    histories: Arc<Histories>,
+}
+
+/// A version that was taken back.
+#[derive(Debug)]
+struct Rejected {
+    /// The component, unless the version before had the same.
+    code: Option<ContentHash>,
+    /// Settings and documents, unless the version before had the same.
+    configuration: Option<Configured>,
+    reason: String,
+}
+
+impl Rollouts {
+    /// None under way, and what becomes of those to come noted here.
+    pub(super) fn noting_in(histories: Arc<Histories>) -> Self {
+        Self { histories, ..Self::default() }
+    }
+
+    /// Whether a component may come into force.
+    pub(super) fn admit(&self, name: &str, hash: ContentHash) -> Result<(), Diagnostic> {
+        if let Some(pinned) = self.pinned.get(name).filter(|pinned| **pinned != hash) {
+            let message = format!("the filter is pinned to the version with digest {pinned}, and the file has another");
+            let help = format!("`sluice filter unpin {name}` lets it in");
+            return Err(Diagnostic::warning(codes::FILTER_PINNED, message).help(help));
+        }
+        let mut rejected = self.rejected.get(name).into_iter().flatten();
+        match rejected.find(|rejected| rejected.code == Some(hash)) {
+            Some(rejected) => Err(rolled_back(name, &rejected.reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers what a version has that the one in force has not; says whether that is the component.
+    pub(super) fn reject(&mut self, new: &Configured, old: &Configured, reason: &str) -> bool {
+        let code = (new.component.code.hash != old.component.code.hash).then_some(new.component.code.hash);
+        let configuration = (!old.is_configured_with(&new.policy, &new.given)).then(|| new.clone());
+        let rejected = self.rejected.entry(new.component.name.clone()).or_default();
+        if rejected.len() == REJECTED {
+            rejected.remove(0);
+        }
+        rejected.push(Rejected { code, configuration, reason: reason.to_owned() });
+        code.is_some()
+    }
+
+    /// Why settings and documents may not come into force.
+    pub(super) fn rejects(
+        &self,
+        name: &str,
+        policy: &FilterPolicy,
+        given: &[Arc<ResourceDocument>],
+    ) -> Option<Diagnostic> {
+        let mut rejected = self.rejected.get(name).into_iter().flatten();
+        let same = |rejected: &&Rejected| {
+            rejected.configuration.as_ref().is_some_and(|configured| configured.is_configured_with(policy, given))
+        };
+        rejected.find(same).map(|rejected| rolled_back(name, &rejected.reason))
+    }
+
+    /// The version that is tried beside the one in force.
+    pub(super) fn candidate(&self, name: &str) -> Option<&Configured> {
+        self.running.get(name).filter(|running| running.is_trial()).map(|running| &running.new)
+    }
+
+    /// Gives the instances of the version before back, so that the next one is made of them.
+    pub(super) fn release(&self, name: &str) {
+        if let Some(previous) = self.previous.get(name) {
+            previous.filter.release_spares();
+        }
+    }
+
+    fn trial(&self, name: &str) -> Option<Trial> {
+        self.running.get(name).and_then(Running::trial)
+    }
+
+    fn note(&self, event: Event, new: &Configured, old: Option<&Configured>, reason: impl Into<String>) {
+        self.note_with(event, new, old, reason, Vec::new());
+    }
+
+    fn note_with(
+        &self,
+        event: Event,
+        new: &Configured,
+        old: Option<&Configured>,
+        reason: impl Into<String>,
+        differences: Vec<Difference>,
+    ) {
+        let entry = Entry {
+            at: SystemTime::now(),
+            event,
+            version: new.component.code.manifest.version.clone(),
+            digest: new.component.code.hash.to_string(),
+            configuration_only: old.is_some_and(|old| old.component.code.hash == new.component.code.hash),
+            reason: reason.into(),
+            differences,
+        };
+        self.histories.add(&new.component.name, entry);
+    }
+}
+
+fn rolled_back(name: &str, reason: &str) -> Diagnostic {
+    let message = format!("the version was taken back: {reason}");
+    let help = format!("change it, or try it again with `sluice filter promote {name}`; the version before serves");
+    Diagnostic::error(codes::FILTER_ROLLED_BACK, message).help(help)
+}
+
+impl Loader {
+    /// Puts versions in force, or begins with the first stage of those that are new.
+    pub(super) fn place(&mut self, made: Vec<Configured>) {
+        let mut before = std::mem::take(&mut self.configured);
+        for new in made {
+            let name = new.component.name.clone();
+            let stable = match before.remove(&name) {
+                None => {
+                    self.rollouts.note(Event::InForce, &new, None, "there was none before");
+                    new
+                }
+                Some(old) if old.is(&new) => {
+                    self.supersede(&name, "the files are again as they were before it");
+                    new
+                }
+                Some(old) => self.replace(&name, old, new),
+            };
+            self.configured.insert(name, stable);
+        }
+        let configured = &self.configured;
+        self.rollouts.running.retain(|name, _| configured.contains_key(name));
+        self.rollouts.previous.retain(|name, _| configured.contains_key(name));
+        self.show_stages();
+    }
+
+    /// The version that is in force with a new one that is not the same.
+    fn replace(&mut self, name: &str, old: Configured, new: Configured) -> Configured {
+        if let Some(running) = self.rollouts.running.get_mut(name).filter(|running| running.is_trial())
+            && running.new.is(&new)
+        {
+            running.new = new;
+            return old;
+        }
+        self.supersede(name, "a newer version came");
+        let plan = new.policy.rollout;
+        let staged = !self.rollouts.unstaged.remove(name) && new.policy.enabled && old.policy.enabled;
+        match (staged, plan.shadow, plan.canary) {
+            (true, Some(shadow), _) => {
+                match Shadowing::begin(Arc::clone(&new.filter), shadow.share) {
+                    Ok(shadowing) => {
+                        self.rollouts.note(Event::Shadow, &new, Some(&old), "its decisions are compared");
+                        self.run(name, Stage::Shadow(Arc::new(shadowing), shadow), new, old.clone());
+                        return old;
+                    }
+                    Err(error) => tracing::warn!(filter = name, %error, "there is no thread for a shadow"),
+                }
+                self.canary_or_full(name, old, new)
+            }
+            (true, None, _) => self.canary_or_full(name, old, new),
+            (false, ..) => self.put_in_force(name, old, new, false),
+        }
+    }
+
+    fn canary_or_full(&mut self, name: &str, old: Configured, new: Configured) -> Configured {
+        let Some(canary) = new.policy.rollout.canary else { return self.put_in_force(name, old, new, true) };
+        self.rollouts.note(Event::Canary, &new, Some(&old), "it decides on a share of requests");
+        self.run(name, Stage::Canary(canary), new, old.clone());
+        old
+    }
+
+    fn put_in_force(&mut self, name: &str, old: Configured, new: Configured, watched: bool) -> Configured {
+        let watch = new.policy.rollout.watch.filter(|_| watched);
+        let reason = if watch.is_some() { "it is watched" } else { "it is not watched" };
+        self.rollouts.note(Event::InForce, &new, Some(&old), reason);
+        self.status.since.insert(new.component.path.clone(), SystemTime::now());
+        self.rollouts.previous.insert(name.to_owned(), old.clone());
+        match watch {
+            Some(watch) => self.run(name, Stage::Watch(watch), new.clone(), old),
+            None => {
+                self.rollouts.running.remove(name);
+                old.filter.release();
+            }
+        }
+        self.status.refused.remove(&new.component.path);
+        new
+    }
+
+    fn run(&mut self, name: &str, stage: Stage, new: Configured, old: Configured) {
+        tracing::info!(filter = name, stage = stage.name(), digest = %new.component.code.hash, "a new version");
+        self.rollouts.running.insert(name.to_owned(), Running::begin(stage, new, old));
+    }
+
+    fn supersede(&mut self, name: &str, reason: &str) {
+        if self.rollouts.candidate(name).is_some()
+            && let Some(running) = self.rollouts.running.remove(name)
+        {
+            self.rollouts.note(Event::Superseded, &running.new, Some(&running.old), reason);
+        }
+    }
+
+    /// Whether versions are being tried or watched.
+    pub fn is_rolling_out(&self) -> bool {
+        !self.rollouts.running.is_empty()
+    }
+
+    /// Ends stages that are over, and takes back what is worse: what is different then, if anything is.
+    pub fn advance(&mut self, current: &Snapshot) -> Option<Snapshot> {
+        let now = Instant::now();
+        let judged = |(name, running): (&String, &Running)| Some((name.clone(), running.outcome(now)?));
+        let due: Vec<(String, Outcome)> = self.rollouts.running.iter().filter_map(judged).collect();
+        let mut changed = false;
+        for (name, outcome) in due {
+            changed |= match outcome {
+                Outcome::Worse(reason) => self.take_back(&name, &reason),
+                Outcome::Over => self.go_on(&name),
+            };
+            self.show_stages();
+        }
+        changed.then(|| self.rebuilt(current))
+    }
+
+    /// The next stage; whether that changes who decides.
+    fn go_on(&mut self, name: &str) -> bool {
+        let Some(running) = self.rollouts.running.remove(name) else { return false };
+        let reason = running.summary();
+        let Running { stage, new, old, .. } = running;
+        let stable = match stage {
+            Stage::Shadow(..) => {
+                tracing::info!(filter = name, "the shadow is over: {reason}");
+                self.canary_or_full(name, old, new)
+            }
+            Stage::Canary(_) => {
+                tracing::info!(filter = name, "the canary is over: {reason}");
+                self.put_in_force(name, old, new, true)
+            }
+            Stage::Watch(_) => {
+                self.rollouts.note(Event::Proven, &new, Some(&old), reason);
+                // Kept for an operator who wants it back, but its memory is not.
+                old.filter.release();
+                return false;
+            }
+        };
+        self.configured.insert(name.to_owned(), stable);
+        true
+    }
+
+    /// Takes a version back that is tried or watched, or the one in force.
+    fn take_back(&mut self, name: &str, reason: &str) -> bool {
+        let (new, old, differences) = match self.rollouts.running.remove(name) {
+            Some(running) => {
+                let differences = running.differences();
+                if !running.is_trial() {
+                    self.rollouts.previous.remove(name);
+                }
+                (running.new, running.old, differences)
+            }
+            None => {
+                let (in_force, previous) = (self.configured.get(name).cloned(), self.rollouts.previous.remove(name));
+                let Some((new, old)) = in_force.zip(previous) else { return false };
+                (new, old, Vec::new())
+            }
+        };
+        tracing::error!(
+            filter = name,
+            version = new.component.code.manifest.version,
+            digest = %new.component.code.hash,
+            "the new version is taken back: {reason}"
+        );
+        self.telemetry.metrics.filter_rolled_back(name);
+        self.rollouts.note_with(Event::RolledBack, &new, Some(&old), reason, differences);
+        if old.filter.instances() == 0
+            && let Err(failure) = old.filter.warm()
+        {
+            tracing::warn!(filter = name, %failure, "instances of the version before are made when they are needed");
+        }
+        self.reject(name, &new, &old, reason);
+        self.status.since.insert(old.component.path.clone(), SystemTime::now());
+        self.configured.insert(name.to_owned(), old);
+        true
+    }
+
+    /// Remembers a version that was taken back, and shows why.
+    fn reject(&mut self, name: &str, new: &Configured, old: &Configured, reason: &str) {
+        if self.rollouts.reject(new, old, reason) {
+            self.components.retain(|component| component.name != name);
+            self.components.push(old.component.clone());
+            let mut diagnostics = Diagnostics::new();
+            diagnostics.push(rolled_back(name, reason).at(Location::file(&new.component.path)));
+            let failure = Failure { at: SystemTime::now(), diagnostics };
+            self.status.refused.insert(new.component.path.clone(), failure);
+        }
+        // Its own instances are of no more use, whoever remembers it.
+        new.filter.release();
+    }
+
+    /// The filters that are in force, and those that are tried.
+    pub(super) fn chain(&self) -> Chain {
+        let configured = self.configured.iter();
+        let links = configured.flat_map(|(name, configured)| configured.links(self.rollouts.trial(name).as_ref()));
+        let mut links: Vec<Link> = links.collect();
+        links.sort_by(|one, other| {
+            other.priority.cmp(&one.priority).then_with(|| one.filter.name.cmp(&other.filter.name))
+        });
+        Chain::new(links)
+    }
+
+    /// What is in force, with the versions that decide now.
+    pub fn rebuilt(&mut self, current: &Snapshot) -> Snapshot {
+        self.generation += 1;
+        Snapshot {
+            generation: self.generation,
+            chain: Arc::new(self.chain()),
+            registry: Arc::clone(&current.registry),
+            gateway_ports: current.gateway_ports.clone(),
+            documents: current.documents.clone(),
+            built: current.built,
+        }
+    }
+
+    fn show_stages(&mut self) {
+        let shown = |(name, running): (&String, &Running)| (name.clone(), running.shown());
+        self.status.stages = self.rollouts.running.iter().map(shown).collect();
+    }
+}

@@ -1,0 +1,78 @@
+//! The tests that lie beside a component: `NAME.cases.yaml` beside `NAME.wasm`, as `sluice test` reads them.
+//!
+//! They are asked of the filter alone, with the documents and services that it would serve with. The file is read when the
+//! component is loaded, so it has to be in place before.
+
+use super::configured::Configured;
+use crate::chain::Chain;
+use crate::gateway::Plan;
+use crate::manifest::{Diagnostic, Diagnostics, Document, Location, codes};
+use crate::snapshot::Snapshot;
+use crate::trial::{self, Case, Suite};
+use crate::upstream::registry::Registry;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The largest file of tests, in bytes.
+const SIZE: u64 = 1 << 20;
+/// Tests that are shown when they fail; more say no more.
+const SHOWN: usize = 8;
+
+/// What a version would serve with.
+pub(super) struct Surroundings<'a> {
+    pub(super) registry: &'a Arc<Registry>,
+    pub(super) plan: &'a Plan,
+    pub(super) documents: &'a [Arc<Document>],
+}
+
+/// What is wrong with a version by its own tests; nothing where there are none.
+pub(super) fn run(new: &Configured, surroundings: &Surroundings<'_>) -> Diagnostics {
+    let mut diagnostics = Diagnostics::new();
+    let path = new.component.path.with_extension("cases.yaml");
+    let Some(suite) = read(&path, &mut diagnostics) else { return diagnostics };
+    let snapshot = Snapshot {
+        generation: 0,
+        chain: Arc::new(Chain::new(new.links(None))),
+        registry: Arc::clone(surroundings.registry),
+        gateway_ports: surroundings.plan.ports(),
+        documents: surroundings.documents.to_vec(),
+        built: SystemTime::now(),
+    };
+    let failed = suite.cases.iter().filter_map(|case| failure(&snapshot, case));
+    diagnostics.extend(failed.take(SHOWN));
+    diagnostics
+}
+
+fn read(path: &Path, diagnostics: &mut Diagnostics) -> Option<Suite> {
+    let size = std::fs::metadata(path).ok()?.len();
+    let mut refuse = |message: String| {
+        diagnostics.push(Diagnostic::error(codes::FILTER_SELF_TEST, message).at(Location::file(path)));
+    };
+    if size > SIZE {
+        refuse(format!("the file of tests has {size} bytes, more than the {SIZE} that are read"));
+        return None;
+    }
+    match std::fs::read_to_string(path) {
+        Ok(text) => trial::read(path, text, diagnostics),
+        Err(error) => {
+            refuse(format!("the tests cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+fn failure(snapshot: &Snapshot, case: &Case) -> Option<Diagnostic> {
+    let outcome = match trial::run(snapshot, case) {
+        Ok(outcome) => outcome,
+        Err(mistake) => return Some(Diagnostic::error(codes::FILTER_SELF_TEST, mistake).at(case.location.clone())),
+    };
+    let mismatches = trial::compare(&case.expect, &outcome, &snapshot.registry.names);
+    let first = mismatches.first()?;
+    let message = format!(
+        "the filter does not pass `{}`: {} should be {}, and is {}",
+        case.name, first.what, first.expected, first.found
+    );
+    let help = format!("it was {}; mend the filter or the test", outcome.summary());
+    Some(Diagnostic::error(codes::FILTER_SELF_TEST, message).at(case.location.clone()).help(help))
+}

@@ -1,0 +1,322 @@
+//! A new version that is worse than the one before is taken back by itself, and nobody has to be there.
+#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
+#![allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
+
+use serde_json::Value;
+use sluicegate_tests::{
+    Client, Directory, Load, LoadReport, Options, Proxy, Request, Upstream, rewritten, sluice, test_filter, wait_until,
+};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// How long to wait for what happens by itself; how long it took is printed.
+const BY_ITSELF: Duration = Duration::from_secs(40);
+/// Requests a second.
+const RATE: u32 = 500;
+
+fn version(word: &str) -> Vec<u8> {
+    rewritten(&std::fs::read(test_filter("fickle")).expect("it was built"), "FICKLE:=", word)
+}
+
+fn filter(spec: &str) -> String {
+    format!("apiVersion: sluicegate.dev/v1alpha1\nkind: Filter\nmetadata:\n  name: fickle\nspec: {spec}\n")
+}
+
+fn proxy(spec: &str, upstream: &Upstream) -> Proxy {
+    let options = Options::new().filter("fickle").manifest("filter.yaml", filter(spec));
+    Proxy::start(options.upstream("shop", upstream.address()).argument("--access-log").argument("off"))
+}
+
+fn load(proxy: &Proxy) -> Load {
+    let load = Load::start(proxy.address(), RATE, &Request::get("http://shop/"), Some("x-fickle"));
+    // What the version in force does is known before another comes.
+    wait_until(BY_ITSELF, || load.report().sent >= 500);
+    load
+}
+
+fn history(proxy: &Proxy) -> Vec<Value> {
+    let history = proxy.ask_admin("/filters/history?filter=fickle").json();
+    history[0]["entries"].as_array().cloned().unwrap_or_default()
+}
+
+fn events(proxy: &Proxy) -> Vec<String> {
+    history(proxy).iter().map(|entry| entry["event"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn state(proxy: &Proxy) -> Value {
+    let filters = proxy.ask_admin("/filters").json();
+    filters.as_array().expect("a list").iter().find(|filter| filter["name"] == "fickle").expect("it is there").clone()
+}
+
+fn run(proxy: &Proxy, arguments: &[&str]) -> Output {
+    let admin = proxy.admin().to_string();
+    Command::new(sluice()).args(arguments).args(["--admin", &admin]).output().expect("it runs")
+}
+
+/// Puts a version into the directory under load, waits until it is taken back, and tells how long that took, in requests too.
+fn taken_back(proxy: &Proxy, load: &Load, word: &str) -> (Duration, u64, String) {
+    proxy.filters().replace("fickle.wasm", version(word));
+    wait_until(BY_ITSELF, || events(proxy).iter().any(|event| event != "in-force") || events(proxy).len() > 1);
+    let (began, sent) = (Instant::now(), load.report().sent);
+    wait_until(BY_ITSELF, || events(proxy).last().is_some_and(|event| event == "rolled-back"));
+    let reason = history(proxy).last().expect("an entry")["reason"].as_str().expect("a reason").to_owned();
+    let (took, requests) = (began.elapsed(), load.report().sent - sent);
+    println!("`{word}` taken back after {took:?} and {requests} requests: {reason}");
+    (took, requests, reason)
+}
+
+/// That the version before serves again, and that every answer was a whole one.
+fn the_good_one_serves(proxy: &Proxy, load: Load) -> LoadReport {
+    wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some("good"));
+    let shown = state(proxy);
+    assert_eq!(shown["state"], "outdated", "{shown}");
+    assert!(shown["last_refusal"]["diagnostics"][0]["code"] == "SG0604", "{shown}");
+    let metrics = proxy.ask_admin("/metrics").text();
+    assert!(metrics.contains(r#"sluicegate_filter_rollbacks_total{filter="fickle"} 1"#), "{metrics}");
+    let report = load.stop();
+    assert_eq!(report.failed, 0, "{report:?}");
+    report
+}
+
+#[test]
+fn a_version_that_traps_on_one_request_of_a_hundred_is_taken_back() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{}", &upstream);
+    let load = load(&proxy);
+    let (_, requests, reason) = taken_back(&proxy, &load, "traps");
+    assert!(reason.contains("trapped") && reason.contains("against 0 of"), "{reason}");
+    let report = the_good_one_serves(&proxy, load);
+    let failed = report.not(200);
+    println!("{failed} of {} requests were answered 503", report.sent);
+    assert!((5..=40).contains(&failed) && requests < 4_000, "{failed} failed, {requests} requests");
+    // Its file is still there, and it does not come back by itself.
+    proxy.manifests().write("note.yaml", filter("{}").replace("fickle", "another"));
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("good"));
+    proxy.filters().replace("fickle.wasm", version("mended"));
+    wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some("mended"));
+}
+
+#[test]
+fn a_version_that_takes_twenty_milliseconds_longer_is_taken_back() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{deadline: 500ms}", &upstream);
+    let load = load(&proxy);
+    let (_, requests, reason) = taken_back(&proxy, &load, "slow");
+    assert!(reason.contains("took longer than"), "{reason}");
+    assert!(requests < 1_000, "{requests} requests");
+    assert!(the_good_one_serves(&proxy, load).all_were(200));
+}
+
+#[test]
+fn a_version_that_answers_with_errors_is_taken_back() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{}", &upstream);
+    let load = load(&proxy);
+    let (_, _, reason) = taken_back(&proxy, &load, "errors");
+    assert!(reason.contains("went wrong by its decisions"), "{reason}");
+    the_good_one_serves(&proxy, load);
+}
+
+#[test]
+fn wrong_decisions_are_found_in_the_shadow_and_no_request_notices() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{rollout: {shadow: {share: 50%, requests: 100000}}}", &upstream);
+    let load = load(&proxy);
+    let (_, _, reason) = taken_back(&proxy, &load, "wrong");
+    assert!(reason.contains("decisions in the shadow differed"), "{reason}");
+    let entry = history(&proxy).pop().expect("an entry");
+    let difference = &entry["differences"][0];
+    assert_eq!((&difference["live"], &difference["shadow"]), (&"next".into(), &"respond 403".into()), "{entry:#}");
+    assert!(the_good_one_serves(&proxy, load).all_were(200), "a request noticed");
+    let printed = run(&proxy, &["filter", "history", "fickle"]);
+    let text = String::from_utf8_lossy(&printed.stdout);
+    assert!(text.contains("rolled-back") && text.contains("decision was next, and would be respond 403"), "{text}");
+    assert_eq!(printed.status.code(), Some(1));
+}
+
+#[test]
+fn a_trap_in_the_shadow_is_nobodys_but_its_own() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{rollout: {shadow: {share: 100%, requests: 100000}}}", &upstream);
+    let load = load(&proxy);
+    let (_, _, reason) = taken_back(&proxy, &load, "broken");
+    assert!(reason.contains("in the shadow") && reason.contains("trapped"), "{reason}");
+    assert!(the_good_one_serves(&proxy, load).all_were(200), "a request noticed");
+}
+
+#[test]
+fn a_canary_that_traps_is_felt_by_its_share_alone() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{rollout: {canary: {share: 10%, requests: 100000}}}", &upstream);
+    let load = load(&proxy);
+    let (_, requests, reason) = taken_back(&proxy, &load, "broken");
+    assert!(reason.contains("trapped"), "{reason}");
+    let report = the_good_one_serves(&proxy, load);
+    assert!(report.not(200) <= 5 + requests / 5, "{} of {requests} failed", report.not(200));
+}
+
+#[test]
+fn a_good_version_goes_through_all_stages() {
+    let upstream = Upstream::start();
+    let stages = "{share: 50%, requests: 200, duration: 30s";
+    let spec =
+        format!("{{rollout: {{shadow: {stages}, differences: 100%}}, canary: {stages}}}, watch: {{duration: 1s}}}}}}");
+    let proxy = proxy(&spec, &upstream);
+    let load = load(&proxy);
+    proxy.filters().replace("fickle.wasm", version("newer"));
+    wait_until(BY_ITSELF, || events(&proxy).last().is_some_and(|event| event == "proven"));
+    assert_eq!(events(&proxy), ["in-force", "shadow", "canary", "in-force", "proven"]);
+    assert_eq!(state(&proxy)["state"], "active");
+    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("newer"));
+    assert!(load.stop().all_were(200));
+}
+
+#[test]
+fn a_version_that_is_as_good_stays() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{rollout: {watch: {duration: 3s}}}", &upstream);
+    let load = load(&proxy);
+    for word in ["one", "two", "three"] {
+        proxy.filters().replace("fickle.wasm", version(word));
+        wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some(word));
+    }
+    wait_until(BY_ITSELF, || events(&proxy).last().is_some_and(|event| event == "proven"));
+    assert!(!events(&proxy).iter().any(|event| event == "rolled-back"), "{:?}", history(&proxy));
+    assert!(load.stop().all_were(200));
+}
+
+#[test]
+fn an_operator_takes_back_promotes_and_pins() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{rollout: {canary: {share: 0%, requests: 1000000}}}", &upstream);
+    let shown = || proxy.get("http://shop/").header("x-fickle").map(str::to_owned);
+    let act = |action: &str| {
+        let output = run(&proxy, &["filter", action, "fickle"]);
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    assert_eq!(act("rollback").0, Some(1), "there is nothing before it");
+    proxy.filters().replace("fickle.wasm", version("newer"));
+    wait_until(BY_ITSELF, || state(&proxy)["rollout"]["stage"] == "canary");
+    assert_eq!(shown().as_deref(), Some("good"), "none of a hundred requests is its share");
+    let (code, said) = act("promote");
+    assert_eq!((code, shown().as_deref()), (Some(0), Some("newer")), "{said}");
+    let (code, said) = act("rollback");
+    assert_eq!((code, shown().as_deref()), (Some(0), Some("good")), "{said}");
+    assert_eq!(state(&proxy)["state"], "outdated");
+    let (code, said) = act("promote");
+    assert_eq!(code, Some(0), "{said}");
+    wait_until(BY_ITSELF, || shown().as_deref() == Some("newer"));
+    let (code, said) = act("pin");
+    assert_eq!(code, Some(0), "{said}");
+    proxy.filters().replace("fickle.wasm", version("newest"));
+    wait_until(BY_ITSELF, || state(&proxy)["last_refusal"]["diagnostics"][0]["code"] == "SG0606");
+    assert_eq!(shown().as_deref(), Some("newer"));
+    assert_eq!(act("unpin").0, Some(0));
+    wait_until(BY_ITSELF, || state(&proxy)["rollout"]["stage"] == "canary");
+    assert_eq!(act("promote").0, Some(0));
+    assert_eq!(shown().as_deref(), Some("newest"));
+}
+
+#[test]
+fn a_version_that_does_not_pass_the_tests_beside_it_is_refused_with_their_place() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{}", &upstream);
+    let tests = "tests:\n- name: everybody may come in\n  request: GET http://shop/\n  upstream: {status: 200}\n  \
+                 expect: {status: 200}\n";
+    proxy.filters().write("fickle.cases.yaml", tests);
+    proxy.filters().replace("fickle.wasm", version("wrong"));
+    wait_until(BY_ITSELF, || state(&proxy)["last_refusal"]["diagnostics"][0]["code"] == "SG0605");
+    let finding = state(&proxy)["last_refusal"]["diagnostics"][0].clone();
+    let origin = finding["origin"].as_str().expect("a place");
+    assert!(origin.contains("fickle.cases.yaml:2:"), "{finding}");
+    let message = finding["message"].as_str().expect("a message");
+    assert!(message.contains("`everybody may come in`: status should be 200, and is 403"), "{finding}");
+    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("good"));
+    proxy.filters().replace("fickle.wasm", version("mended"));
+    wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some("mended"));
+}
+
+#[test]
+fn a_change_of_settings_that_is_worse_is_taken_back_and_the_next_one_is_taken() {
+    let upstream = Upstream::start();
+    let options = Options::new().filter_as("fickle.wasm", test_filter("fickle")).manifest("filter.yaml", filter("{}"));
+    let proxy = Proxy::start(options.upstream("shop", upstream.address()));
+    proxy.filters().replace("fickle.wasm", version("slow"));
+    // Within its deadline of a second it is the version in force, for want of anything known of the one before.
+    proxy.manifests().replace("filter.yaml", filter("{deadline: 1s, rollout: {watch: {enabled: false}}}"));
+    wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some("slow"));
+    let load = Load::start(proxy.address(), 20, &Request::get("http://shop/"), Some("x-fickle"));
+    wait_until(BY_ITSELF, || load.report().sent >= 20);
+    proxy.manifests().replace("filter.yaml", filter("{deadline: 1ms}"));
+    wait_until(BY_ITSELF, || events(&proxy).last().is_some_and(|event| event == "rolled-back"));
+    let entry = history(&proxy).pop().expect("an entry");
+    assert_eq!(entry["configuration_only"], true, "{entry}");
+    println!("a deadline that is too short: {}", entry["reason"]);
+    wait_until(BY_ITSELF, || proxy.get("http://shop/").status == 200);
+    load.stop();
+}
+
+/// `SLUICE_RELOADS=1000` for the whole of it, which takes some minutes.
+#[test]
+fn reloads_under_load_lose_no_request_and_leave_nothing_behind() {
+    let reloads: usize = std::env::var("SLUICE_RELOADS").ok().and_then(|count| count.parse().ok()).unwrap_or(40);
+    let upstream = Upstream::start();
+    let cache = Directory::new();
+    let options = Options::new().filter("fickle").environment("XDG_CACHE_HOME", &cache.path().to_string_lossy());
+    let options = options.argument("--access-log").argument("off").upstream("shop", upstream.address());
+    let proxy = Proxy::start(options);
+    let load = load(&proxy);
+    let mut times = Vec::new();
+    let mut memory = 0;
+    for step in 0..reloads {
+        // Eight versions, so that all but the first rounds find their code compiled.
+        let word = format!("v{}", step % 8);
+        let mut connection = proxy.connect();
+        proxy.filters().replace("fickle.wasm", version(&word));
+        let began = Instant::now();
+        let shown = |connection: &mut Client| {
+            let answer = connection.send(Request::get("http://shop/")).expect("an answer");
+            answer.header("x-fickle") == Some(word.as_str())
+        };
+        while !shown(&mut connection) {
+            assert!(began.elapsed() < BY_ITSELF, "{word} is not in force");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if step >= 8 {
+            times.push(began.elapsed());
+        }
+        if step == 20 {
+            memory = proxy.resident_memory();
+        }
+    }
+    times.sort_unstable();
+    let report = load.stop();
+    let (after, cached) = (proxy.resident_memory(), size(&cache));
+    let percentile = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
+    println!(
+        "{reloads} reloads, {} requests, {} lost; from rename to effect {:?} (median), {:?} (of 95 %), {:?} (of all); \
+         memory {memory} -> {after}; {cached} bytes of code on disk",
+        report.sent,
+        report.not(200),
+        percentile(50),
+        percentile(95),
+        times.last()
+    );
+    assert!(report.all_were(200), "{report:?}");
+    assert!(after <= memory + memory / 20, "memory grew from {memory} to {after}");
+    assert!(cached < 512 << 20, "{cached} bytes of code are kept");
+}
+
+/// All files below a directory, in bytes.
+fn size(directory: &Directory) -> u64 {
+    let mut left = vec![directory.path().to_owned()];
+    let mut sum = 0;
+    while let Some(path) = left.pop() {
+        for entry in std::fs::read_dir(path).expect("a directory").flatten() {
+            let metadata = entry.metadata().expect("it is there");
+            if metadata.is_dir() { left.push(entry.path()) } else { sum += metadata.len() }
+        }
+    }
+    sum
+}
