@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
 /// All but benchmarks, which nobody tests with.
 const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
 
+/// What the names of the tests hold that need the feature of this name.
+const KAFKA: &str = "kafka";
+
 /// Runs the command.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
@@ -32,9 +35,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     step("building everything, with its tests");
     run_command(cargo().args(["build", "--workspace"]).args(TARGETS))?;
     // Each kind runs even if the one before it failed: one run shows all that is broken.
-    let kinds: [(&str, &[&str]); 2] = [("unit and black-box tests", &TARGETS), ("documentation tests", &["--doc"])];
-    let failed: Vec<&str> =
-        kinds.into_iter().filter(|(kind, flags)| !passes(kind, flags, arguments)).map(|(kind, _)| kind).collect();
+    let filter = arguments.filter.as_deref();
+    let mut kinds: Vec<(&str, &[&str], Option<&str>)> =
+        vec![("unit and black-box tests", &TARGETS, filter), ("documentation tests", &["--doc"], filter)];
+    // With a feature that takes a C library along, which all others do without.
+    if filter.is_none_or(|filter| filter.contains(KAFKA)) {
+        kinds.push(("tests of events on Kafka", &["--lib", "--features", "sluicegate/kafka"], filter.or(Some(KAFKA))));
+    }
+    let run = |(kind, flags, filter)| (!passes(kind, flags, filter)).then_some(kind);
+    let failed: Vec<&str> = kinds.into_iter().filter_map(run).collect();
     let seconds = start.elapsed().as_secs();
     if !failed.is_empty() {
         bail!("{} failed after {seconds} s; the tests are named above", failed.join(" and "));
@@ -43,10 +52,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn passes(kind: &str, flags: &[&str], arguments: &Arguments) -> bool {
+fn passes(kind: &str, flags: &[&str], filter: Option<&str>) -> bool {
     step(kind);
     let mut test = cargo();
-    test.args(["test", "--workspace", "--no-fail-fast"]).args(flags).args(&arguments.filter);
+    test.args(["test", "--workspace", "--no-fail-fast"]).args(flags).args(filter);
     match run_command(&mut test) {
         Ok(()) => true,
         Err(error) => {

@@ -26,7 +26,7 @@ mod session;
 use super::StoreError;
 use super::remote::line::Line;
 use super::remote::thread::Thread;
-use super::remote::{CONNECT, End, PARTING, PATIENCE, Place, RemoteStore, Server, WINDOW, name, unavailable};
+use super::remote::{CONNECT, End, PATIENCE, Place, RemoteStore, Server, WINDOW, name, unavailable};
 use crate::config::ServerSettings;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use percent_encoding::percent_decode_str;
@@ -165,9 +165,8 @@ impl Server for Mqtt {
         Ok(Vec::new())
     }
 
-    /// Every connection of a session sends what it has before it ends.
+    /// Every connection of a session has sent what it had before it ended.
     async fn flush(&self) -> Result<(), StoreError> {
-        tokio::time::sleep(PARTING * 2).await;
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ mod place;
 mod table;
 pub(super) mod thread;
 
-pub(super) use place::{Arrival, PARTING, Place};
+pub(super) use place::{Arrival, Place};
 
 use super::{Log, Store, StoreError};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
@@ -121,7 +121,8 @@ impl<S: Server> Store for RemoteStore<S> {
                 server.flush().await
             };
             let flushed = self.0.thread().runtime.spawn(tokio::time::timeout(FLUSH, last));
-            if !matches!(flushed.await, Ok(Ok(Ok(())))) {
+            // A client that blocks the thread as it ends is not waited for either.
+            if !matches!(tokio::time::timeout(FLUSH * 2, flushed).await, Ok(Ok(Ok(Ok(()))))) {
                 tracing::warn!("the last acknowledgements may not have reached the {}", S::NAME);
             }
             self.0.thread().end.cancel();

@@ -18,7 +18,7 @@ const AGAIN_LATER: Duration = Duration::from_secs(2);
 /// Between two looks at whether anything is in flight, as a subscription ends.
 const LOOK: Duration = Duration::from_millis(10);
 /// For the last acknowledgement of a subscription to leave.
-pub(in crate::event::store) const PARTING: Duration = Duration::from_millis(100);
+const PARTING: Duration = Duration::from_millis(100);
 
 /// An event as it comes from the server.
 pub(in crate::event::store) struct Arrival<S: Server> {
@@ -71,7 +71,13 @@ impl<S: Server> Place<S> {
             known: watch::Sender::new(false),
             ended: shared.server.thread().end.child_token(),
         });
-        shared.server.thread().spawn(run(Arc::clone(&place)));
+        let (thread, run) = (shared.server.thread(), run(Arc::clone(&place)));
+        // What is tied to a connection has to have ended it before the process ends.
+        if S::TIED {
+            thread.tell(run)
+        } else {
+            thread.spawn(run)
+        }
         place
     }
 
