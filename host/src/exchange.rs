@@ -242,10 +242,15 @@ impl Run {
                     return Ok(answer);
                 }
                 Step::Publish(mut publications, answer, Answered::Unacknowledged) => {
+                    let under_way = self.enter(Flight::Publications, publications.len())?;
                     let publishing = self.trace.publish(&mut publications);
                     let kept = self.exchange.channels.publish_unacknowledged(publications);
                     let storing = kept.map_err(|error| of_publish(&error));
-                    self.connection.drain.spawn(publishing.end(storing)?);
+                    let storing = publishing.end(storing)?;
+                    self.connection.drain.spawn(async move {
+                        storing.await;
+                        drop(under_way);
+                    });
                     return Ok(answer);
                 }
                 Step::Publish(publications, unknown, Answered::ByEvent(reply)) => {
