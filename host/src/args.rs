@@ -1,11 +1,16 @@
 //! The command line. What a command does stands in [`crate::command`].
 
+pub(crate) mod dead_letter;
+pub(crate) mod event;
 mod events;
 mod filter;
 mod test;
 
 pub(crate) use filter::{Filter, FilterHistory, FilterInspect, FilterList, FilterNamed, FilterTraps};
 pub(crate) use test::Test;
+
+use dead_letter::DeadLetter;
+use event::EventCommand;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use events::Events;
@@ -42,6 +47,10 @@ pub(crate) enum Command {
     /// Lists what a running instance has
     #[command(subcommand)]
     Get(Get),
+    #[command(subcommand)]
+    Event(EventCommand),
+    #[command(subcommand)]
+    DeadLetter(DeadLetter),
     Tap(Tap),
     ExplainCode(ExplainCode),
     Completion(Completion),
@@ -158,6 +167,12 @@ pub(crate) struct Sources {
     /// Directory of the filters that come with the proxy, `filters` beside the executable by default
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     stock_filters: Option<String>,
+    /// Public key (PEM) that filters may be signed by, as NAME.wasm.sig; may be given several times
+    #[arg(long = "filter-key", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    filter_keys: Vec<String>,
+    /// Refuses filters that no such key has signed, but for those that come with the proxy
+    #[arg(long)]
+    require_signature: bool,
     /// A service's endpoint; may be given several times; the name `*` takes every name that no service has
     #[arg(long = "upstream", value_name = "NAME[:PORT]=ADDR")]
     upstreams: Vec<String>,
@@ -180,6 +195,8 @@ impl Sources {
             listen: nowhere.into_iter().collect(),
             filters: self.filters,
             stock_filters: self.stock_filters,
+            filter_keys: self.filter_keys,
+            require_signature: self.require_signature,
             upstreams: self.upstreams,
             namespace: self.namespace,
             cluster_domain: self.cluster_domain,

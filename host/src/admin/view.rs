@@ -10,6 +10,7 @@ use super::endpoints::EndpointStatus;
 use super::events::ChannelFiguresStatus;
 use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps, QuarantineStatus, StageStatus};
 use crate::chain::{TraceCandidate, TraceStep};
+use crate::event::Channels;
 use crate::manifest::Diagnostic;
 use crate::request::{Arrival, RequestHead, RequestId};
 use crate::telemetry::tap::Look;
@@ -18,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use rustls::pki_types::DnsName;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 /// Where explained requests come from and go to, as no connection says it.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -50,6 +52,8 @@ pub trait AdminView: Send + Sync + 'static {
     fn endpoints(&self) -> Vec<EndpointStatus>;
     /// All channels, and how far their subscriptions are.
     fn events(&self) -> Vec<ChannelFiguresStatus>;
+    /// The channels themselves, for what operators do with their events.
+    fn channels(&self) -> Arc<Channels>;
     /// Requests that have ended since the look that gave this number, or from now on.
     fn tap(&self, _after: Option<u64>) -> Look {
         Look::default()
@@ -122,6 +126,9 @@ pub struct FilterStatus {
     pub reads: Vec<String>,
     /// Capabilities that it imports and has.
     pub capabilities: Vec<String>,
+    /// Where its decisions may reach.
+    #[serde(default)]
+    pub grants: GrantStatus,
     /// Its place in the chain: higher comes first.
     pub priority: i32,
     /// `closed`: requests fail with it; `open`: they go on without it.
@@ -139,6 +146,17 @@ pub struct FilterStatus {
     /// A version of it that is tried or watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<StageStatus>,
+}
+
+/// Where a filter's decisions may reach; `*` is everywhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantStatus {
+    /// Services that requests may be sent to.
+    pub forward: Vec<String>,
+    /// Services that plans may call.
+    pub call: Vec<String>,
+    /// Channels that events may be published to.
+    pub publish: Vec<String>,
 }
 
 /// A change that was refused.

@@ -19,6 +19,10 @@ impl AdminView for View {
         Vec::new()
     }
 
+    fn channels(&self) -> Arc<crate::event::Channels> {
+        crate::event::Channels::new(crate::event::Stores::default()).0
+    }
+
     fn readiness(&self) -> Readiness {
         self.readiness.lock().unwrap().clone()
     }
@@ -40,6 +44,7 @@ impl AdminView for View {
             hooks: vec!["request".into()],
             reads: Vec::new(),
             capabilities: vec!["log".into()],
+            grants: crate::admin::view::GrantStatus::default(),
             priority: 10,
             failure: "closed".into(),
             state: FilterState::Outdated,
