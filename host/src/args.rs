@@ -158,6 +158,12 @@ pub(crate) struct Sources {
     /// Directory of the filters that come with the proxy, `filters` beside the executable by default
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     stock_filters: Option<String>,
+    /// Public key (PEM) that filters may be signed by, as NAME.wasm.sig; may be given several times
+    #[arg(long = "filter-key", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    filter_keys: Vec<String>,
+    /// Refuses filters that no such key has signed, but for those that come with the proxy
+    #[arg(long)]
+    require_signature: bool,
     /// A service's endpoint; may be given several times; the name `*` takes every name that no service has
     #[arg(long = "upstream", value_name = "NAME[:PORT]=ADDR")]
     upstreams: Vec<String>,
@@ -180,6 +186,8 @@ impl Sources {
             listen: nowhere.into_iter().collect(),
             filters: self.filters,
             stock_filters: self.stock_filters,
+            filter_keys: self.filter_keys,
+            require_signature: self.require_signature,
             upstreams: self.upstreams,
             namespace: self.namespace,
             cluster_domain: self.cluster_domain,

@@ -6,6 +6,7 @@ mod difference;
 mod failure;
 mod passage;
 mod shadow;
+mod spent;
 mod trial;
 
 pub use failure::result_of as result_of_failure;
@@ -26,6 +27,7 @@ use crate::telemetry::{CallResult, FilterMetrics, Phase};
 use crate::wasm::{Failure, Filter, types};
 use failure::{Failing, failed};
 use http::{Response, response};
+use spent::Spent;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -79,10 +81,11 @@ impl Link {
     }
 
     /// Counts a call of the filter that is over, and says that it was made.
-    fn called(&self, phase: Phase, result: CallResult, watch: &mut Stopwatch, parent: &Parent) {
+    fn called(&self, phase: Phase, result: CallResult, watch: &mut Stopwatch, parent: &Parent) -> Duration {
         let took = watch.lap();
         self.metrics.observe(phase, result, took);
         filter::called(parent, (&self.filter.name, &self.filter.code.manifest.version), phase, result, took);
+        took
     }
 }
 
@@ -103,6 +106,8 @@ pub struct Course {
     trace: Option<Vec<TraceStep>>,
     /// What spans of filters begin from.
     parent: Parent,
+    /// How long filters took that took long.
+    spent: Spent,
 }
 
 /// One filter's decision, for an explanation.
@@ -292,6 +297,11 @@ impl Chain {
         course.decided_by.and_then(|index| self.links.get(index)).map(|link| &*link.for_request(id).metrics)
     }
 
+    /// The filter that settled the request.
+    pub fn deciding(&self, course: &Course, id: RequestId) -> Option<&Link> {
+        course.decided_by.and_then(|index| self.links.get(index)).map(|link| link.for_request(id))
+    }
+
     /// Asks filter after filter, from where the course stands.
     pub fn decide(&self, head: &mut Box<RequestHead>, course: &mut Course) -> Result<Step, RequestError> {
         let mut watch = Stopwatch::start();
@@ -299,7 +309,8 @@ impl Chain {
             let link = link.for_request(head.id);
             if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
-                let decided = link.on_request(head).map(Decided::Plain);
+                let in_time = course.spent.check(course.next, link);
+                let decided = in_time.and_then(|()| link.on_request(head).map(Decided::Plain));
                 let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
                 if let Some(trace) = &mut course.trace {
                     trace.push(trace_step(link, step.as_ref(), course.delay, explained));
@@ -323,7 +334,8 @@ impl Chain {
         if let Some(link) = self.links.get(course.next) {
             let mut watch = Stopwatch::start();
             let link = link.for_request(head.id);
-            let decided = link.filter.on_gathered(head, parts.state, parts.outcomes);
+            let in_time = course.spent.check(course.next, link);
+            let decided = in_time.and_then(|()| link.filter.on_gathered(head, parts.state, parts.outcomes));
             let decided = decided.and_then(|decision| parts.assembled(decision));
             if let Some(step) = settle(link, Phase::Gathered, &mut watch, decided, head, course)? {
                 return Ok(step);
@@ -343,10 +355,11 @@ impl Chain {
     ) -> Result<Response<ProxyBody>, RequestError> {
         let seen = self.links.len().min(course.next.saturating_add(1));
         let id = head.id;
-        let links = self.links.iter().take(seen).rev().filter(|link| !link.early).map(|link| link.for_request(id));
-        for link in links.filter(|link| link.filter.code.hooks.has_response()) {
+        let links = self.links.iter().enumerate().take(seen).rev().filter(|(_, link)| !link.early);
+        let links = links.map(|(place, link)| (place, link.for_request(id)));
+        for (place, link) in links.filter(|(_, link)| link.filter.code.hooks.has_response()) {
             let (mut parts, body) = response.into_parts();
-            response = match respond_one(link, head, &mut parts, course)? {
+            response = match respond_one((place, link), head, &mut parts, course)? {
                 Some(replaced) => replaced,
                 None => Response::from_parts(parts, body),
             };
@@ -360,7 +373,7 @@ impl Chain {
 
 /// A response phase of one filter: edits the head in place, or gives another response.
 fn respond_one(
-    link: &Link,
+    (place, link): (usize, &Link),
     head: &mut Box<RequestHead>,
     parts: &mut response::Parts,
     course: &mut Course,
@@ -368,7 +381,9 @@ fn respond_one(
     let mut watch = Stopwatch::start();
     // Its edits stand after those that wait for the end of the chain until they are applied here.
     let waiting = course.response_edits.len();
-    let decided = link.on_response(head, parts).and_then(|decision| match decision {
+    let in_time = course.spent.check(place, link);
+    let decided = in_time.and_then(|()| link.on_response(head, parts));
+    let decided = decided.and_then(|decision| match decision {
         types::ResponseDecision::Next(edits) => {
             decision::header_edits(edits, &mut course.response_edits).map(|()| None)
         }
@@ -376,7 +391,8 @@ fn respond_one(
     });
     match decided {
         Ok(Some(answer)) => {
-            link.called(Phase::Response, CallResult::Respond, &mut watch, &course.parent);
+            let took = link.called(Phase::Response, CallResult::Respond, &mut watch, &course.parent);
+            course.spent.add(place, link, took);
             Ok(Some(answer))
         }
         Ok(None) => {
@@ -388,7 +404,7 @@ fn respond_one(
         }
         Err(failure) => {
             let failing = Failing { phase: Phase::Response, parent: &course.parent, request: Some(head.id) };
-            failed(link, &failing, &mut watch, &failure).map(|()| None)
+            failed(link, &failing, &mut watch, &failure).map(|_| None)
         }
     }
 }
@@ -411,7 +427,8 @@ fn settle(
     });
     match applied {
         Ok((result, step)) => {
-            link.called(phase, result, watch, &course.parent);
+            let took = link.called(phase, result, watch, &course.parent);
+            course.spent.add(course.next, link, took);
             if let Some(Step::Respond(response)) = &step
                 && response.status().is_server_error()
             {
@@ -424,7 +441,9 @@ fn settle(
         }
         Err(failure) => {
             let failing = Failing { phase, parent: &course.parent, request: Some(head.id) };
-            failed(link, &failing, watch, &failure).map(|()| None)
+            let took = failed(link, &failing, watch, &failure)?;
+            course.spent.add(course.next, link, took);
+            Ok(None)
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::upstream::forward::of_body;
 use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward_noting, tunnel};
+use crate::wasm::Flight;
 use crate::wasm::types::{Publication, RetryPolicy};
 use crate::{decision, respond, websocket};
 use arc_swap::ArcSwap;
@@ -234,6 +235,7 @@ impl Run {
                 }
                 Step::End => return self.pass_through().await,
                 Step::Publish(mut publications, answer, None) => {
+                    let _under_way = self.enter(Flight::Publications, publications.len())?;
                     let publishing = self.trace.publish(&mut publications);
                     let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
                     publishing.end(published.map_err(|error| of_publish(&error)))?;
@@ -269,6 +271,7 @@ impl Run {
                 let channel = channel.clone();
                 let opened = channels.replies.open(&reply.key, reply.timeout, reply.keep);
                 let opened = opened.map_err(|error| RequestError::Publish { channel, reason: error.to_string() })?;
+                let _under_way = self.enter(Flight::Publications, publications.len())?;
                 let publishing = self.trace.publish(&mut publications);
                 let published = Box::pin(channels.publish_all(publications)).await;
                 publishing.end(published.map_err(|error| of_publish(&error)))?;

@@ -224,7 +224,7 @@ fn watch(settings: &Arc<Settings>) -> std::io::Result<(Box<dyn FnMut(Duration) -
     let manifests =
         settings.manifests.iter().map(|path| Target { path: path.clone(), extensions: manifest::EXTENSIONS });
     let filters = settings.stock_filters.iter().chain(&settings.filters);
-    let filters = filters.map(|path| Target { path: path.clone(), extensions: &["wasm"] });
+    let filters = filters.map(|path| Target { path: path.clone(), extensions: reload::FILTER_FILES });
     let (mut watch, trees) = Watch::start(manifests.chain(filters).collect(), mode)?;
     let settings = Arc::clone(settings);
     Ok((Box::new(move |patience| watch.wait(patience).map(|trees| sources(&settings, &trees))), trees))

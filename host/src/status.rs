@@ -8,7 +8,7 @@ use crate::admin::events::{ChannelFiguresStatus, SubscriptionFiguresStatus};
 use crate::admin::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use crate::admin::view::{
     AdminView, ChannelStatus, ConfigStatus, DocumentStatus, ExplainAnswer, ExplainRequest, FilterState, FilterStatus,
-    ListenerStatus, PortStatus, Readiness, ServiceStatus,
+    GrantStatus, ListenerStatus, PortStatus, Readiness, ServiceStatus,
 };
 use crate::chain::Link;
 use crate::drain::Drain;
@@ -20,7 +20,7 @@ use crate::manifest::{self, Document};
 use crate::reload::{Orders, Status, rfc3339};
 use crate::snapshot::Snapshot;
 use crate::telemetry::tap::Look;
-use crate::wasm::OnFailure;
+use crate::wasm::{Bound, Grants, OnFailure};
 use arc_swap::ArcSwap;
 use clap::ValueEnum;
 use std::sync::Arc;
@@ -56,6 +56,7 @@ impl AdminView for View {
             hooks: Vec::new(),
             reads: Vec::new(),
             capabilities: Vec::new(),
+            grants: GrantStatus::default(),
             priority: 0,
             failure: String::new(),
             state: FilterState::Refused,
@@ -172,6 +173,7 @@ fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
         hooks: code.hooks.names().into_iter().map(str::to_owned).collect(),
         reads: code.manifest.reads.clone(),
         capabilities: code.manifest.capabilities.clone(),
+        grants: grants(&link.filter.settings.grants),
         priority: link.priority,
         failure: match link.filter.settings.failure {
             OnFailure::Closed => "closed".into(),
@@ -186,6 +188,14 @@ fn active(link: &Link, snapshot: &Snapshot, status: &Status) -> FilterStatus {
         last_refusal: refusal.map(crate::reload::Failure::view),
         quarantine,
         rollout: status.stages.get(&*link.filter.name).map(rollout::stage),
+    }
+}
+
+fn grants(grants: &Grants) -> GrantStatus {
+    GrantStatus {
+        forward: grants.names(Bound::Forward),
+        call: grants.names(Bound::Call),
+        publish: grants.names(Bound::Publish),
     }
 }
 

@@ -39,6 +39,7 @@ pub fn on_gathered<T: GatherFilter>(
 ///     reads: ["accept"],
 ///     kinds: [("shop.example", "Shop", "shop.schema.json")],
 ///     capabilities: ["clock"],
+///     call: ["inventory-*"],
 ///     priority: 10,
 ///     settings: "settings.schema.json",
 /// );
@@ -57,6 +58,8 @@ pub fn on_gathered<T: GatherFilter>(
 ///
 /// The rest goes into the filter's manifest: name and version are the crate's; `kinds` are the resource kinds that the
 /// filter implements, each with its group and a JSON schema of a document; `capabilities` are the imports it wants;
+/// `forward` and `call` name the services that its decisions send requests to and that its plans call, `publish` the channels
+/// that it publishes to, as far as they are known: nothing is granted by that, but `sluice filter inspect` shows it;
 /// filters with a higher `priority` come first in the chain (0 by default); `early` is a second, higher place, where the
 /// hook `request` is asked as well once there are documents of the filter's kinds; `settings` is the JSON schema of its own
 /// settings. Schemas are files, named relative to the file that uses the macro.
@@ -69,6 +72,9 @@ macro_rules! export {
         $(, reads: [$($header:literal),* $(,)?])?
         $(, kinds: [$(($group:literal, $kind:literal, $schema:literal)),* $(,)?])?
         $(, capabilities: [$($capability:literal),* $(,)?])?
+        $(, forward: [$($forward:literal),* $(,)?])?
+        $(, call: [$($call:literal),* $(,)?])?
+        $(, publish: [$($publish:literal),* $(,)?])?
         $(, priority: $priority:literal)?
         $(, early: $early:literal)?
         $(, settings: $settings:literal)?
@@ -93,6 +99,9 @@ macro_rules! export {
                     ",{\"group\":\"", $group, "\",\"kind\":\"", $kind, "\",\"schema\":", include_str!($schema), "}",
                 )* "]",)?
                 $(",\"capabilities\":[null", $(",\"", $capability, "\"",)* "]",)?
+                $(",\"forward\":[null", $(",\"", $forward, "\"",)* "]",)?
+                $(",\"call\":[null", $(",\"", $call, "\"",)* "]",)?
+                $(",\"publish\":[null", $(",\"", $publish, "\"",)* "]",)?
                 $(",\"priority\":", $priority,)?
                 $(",\"early\":", $early,)?
                 $(",\"settings\":", include_str!($settings),)?

@@ -34,6 +34,14 @@ impl Options {
         self.filter_as(&format!("{name}.wasm"), artifact::test_filter(name))
     }
 
+    /// Lets a filter reach every service and channel.
+    #[must_use]
+    pub fn granted(self, name: &str) -> Self {
+        let head = "apiVersion: sluicegate.dev/v1alpha1\nkind: Filter\nmetadata:\n";
+        let grants = "  grants: {forward: ['*'], call: ['*'], publish: ['*']}\n";
+        self.manifest(&format!("{name}-grants.yaml"), format!("{head}  name: {name}\nspec:\n{grants}"))
+    }
+
     /// Adds any component, under a file name of its own.
     #[must_use]
     pub fn filter_as(mut self, file: &str, component: impl Into<PathBuf>) -> Self {

@@ -54,7 +54,7 @@ impl Stage {
             ("large", Behaviour::text(&"x".repeat(100))),
             ("trickling", trickle),
         ];
-        let mut options = Options::new().filter("planner").upstream("closed", closed_port());
+        let mut options = Options::new().filter("planner").granted("planner").upstream("closed", closed_port());
         for name in ["good", "good[1]", "good[2]"] {
             options = options.upstream(name.trim_end_matches("[1]").trim_end_matches("[2]"), good.address());
         }
@@ -212,7 +212,7 @@ fn a_client_that_leaves_takes_a_body_with_it_that_streams() {
     let chunks = std::iter::repeat_n("x".repeat(1_000).into(), 1_000).collect();
     let stream = Behaviour::Chunks { chunks, pause: Duration::from_millis(20), trailers: Vec::new() };
     let service = Upstream::with(stream);
-    let proxy = Proxy::start(Options::new().filter("planner").upstream("stream", service.address()));
+    let proxy = Proxy::start(Options::new().filter("planner").granted("planner").upstream("stream", service.address()));
     let plan = json!({"calls": [{"name": "stream", "body": "splice"}], "answer": [{"body-of": "stream"}]});
     let mut client = TcpStream::connect(proxy.address()).expect("the proxy listens");
     write!(client, "GET / HTTP/1.1\r\nhost: shop\r\nx-plan: {plan}\r\n\r\n").expect("it is sent");
@@ -234,7 +234,8 @@ fn the_plans_deadline_ends_what_is_left() {
 #[test]
 fn a_call_is_tried_again_as_its_plan_says() {
     let service = Upstream::statuses([503, 503, 200]);
-    let proxy = Proxy::start(Options::new().filter("planner").upstream("service", service.address()));
+    let proxy =
+        Proxy::start(Options::new().filter("planner").granted("planner").upstream("service", service.address()));
     let plan = json!({"calls": [{"name": "service", "retries": 2, "accept": [[200, 299]]}]});
     let answer = proxy.send(Request::get("http://shop/").header("x-plan", &plan.to_string()));
     assert_eq!(answer.json(), json!({"service": {"status": 200, "body": ""}}));
@@ -279,7 +280,7 @@ fn an_answer_is_told_apart_from_half_of_one() {
     let chunks = vec!["{\"a\": ".into(), "1".into(), "]".into()];
     let lie = Behaviour::Chunks { chunks, pause: Duration::from_millis(100), trailers: Vec::new() };
     let service = Upstream::with(lie);
-    let proxy = Proxy::start(Options::new().filter("planner").upstream("lie", service.address()));
+    let proxy = Proxy::start(Options::new().filter("planner").granted("planner").upstream("lie", service.address()));
     let plan = json!({"calls": [{"name": "lie", "body": "splice-json"}], "answer": [{"bytes": "["}, {"body-of": "lie"}, {"bytes": "]"}]});
     let request = format!("GET / HTTP/1.1\r\nhost: shop\r\nx-plan: {plan}\r\n\r\n");
     let answer = String::from_utf8_lossy(&raw(proxy.address(), request)).into_owned();

@@ -38,7 +38,8 @@ fn two_parts() -> Value {
 fn sixteen_calls_take_about_as_long_as_the_slowest() {
     const EACH: Duration = Duration::from_millis(200);
     let service = Upstream::with(Behaviour::text("ok").after(EACH));
-    let proxy = Proxy::start(Options::new().filter("planner").upstream("service", service.address()));
+    let proxy =
+        Proxy::start(Options::new().filter("planner").granted("planner").upstream("service", service.address()));
     let call =
         |number: usize| json!({"name": format!("call[{number}]"), "to": "service", "path": format!("/{number}")});
     let plan = json!({"calls": (0..16).map(call).collect::<Vec<_>>()});
@@ -54,7 +55,7 @@ fn sixteen_calls_take_about_as_long_as_the_slowest() {
 #[test]
 fn large_parts_stream_through_many_plans_without_being_held() {
     let service = Upstream::with(Behaviour::text(&text(PART)));
-    let proxy = Proxy::start(Options::new().filter("planner").upstream("part", service.address()));
+    let proxy = Proxy::start(Options::new().filter("planner").granted("planner").upstream("part", service.address()));
     assert_eq!(proxy.send(with_plan(&two_parts())).body.len(), 2 * PART + 3);
     let idle = proxy.resident_memory();
     let peak = std::thread::scope(|scope| {
@@ -77,7 +78,11 @@ fn an_answer_of_known_parts_has_a_length_and_one_of_others_does_not() {
     let known = Upstream::with(Behaviour::text("12345"));
     let chunks = vec!["{\"a\": 1".into(), "}".into()];
     let open = Upstream::with(Behaviour::Chunks { chunks, pause: Duration::from_millis(50), trailers: Vec::new() });
-    let options = Options::new().filter("planner").upstream("known", known.address()).upstream("open", open.address());
+    let options = Options::new()
+        .filter("planner")
+        .granted("planner")
+        .upstream("known", known.address())
+        .upstream("open", open.address());
     let proxy = Proxy::start(options);
     let plan = |name: &str| {
         let answer = [json!({"bytes": "["}), json!({"body-of": name}), json!({"bytes": "]"})];
@@ -99,7 +104,7 @@ fn an_answer_of_known_parts_has_a_length_and_one_of_others_does_not() {
 #[test]
 fn a_broken_part_ends_the_answer_in_both_protocols() {
     let service = Upstream::with(Behaviour::half(&text(1 << 20)));
-    let proxy = Proxy::start(Options::new().filter("planner").upstream("half", service.address()));
+    let proxy = Proxy::start(Options::new().filter("planner").granted("planner").upstream("half", service.address()));
     let answer = [json!({"body-of": "half"})];
     let plan = json!({"calls": [{"name": "half", "body": "splice"}], "answer": answer});
     for protocol in [Protocol::Http1, Protocol::Http2] {
@@ -114,7 +119,7 @@ fn a_broken_part_ends_the_answer_in_both_protocols() {
 #[test]
 fn responses_are_kept_for_later_requests() {
     let service = Upstream::with(Behaviour::json(&json!({"price": 1})));
-    let proxy = Proxy::start(Options::new().filter("planner").upstream("price", service.address()));
+    let proxy = Proxy::start(Options::new().filter("planner").granted("planner").upstream("price", service.address()));
     let plan = json!({"calls": [{"name": "price", "cache": 60_000}]});
     for _ in 0..3 {
         assert_eq!(proxy.send(with_plan(&plan)).json()["price"]["status"], 200);

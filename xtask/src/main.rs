@@ -13,6 +13,7 @@ mod demo;
 #[cfg(test)]
 mod documents;
 mod example;
+mod failures;
 mod lint;
 mod port;
 mod test;
@@ -47,6 +48,8 @@ enum Task {
     Example(example::Arguments),
     /// Compares what a request costs here with Envoy, bare hyper, services written by hand and others.
     Bench(bench::Arguments),
+    /// Has filters fail in twelve ways, here and in Envoy, and shows what comes of it.
+    Failures(failures::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Demo(arguments) => demo::run(&workspace, &arguments),
         Task::Example(arguments) => example::run(&workspace, &arguments),
         Task::Bench(arguments) => bench::run(&workspace, &arguments),
+        Task::Failures(arguments) => failures::run(&workspace, &arguments),
     }
 }
 

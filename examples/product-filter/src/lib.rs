@@ -33,7 +33,12 @@ impl GatherFilter for ProductFilter {
     }
 }
 
-sluicegate_sdk::export!(ProductFilter, hooks: [request, gather], priority: -40);
+sluicegate_sdk::export!(
+    ProductFilter,
+    hooks: [request, gather],
+    call: ["product-service", "inventory-service"],
+    priority: -40,
+);
 
 #[cfg(test)]
 mod tests {

@@ -122,6 +122,9 @@ pub struct FilterStatus {
     pub reads: Vec<String>,
     /// Capabilities that it imports and has.
     pub capabilities: Vec<String>,
+    /// Where its decisions may reach.
+    #[serde(default)]
+    pub grants: GrantStatus,
     /// Its place in the chain: higher comes first.
     pub priority: i32,
     /// `closed`: requests fail with it; `open`: they go on without it.
@@ -139,6 +142,17 @@ pub struct FilterStatus {
     /// A version of it that is tried or watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<StageStatus>,
+}
+
+/// Where a filter's decisions may reach; `*` is everywhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantStatus {
+    /// Services that requests may be sent to.
+    pub forward: Vec<String>,
+    /// Services that plans may call.
+    pub call: Vec<String>,
+    /// Channels that events may be published to.
+    pub publish: Vec<String>,
 }
 
 /// A change that was refused.

@@ -2,6 +2,7 @@
 
 use super::Ask;
 use clap::{Args, Subcommand, ValueHint};
+use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Filter {
@@ -64,20 +65,28 @@ pub(crate) struct FilterList {
     pub(crate) ask: Ask,
 }
 
-/// Shows what a filter is: its claims, hooks and capabilities
+/// Shows what a filter is, and what it wants against what it is granted
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   sluice filter inspect filters/auth.wasm
       reads the file, and loads nothing
+  sluice filter inspect filters/auth.wasm --manifests manifests --filter-key release.pem
+      holds what it wants against its Filter document there, and checks its digest and signature
   sluice filter inspect auth
       asks the running instance for the filter of that name
 
-Exit codes: 0 shown, 1 refused or not there, 2 usage, 3 no instance reached.")]
+Exit codes: 0 shown, 1 it would be refused or is not there, 2 usage, 3 no instance reached.")]
 pub(crate) struct FilterInspect {
     /// File of a component, or the name of a filter
     #[arg(value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
     pub(crate) filter: String,
+    /// Directory of manifests, or a file, with the Filter document of a file; may be given several times
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) manifests: Vec<PathBuf>,
+    /// Public key (PEM) to check a file's signature with; may be given several times
+    #[arg(long = "filter-key", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) filter_keys: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) ask: Ask,
 }

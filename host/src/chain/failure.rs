@@ -6,6 +6,7 @@ use crate::request::RequestId;
 use crate::telemetry::trace::Parent;
 use crate::telemetry::{CallResult, Phase};
 use crate::wasm::{Failure, FailureKind, OnFailure, Report, Verdict};
+use std::time::Duration;
 
 /// The call that failed.
 pub(super) struct Failing<'a> {
@@ -20,26 +21,30 @@ pub(super) fn failed(
     failing: &Failing<'_>,
     watch: &mut Stopwatch,
     failure: &Failure,
-) -> Result<(), RequestError> {
+) -> Result<Duration, RequestError> {
     let filter = &link.filter;
     let open = filter.settings.failure == OnFailure::Open;
+    let mut took = Duration::ZERO;
     if failure.kind == FailureKind::Quarantined {
         link.metrics.skipped(failing.phase, CallResult::Quarantined);
     } else {
-        link.called(failing.phase, result_of(failure.kind), watch, failing.parent);
-        tracing::warn!(
-            target: "sluicegate::filter",
-            filter = &*filter.name,
-            version = filter.code.manifest.version,
-            kind = %failure.kind,
-            open,
-            "the filter failed: {}", failure.message
-        );
+        took = link.called(failing.phase, result_of(failure.kind), watch, failing.parent);
+        // A filter that fails every request must not fill the disk with it, either.
+        if filter.may_log(failure.message.len()) {
+            tracing::warn!(
+                target: "sluicegate::filter",
+                filter = &*filter.name,
+                version = filter.code.manifest.version,
+                kind = %failure.kind,
+                open,
+                "the filter failed: {}", failure.message
+            );
+        }
         link.note(failing.phase, failure, failing.request);
     }
     if open {
         link.metrics.skipped(failing.phase, CallResult::Bypassed);
-        return Ok(());
+        return Ok(took);
     }
     let (name, reason) = (filter.name.to_string(), failure.kind.to_string());
     Err(RequestError::Filter { filter: name, reason, answer: filter.settings.resilience.answer.clone() })
@@ -65,7 +70,9 @@ impl Link {
 /// How a failure is counted.
 pub fn result_of(kind: FailureKind) -> CallResult {
     match kind {
-        FailureKind::Trap | FailureKind::Instantiate | FailureKind::Denied => CallResult::Trap,
+        FailureKind::Trap | FailureKind::Instantiate => CallResult::Trap,
+        FailureKind::Denied => CallResult::Denied,
+        FailureKind::Limit => CallResult::Limit,
         FailureKind::Deadline => CallResult::Deadline,
         FailureKind::Memory => CallResult::Memory,
         FailureKind::Invalid => CallResult::Invalid,

@@ -1,5 +1,6 @@
 //! `sluice filter`.
 
+mod contents;
 mod history;
 mod traps;
 
@@ -7,13 +8,10 @@ use super::exit::{Failure, Verdict};
 use super::explain::instance;
 use super::print::{self, harmless};
 use crate::args::{Filter, FilterInspect, FilterList, Format};
-use anyhow::Context;
-use serde::Serialize;
+use contents::Contents;
 use sluicegate::admin::AdminClient;
 use sluicegate::admin::rollout::FilterAction;
 use sluicegate::admin::view::{FilterState, FilterStatus};
-use sluicegate::config::limits;
-use sluicegate::wasm::component;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -45,12 +43,12 @@ fn show_all(list: &FilterList) -> Result<Verdict, Failure> {
 fn show_one(inspect: &FilterInspect) -> Result<Verdict, Failure> {
     let path = Path::new(&inspect.filter);
     if path.exists() || path.extension().is_some_and(|extension| extension == "wasm") {
-        let contents = Contents::read(path)?;
+        let contents = Contents::read(path, &inspect.manifests, &inspect.filter_keys)?;
         match inspect.ask.output {
             Format::Json => print::json(&contents)?,
             Format::Table => print::text(&contents.describe())?,
         }
-        return Ok(Verdict::Fine);
+        return Ok(if contents.is_taken() { Verdict::Fine } else { Verdict::Findings });
     }
     let filters = AdminClient::new(instance(Some(&inspect.ask.admin))?).filters()?;
     let Some(filter) = filters.iter().find(|filter| filter.name == inspect.filter) else {
@@ -102,6 +100,9 @@ fn details(filter: &FilterStatus) -> String {
         ("claims", list(&filter.claims)),
         ("reads", list(&filter.reads)),
         ("capabilities", list(&filter.capabilities)),
+        ("forwards to", list(&filter.grants.forward)),
+        ("calls", list(&filter.grants.call)),
+        ("publishes to", list(&filter.grants.publish)),
     ];
     describe(&rows) + &stage(filter) + &quarantine(filter) + &refusal(filter)
 }
@@ -159,6 +160,7 @@ fn state(state: FilterState) -> &'static str {
     }
 }
 
+/// Names as a row has them.
 fn list(names: &[String]) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
@@ -168,65 +170,10 @@ fn describe(rows: &[(&str, String)]) -> String {
     lines.fold(String::new(), |description, line| description + &line + "\n")
 }
 
-/// What a component's file says of itself.
-#[derive(Debug, Serialize)]
-struct Contents {
-    file: String,
-    bytes: u64,
-    name: String,
-    version: String,
-    priority: i32,
-    claims: Vec<String>,
-    reads: Vec<String>,
-    capabilities: Vec<String>,
-    imports: Vec<String>,
-    exports: Vec<String>,
-}
-
-impl Contents {
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let file = path.display().to_string();
-        let size = std::fs::metadata(path).with_context(|| format!("{file} cannot be read"))?.len();
-        if size > limits::COMPONENT_SIZE {
-            anyhow::bail!("{file} has {size} bytes, more than the {} that a filter may have", limits::COMPONENT_SIZE);
-        }
-        let bytes = std::fs::read(path).with_context(|| format!("{file} cannot be read"))?;
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-        let inspection = component::inspect(&stem, &bytes).with_context(|| format!("{file} is not a filter"))?;
-        let manifest = inspection.manifest;
-        Ok(Self {
-            file,
-            bytes: size,
-            name: manifest.name,
-            version: manifest.version,
-            priority: manifest.priority,
-            claims: manifest.kinds.into_iter().map(|claim| format!("{}.{}", claim.kind, claim.group)).collect(),
-            reads: manifest.reads,
-            capabilities: manifest.capabilities,
-            imports: inspection.imports,
-            exports: inspection.exports,
-        })
-    }
-
-    fn describe(&self) -> String {
-        describe(&[
-            ("name", self.name.clone()),
-            ("version", self.version.clone()),
-            ("file", format!("{} ({} bytes)", self.file, self.bytes)),
-            ("priority", self.priority.to_string()),
-            ("claims", list(&self.claims)),
-            ("reads", list(&self.reads)),
-            ("capabilities", list(&self.capabilities)),
-            ("imports", list(&self.imports)),
-            ("exports", list(&self.exports)),
-        ])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluicegate::admin::view::{DiagnosticStatus, ReloadFailure};
+    use sluicegate::admin::view::{DiagnosticStatus, GrantStatus, ReloadFailure};
 
     fn status() -> FilterStatus {
         FilterStatus {
@@ -238,6 +185,7 @@ mod tests {
             hooks: vec!["request".into(), "response".into()],
             reads: vec!["accept".into(), "x-tenant".into()],
             capabilities: Vec::new(),
+            grants: GrantStatus { call: vec!["inventory-*".into()], ..GrantStatus::default() },
             priority: 10,
             failure: "closed".into(),
             state: FilterState::Active,
@@ -275,14 +223,6 @@ mod tests {
         assert!(text.contains("hooks         request, response\n"), "{text}");
         assert!(text.contains("reads         accept, x-tenant\n"), "{text}");
         assert!(text.contains("capabilities  none\n"), "{text}");
-    }
-
-    #[test]
-    fn a_file_that_is_no_component_is_named() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("auth.wasm");
-        std::fs::write(&path, "not wasm").unwrap();
-        let error = format!("{:#}", Contents::read(&path).unwrap_err());
-        assert!(error.contains("auth.wasm is not a filter: it is not a WebAssembly component"), "{error}");
+        assert!(text.contains("calls         inventory-*\n"), "{text}");
     }
 }

@@ -37,6 +37,10 @@ pub struct File {
     pub filters: Option<Text>,
     /// The directory of the filters that come with the proxy.
     pub stock_filters: Option<Text>,
+    /// Public keys that filters are signed by: PEM files.
+    pub filter_keys: Option<Vec<Text>>,
+    /// Whether a filter that none of them has signed is refused.
+    pub require_signature: Option<Text>,
     /// Static endpoints, each `NAME[:PORT]=ADDR:PORT`.
     pub upstreams: Option<Vec<Text>>,
     /// The namespace of names that give none.

@@ -2,6 +2,17 @@
 
 use std::time::Duration;
 
+/// What a component may be made of.
+#[derive(Debug, Clone, Copy)]
+pub struct FilterParts {
+    /// Core instances.
+    pub instances: u32,
+    /// Linear memories.
+    pub memories: u32,
+    /// Tables.
+    pub tables: u32,
+}
+
 /// Guest memory unless the operator grants more: room for a language runtime, far below what would hurt the host.
 pub const FILTER_MEMORY: usize = 64 << 20;
 /// One hook's share of a worker's time: a filter call costs microseconds, so this is only ever met by a broken one.
@@ -46,6 +57,28 @@ pub const FILTER_RANDOM: usize = 4 << 10;
 pub const FILTER_TABLE: usize = 20_000;
 /// Headers that a filter may declare to read: each is copied for every call, so a filter that looks at more asks for them.
 pub const FILTER_READS: usize = 16;
+/// Core instances, memories and tables of one component: two or three instances with one memory and one table between them
+/// are what compilers make, language runtimes have up to eight instances.
+pub const FILTER_PARTS: FilterParts = FilterParts { instances: 16, memories: 4, tables: 8 };
+/// For all calls of a filter for one request: ten times what one may take, and it is called a dozen times at most.
+pub const FILTER_REQUEST_TIME: Duration = Duration::from_millis(100);
+/// What a decision may hand over, in bytes as the host holds it, and what a call of the host may: a large answer put together
+/// from JSON, and an eighth of the guest's own memory. Without it a list could name the same megabyte a million times.
+pub const FILTER_DECISION: usize = 8 << 20;
+/// Edits of one decision: a message has a hundred headers, and each may be set on both ways.
+pub const FILTER_EDITS: usize = 256;
+/// Names and values of those edits, in bytes: twice the largest head that a client may send.
+pub const FILTER_EDIT_BYTES: usize = 64 << 10;
+/// Events of one decision: a request that becomes more is a batch, and comes as one.
+pub const FILTER_PUBLICATIONS: usize = 64;
+/// Calls of plans that one filter has under way at a time, of all its requests.
+pub const FILTER_CALLS_IN_FLIGHT: usize = 1_024;
+/// Events that one filter has on their way into channels at a time.
+pub const FILTER_PUBLICATIONS_IN_FLIGHT: usize = 1_024;
+/// Lines that one filter logs in a second, those about its failures included: a person cannot read more.
+pub const FILTER_LOG_LINES: usize = 100;
+/// The same in bytes: at most 5.5 GB a day.
+pub const FILTER_LOG_BYTES: usize = 64 << 10;
 /// The guest's stack: wasmtime's own default, a tenth of a worker thread's.
 pub const FILTER_STACK: usize = 512 << 10;
 /// How often running guests are asked whether their time is up. Finer ticks cost wake-ups when nothing runs.

@@ -50,6 +50,10 @@ pub struct Flags {
     pub filters: Option<String>,
     /// `--stock-filters`.
     pub stock_filters: Option<String>,
+    /// `--filter-key`.
+    pub filter_keys: Vec<String>,
+    /// `--require-signature`.
+    pub require_signature: bool,
     /// `--upstream`.
     pub upstreams: Vec<String>,
     /// `--namespace`.
@@ -95,6 +99,10 @@ pub struct Settings {
     pub filters: Option<PathBuf>,
     /// The directory of the filters that come with the proxy.
     pub stock_filters: Option<PathBuf>,
+    /// Public keys that filters are signed by: PEM files.
+    pub filter_keys: Vec<PathBuf>,
+    /// Whether a filter that none of them has signed is refused; those that come with the proxy need no signature.
+    pub require_signature: bool,
     /// Static endpoints.
     pub upstreams: Vec<Upstream>,
     /// The namespace of names that give none.
@@ -200,6 +208,9 @@ impl Settings {
             stock_filters: merge
                 .directory(flags.stock_filters, "--stock-filters", file.stock_filters)
                 .or_else(stock_filters),
+            filter_keys: merge.files(flags.filter_keys, "--filter-key", file.filter_keys),
+            require_signature: flags.require_signature
+                || merge.written(file.require_signature, yes_or_no).unwrap_or(false),
             upstreams: merge.all(flags.upstreams, "--upstream", file.upstreams, Upstream::parse),
             namespace: merge.one(flags.namespace, "--namespace", file.namespace, label).unwrap_or("default".into()),
             cluster_domain: merge
@@ -297,6 +308,11 @@ impl Merge<'_> {
     fn manifests(&mut self, flags: Vec<String>, file: Option<Vec<Text>>) -> Vec<PathBuf> {
         let written = self.pick_all(flags, "--manifests", file);
         written.into_iter().filter_map(|one| self.existing(one, Expected::FileOrDirectory)).collect()
+    }
+
+    fn files(&mut self, flags: Vec<String>, name: &'static str, file: Option<Vec<Text>>) -> Vec<PathBuf> {
+        let written = self.pick_all(flags, name, file);
+        written.into_iter().filter_map(|one| self.existing(one, Expected::File)).collect()
     }
 
     /// What is there and is what was expected. What the file writes is relative to the file.

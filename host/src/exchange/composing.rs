@@ -8,6 +8,7 @@ use crate::gather::{self, Bodies, Cached, Gathered, Plan};
 use crate::sanitize;
 use crate::telemetry::call::CallReport;
 use crate::wasm::types::BodyUse;
+use crate::wasm::{Bound, Flight, InFlight};
 use http::HeaderMap;
 use std::time::Instant;
 
@@ -54,6 +55,13 @@ impl Run {
             let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string);
             return Err(RequestError::Filter { filter: filter.unwrap_or_default(), reason, answer: None });
         }
+        let under_way = match self.enter(Flight::Calls, plan.calls.len()) {
+            Ok(under_way) => under_way,
+            Err(error) => {
+                self.composition = Some(composition);
+                return Err(error);
+            }
+        };
         composition.stages += 1;
         let inherited = self.inherited();
         let run = gather::Run {
@@ -65,6 +73,7 @@ impl Run {
             trace: &self.trace.parent(),
         };
         let Gathered { outcomes, bodies, reports, state } = gather::run(&run, plan).await;
+        drop(under_way);
         self.count(&reports);
         composition.reports.extend(reports);
         for (name, body) in bodies {
@@ -81,6 +90,17 @@ impl Run {
         }
         self.composition = Some(composition);
         step
+    }
+
+    /// Counts calls or publications as under way for the filter that wants them.
+    pub(super) fn enter(&self, flight: Flight, count: usize) -> Result<Option<InFlight>, RequestError> {
+        let Some(link) = self.snapshot.chain.deciding(&self.course, self.head.id) else { return Ok(None) };
+        let refused = |bound: Bound| RequestError::Filter {
+            filter: link.filter.name.to_string(),
+            reason: format!("it has too many {bound}"),
+            answer: link.filter.settings.resilience.answer.clone(),
+        };
+        link.filter.enter(flight, count).map(Some).map_err(refused)
     }
 
     fn count(&self, calls: &[CallReport]) {

@@ -134,12 +134,14 @@ codes! {
         "The first file in order of name counts.";
     FILTER_ROLLED_BACK = "SG0604", "a version of a filter was taken back",
         "It did worse than the version before it, or an operator took it back. The version before serves until the file, \
-         the settings or the documents change; `sluice filter history` says why, `sluice filter promote` tries it again.";
+          the settings or the documents change; `sluice filter history` says why, `sluice filter promote` tries it again.";
     FILTER_SELF_TEST = "SG0605", "a filter does not pass the tests beside it",
         "A file NAME.cases.yaml beside NAME.wasm holds tests as `sluice test` reads them. A new version that does not \
-         pass them does not take effect; `rollout: {selfTest: false}` in its Filter document leaves them out.";
+          pass them does not take effect; `rollout: {selfTest: false}` in its Filter document leaves them out.";
     FILTER_PINNED = "SG0606", "a filter is pinned to another version",
         "An operator wants the version in force to stay whatever the file says, until `sluice filter unpin`.";
+    FILTER_KEY = "SG0607", "a key that filters are to be signed by cannot be used",
+        "The file is not there, or holds no public key of Ed25519 or ECDSA P-256 in PEM. Nothing changes until it does.";
     GATEWAY_PORT = "SG0701", "a port of a Gateway cannot be opened as it is written",
         "Ports of one Gateway have different names, and an address is for plain connections or for TLS, not for both.";
     GATEWAY_TLS = "SG0702", "fields of a Gateway's TLS do not go together",

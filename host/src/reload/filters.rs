@@ -5,9 +5,11 @@
 use super::configured::Configured;
 use super::load::Loader;
 use super::policy::FilterPolicy;
+use super::provenance::Trust;
 use super::status::Failure;
 use crate::manifest::{Diagnostic, Diagnostics, Location, codes};
 use crate::telemetry::metrics::ReloadResult;
+use crate::wasm::signature::{self, Key};
 use crate::wasm::{Code, engine::ContentHash};
 use crate::watch::Tree;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,9 @@ use std::time::{Duration, Instant, SystemTime};
 /// missing for a moment is a hole.
 pub(super) const REMOVAL_GRACE: Duration = Duration::from_secs(5);
 
+/// The files of a directory of filters: components and their signatures.
+pub(crate) const FILES: &[&str] = &["wasm", signature::EXTENSION];
+
 /// A component and where it came from.
 #[derive(Debug, Clone)]
 pub(super) struct Component {
@@ -26,6 +31,8 @@ pub(super) struct Component {
     pub name: String,
     pub path: PathBuf,
     pub code: Arc<Code>,
+    /// Whether it comes with the proxy.
+    pub stock: bool,
     /// The capabilities it was linked with.
     pub(super) granted: Vec<String>,
     /// When its file was found missing.
@@ -39,33 +46,54 @@ impl Loader {
         &mut self,
         trees: &[Tree],
         policies: &BTreeMap<String, FilterPolicy>,
+        keys: &[Key],
         diagnostics: &mut Diagnostics,
     ) -> Vec<Component> {
         let mut found: BTreeMap<String, Component> = BTreeMap::new();
         let mut present = BTreeSet::new();
         for tree in trees {
-            for (path, file) in &tree.files {
+            let stock = self.settings.stock_filters.as_ref() == Some(&tree.root);
+            let trust = Trust { tree, keys: (!stock).then_some(keys), required: self.settings.require_signature };
+            let is_component =
+                |path: &&PathBuf| path.extension().is_none_or(|extension| extension != signature::EXTENSION);
+            for path in tree.files.keys().filter(|path| is_component(path)) {
                 present.insert(path.clone());
-                match self.component(path, &file.bytes, policies) {
+                match self.component(path, trust, policies) {
                     Ok(component) => {
+                        let component = Component { stock, ..component };
                         self.status.refused.remove(path);
                         place(&mut found, component, &tree.root, diagnostics);
                     }
-                    Err(diagnostic) => {
-                        self.refuse(path, &diagnostic);
-                        diagnostics.push(*diagnostic);
-                        let in_force = self.configured.values().map(|configured| &configured.component);
-                        let mut known = in_force.chain(&self.components);
-                        if let Some(before) = known.find(|before| before.path == *path).cloned() {
-                            found.entry(before.name.clone()).or_insert(before);
-                        }
-                    }
+                    Err(diagnostic) => self.keep_before(path, *diagnostic, &mut found, diagnostics),
                 }
+            }
+            for (path, reason) in tree.failures.iter().filter(|(path, _)| is_component(path) && **path != tree.root) {
+                present.insert(path.clone());
+                let message = format!("the filter is refused: it cannot be read: {reason}");
+                let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, message).at(Location::file(path));
+                self.keep_before(path, diagnostic, &mut found, diagnostics);
             }
         }
         self.status.refused.retain(|path, _| present.contains(path));
         self.keep_missing(&present, &mut found);
         found.into_values().collect()
+    }
+
+    /// Notes that a file is refused; the component that it had before stays.
+    fn keep_before(
+        &mut self,
+        path: &Path,
+        refusal: Diagnostic,
+        found: &mut BTreeMap<String, Component>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        self.refuse(path, &refusal);
+        diagnostics.push(refusal);
+        let in_force = self.configured.values().map(|configured| &configured.component);
+        let mut known = in_force.chain(&self.components);
+        if let Some(before) = known.find(|before| before.path == *path).cloned() {
+            found.entry(before.name.clone()).or_insert(before);
+        }
     }
 
     /// Keeps deleted files' filters for a moment.
@@ -87,17 +115,18 @@ impl Loader {
     fn component(
         &self,
         path: &Path,
-        bytes: &[u8],
+        trust: Trust<'_>,
         policies: &BTreeMap<String, FilterPolicy>,
     ) -> Result<Component, Box<Diagnostic>> {
         let name = stem(path);
-        let refusal = |refusal: crate::wasm::Refusal| {
-            let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, format!("the filter is refused: {refusal}"));
+        let refused = |reason: String| {
+            let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, format!("the filter is refused: {reason}"));
             Box::new(diagnostic.at(Location::file(path)))
         };
-        let granted = policies
-            .get(&name)
-            .map_or_else(|| FilterPolicy::default().capabilities, |policy| policy.capabilities.clone());
+        let policy = policies.get(&name);
+        trust.check(path, policy).map_err(|stranger| refused(stranger.to_string()))?;
+        let bytes = trust.tree.files.get(path).map(|file| &*file.bytes).unwrap_or_default();
+        let granted = policy.map_or_else(|| FilterPolicy::default().capabilities, |policy| policy.capabilities.clone());
         let hash = ContentHash::of(bytes);
         self.rollouts.admit(&name, hash).map_err(|diagnostic| Box::new(diagnostic.at(Location::file(path))))?;
         let same = |known: &&Component| known.code.hash == hash && known.granted == granted;
@@ -106,11 +135,11 @@ impl Loader {
             Arc::clone(&known.code)
         } else {
             let started = Instant::now();
-            let code = self.runtime.load(&name, bytes, &granted).map_err(refusal)?;
+            let code = self.runtime.load(&name, bytes, &granted).map_err(|refusal| refused(refusal.to_string()))?;
             self.telemetry.metrics.filter_compiled(&name, started.elapsed());
             Arc::new(code)
         };
-        Ok(Component { name, path: path.to_owned(), code, granted, missing_since: None })
+        Ok(Component { name, path: path.to_owned(), code, granted, stock: false, missing_since: None })
     }
 
     /// Refuses a version that does not pass the tests beside it; one that there is another for is not tried again.

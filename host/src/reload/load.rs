@@ -22,7 +22,7 @@ use crate::upstream::state::States;
 use crate::wasm::filter::Configuration;
 use crate::wasm::manifest::ClaimedKind;
 use crate::wasm::types::{Environment, Severity as Said};
-use crate::wasm::{Filter, Runtime};
+use crate::wasm::{Filter, Grants, Runtime, Scope};
 use crate::watch::Tree;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ pub struct Loaded {
 pub struct Loader {
     pub(super) runtime: Arc<Runtime>,
     pub(super) telemetry: Telemetry,
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     /// What is known of endpoints, whatever snapshot has them.
     states: Arc<States>,
     /// The components in force.
@@ -149,7 +149,7 @@ impl Loader {
         let filters = settings.stock_filters.iter().chain(&settings.filters);
         Sources {
             manifests: settings.manifests.iter().map(|path| scan(path, manifest::EXTENSIONS)).collect(),
-            filters: filters.map(|path| scan(path, &["wasm"])).collect(),
+            filters: filters.map(|path| scan(path, super::FILTER_FILES)).collect(),
         }
     }
 
@@ -221,18 +221,20 @@ impl Loader {
         });
         let mut files = std::mem::take(&mut self.files);
         let registry = self.registry(&documents, &mut files, diagnostics);
+        let keys = self.keys(&mut files, diagnostics);
         self.files = files;
         if diagnostics.count(Severity::Error) > before {
             return None;
         }
         let registry = Arc::new(registry);
-        let mut components = self.components(&sources.filters, &policies, diagnostics);
+        let mut components = self.components(&sources.filters, &policies, &keys, diagnostics);
         let refused = diagnostics.count(Severity::Error);
         let surroundings = Surroundings { registry: &registry, plan: &plan, documents: &documents };
         let mut failed_tests = Diagnostics::new();
         let mut made = Vec::new();
         for component in &mut components {
-            let policy = policies.get(&component.name).cloned().unwrap_or_default();
+            let mut policy = policies.get(&component.name).cloned().unwrap_or_default();
+            policy.settings.grants = self.grants(component, &policy);
             let Some(version) = self.filter(component, &policy, &documents, diagnostics) else { continue };
             match self.self_tested(version, &surroundings, &mut failed_tests) {
                 Ok(version) => made.push(version),
@@ -357,8 +359,10 @@ impl Loader {
         let configuration = Configuration { environment, documents: Arc::clone(&given) };
         let name: Arc<str> = Arc::from(component.name.as_str());
         let code = Arc::clone(&component.code);
+        let metrics = self.telemetry.metrics.filter(&name, &manifest.version, &component.code.hash.to_string());
         let reports = Arc::clone(self.status.reports.entry(component.name.clone()).or_default());
         let filter = Filter::new(name, code, policy.settings.clone(), configuration, self.settings.workers, reports);
+        let filter = filter.metered(Arc::clone(metrics.meter()));
         let filter = match before {
             Some(before) => filter.succeeding(&before.filter),
             None => filter,
@@ -381,10 +385,20 @@ impl Loader {
                 return None;
             }
         }
-        let metrics = self.telemetry.metrics.filter(&filter.name, &manifest.version, &component.code.hash.to_string());
         metrics.show(&filter.guard);
         let (component, policy, early) = (component.clone(), policy.clone(), early(component, documents));
         Some(Configured { component, filter, metrics, policy, given, early })
+    }
+
+    /// Where a filter may reach: what its document says, else everywhere for what comes with the proxy and nowhere for the
+    /// operator's own.
+    fn grants(&self, component: &Component, policy: &FilterPolicy) -> Grants {
+        let Settings { namespace, cluster_domain, .. } = &*self.settings;
+        match &policy.grants {
+            Some(written) => Grants::of(written, Scope { namespace, cluster_domain }),
+            None if component.stock => Grants::everything(),
+            None => Grants::default(),
+        }
     }
 
     /// The documents of the kinds that a filter claims, checked against its schemas; none when one does not fit.

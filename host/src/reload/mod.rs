@@ -3,17 +3,19 @@
 //! Scan, parse, check, compile, configure, self-check, swap: nothing that is in force is touched before the last step,
 //! so "roll back" means to do nothing. One thread does it, at low priority, and never one that serves requests.
 
+mod bounds;
 mod configured;
 mod filters;
 mod load;
 mod offers;
 mod policy;
+mod provenance;
 mod rollout;
 mod self_test;
 mod status;
 mod thread;
 
-pub(crate) use filters::stem;
+pub(crate) use filters::{FILES as FILTER_FILES, stem};
 pub use load::{Loaded, Loader, Sources};
 pub use policy::{FilterPolicy, POLICY_SCHEMA};
 pub use rollout::{Effect, Order, Orders, Shown};

@@ -3,11 +3,12 @@
 mod resilience;
 mod rollout;
 
+use super::bounds::{self, Reader};
 use crate::config::limits;
 use crate::config::quantity;
 use crate::manifest::{Diagnostics, Document, Severity, codes};
 use crate::rollout::Plan;
-use crate::wasm::{FilterSettings, OnFailure};
+use crate::wasm::{FilterSettings, OnFailure, WrittenGrants};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ pub struct FilterPolicy {
     pub enabled: bool,
     /// What it may import.
     pub capabilities: Vec<String>,
+    /// The digest that its component has to have, `sha256:` and 64 hexadecimal digits.
+    pub digest: Option<String>,
+    /// Where its decisions may reach; none says nothing of it.
+    pub grants: Option<WrittenGrants>,
     /// How new versions of it come into force.
     pub rollout: Plan,
     /// The rest.
@@ -36,6 +41,8 @@ impl Default for FilterPolicy {
             priority: None,
             enabled: true,
             capabilities: vec!["log".into()],
+            digest: None,
+            grants: None,
             rollout: Plan::default(),
             settings: FilterSettings::default(),
         }
@@ -55,6 +62,9 @@ impl FilterPolicy {
             policy.capabilities.sort();
             policy.capabilities.dedup();
         }
+        policy.digest = text("digest").map(str::to_owned);
+        policy.grants = bounds::grants(spec);
+        policy.settings.bounds = bounds::read(&mut Reader { document, spec, diagnostics }).into();
         policy.rollout = rollout::read(document, diagnostics);
         let settings = &mut policy.settings;
         if text("failure") == Some("open") {

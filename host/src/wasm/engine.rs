@@ -122,6 +122,9 @@ fn configuration() -> Config {
         .total_core_instances(limits::FILTER_INSTANCES * 8)
         .total_memories(limits::FILTER_INSTANCES)
         .total_tables(limits::FILTER_INSTANCES * 4)
+        .max_core_instances_per_component(limits::FILTER_PARTS.instances)
+        .max_memories_per_component(limits::FILTER_PARTS.memories)
+        .max_tables_per_component(limits::FILTER_PARTS.tables)
         .max_memory_size(limits::FILTER_MEMORY_MAX)
         .table_elements(limits::FILTER_TABLE)
         // Resetting this much by hand is cheaper than giving it back to the kernel; measured best with a page scan.

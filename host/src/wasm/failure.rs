@@ -1,5 +1,6 @@
 //! How a call of a filter can fail.
 
+use super::bound::Bound;
 use super::report::Frame;
 use wasmtime::{Trap, WasmBacktrace};
 
@@ -11,6 +12,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What is known of it, the guest's own last words included.
     pub message: String,
+    /// What it ran against, where that is one of the bounds.
+    pub bound: Option<Bound>,
     /// Where the guest was, the innermost function first; empty where it had returned.
     pub frames: Box<[Frame]>,
 }
@@ -26,6 +29,8 @@ pub enum FailureKind {
     Memory,
     /// It asked for something that it was not granted.
     Denied,
+    /// It decided more than it may.
+    Limit,
     /// It returned a decision that cannot be carried out.
     Invalid,
     /// No instance could be made.
@@ -42,6 +47,7 @@ impl FailureKind {
             Self::Deadline => "deadline",
             Self::Memory => "memory",
             Self::Denied => "denied",
+            Self::Limit => "limit",
             Self::Invalid => "invalid",
             Self::Instantiate => "instantiate",
             Self::Quarantined => "quarantined",
@@ -57,13 +63,32 @@ impl std::fmt::Display for FailureKind {
 
 /// Returned by a host function to end a call whose guest reached for what it was not granted.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0} is not granted")]
-pub struct Denied(pub String);
+#[error("{what} is not granted")]
+pub struct Denied {
+    /// What it reached for.
+    pub what: String,
+    /// What that is counted as.
+    pub bound: Bound,
+}
+
+/// What the store knows of a call that failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Memory that was asked for in vain, in bytes.
+    pub(super) memory: Option<usize>,
+    /// Table elements that were asked for in vain.
+    pub(super) table: Option<usize>,
+    /// The end of what the guest wrote.
+    pub(super) last_words: &'a str,
+}
+
+/// The start of the engine's message about more data than a call may hand over; the error has no type of its own.
+const TOO_MUCH_DATA: &str = "too much data is being copied between the host and the guest";
 
 impl Failure {
-    /// A failure outside the guest.
+    /// A failure that is about none of the bounds.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), frames: Box::default() }
+        Self { kind, message: message.into(), bound: None, frames: Box::default() }
     }
 
     /// A decision that cannot be carried out.
@@ -71,28 +96,100 @@ impl Failure {
         Self::new(FailureKind::Invalid, message)
     }
 
-    /// Reads a failure out of the engine's error and of what the store knows of the call.
-    pub(super) fn of_call(error: &wasmtime::Error, memory_refused: Option<usize>, last_words: &str) -> Self {
-        let said = if last_words.is_empty() { String::new() } else { format!("; it said: {}", last_words.trim_end()) };
-        let (kind, message) = match (error.downcast_ref::<Denied>(), error.downcast_ref::<Trap>(), memory_refused) {
-            (Some(Denied(what)), _, _) => (FailureKind::Denied, format!("{what} is not granted")),
-            (_, Some(Trap::Interrupt), _) => (FailureKind::Deadline, "it ran too long".to_owned()),
-            // With or without a trap: the engine's own words are about what the guest's allocator could not do.
-            (_, _, Some(wanted)) => {
-                let mebibytes = wanted >> 20;
-                let message = format!(
-                    "it wanted {mebibytes} MiB of memory, more than it may have: `memory` in its Filter document grants more"
-                );
-                (FailureKind::Memory, message)
-            }
-            (_, Some(trap), None) => (FailureKind::Trap, trap.to_string()),
-            (_, None, None) => (FailureKind::Trap, format!("{:#}", error.root_cause())),
+    /// A decision that is too large.
+    pub fn over(bound: Bound, found: usize, most: usize) -> Self {
+        let message = format!("{found} {bound}, more than {most}{}", advice(bound));
+        Self { bound: Some(bound), ..Self::new(FailureKind::Limit, message) }
+    }
+
+    /// No more calls for a request that has taken the filter too long.
+    pub fn out_of_time() -> Self {
+        let bound = Bound::RequestTime;
+        let message = format!("its calls for one request took too long{}", advice(bound));
+        Self { bound: Some(bound), ..Self::new(FailureKind::Deadline, message) }
+    }
+
+    /// A decision that names what the filter may not reach.
+    pub(super) fn not_granted(bound: Bound, name: &str) -> Self {
+        let does = match bound {
+            Bound::Call => "calls",
+            Bound::Publish => "publishes to",
+            _ => "forwards to",
         };
+        // It may be of any length.
+        let name = &name[..name.floor_char_boundary(LONGEST_NAME)];
+        let message =
+            format!("it {does} {name:?}, which is not granted: add it to `{bound}` of `grants` in its Filter document");
+        Self { bound: Some(bound), ..Self::new(FailureKind::Denied, message) }
+    }
+
+    /// Reads a failure out of the engine's error and of what the store knows of the call.
+    pub(super) fn of_call(error: &wasmtime::Error, known: Known<'_>) -> Self {
+        let (kind, bound, mut message) = cause(error, known);
+        let last_words = known.last_words.trim_end();
+        if !last_words.is_empty() {
+            message.push_str("; it said: ");
+            message.push_str(last_words);
+        }
         let frames = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
-        Self { kind, message: message + &said, frames }
+        Self { kind, message, bound, frames }
+    }
+
+    /// The same of an instance that could not be made.
+    pub(super) fn of_instance(error: &wasmtime::Error, known: Known<'_>) -> Self {
+        let cause = error.root_cause().to_string();
+        // The engine's words, which have no type of their own; a component of more parts than it may have.
+        let parts = ["resource limit exceeded", "per-component", "maximum concurrent"];
+        if parts.iter().any(|words| cause.contains(words)) {
+            let message = format!("it is made of too many parts: {cause}");
+            return Self { bound: Some(Bound::Instances), ..Self::new(FailureKind::Instantiate, message) };
+        }
+        let failure = Self::of_call(error, known);
+        Self { kind: FailureKind::Instantiate, message: format!("{}: {}", failure.kind, failure.message), ..failure }
     }
 }
 
+/// What it was, what it ran against, and how that is said.
+fn cause(error: &wasmtime::Error, known: Known<'_>) -> (FailureKind, Option<Bound>, String) {
+    if let Some(Denied { what, bound }) = error.downcast_ref::<Denied>() {
+        return (FailureKind::Denied, Some(*bound), format!("{what} is not granted"));
+    }
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::Interrupt) {
+        return (FailureKind::Deadline, Some(Bound::Deadline), "it ran too long".into());
+    }
+    // With or without a trap: the engine's own words are about what the guest's allocator could not do.
+    if let Some(wanted) = known.memory {
+        let mebibytes = wanted >> 20;
+        let message = format!("it wanted {mebibytes} MiB of memory, more than it may have{}", advice(Bound::Memory));
+        return (FailureKind::Memory, Some(Bound::Memory), message);
+    }
+    if let Some(wanted) = known.table {
+        let message = format!("it wanted {wanted} table elements, more than it may have{}", advice(Bound::Table));
+        return (FailureKind::Memory, Some(Bound::Table), message);
+    }
+    let cause = error.root_cause().to_string();
+    if cause.starts_with(TOO_MUCH_DATA) {
+        let message = format!("it hands over more data than it may{}", advice(Bound::Decision));
+        return (FailureKind::Limit, Some(Bound::Decision), message);
+    }
+    match trap {
+        Some(Trap::StackOverflow) => (FailureKind::Trap, Some(Bound::Stack), "its stack overflowed".into()),
+        Some(trap) => (FailureKind::Trap, None, trap.to_string()),
+        None => (FailureKind::Trap, None, cause),
+    }
+}
+
+/// Which setting changes a bound, if any does.
+fn advice(bound: Bound) -> String {
+    bound
+        .setting()
+        .map(|setting| format!(": `{}` in its Filter document grants more", setting.replace('/', ".")))
+        .unwrap_or_default()
+}
+
+/// A name of a filter's making is quoted up to here, in bytes: a host's is no longer (RFC 1035, section 2.3.4).
+const LONGEST_NAME: usize = 255;
 /// The functions of the guest, those included that the compiler has put into others.
 fn frames(backtrace: &WasmBacktrace) -> Box<[Frame]> {
     let mut frames = Vec::new();

@@ -1,12 +1,16 @@
 //! A configured filter and its warm instances.
 
 use super::bindings::exports::sluicegate::filter::{connection_filter, explain_filter};
+use super::bound::{Bound, Bounds};
+use super::check::Allowed;
 use super::component::Code;
 use super::failure::Failure;
 use super::given::Documents;
+use super::grant::Grants;
 use super::guard::{Admitted, Guard};
 use super::host_api::CURRENT;
 use super::instance::Instance;
+use super::meter::{Flight, InFlight, Meter};
 use super::report::Reports;
 use super::resilience::Resilience;
 use super::spares::Spares;
@@ -44,6 +48,10 @@ pub struct FilterSettings {
     pub inspected_body: u64,
     /// A fresh instance for every call, rather than a warm one.
     pub isolated: bool,
+    /// The rest of what bounds it.
+    pub bounds: Arc<Bounds>,
+    /// Where its decisions may reach.
+    pub grants: Grants,
     /// What becomes of it when it fails, and how long its instances live.
     pub resilience: Resilience,
     /// The filter's own settings as JSON.
@@ -58,6 +66,8 @@ impl Default for FilterSettings {
             memory: limits::FILTER_MEMORY,
             inspected_body: limits::INSPECTED_BODY,
             isolated: false,
+            bounds: Arc::default(),
+            grants: Grants::default(),
             resilience: Resilience::default(),
             settings: serde_json::Value::Null,
         }
@@ -100,6 +110,8 @@ pub struct Filter {
     pub(super) slots: Box<[Mutex<Option<Instance>>]>,
     /// Of all versions that differ in documents alone.
     pub(super) spares: Arc<Spares>,
+    /// Of all instances of this version.
+    pub(super) meter: Arc<Meter>,
     /// Whether its instances become spares.
     pub(super) keeps_spares: bool,
     /// How many calls an instance serves.
@@ -136,13 +148,33 @@ impl Filter {
         let settings_text = settings.settings.to_string();
         let deadline = Deadline::new(settings.deadline);
         let keeps_spares = code.hooks.has_update() && !settings.isolated && configuration.is_large();
-        let spares = Arc::default();
+        let (spares, meter) = Default::default();
         // What takes long to configure is not replaced now and then, in the middle of a request, for nothing.
         let without_end = if keeps_spares { u32::MAX } else { limits::INSTANCE_CALLS };
         let calls = settings.resilience.recycle.calls.unwrap_or(without_end);
         let version = (code.manifest.version.clone(), code.hash.to_string());
         let guard = Arc::new(Guard::new(settings.resilience.quarantine, reports, version));
-        Self { name, code, settings, guard, configuration, deadline, settings_text, slots, spares, keeps_spares, calls }
+        Self {
+            name,
+            code,
+            settings,
+            guard,
+            configuration,
+            deadline,
+            settings_text,
+            slots,
+            spares,
+            meter,
+            keeps_spares,
+            calls,
+        }
+    }
+
+    /// Counts in this meter, which others of the same version may share.
+    #[must_use]
+    pub fn metered(mut self, meter: Arc<Meter>) -> Self {
+        self.meter = meter;
+        self
     }
 
     /// Says that this is the next version of a filter that differs in documents alone, so its spares are of use.
@@ -165,12 +197,31 @@ impl Filter {
         self.slots.iter().filter(|slot| slot.try_lock().is_ok_and(|instance| instance.is_some())).count()
     }
 
+    /// Counts what was refused.
+    pub fn refused(&self, bound: Bound) {
+        self.meter.refusals.count(bound);
+    }
+
+    /// Counts calls or publications as under way for it.
+    ///
+    /// # Errors
+    /// When there would be more than it may have.
+    pub fn enter(&self, flight: Flight, count: usize) -> Result<InFlight, Bound> {
+        self.meter.enter(flight, count, &self.settings.bounds)
+    }
+
+    /// Whether a line of so many bytes about the filter may be logged now.
+    pub fn may_log(&self, bytes: usize) -> bool {
+        self.meter.log(bytes, &self.settings.bounds).is_ok()
+    }
+
     /// Asks the filter about a request.
     pub fn on_request(&self, head: &mut Box<RequestHead>) -> Result<types::RequestDecision, Failure> {
-        self.with_request(head, |instance| match &mut instance.request {
+        let decided = self.with_request(head, |instance| match &mut instance.request {
             Some(hook) => hook.call(&mut instance.store),
             None => Ok(proceed()),
-        })
+        });
+        self.held(decided, Allowed::request)
     }
 
     /// Hands the outcomes of a plan to the filter.
@@ -180,10 +231,11 @@ impl Filter {
         state: &[u8],
         outcomes: &[types::Outcome],
     ) -> Result<types::RequestDecision, Failure> {
-        self.with_request(head, |instance| match &instance.gather {
+        let decided = self.with_request(head, |instance| match &instance.gather {
             Some(hook) => hook.call_on_gathered(&mut instance.store, Resource::new_borrow(CURRENT), state, outcomes),
             None => Err(wasmtime::Error::msg("it gathers but has no hook for what was gathered")),
-        })
+        });
+        self.held(decided, Allowed::request)
     }
 
     /// Asks the filter about a response.
@@ -193,7 +245,7 @@ impl Filter {
         response: &mut response::Parts,
     ) -> Result<types::ResponseDecision, Failure> {
         let given = std::mem::replace(response, empty_response());
-        self.with(|instance| {
+        let decided = self.with(|instance| {
             instance.store.data_mut().response = Some(given);
             let decided = swap_request(instance, head, |instance| match &instance.response {
                 Some(hook) => {
@@ -206,15 +258,17 @@ impl Filter {
                 *response = given;
             }
             decided
-        })
+        });
+        self.held(decided, Allowed::response)
     }
 
     /// Asks how to deliver an event.
     pub fn on_event(&self, event: &types::Event, delivery: &types::Delivery) -> Result<types::EventDecision, Failure> {
-        self.with(|instance| match &instance.event {
+        let decided = self.with(|instance| match &instance.event {
             Some(hook) => hook.call_on_event(&mut instance.store, event, delivery),
             None => Err(wasmtime::Error::msg("it has no hook for events")),
-        })
+        });
+        self.held(decided, Allowed::event)
     }
 
     /// Asks what the outcome of a delivery means.
@@ -224,10 +278,11 @@ impl Filter {
         delivery: &types::Delivery,
         outcome: Result<&types::CallResponse, &types::CallError>,
     ) -> Result<types::DeliveryDecision, Failure> {
-        self.with(|instance| match &instance.event {
+        let decided = self.with(|instance| match &instance.event {
             Some(hook) => hook.call_on_delivered(&mut instance.store, event, delivery, outcome),
             None => Err(wasmtime::Error::msg("it has no hook for events")),
-        })
+        });
+        self.held(decided, Allowed::delivered)
     }
 
     /// Asks where a connection goes.
@@ -235,18 +290,41 @@ impl Filter {
         &self,
         connection: &connection_filter::Connection,
     ) -> Result<connection_filter::ConnectionDecision, Failure> {
-        self.with(|instance| match &instance.connection {
+        let decided = self.with(|instance| match &instance.connection {
             Some(hook) => hook.call_on_connection(&mut instance.store, connection),
             None => Ok(connection_filter::ConnectionDecision::Next),
-        })
+        });
+        self.held(decided, Allowed::connection)
     }
 
     /// Asks for the reasons behind a decision; none when the filter does not explain itself.
     pub fn explain(&self, head: &mut Box<RequestHead>) -> Result<Option<explain_filter::Explanation>, Failure> {
-        self.with_request(head, |instance| match &instance.explain {
+        let explained = self.with_request(head, |instance| match &instance.explain {
             Some(hook) => hook.call_explain(&mut instance.store, Resource::new_borrow(CURRENT)).map(Some),
             None => Ok(None),
-        })
+        });
+        self.held(explained, |_, _| Ok(()))
+    }
+
+    /// Holds a decision to what the filter may decide, and counts what it ran against.
+    fn held<'a, T>(
+        &'a self,
+        decided: Result<T, Failure>,
+        check: impl FnOnce(Allowed<'a>, &T) -> Result<(), Failure>,
+    ) -> Result<T, Failure> {
+        let allowed = Allowed { grants: &self.settings.grants, bounds: &self.settings.bounds };
+        let held = decided.and_then(|decision| check(allowed, &decision).map(|()| decision));
+        if let Err(failure) = &held {
+            self.count(failure);
+        }
+        held
+    }
+
+    /// Counts what a failure ran against. Memory and tables are counted where they are asked for.
+    pub fn count(&self, failure: &Failure) {
+        if let Some(bound) = failure.bound.filter(|bound| !matches!(bound, Bound::Memory | Bound::Table)) {
+            self.refused(bound);
+        }
     }
 
     fn with_request<T>(
@@ -289,7 +367,7 @@ impl Filter {
         let result = self.run(instance, call);
         if result.is_ok() {
             instance.calls_left = calls_left.saturating_sub(1);
-            if self.settings.resilience.recycle.memory.is_some_and(|most| instance.store.data().memory.largest > most) {
+            if self.settings.resilience.recycle.memory.is_some_and(|most| instance.store.data().room.memory() > most) {
                 instance.calls_left = 0;
             }
         } else {

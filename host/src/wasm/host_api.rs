@@ -1,14 +1,19 @@
 //! What a guest can reach: the request and the response of its call, and the capabilities it was granted.
 
 use super::bindings::sluicegate::filter::{clock, log, random, types};
+use super::bound::{Bound, Bounds};
+use super::failure::{Denied, Known};
+use super::meter::Meter;
+use super::room::Room;
 use super::time::CallTime;
 use crate::config::limits;
 use crate::request::RequestHead;
 use http::response;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use wasmtime::Result;
 use wasmtime::component::Resource;
-use wasmtime::{ResourceLimiter, Result};
 
 /// The request and the response of a call need no table: there is one of each.
 pub(super) const CURRENT: u32 = 0;
@@ -25,7 +30,7 @@ pub struct CurrentResponse;
 #[derive(Debug)]
 pub struct State {
     /// The filter's name, for its log lines.
-    pub(super) filter: std::sync::Arc<str>,
+    pub(super) filter: Arc<str>,
     /// Swapped in for a call and out again after it; a placeholder between calls.
     pub(super) request: Box<RequestHead>,
     /// Whether `request` is more than the placeholder.
@@ -38,12 +43,14 @@ pub struct State {
     pub(super) started: Instant,
     /// Bytes that this call may still log.
     pub(super) log_budget: usize,
-    pub(super) memory: MemoryLimit,
+    pub(super) room: Room,
     pub(super) time: CallTime,
+    bounds: Arc<Bounds>,
+    meter: Arc<Meter>,
 }
 
 impl State {
-    pub(super) fn new(filter: std::sync::Arc<str>, memory: usize) -> Self {
+    pub(super) fn new(filter: Arc<str>, memory: usize, bounds: Arc<Bounds>, meter: Arc<Meter>) -> Self {
         Self {
             filter,
             request: Box::default(),
@@ -52,9 +59,16 @@ impl State {
             last_words: LastWords::default(),
             started: Instant::now(),
             log_budget: limits::FILTER_LOG,
-            memory: MemoryLimit { limit: memory, refused: None, largest: 0 },
+            room: Room::new(memory, bounds.table_elements, Arc::clone(&meter)),
             time: CallTime::new(limits::CONFIGURE_DEADLINE),
+            bounds,
+            meter,
         }
+    }
+
+    /// What a failure of the call is understood by.
+    pub(super) fn known<'a>(&self, last_words: &'a str) -> Known<'a> {
+        Known { memory: self.room.memory_refused, table: self.room.table_refused, last_words }
     }
 
     fn request(&self) -> Result<&RequestHead> {
@@ -79,31 +93,6 @@ impl LastWords {
 
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
-    }
-}
-
-/// Bounds an instance's memories and tables, and remembers what it refused.
-#[derive(Debug)]
-pub struct MemoryLimit {
-    limit: usize,
-    pub(super) refused: Option<usize>,
-    /// The size of the largest memory that has grown, in bytes.
-    pub(super) largest: usize,
-}
-
-impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let granted = desired <= self.limit;
-        if granted {
-            self.largest = self.largest.max(desired);
-        } else {
-            self.refused = Some(desired);
-        }
-        Ok(granted)
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        Ok(desired <= limits::FILTER_TABLE)
     }
 }
 
@@ -195,15 +184,24 @@ impl types::HostResponse for State {
 }
 
 impl log::Host for State {
-    /// One call logs at most [`limits::FILTER_LOG`] bytes; what is over is cut, and said once.
+    /// What a call logs beyond [`limits::FILTER_LOG`] bytes is cut, and what all instances log in a second beyond their
+    /// bounds is left out; the next line says how much. A line that nobody would see counts nothing.
     fn log(&mut self, level: log::Level, message: String) -> Result<()> {
+        let filter = &*self.filter;
+        if !enabled(level) {
+            return Ok(());
+        }
         if self.log_budget == 0 {
+            self.meter.refusals.count(Bound::LogCall);
             return Ok(());
         }
         let cut = message.floor_char_boundary(self.log_budget.min(message.len()));
         let message = if cut < message.len() { format!("{} [cut]", &message[..cut]) } else { message };
         self.log_budget = self.log_budget.saturating_sub(message.len());
-        let filter = &*self.filter;
+        let Ok(dropped) = self.meter.log(message.len(), &self.bounds) else { return Ok(()) };
+        if dropped > 0 {
+            tracing::warn!(target: "sluicegate::filter", filter, dropped, "lines of the filter were left out");
+        }
         match level {
             log::Level::Trace => tracing::trace!(target: "sluicegate::filter", filter, "{message}"),
             log::Level::Debug => tracing::debug!(target: "sluicegate::filter", filter, "{message}"),
@@ -212,6 +210,16 @@ impl log::Host for State {
             log::Level::Error => tracing::error!(target: "sluicegate::filter", filter, "{message}"),
         }
         Ok(())
+    }
+}
+
+fn enabled(level: log::Level) -> bool {
+    match level {
+        log::Level::Trace => tracing::enabled!(target: "sluicegate::filter", tracing::Level::TRACE),
+        log::Level::Debug => tracing::enabled!(target: "sluicegate::filter", tracing::Level::DEBUG),
+        log::Level::Info => tracing::enabled!(target: "sluicegate::filter", tracing::Level::INFO),
+        log::Level::Warn => tracing::enabled!(target: "sluicegate::filter", tracing::Level::WARN),
+        log::Level::Error => tracing::enabled!(target: "sluicegate::filter", tracing::Level::ERROR),
     }
 }
 
@@ -226,9 +234,8 @@ impl random::Host for State {
     fn bytes(&mut self, length: u32) -> Result<Vec<u8>> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > limits::FILTER_RANDOM {
-            return Err(
-                super::failure::Denied(format!("more than {} random bytes at once", limits::FILTER_RANDOM)).into()
-            );
+            let what = format!("more than {} random bytes at once", limits::FILTER_RANDOM);
+            return Err(Denied { what, bound: Bound::Random }.into());
         }
         let mut bytes = vec![0; length];
         getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))?;

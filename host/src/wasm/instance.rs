@@ -4,8 +4,10 @@ use super::bindings::exports::sluicegate::filter as exports;
 use super::component::Code;
 use super::configuration_hook::ConfigurationHook;
 use super::failure::{Failure, FailureKind};
+use super::filter::FilterSettings;
 use super::given::Given;
 use super::host_api::State;
+use super::meter::Meter;
 use super::request_hook::RequestHook;
 use super::time::{CallTime, Deadline};
 use crate::config::limits;
@@ -30,15 +32,28 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new(code: &Code, name: Arc<str>, memory: usize, calls: u32) -> Result<Self, Failure> {
-        let mut store = Store::new(&code.engine, State::new(name, memory));
-        store.limiter(|state| &mut state.memory);
+    /// Makes one for a filter, not configured yet, that serves so many calls.
+    pub(super) fn new(
+        code: &Code,
+        name: &Arc<str>,
+        settings: &FilterSettings,
+        meter: &Arc<Meter>,
+        calls: u32,
+    ) -> Result<Self, Failure> {
+        let state = State::new(Arc::clone(name), settings.memory, Arc::clone(&settings.bounds), Arc::clone(meter));
+        let mut store = Store::new(&code.engine, state);
+        store.limiter(|state| &mut state.room);
+        store.set_hostcall_fuel(settings.bounds.decision);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.tick()));
         store.set_epoch_deadline(Deadline::new(limits::CONFIGURE_DEADLINE).ticks);
-        let instance = code.pre.instantiate(&mut store);
-        let built = instance.and_then(|instance| Self::load(code, store, &instance).map_err(|(error, ())| error));
-        let built = built.map(|built| Self { calls_left: calls, ..built });
-        built.map_err(|error| Failure::new(FailureKind::Instantiate, format!("{error:#}")))
+        let instance = match code.pre.instantiate(&mut store) {
+            Ok(instance) => instance,
+            Err(error) => {
+                return Err(Failure::of_instance(&error, store.data().known(&store.data().last_words.text())));
+            }
+        };
+        let built = Self::load(code, store, &instance).map(|built| Self { calls_left: calls, ..built });
+        built.map_err(|(error, ())| Failure::new(FailureKind::Instantiate, format!("{error:#}")))
     }
 
     fn load(code: &Code, mut store: Store<State>, instance: &Component) -> Result<Self, (wasmtime::Error, ())> {
@@ -70,11 +85,12 @@ impl Instance {
         let state = self.store.data_mut();
         state.time = CallTime::new(deadline.time);
         state.log_budget = limits::FILTER_LOG;
+        state.room.forget();
     }
 
     /// What the engine's error means, with what the store knows of the call.
     pub(super) fn failure(&self, error: &wasmtime::Error) -> Failure {
         let state = self.store.data();
-        Failure::of_call(error, state.memory.refused, &state.last_words.text())
+        Failure::of_call(error, state.known(&state.last_words.text()))
     }
 }

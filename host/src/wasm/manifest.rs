@@ -23,6 +23,15 @@ pub struct Manifest {
     /// The capabilities that it wants.
     #[serde(default, deserialize_with = "without_nulls")]
     pub capabilities: Vec<String>,
+    /// The services that it forwards to, as far as its author knows them; patterns as grants have them.
+    #[serde(default, deserialize_with = "without_nulls", skip_serializing_if = "Vec::is_empty")]
+    pub forward: Vec<String>,
+    /// The services that its plans call.
+    #[serde(default, deserialize_with = "without_nulls", skip_serializing_if = "Vec::is_empty")]
+    pub call: Vec<String>,
+    /// The channels that it publishes to.
+    #[serde(default, deserialize_with = "without_nulls", skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<String>,
     /// Filters with a higher priority come first in the chain.
     #[serde(default)]
     pub priority: i32,
@@ -64,6 +73,9 @@ impl Manifest {
             reads: Vec::new(),
             kinds: Vec::new(),
             capabilities: Vec::new(),
+            forward: Vec::new(),
+            call: Vec::new(),
+            publish: Vec::new(),
             priority: 0,
             early: None,
             settings: None,

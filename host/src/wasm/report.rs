@@ -44,7 +44,7 @@ pub struct Report {
 impl Report {
     /// What a failure tells.
     pub fn of(hook: &'static str, failure: &Failure, request: Option<RequestId>) -> Self {
-        let Failure { kind, message, frames } = failure;
+        let Failure { kind, message, frames, .. } = failure;
         let cut = message.floor_char_boundary(MESSAGE.min(message.len()));
         let message = message.get(..cut).unwrap_or_default().to_owned();
         Self { at: SystemTime::now(), hook, kind: *kind, message, frames: frames.to_vec(), request }

@@ -47,7 +47,7 @@ impl Filter {
             }
         }
         for fresh in self.fresh(self.slots.len() - ready.len()) {
-            let (instance, said) = fresh?;
+            let (instance, said) = fresh.inspect_err(|failure| self.count(failure))?;
             if has_error(&said) {
                 return Ok(said);
             }
@@ -178,7 +178,7 @@ impl Filter {
     }
 
     fn instantiate(&self) -> Result<(Instance, Vec<Diagnostic>), Failure> {
-        let mut instance = Instance::new(&self.code, Arc::clone(&self.name), self.settings.memory, self.calls)?;
+        let mut instance = Instance::new(&self.code, &self.name, &self.settings, &self.meter, self.calls)?;
         let documents = &self.configuration.documents;
         instance.begin(deadline(documents.len()));
         let Some(hook) = &instance.configuration else { return Ok((instance, Vec::new())) };

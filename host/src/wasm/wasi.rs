@@ -6,6 +6,7 @@
 //! directories, an empty standard input. Standard output and error go to the instance's last words. Clocks and
 //! randomness are real, as runtimes seed their hash maps with them. All else ends the call and names itself.
 
+use super::bound::Bound;
 use super::failure::Denied;
 use super::host_api::State;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -96,7 +97,7 @@ fn answer(mut store: StoreContextMut<'_, State>, function: &str, parameters: &[V
         "random/insecure-seed#insecure-seed" | "random/insecure-seed#get-insecure-seed" => {
             Val::Tuple(vec![Val::U64(super::host_api::random_u64()), Val::U64(super::host_api::random_u64())])
         }
-        _ => return Err(Denied(format!("wasi:{function}")).into()),
+        _ => return Err(Denied { what: format!("wasi:{function}"), bound: Bound::Capability }.into()),
     };
     Ok(Some(answer))
 }
@@ -132,6 +133,9 @@ fn random_bytes(parameters: &[Val]) -> Result<Val> {
             let bytes = (0..*length).map(|_| Val::U8(super::host_api::random_u64().to_le_bytes()[0]));
             Ok(Val::List(bytes.collect()))
         }
-        _ => Err(Denied(format!("more than {RANDOM_BYTES} random bytes at once")).into()),
+        _ => {
+            let what = format!("more than {RANDOM_BYTES} random bytes at once");
+            Err(Denied { what, bound: Bound::Random }.into())
+        }
     }
 }

@@ -40,6 +40,7 @@ impl AdminView for View {
             hooks: vec!["request".into()],
             reads: Vec::new(),
             capabilities: vec!["log".into()],
+            grants: crate::admin::view::GrantStatus::default(),
             priority: 10,
             failure: "closed".into(),
             state: FilterState::Outdated,

@@ -4,6 +4,7 @@ use super::Section;
 use super::family::Live;
 use super::histogram::{Amount, Count};
 use super::version::FilterSeries;
+use crate::wasm::bound::BOUNDS;
 use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
 use std::sync::Arc;
@@ -75,6 +76,10 @@ pub enum CallResult {
     Memory,
     /// Its decision breaks a rule.
     Invalid,
+    /// It reached for what it was not granted.
+    Denied,
+    /// It decided more than it may.
+    Limit,
     /// It was not called, as it is in quarantine.
     Quarantined,
     /// It was left out, as it may fail open.
@@ -84,7 +89,7 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    pub(super) const ALL: [(Self, &'static str); 14] = [
+    pub(super) const ALL: [(Self, &'static str); 16] = [
         (Self::Next, "next"),
         (Self::Respond, "respond"),
         (Self::Forward, "forward"),
@@ -96,6 +101,8 @@ impl CallResult {
         (Self::Deadline, "deadline"),
         (Self::Memory, "memory"),
         (Self::Invalid, "invalid"),
+        (Self::Denied, "denied"),
+        (Self::Limit, "limit"),
         (Self::Quarantined, "quarantined"),
         (Self::Bypassed, "bypassed"),
         (Self::Ok, "ok"),
@@ -108,7 +115,10 @@ impl CallResult {
 
     /// Whether there was no decision to carry out.
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::Trap | Self::Deadline | Self::Memory | Self::Invalid | Self::Quarantined)
+        matches!(
+            self,
+            Self::Trap | Self::Deadline | Self::Memory | Self::Invalid | Self::Denied | Self::Limit | Self::Quarantined
+        )
     }
 }
 
@@ -146,6 +156,17 @@ pub(super) fn encode(
             if !total.is_empty() {
                 let labels = [("filter", &*key.name), ("version", &key.version), ("phase", phase_name)];
                 section.series(&labels, &total)?;
+            }
+        }
+    }
+    let mut section =
+        Section::counter(encoder, "sluicegate_filter_refusals", "What filters were refused, by what bounds them.")?;
+    for (key, metrics) in &all {
+        for row in &BOUNDS {
+            let count = metrics.refusals(row.bound);
+            if count > 0 {
+                let labels = [("filter", &*key.name), ("version", &key.version), ("limit", row.name)];
+                section.series(&labels, &Count(count))?;
             }
         }
     }

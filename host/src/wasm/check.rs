@@ -1,0 +1,150 @@
+//! Whether a decision stays within what its filter was granted. Here and nowhere else: whoever asks a filter gets what has
+//! been through this.
+
+use super::bindings::exports::sluicegate::filter::connection_filter::ConnectionDecision;
+use super::bound::{Bound, Bounds};
+use super::failure::Failure;
+use super::grant::Grants;
+use super::types::{
+    DeliveryDecision, EventDecision, FormattedHeader, Forward, HeaderEdit, RequestDecision, RequestEdit,
+    ResponseDecision, ValuePart,
+};
+
+/// What a filter may decide.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowed<'a> {
+    pub(super) grants: &'a Grants,
+    pub(super) bounds: &'a Bounds,
+}
+
+/// Edits so far, with their bytes.
+#[derive(Debug, Default)]
+struct Edits {
+    count: usize,
+    bytes: usize,
+}
+
+impl Allowed<'_> {
+    pub(super) fn request(self, decision: &RequestDecision) -> Result<(), Failure> {
+        match decision {
+            RequestDecision::Next(next) => {
+                self.edits(&next.edits, &next.response_edits)?;
+                // Where no filter after it decides, the authority says where the request goes.
+                next.edits.iter().try_for_each(|edit| match edit {
+                    RequestEdit::Authority(authority) => self.grants.check(Bound::Forward, host(authority)),
+                    _ => Ok(()),
+                })
+            }
+            RequestDecision::Forward(forward) => self.forward(forward),
+            RequestDecision::Gather(plan) => {
+                at_most(Bound::Calls, plan.calls.len(), self.bounds.calls)?;
+                self.edits(&[], &plan.response_edits)?;
+                plan.calls.iter().try_for_each(|call| self.grants.check(Bound::Call, &call.destination.host))
+            }
+            RequestDecision::Publish(publish) => {
+                at_most(Bound::Publications, publish.publications.len(), self.bounds.publications)?;
+                let mut channels = publish.publications.iter().map(|publication| &publication.channel);
+                channels.try_for_each(|channel| self.grants.check(Bound::Publish, channel))
+            }
+            RequestDecision::Respond(_) | RequestDecision::Assemble(_) | RequestDecision::InspectBody(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn response(self, decision: &ResponseDecision) -> Result<(), Failure> {
+        match decision {
+            ResponseDecision::Next(edits) => self.edits(&[], edits),
+            ResponseDecision::Respond(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn event(self, decision: &EventDecision) -> Result<(), Failure> {
+        let EventDecision::Emit(emission) = decision else { return Ok(()) };
+        at_most(Bound::Publications, emission.events.len(), self.bounds.publications)?;
+        match &emission.channel {
+            Some(channel) => self.grants.check(Bound::Publish, channel),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn delivered(self, decision: &DeliveryDecision) -> Result<(), Failure> {
+        match decision {
+            DeliveryDecision::Emit(events) => at_most(Bound::Publications, events.len(), self.bounds.publications),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn connection(self, decision: &ConnectionDecision) -> Result<(), Failure> {
+        match decision {
+            ConnectionDecision::Forward(destination) => self.grants.check(Bound::Forward, &destination.host),
+            ConnectionDecision::Next | ConnectionDecision::Refuse => Ok(()),
+        }
+    }
+
+    fn forward(self, forward: &Forward) -> Result<(), Failure> {
+        self.edits(&forward.edits, &forward.response_edits)?;
+        at_most(Bound::Mirrors, forward.mirrors.len(), self.bounds.mirrors)?;
+        self.grants.check(Bound::Forward, &forward.destination.host)?;
+        forward.mirrors.iter().try_for_each(|mirror| self.grants.check(Bound::Forward, &mirror.destination.host))
+    }
+
+    fn edits(self, edits: &[RequestEdit], response_edits: &[HeaderEdit]) -> Result<(), Failure> {
+        let mut sum = Edits::default();
+        for edit in edits {
+            sum.add(of_request(edit));
+        }
+        for edit in response_edits {
+            sum.add(of_header(edit));
+        }
+        at_most(Bound::Edits, sum.count, self.bounds.edits)?;
+        at_most(Bound::EditBytes, sum.bytes, self.bounds.edit_bytes)
+    }
+}
+
+fn at_most(bound: Bound, found: usize, most: usize) -> Result<(), Failure> {
+    if found > most { Err(Failure::over(bound, found, most)) } else { Ok(()) }
+}
+
+impl Edits {
+    fn add(&mut self, bytes: usize) {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+fn of_request(edit: &RequestEdit) -> usize {
+    match edit {
+        RequestEdit::Header(edit) => of_header(edit),
+        RequestEdit::Path(text) | RequestEdit::Authority(text) => text.len(),
+        RequestEdit::Query(text) => text.as_ref().map_or(0, String::len),
+        RequestEdit::Attribute(attribute) => attribute.name.len() + attribute.value.len(),
+    }
+}
+
+fn of_header(edit: &HeaderEdit) -> usize {
+    match edit {
+        HeaderEdit::Set(header) | HeaderEdit::Append(header) => header.name.len() + header.value.len(),
+        HeaderEdit::Remove(name) => name.len(),
+        HeaderEdit::SetFormatted(formatted) | HeaderEdit::AppendFormatted(formatted) => of_formatted(formatted),
+    }
+}
+
+/// What is known of it; the rest is in the message that it is made of.
+fn of_formatted(FormattedHeader { name, parts }: &FormattedHeader) -> usize {
+    let parts = parts.iter().map(|part| match part {
+        ValuePart::Literal(bytes) => bytes.len(),
+        ValuePart::ResponseHeader(name) => name.len(),
+        ValuePart::UpstreamAddress => 0,
+    });
+    name.len() + parts.sum::<usize>()
+}
+
+/// The host of an authority, which may have a port; an address of IPv6 stands in brackets.
+fn host(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests;
