@@ -1,11 +1,16 @@
 //! The command line. What a command does stands in [`crate::command`].
 
+pub(crate) mod dead_letter;
+pub(crate) mod event;
 mod events;
 mod filter;
 mod test;
 
 pub(crate) use filter::{Filter, FilterHistory, FilterInspect, FilterList, FilterNamed, FilterTraps};
 pub(crate) use test::Test;
+
+use dead_letter::DeadLetter;
+use event::EventCommand;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use events::Events;
@@ -42,6 +47,10 @@ pub(crate) enum Command {
     /// Lists what a running instance has
     #[command(subcommand)]
     Get(Get),
+    #[command(subcommand)]
+    Event(EventCommand),
+    #[command(subcommand)]
+    DeadLetter(DeadLetter),
     Tap(Tap),
     ExplainCode(ExplainCode),
     Completion(Completion),

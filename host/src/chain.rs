@@ -148,11 +148,24 @@ pub enum Step {
     /// Make these calls, then go on with [`Chain::gathered`].
     Gather(Plan),
     /// Publish these events, then answer, or wait for the answer that an event brings.
-    Publish(Vec<types::Publication>, Response<ProxyBody>, Option<Box<Reply>>),
+    Publish(Vec<types::Publication>, Response<ProxyBody>, Answered),
+    /// Send the events of a channel to the client as they come.
+    Subscribe(Box<types::SubscriptionStream>),
     /// Buffer the body up to this many bytes, then go on with [`Chain::decide`].
     InspectBody(u64),
     /// No filter settled it.
     End,
+}
+
+/// When a request is answered that publishes events.
+#[derive(Debug)]
+pub enum Answered {
+    /// Once they are stored.
+    Stored,
+    /// At once.
+    Unacknowledged,
+    /// By an event.
+    ByEvent(Box<Reply>),
 }
 
 /// An answer that an event brings, and what is answered until then.
@@ -479,9 +492,17 @@ fn carry_out(
             Ok(Some(Step::Gather(plan)))
         }
         types::RequestDecision::Assemble(_) => Err(Failure::invalid("it puts an answer together before any call")),
-        types::RequestDecision::Publish(types::Publish { publications, answer, reply }) => {
-            let reply = reply.map(Reply::check).transpose()?.map(Box::new);
-            Ok(Some(Step::Publish(publications, decision::response(answer)?, reply)))
+        types::RequestDecision::Publish(types::Publish { publications, acknowledge, answer, reply }) => {
+            let answered = match (reply.map(Reply::check).transpose()?, acknowledge) {
+                (Some(reply), _) => Answered::ByEvent(Box::new(reply)),
+                (None, types::Acknowledgement::Stored) => Answered::Stored,
+                (None, types::Acknowledgement::None) => Answered::Unacknowledged,
+            };
+            Ok(Some(Step::Publish(publications, decision::response(answer)?, answered)))
+        }
+        types::RequestDecision::Subscribe(mut stream) => {
+            decision::header_edits(std::mem::take(&mut stream.response_edits), &mut course.response_edits)?;
+            Ok(Some(Step::Subscribe(Box::new(stream))))
         }
         types::RequestDecision::InspectBody(_) if head.body.is_some() => {
             Err(Failure::invalid("it asks for the body again, although it has it"))
@@ -500,6 +521,7 @@ fn result_of(decision: &types::RequestDecision) -> CallResult {
         types::RequestDecision::Gather(_) => CallResult::Gather,
         types::RequestDecision::Assemble(_) => CallResult::Assemble,
         types::RequestDecision::Publish(_) => CallResult::Publish,
+        types::RequestDecision::Subscribe(_) => CallResult::Subscribe,
         types::RequestDecision::InspectBody(_) => CallResult::Inspect,
     }
 }
@@ -544,13 +566,22 @@ fn describe(step: Option<&Step>) -> String {
             let names: Vec<&str> = plan.calls.iter().map(|call| call.name.as_str()).collect();
             format!("gather {}", names.join(", "))
         }
-        Some(Step::Publish(publications, answer, reply)) => {
+        Some(Step::Subscribe(stream)) => {
+            let format = match stream.format {
+                types::StreamFormat::ServerSent => "server-sent events",
+                types::StreamFormat::Websocket => "WebSocket",
+            };
+            format!("let the client listen to {} by {format}", stream.channel)
+        }
+        Some(Step::Publish(publications, answer, answered)) => {
             let channels: Vec<&str> = publications.iter().map(|publication| publication.channel.as_str()).collect();
             let channels = channels.join(", ");
-            match reply {
-                None => format!("publish to {channels}, then respond {}", answer.status().as_u16()),
-                Some(_) if channels.is_empty() => "give the answer that is waited for".into(),
-                Some(reply) => format!(
+            let status = answer.status().as_u16();
+            match answered {
+                Answered::Stored => format!("publish to {channels}, then respond {status}"),
+                Answered::Unacknowledged => format!("respond {status}, and publish to {channels}"),
+                Answered::ByEvent(_) if channels.is_empty() => "give the answer that is waited for".into(),
+                Answered::ByEvent(reply) => format!(
                     "publish to {channels}, then wait {} ms for an answer, or respond {}",
                     reply.timeout.as_millis(),
                     reply.pending.status().as_u16()

@@ -4,7 +4,7 @@ mod composing;
 mod record;
 
 use crate::body::{BodyError, ProxyBody};
-use crate::chain::{Course, Forward, Passage, Passing, Reply, Step};
+use crate::chain::{Answered, Course, Forward, Passage, Passing, Reply, Step};
 use crate::config::limits;
 use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
@@ -23,8 +23,8 @@ use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward_noting, tunnel};
 use crate::wasm::Flight;
-use crate::wasm::types::{Publication, RetryPolicy};
-use crate::{decision, respond, websocket};
+use crate::wasm::types::{Publication, RetryPolicy, StreamFormat, SubscriptionStream};
+use crate::{decision, respond, stream, websocket};
 use arc_swap::ArcSwap;
 use composing::Composition;
 use http::header::{HOST, SEC_WEBSOCKET_KEY, USER_AGENT};
@@ -234,16 +234,29 @@ impl Run {
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
-                Step::Publish(mut publications, answer, None) => {
+                Step::Publish(mut publications, answer, Answered::Stored) => {
                     let _under_way = self.enter(Flight::Publications, publications.len())?;
                     let publishing = self.trace.publish(&mut publications);
                     let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
                     publishing.end(published.map_err(|error| of_publish(&error)))?;
                     return Ok(answer);
                 }
-                Step::Publish(publications, unknown, Some(reply)) => {
+                Step::Publish(mut publications, answer, Answered::Unacknowledged) => {
+                    let under_way = self.enter(Flight::Publications, publications.len())?;
+                    let publishing = self.trace.publish(&mut publications);
+                    let kept = self.exchange.channels.publish_unacknowledged(publications);
+                    let storing = kept.map_err(|error| of_publish(&error));
+                    let storing = publishing.end(storing)?;
+                    self.connection.drain.spawn(async move {
+                        storing.await;
+                        drop(under_way);
+                    });
+                    return Ok(answer);
+                }
+                Step::Publish(publications, unknown, Answered::ByEvent(reply)) => {
                     return Box::pin(self.replied(publications, unknown, *reply)).await;
                 }
+                Step::Subscribe(stream) => return self.listen(&stream),
                 Step::InspectBody(max) => {
                     let body = std::mem::replace(&mut self.body, ProxyBody::empty());
                     let collected = Box::pin(body.collect_up_to(max)).await;
@@ -255,6 +268,25 @@ impl Run {
                 Step::Gather(plan) => Box::pin(self.gather(plan)).await?,
             };
         }
+    }
+
+    /// Lets the client listen to a channel.
+    fn listen(&mut self, wanted: &SubscriptionStream) -> Result<Response<ProxyBody>, RequestError> {
+        let drain = self.connection.drain.clone();
+        let listener = stream::open(&self.exchange.channels, wanted)?;
+        if wanted.format == StreamFormat::ServerSent {
+            return Ok(stream::server_sent(listener, drain.signal()));
+        }
+        let response = websocket::accepted(&self.head.headers, self.head.version, stream::PROTOCOL)?;
+        let upgrading = self.upgrade.take();
+        let Upgrading { connection, held } =
+            upgrading.ok_or(RequestError::BadRequest("it does not ask for WebSocket as HTTP has it"))?;
+        let ending = drain.signal();
+        drain.spawn(async move {
+            stream::serve_websocket(connection, listener, ending).await;
+            drop(held);
+        });
+        Ok(response)
     }
 
     /// Publishes events and waits for the answer that one brings, or only waits where there are none to publish.

@@ -86,6 +86,12 @@ fn settled(snapshot: &Snapshot, step: Step, authority: &str) -> ExplainOutcome {
             let status = Some(answer.status().as_u16());
             ExplainOutcome { summary: "published, then answered".into(), status, destinations, plan: None }
         }
+        Step::Subscribe(stream) => {
+            let service = Some(stream.channel.clone());
+            let channel = ExplainDestination { name: stream.channel, service, endpoints: Vec::new(), chosen: None };
+            let (summary, destinations) = ("listens to a channel".to_owned(), vec![channel]);
+            ExplainOutcome { summary, destinations, ..ExplainOutcome::default() }
+        }
         Step::End | Step::InspectBody(_) => passed_through(snapshot, authority),
     }
 }

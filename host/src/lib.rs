@@ -34,6 +34,7 @@ pub mod sanitize;
 pub mod snapshot;
 mod socket;
 pub mod status;
+pub mod stream;
 pub mod telemetry;
 mod timer;
 pub mod tls;

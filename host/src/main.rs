@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         Command::Demo(demo) => command::demo::run(&demo),
         Command::Check(check) => command::check::check(check),
         Command::Explain(explain) => command::explain::explain(explain),
+        Command::Event(event) => command::event::event(&event),
+        Command::DeadLetter(letter) => command::dead_letter::dead_letter(&letter),
         Command::Tap(tap) => command::tap::tap(&tap),
         Command::Test(test) => command::test::test(&test),
         Command::Filter(filter) => command::filter::filter(filter),

@@ -12,7 +12,7 @@ use crate::admin::view::{
 };
 use crate::chain::Link;
 use crate::drain::Drain;
-use crate::event::{ChannelStats, SubscriptionStats};
+use crate::event::{ChannelStats, Channels, SubscriptionStats};
 use crate::exchange::Exchange;
 use crate::explain;
 use crate::gateway;
@@ -117,6 +117,10 @@ impl AdminView for View {
         self.exchange.channels.stats().into_iter().map(channel_figures).collect()
     }
 
+    fn channels(&self) -> Arc<Channels> {
+        Arc::clone(&self.exchange.channels)
+    }
+
     fn explain(&self, request: ExplainRequest) -> Result<ExplainAnswer, String> {
         explain::explain(&self.exchange.snapshot.load_full(), request)
     }
@@ -144,6 +148,8 @@ fn channel_figures(stats: ChannelStats) -> ChannelFiguresStatus {
         retried: stats.retried,
         redelivered: stats.redelivered,
         dead_lettered: stats.dead_lettered,
+        kept: stats.kept,
+        filtered: stats.filtered,
         dropped: stats.dropped,
         queued: stats.queued,
         in_flight: stats.in_flight,
@@ -156,6 +162,10 @@ fn channel_figures(stats: ChannelStats) -> ChannelFiguresStatus {
         received: stats.received,
         refused: stats.refused,
         unsubscribed: stats.unsubscribed,
+        lost: stats.lost,
+        listeners: stats.listeners,
+        dead_letters: stats.dead_letters,
+        evicted: stats.evicted,
         subscriptions: stats.subscriptions.into_iter().map(subscription).collect(),
     }
 }

@@ -4,10 +4,13 @@
 //! or goes in HTTP/2 is turned into that form and back, and the keys of the handshake, which HTTP/2 does without, are made or
 //! checked here.
 
+use crate::body::ProxyBody;
 use crate::error::RequestError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::ext::Protocol;
@@ -21,6 +24,33 @@ const VERSION: HeaderValue = HeaderValue::from_static("13");
 /// What a server has to accept a handshake with.
 #[derive(Debug, Clone)]
 struct Expected(HeaderValue);
+
+/// The answer to a handshake that the proxy takes up itself, in a sub-protocol that the client has to have asked for (RFC
+/// 6455, section 4.2.2; RFC 8441, section 5).
+///
+/// # Errors
+/// When the client does not speak it.
+pub fn accepted(
+    headers: &HeaderMap,
+    version: Version,
+    protocol: &'static str,
+) -> Result<Response<ProxyBody>, RequestError> {
+    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    if !offered.flat_map(|value| value.split(',')).any(|offered| offered.trim() == protocol) {
+        return Err(RequestError::BadRequest("the sub-protocol cloudevents.json has to be asked for"));
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| *version != VERSION) {
+        return Err(RequestError::BadRequest("only version 13 of WebSocket is spoken"));
+    }
+    let mut response = Response::new(ProxyBody::empty());
+    response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+    if version == Version::HTTP_2 {
+        return Ok(response);
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(RequestError::BadRequest("the handshake has no key"))?;
+    of_answer(&mut response, Some(accept(key)));
+    Ok(response)
+}
 
 /// Turns an extended CONNECT into the GET that it stands for; whether a request is one.
 ///
@@ -135,6 +165,21 @@ mod tests {
         let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
         let back = answer_in_http2(response, Some(&key)).unwrap();
         assert_eq!((back.status(), back.headers().len()), (StatusCode::OK, 0));
+    }
+
+    #[test]
+    fn a_handshake_that_the_proxy_takes_up_has_its_protocol_and_key() {
+        let mut headers = HeaderMap::new();
+        headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
+        assert!(accepted(&headers, Version::HTTP_11, "cloudevents.json").is_err(), "nobody asked for it");
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("other, cloudevents.json"));
+        let response = accepted(&headers, Version::HTTP_11, "cloudevents.json").unwrap();
+        assert_eq!((response.status(), response.headers().len()), (StatusCode::SWITCHING_PROTOCOLS, 4));
+        assert_eq!(response.headers()[SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        let response = accepted(&headers, Version::HTTP_2, "cloudevents.json").unwrap();
+        assert_eq!((response.status(), response.headers().len()), (StatusCode::OK, 1));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("8"));
+        assert!(accepted(&headers, Version::HTTP_2, "cloudevents.json").is_err());
     }
 
     #[test]

@@ -58,8 +58,8 @@ pub use decision::{
 };
 pub use decision::{Attribute, Destination, FormattedHeader, Header, HeaderEdit, Mirror, RequestEdit, ValuePart};
 pub use event::{
-    CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event, EventDecision, Publication,
-    Publish, ReplyWait, Target, publish,
+    Acknowledgement, CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event, EventDecision,
+    Publication, Publish, ReplyWait, StreamFormat, SubscriptionStream, Target, publish, subscribe,
 };
 pub use gather::{
     Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Outcome, Outcomes, PartError,

@@ -1,5 +1,5 @@
-//! An order as events. Starts four small services and the proxy, places three orders by plain requests, prints what each
-//! service hears, looks at the dead letter, and ends.
+//! An order as events. Starts four small services and the proxy, places four orders by plain requests, prints what each
+//! service hears, looks at what could not be delivered, puts it back, and ends.
 
 mod client;
 mod proxy;
@@ -8,7 +8,7 @@ mod services;
 use anyhow::{Result, ensure};
 use proxy::Proxy;
 use services::{Heard, Services};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Orders with what they are to show, and how many services hear of each.
@@ -17,6 +17,8 @@ const ORDERS: [(&str, &str, usize); 3] = [
     ("is refused, as there are not so many", r#"{"product":"teapot","quantity":500,"customer":"ben"}"#, 2),
     ("cannot be read, and ends as a dead letter", r#"{"product":"riddle","customer":"eve"}"#, 2),
 ];
+/// An order that is placed while the shipping is closed.
+const LATE: &str = r#"{"product":"teapot","quantity":1,"customer":"dan"}"#;
 /// What all deliveries of an order take on a busy machine, retries included.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -26,14 +28,54 @@ async fn main() -> Result<()> {
     let proxy = Proxy::start(services.addresses()).await?;
     println!("the proxy is at http://{}; its manifests are in {}\n", proxy.address(), proxy::MANIFESTS);
     for (what, order, count) in ORDERS {
-        println!("an order that {what}\n  POST http://shop/orders {order}");
-        let answer = client::post(proxy.address(), "shop", "/orders", order).await?;
-        ensure!(answer.status == 202, "the order was answered {}: {}", answer.status, answer.text);
-        println!("  202, event {}", answer.event_id);
+        place(&proxy, what, order).await?;
         show(&mut heard, count).await?;
         println!();
     }
+    services.open_shipping(false);
+    place(&proxy, "cannot be shipped, and is put back once it can", LATE).await?;
+    show(&mut heard, 2).await?;
+    inspect_and_replay(&proxy, &services)?;
+    show(&mut heard, 2).await?;
+    ensure!(proxy.ask(&["dead-letter", "list"])? == "no dead letters\n", "the dead letter is still there");
+    println!();
     println!("every service was only asked by POST, and none knows of another");
+    Ok(())
+}
+
+async fn place(proxy: &Proxy, what: &str, order: &str) -> Result<()> {
+    println!("an order that {what}\n  POST http://shop/orders {order}");
+    let answer = client::post(proxy.address(), "shop", "/orders", order).await?;
+    ensure!(answer.status == 202, "the order was answered {}: {}", answer.status, answer.text);
+    println!("  202, event {}", answer.event_id);
+    Ok(())
+}
+
+/// What an operator does with what could not be delivered: looks at it, sees to the cause, and puts it back.
+fn inspect_and_replay(proxy: &Proxy, services: &Services) -> Result<()> {
+    let started = Instant::now();
+    let letter = loop {
+        let listed = proxy.ask(&["dead-letter", "list", "--channel", "orders", "-o", "json"])?;
+        let letters: Vec<serde_json::Value> = serde_json::from_str(&listed)?;
+        if let Some(letter) = letters.into_iter().next() {
+            break letter;
+        }
+        ensure!(started.elapsed() < LIMIT, "the dead letter did not come within {LIMIT:?}");
+    };
+    let number = letter["number"].to_string();
+    for arguments in [&["dead-letter", "list"][..], &["dead-letter", "show", "orders", &number]] {
+        print(proxy, arguments)?;
+    }
+    println!("  the lorry comes");
+    services.open_shipping(true);
+    print(proxy, &["dead-letter", "replay", "orders", &number])
+}
+
+fn print(proxy: &Proxy, arguments: &[&str]) -> Result<()> {
+    println!("  $ sluice {}", arguments.join(" "));
+    for line in proxy.ask(arguments)?.lines() {
+        println!("    {line}");
+    }
     Ok(())
 }
 

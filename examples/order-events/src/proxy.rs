@@ -1,6 +1,6 @@
 //! The proxy as a process, with this example's manifests.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,7 +16,8 @@ const START: Duration = Duration::from_mins(1);
 pub(crate) struct Proxy {
     child: Child,
     address: SocketAddr,
-    _state: TempDir,
+    program: PathBuf,
+    state: TempDir,
 }
 
 impl Proxy {
@@ -30,6 +31,7 @@ impl Proxy {
         let mut command = Command::new(&program);
         command.arg("run").arg("--manifests").arg(manifests()).arg("--filters").arg(beside.join("filters"));
         command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--ready-file"]).arg(&ready);
+        command.arg("--admin").arg(admin(&state));
         for (name, address) in services {
             command.arg("--upstream").arg(format!("{name}={address}"));
         }
@@ -37,13 +39,22 @@ impl Proxy {
         let child = command.spawn();
         let child =
             child.with_context(|| format!("{} cannot be run; `cargo xtask build` makes it", program.display()))?;
-        let mut proxy = Self { child, address: ([127, 0, 0, 1], 0).into(), _state: state };
+        let mut proxy = Self { child, address: ([127, 0, 0, 1], 0).into(), program, state };
         proxy.address = proxy.listening(&ready, &log).await?;
         Ok(proxy)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What an operator's command prints who asks the proxy.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        let output = command.args(arguments).arg("--admin").arg(admin(&self.state)).output()?;
+        let (said, wrong) = (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr).into_owned());
+        ensure!(wrong.is_empty(), "`sluice {}` says: {wrong}", arguments.join(" "));
+        Ok(said)
     }
 
     async fn listening(&mut self, ready: &Path, log: &Path) -> Result<SocketAddr> {
@@ -68,6 +79,11 @@ impl Drop for Proxy {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Its admin endpoint, which this user alone can reach.
+fn admin(state: &TempDir) -> String {
+    format!("unix:{}", state.path().join("admin.sock").display())
 }
 
 fn manifests() -> PathBuf {

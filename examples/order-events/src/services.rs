@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sluicegate_shop::{Service, serve};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -28,6 +28,7 @@ pub(crate) struct Heard {
 /// All services, until it is dropped.
 pub(crate) struct Services {
     addresses: Vec<(&'static str, SocketAddr)>,
+    is_open: Arc<AtomicBool>,
     _stop: watch::Sender<bool>,
 }
 
@@ -35,6 +36,8 @@ struct Listener {
     name: &'static str,
     heard: UnboundedSender<Heard>,
     asked: AtomicUsize,
+    /// Whether the shipping works.
+    is_open: Arc<AtomicBool>,
 }
 
 impl Services {
@@ -42,14 +45,20 @@ impl Services {
     pub(crate) async fn start() -> Result<(Self, UnboundedReceiver<Heard>)> {
         let (heard, hearing) = unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let mut addresses = Vec::new();
+        let (mut addresses, is_open) = (Vec::new(), Arc::new(AtomicBool::new(true)));
         for name in ["inventory", "shipping", "mail", "desk"] {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             addresses.push((name, listener.local_addr()?));
-            let service = Listener { name, heard: heard.clone(), asked: AtomicUsize::new(0) };
+            let (heard, asked) = (heard.clone(), AtomicUsize::new(0));
+            let service = Listener { name, heard, asked, is_open: Arc::clone(&is_open) };
             tokio::spawn(serve(listener, Arc::new(service), stopping.clone()));
         }
-        Ok((Self { addresses, _stop: stop }, hearing))
+        Ok((Self { addresses, is_open, _stop: stop }, hearing))
+    }
+
+    /// Opens the shipping, or closes it: then it refuses what comes.
+    pub(crate) fn open_shipping(&self, is_open: bool) {
+        self.is_open.store(is_open, Ordering::SeqCst);
     }
 
     pub(crate) fn addresses(&self) -> &[(&'static str, SocketAddr)] {
@@ -66,6 +75,10 @@ impl Service for Listener {
         let data: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         match self.name {
             "inventory" => self.reserve(request, &data),
+            "shipping" if !self.is_open.load(Ordering::SeqCst) => {
+                self.say("has no lorry: 422".to_owned());
+                plain(StatusCode::UNPROCESSABLE_ENTITY, "there is no lorry today")
+            }
             "shipping" => {
                 self.say(format!("ships {} {}", data["quantity"], text(&data["product"])));
                 reply(request, "shipped", "shop.order.shipped", &data)

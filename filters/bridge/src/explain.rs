@@ -1,7 +1,7 @@
 //! What would become of a request, without doing it.
 
 use crate::address::{self, Place};
-use crate::bridging::RequestBridge;
+use crate::bridging::{EventStream, RequestBridge};
 use crate::config::{Channel, Configuration};
 use crate::ingress;
 use crate::request_reply::RequestReply;
@@ -9,7 +9,7 @@ use sluicegate_sdk::{Candidate, Event, Explanation, Request};
 
 /// Says which channel, broker or bridge a request is for and who gets its event.
 pub(crate) fn explain(configuration: &Configuration, place: Option<Place>, request: &Request<'_>) -> Explanation {
-    let Configuration { channels, requests, bridges } = configuration;
+    let Configuration { channels, requests, bridges, streams } = configuration;
     let path = request.path();
     match place {
         Some(Place::Channel(index)) => match channels.get(index) {
@@ -30,7 +30,10 @@ pub(crate) fn explain(configuration: &Configuration, place: Option<Place>, reque
         Some(Place::Requests) => of_requests(requests, &path),
         None => match bridges.iter().find(|bridge| bridge.takes(request)) {
             Some(bridge) => of_bridge(bridge, channels),
-            None => nothing(configuration, request),
+            None => match streams.iter().find(|stream| stream.takes(request)) {
+                Some(stream) => of_stream(stream),
+                None => nothing(configuration, request),
+            },
         },
     }
 }
@@ -41,6 +44,8 @@ fn nothing(configuration: &Configuration, request: &Request<'_>) -> Explanation 
     let channels = configuration.channels.iter();
     let mut candidates: Vec<Candidate> = channels.map(|channel| candidate(channel, false, reason(channel))).collect();
     candidates.extend(configuration.bridges.iter().map(|bridge| bridged(bridge, false, bridge.lost(request))));
+    let streams = configuration.streams.iter();
+    candidates.extend(streams.map(|stream| streamed(stream, false, stream.lost(request))));
     Explanation { summary: format!("no channel is called {authority:?}"), candidates }
 }
 
@@ -116,7 +121,8 @@ fn of_requests(requests: &[RequestReply], path: &str) -> Explanation {
 
 fn of_bridge(bridge: &RequestBridge, channels: &[Channel]) -> Explanation {
     let then = match &bridge.reply {
-        None => "answered 202".to_owned(),
+        None if bridge.acknowledged => "answered 202".to_owned(),
+        None => "answered 202 before it is stored".to_owned(),
         Some(reply) => match reply.keep {
             None => format!("answered by the event that replies within {} ms, or 504", reply.timeout),
             Some(_) => {
@@ -130,6 +136,15 @@ fn of_bridge(bridge: &RequestBridge, channels: &[Channel]) -> Explanation {
     let channel = channels.iter().find(|channel| channel.full_name() == bridge.channel);
     candidates.extend(channel.into_iter().flat_map(|channel| subscribers(channel, true, None)));
     Explanation { summary, candidates }
+}
+
+fn of_stream(stream: &EventStream) -> Explanation {
+    let summary = format!("listens to {}", stream.channel);
+    Explanation { summary, candidates: vec![streamed(stream, true, "host and path are what it takes".to_owned())] }
+}
+
+fn streamed(stream: &EventStream, chosen: bool, reason: String) -> Candidate {
+    Candidate { name: format!("EventBridge {}", stream.name), origin: stream.origin.clone(), chosen, reason }
 }
 
 fn candidate(channel: &Channel, chosen: bool, reason: String) -> Candidate {

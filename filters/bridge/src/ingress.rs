@@ -6,7 +6,7 @@ use crate::cloudevents::{Mode, content_type, parse_binary};
 use crate::config::Channel;
 use crate::{header, hops, json};
 use serde_json::json;
-use sluicegate_sdk::{Attribute, Header, Publication, Publish, prelude::*};
+use sluicegate_sdk::{Acknowledgement, Attribute, Header, Publication, Publish, prelude::*};
 
 /// The largest body, in bytes; what the host buffers for a filter by default. Intermediaries have to carry 64 KiB.
 pub(crate) const LARGEST_BODY: u64 = 256 << 10;
@@ -190,7 +190,8 @@ fn batch(channel: &Channel, request: &Request<'_>, body: &[u8]) -> RequestDecisi
             Err(invalid) => return refuse(&invalid, Some(index)).into(),
         }
     }
-    Publish { publications, answer: respond(202), reply: None }.into()
+    let acknowledge = Acknowledgement::Stored;
+    Publish { publications, acknowledge, answer: respond(202), reply: None }.into()
 }
 
 /// The id of the event that a request becomes: what the client says that it is, so that the same request sent again is

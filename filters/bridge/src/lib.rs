@@ -79,7 +79,7 @@ impl Configure for Bridge {
 
 impl RequestFilter for Bridge {
     fn on_request(&self, request: &Request<'_>) -> RequestDecision {
-        let Configuration { channels, requests, bridges } = &self.configuration;
+        let Configuration { channels, requests, bridges, streams } = &self.configuration;
         match self.place(request) {
             Some(Place::Channel(index)) => match self.channel(index) {
                 Some(channel) => ingress::decide(channel, request),
@@ -89,7 +89,10 @@ impl RequestFilter for Bridge {
             Some(Place::Requests) => request_reply::decide(requests, request),
             None => match bridges.iter().find(|bridge| bridge.takes(request)) {
                 Some(bridge) => bridge.decide(request),
-                None => next().into(),
+                None => match streams.iter().find(|stream| stream.takes(request)) {
+                    Some(stream) => stream.decide(request),
+                    None => next().into(),
+                },
             },
         }
     }

@@ -1,17 +1,23 @@
 //! Asks a running proxy, for the commands that show what it does.
 
+use super::dead_letters::{self, DeadLetterStatus, DroppedStatus, ReplayedStatus};
 use super::endpoints::EndpointStatus;
+use super::event_tools::{PublishedStatus, ReadStatus, ReplayStatus, Stretch};
+use super::events::ChannelFiguresStatus;
 use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use super::view::{ConfigStatus, ExplainAnswer, ExplainRequest, FilterStatus, Tapped};
 use crate::config::AdminAddress;
+use crate::event::Selection;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::io;
+use std::net::ToSocketAddrs;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -114,6 +120,64 @@ impl AdminClient {
         self.ask(Method::GET, "/endpoints", Bytes::new())
     }
 
+    /// Dead letters; those that are named by their numbers come with their events.
+    ///
+    /// # Errors
+    /// When there is no answer, or the question is refused.
+    pub fn dead_letters(&self, selection: &Selection) -> Result<Vec<DeadLetterStatus>, ClientError> {
+        self.ask(Method::GET, &dead_letters::path(selection, false), Bytes::new())
+    }
+
+    /// Puts dead letters back, each to its subscription alone. `all` says that no selection means every one.
+    ///
+    /// # Errors
+    /// When there is no answer, or the question is refused.
+    pub fn replay_dead_letters(&self, selection: &Selection, all: bool) -> Result<ReplayedStatus, ClientError> {
+        self.ask(Method::POST, &dead_letters::path(selection, all), Bytes::new())
+    }
+
+    /// Drops dead letters. `all` says that no selection means every one.
+    ///
+    /// # Errors
+    /// When there is no answer, or the question is refused.
+    pub fn drop_dead_letters(&self, selection: &Selection, all: bool) -> Result<DroppedStatus, ClientError> {
+        self.ask(Method::DELETE, &dead_letters::path(selection, all), Bytes::new())
+    }
+
+    /// All channels, and how far their subscriptions are.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn channels(&self) -> Result<Vec<ChannelFiguresStatus>, ClientError> {
+        self.ask(Method::GET, "/events", Bytes::new())
+    }
+
+    /// Publishes an event, in the JSON format of CloudEvents, to a channel (`NAMESPACE/NAME`).
+    ///
+    /// # Errors
+    /// When there is no answer, or the event is refused.
+    pub fn publish(&self, channel: &str, event: &Value) -> Result<PublishedStatus, ClientError> {
+        let path = Stretch { channel: channel.to_owned(), ..Stretch::default() }.path("/events/publish");
+        let body = serde_json::to_vec(event).map_err(|error| self.invalid(&error))?;
+        self.ask(Method::POST, &path, body.into())
+    }
+
+    /// Events of a channel as they come; without a beginning it only says where to go on.
+    ///
+    /// # Errors
+    /// When there is no answer, or the question is refused.
+    pub fn read(&self, stretch: &Stretch) -> Result<ReadStatus, ClientError> {
+        self.ask(Method::GET, &stretch.path("/events/read"), Bytes::new())
+    }
+
+    /// Publishes again what a channel has kept, as much as can be done in a moment.
+    ///
+    /// # Errors
+    /// When there is no answer, or the question is refused.
+    pub fn replay(&self, stretch: &Stretch) -> Result<ReplayStatus, ClientError> {
+        self.ask(Method::POST, &stretch.path("/events/replay"), Bytes::new())
+    }
+
     /// Requests that have ended since an earlier answer; the first one, without its number, only says where to go on.
     ///
     /// # Errors
@@ -133,22 +197,26 @@ impl AdminClient {
     }
 
     fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
+        let request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+        let request = request.header(CONTENT_TYPE, "application/json").body(Full::new(body));
+        let request = request.map_err(|error| self.invalid(&error))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| self.unreachable(&error))?;
-        let answer = runtime.block_on(self.exchange(method, path, body))?;
+        let (status, answer) = runtime.block_on(self.exchange(request))?;
+        if !status.is_success() {
+            let message = String::from_utf8_lossy(&answer).into_owned();
+            return Err(ClientError::Refused { status: status.as_u16(), message });
+        }
         serde_json::from_slice(&answer).map_err(|error| self.invalid(&error))
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, ClientError> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), ClientError> {
         let connected = tokio::time::timeout(CONNECT, self.connect()).await;
         let stream = match connected {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(self.unreachable(&error)),
             Err(_) => return Err(self.unreachable(&io::Error::from(io::ErrorKind::TimedOut))),
         };
-        let request = Request::builder().method(method).uri(path).header(HOST, "localhost");
-        let request = request.header(CONTENT_TYPE, "application/json").body(Full::new(body));
-        let request = request.map_err(|error| self.invalid(&error))?;
         match tokio::time::timeout(ANSWER, self.send(stream, request)).await {
             Ok(answer) => answer,
             Err(_) => Err(self.invalid(&"no answer in time")),
@@ -162,7 +230,11 @@ impl AdminClient {
         })
     }
 
-    async fn send(&self, stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Bytes, ClientError> {
+    async fn send(
+        &self,
+        stream: Box<dyn Stream>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.invalid(&error))?;
         let exchange = async {
@@ -172,16 +244,11 @@ impl AdminClient {
             Ok((head.status, body.to_bytes()))
         };
         let mut exchange = std::pin::pin!(exchange);
-        let (status, body) = tokio::select! {
-            answer = &mut exchange => answer?,
+        tokio::select! {
+            answer = &mut exchange => answer,
             // The connection may end with the answer already read.
-            _ = connection => exchange.await?,
-        };
-        if status.is_success() {
-            return Ok(body);
+            _ = connection => exchange.await,
         }
-        let message = String::from_utf8_lossy(&body).into_owned();
-        Err(ClientError::Refused { status: status.as_u16(), message })
     }
 
     fn unreachable(&self, error: &io::Error) -> ClientError {
@@ -190,6 +257,39 @@ impl AdminClient {
 
     fn invalid(&self, error: &impl ToString) -> ClientError {
         ClientError::Invalid { address: self.address.clone(), reason: error.to_string() }
+    }
+}
+
+/// Sends an event, in the JSON format of CloudEvents, to any address of HTTP that takes them; gives the status.
+///
+/// # Errors
+/// When it is no address of HTTP, or nobody answers there.
+pub fn post(url: &str, headers: &[(String, String)], body: Vec<u8>) -> Result<u16, ClientError> {
+    let uri: http::Uri = url.parse().map_err(|_| not_http(url))?;
+    let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(|| not_http(url))?;
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let place = (host, authority.port_u16().unwrap_or(80));
+    let address = place.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    let client = AdminClient::new(AdminAddress::Tcp(address.ok_or_else(|| not_http(url))?));
+    let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let mut request = Request::post(path).header(CONTENT_TYPE, "application/cloudevents+json; charset=utf-8");
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        request = request.header(HOST, authority.as_str());
+    }
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(Bytes::from(body))).map_err(|error| client.invalid(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| client.unreachable(&error))?;
+    let (status, _) = runtime.block_on(client.exchange(request))?;
+    Ok(status.as_u16())
+}
+
+fn not_http(url: &str) -> ClientError {
+    ClientError::Refused {
+        status: 0,
+        message: format!("{url} is no address that can be sent to: write http://HOST[:PORT]/PATH"),
     }
 }
 

@@ -15,6 +15,18 @@ pub struct ChannelFiguresStatus {
     pub refused: u64,
     /// Events that it took while it had no subscription.
     pub unsubscribed: u64,
+    /// Events that were answered for before they were stored, and then were not.
+    #[serde(default)]
+    pub lost: u64,
+    /// Clients that listen to it.
+    #[serde(default)]
+    pub listeners: usize,
+    /// Its dead letters that are kept.
+    #[serde(default)]
+    pub dead_letters: usize,
+    /// Dead letters that were dropped for newer ones.
+    #[serde(default)]
+    pub evicted: u64,
     /// How far each subscription is.
     pub subscriptions: Vec<SubscriptionFiguresStatus>,
 }
@@ -32,6 +44,12 @@ pub struct SubscriptionFiguresStatus {
     pub redelivered: u64,
     /// Events that the dead letter sink took.
     pub dead_lettered: u64,
+    /// Events that were put to the channel's dead letters.
+    #[serde(default)]
+    pub kept: u64,
+    /// Events that its filters did not let pass.
+    #[serde(default)]
+    pub filtered: u64,
     /// Events that nobody took.
     pub dropped: u64,
     /// Events that wait: how far it is behind.

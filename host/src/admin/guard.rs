@@ -1,7 +1,7 @@
 //! Keeps web pages away from the admin endpoint.
 //!
 //! A browser on the operator's machine reaches loopback addresses, and a page may have its own name point there. It
-//! cannot send another `host` than that name, nor a POST without an `origin`.
+//! cannot send another `host` than that name, nor anything but a GET or HEAD without an `origin`.
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method};
@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 /// Why a request is refused, if it is.
 pub(super) fn refusal(method: &Method, headers: &HeaderMap, allow_remote: bool) -> Option<&'static str> {
-    if method == Method::POST && headers.contains_key(ORIGIN) {
+    if method != Method::GET && method != Method::HEAD && headers.contains_key(ORIGIN) {
         return Some("requests of web pages (with an `origin` header) are refused\n");
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

@@ -6,9 +6,12 @@
 
 mod bind;
 pub mod client;
+pub mod dead_letters;
 pub mod endpoints;
+pub mod event_tools;
 pub mod events;
 mod guard;
+mod query;
 pub mod rollout;
 mod routes;
 pub mod server;

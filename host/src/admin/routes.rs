@@ -1,8 +1,10 @@
 //! What the admin endpoint answers.
 
-use super::guard;
+use super::event_tools::{self, Unpublished};
 use super::rollout::FilterAction;
 use super::view::{AdminView, ExplainRequest};
+use super::{dead_letters, guard};
+use crate::event::PublishError;
 use crate::telemetry::log::LogLevels;
 use crate::telemetry::{Metrics, metrics};
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The largest request to be explained, in bytes; bodies in it are examples.
+/// The largest request to be explained, or event to be published, in bytes.
 const BODY_SIZE: usize = 1 << 20;
 /// For such a request to arrive.
 const BODY_READ: Duration = Duration::from_secs(5);
@@ -29,8 +31,8 @@ const TAP_LOOK: Duration = Duration::from_millis(50);
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// Path, method, and what is there.
-const ENDPOINTS: [(&str, &str, &str); 18] = [
+/// Path, methods, and what is there.
+const ENDPOINTS: [(&str, &str, &str); 22] = [
     ("/", "GET", "this list"),
     ("/livez", "GET", "200 while the process answers"),
     ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
@@ -46,6 +48,18 @@ const ENDPOINTS: [(&str, &str, &str); 18] = [
     ("/config", "GET", "manifests, services and channels in force"),
     ("/endpoints", "GET", "endpoints of services, with why some are out"),
     ("/events", "GET", "channels, and how far their subscriptions are"),
+    ("/events/publish", "POST", "publishes the event in the body (CloudEvents JSON) to ?channel=NAMESPACE/NAME"),
+    ("/events/read", "GET", "events of ?channel= as they come, or ?from=POSITION or ?since=TIME on"),
+    (
+        "/events/replay",
+        "POST",
+        "publishes again what ?channel= has &from=, &to= (positions), &since=, &until= (times), to &subscription= or all",
+    ),
+    (
+        "/dead-letters",
+        "GET, POST, DELETE",
+        "events that were given up; POST puts back and DELETE drops those of ?channel=, number=, subscription=, reason=, all",
+    ),
     ("/tap", "GET", "requests as they end; ?after=N goes on where an answer said `next`"),
     ("/explain", "POST", "what would become of a request: {\"method\", \"url\", \"headers\", \"body\"}"),
     ("/logging", "POST", "?level=info,sluicegate::chain=debug changes log levels"),
@@ -68,14 +82,14 @@ impl Routes {
             return respond(StatusCode::FORBIDDEN, TEXT, refusal);
         }
         let path = request.uri().path();
-        let Some((_, method, _)) = ENDPOINTS.iter().find(|(known, _, _)| *known == path) else {
+        let Some((_, methods, _)) = ENDPOINTS.iter().find(|(known, _, _)| *known == path) else {
             return respond(StatusCode::NOT_FOUND, TEXT, format!("nothing is at {path}; there is:\n{}", list()));
         };
-        let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
-        if !(request.method() == method || (*method == "GET" && is_read)) {
-            let text = format!("{path} takes {method}, not {}\n", request.method());
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        if !methods.split(", ").any(|known| method == known) {
+            let text = format!("{path} takes {methods}, not {}\n", request.method());
             let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static(method));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
             return response;
         }
         match path {
@@ -94,6 +108,10 @@ impl Routes {
             "/config" => json(StatusCode::OK, &self.view.config()),
             "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),
             "/events" => json(StatusCode::OK, &self.view.events()),
+            "/events/publish" => self.publish(request).await,
+            "/events/read" => outcome(event_tools::read(&self.view.channels(), request.uri().query()).await),
+            "/events/replay" => outcome(event_tools::replay(&self.view.channels(), request.uri().query()).await),
+            "/dead-letters" => self.dead_letters(method, request.uri().query()).await,
             "/tap" => self.tap(request.uri().query()).await,
             "/explain" => self.explain(request.into_body()).await,
             "/logging" => self.set_levels(request.uri().query()),
@@ -142,13 +160,9 @@ impl Routes {
     }
 
     async fn explain(&self, body: Incoming) -> Answer {
-        let body = match tokio::time::timeout(BODY_READ, Limited::new(body, BODY_SIZE).collect()).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-                return respond(StatusCode::PAYLOAD_TOO_LARGE, TEXT, format!("more than {BODY_SIZE} bytes\n"));
-            }
-            Ok(Err(error)) => return respond(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
-            Err(_) => return respond(StatusCode::REQUEST_TIMEOUT, TEXT, "the request did not arrive in time\n"),
+        let body = match collect(body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
         };
         let request: ExplainRequest = match serde_json::from_slice(&body) {
             Ok(request) => request,
@@ -162,6 +176,38 @@ impl Routes {
             Ok(Ok(Err(reason))) => respond(StatusCode::BAD_REQUEST, TEXT, format!("{reason}\n")),
             Ok(Err(_)) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the explanation failed; see the log\n"),
             Err(_) => respond(StatusCode::GATEWAY_TIMEOUT, TEXT, "the explanation took too long\n"),
+        }
+    }
+
+    async fn publish(&self, request: Request<Incoming>) -> Answer {
+        let (head, body) = request.into_parts();
+        let body = match collect(body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
+        };
+        match event_tools::publish(&self.view.channels(), head.uri.query(), &body).await {
+            Ok(published) => json(StatusCode::OK, &published),
+            Err(Unpublished::Question(reason)) => respond(StatusCode::BAD_REQUEST, TEXT, format!("{reason}\n")),
+            Err(Unpublished::Channel(error)) => {
+                let status = match &error {
+                    PublishError::UnknownChannel { .. } => StatusCode::NOT_FOUND,
+                    PublishError::Invalid { .. } => StatusCode::BAD_REQUEST,
+                    PublishError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
+                    PublishError::Full { .. } | PublishError::Unavailable { .. } | PublishError::Draining { .. } => {
+                        StatusCode::SERVICE_UNAVAILABLE
+                    }
+                };
+                respond(status, TEXT, format!("{error}\n"))
+            }
+        }
+    }
+
+    async fn dead_letters(&self, method: &Method, query: Option<&str>) -> Answer {
+        let channels = self.view.channels();
+        match *method {
+            Method::POST => outcome(dead_letters::replay(&channels, query).await),
+            Method::DELETE => outcome(dead_letters::drop(&channels, query)),
+            _ => outcome(dead_letters::list(&channels, query)),
         }
     }
 
@@ -198,6 +244,18 @@ impl Routes {
     }
 }
 
+/// The body of a request, or what to answer where there is none to be had.
+async fn collect(body: Incoming) -> Result<Bytes, Answer> {
+    match tokio::time::timeout(BODY_READ, Limited::new(body, BODY_SIZE).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(respond(StatusCode::PAYLOAD_TOO_LARGE, TEXT, format!("more than {BODY_SIZE} bytes\n")))
+        }
+        Ok(Err(error)) => Err(respond(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n"))),
+        Err(_) => Err(respond(StatusCode::REQUEST_TIMEOUT, TEXT, "the request did not arrive in time\n")),
+    }
+}
+
 /// The value of a query's parameter.
 fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
@@ -206,8 +264,16 @@ fn parameter(query: Option<&str>, name: &str) -> Option<String> {
 }
 
 fn list() -> String {
-    let lines = ENDPOINTS.iter().map(|(path, method, text)| format!("{method:<4} {path:<17} {text}"));
+    let lines = ENDPOINTS.iter().map(|(path, methods, text)| format!("{path:<17} {methods:<17} {text}"));
     lines.fold(String::new(), |list, line| list + &line + "\n")
+}
+
+/// What was asked for, or what is wrong with the question.
+fn outcome(answer: Result<impl Serialize, String>) -> Answer {
+    match answer {
+        Ok(answer) => json(StatusCode::OK, &answer),
+        Err(reason) => respond(StatusCode::BAD_REQUEST, TEXT, format!("{reason}\n")),
+    }
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Answer {

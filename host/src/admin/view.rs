@@ -10,6 +10,7 @@ use super::endpoints::EndpointStatus;
 use super::events::ChannelFiguresStatus;
 use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps, QuarantineStatus, StageStatus};
 use crate::chain::{TraceCandidate, TraceStep};
+use crate::event::Channels;
 use crate::manifest::Diagnostic;
 use crate::request::{Arrival, RequestHead, RequestId};
 use crate::telemetry::tap::Look;
@@ -18,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use rustls::pki_types::DnsName;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 /// Where explained requests come from and go to, as no connection says it.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -50,6 +52,8 @@ pub trait AdminView: Send + Sync + 'static {
     fn endpoints(&self) -> Vec<EndpointStatus>;
     /// All channels, and how far their subscriptions are.
     fn events(&self) -> Vec<ChannelFiguresStatus>;
+    /// The channels themselves, for what operators do with their events.
+    fn channels(&self) -> Arc<Channels>;
     /// Requests that have ended since the look that gave this number, or from now on.
     fn tap(&self, _after: Option<u64>) -> Look {
         Look::default()

@@ -14,7 +14,7 @@ pub(super) struct Differs {
 
 /// How decisions on a request differ; empty when they do the same.
 pub(super) fn of_requests(live: &RequestDecision, shadow: &RequestDecision) -> Vec<Differs> {
-    use RequestDecision::{Forward, Gather, InspectBody, Next, Publish, Respond};
+    use RequestDecision::{Forward, Gather, InspectBody, Next, Publish, Respond, Subscribe};
     let mut found = Found::default();
     match (live, shadow) {
         (Next(live), Next(shadow)) => {
@@ -26,6 +26,7 @@ pub(super) fn of_requests(live: &RequestDecision, shadow: &RequestDecision) -> V
         (Gather(live), Gather(shadow)) => found.plans(live, shadow),
         (Publish(live), Publish(shadow)) => found.publications(live, shadow),
         (InspectBody(live), InspectBody(shadow)) => found.compare("bytes to inspect", live, shadow, u64::to_string),
+        (Subscribe(live), Subscribe(shadow)) => found.compare("stream", live, shadow, |stream| stream.channel.clone()),
         (live, shadow) => found.add("decision", describe(live), describe(shadow)),
     }
     found.0
@@ -120,6 +121,7 @@ fn describe(decision: &RequestDecision) -> String {
         RequestDecision::Assemble(assembly) => format!("assemble {}", assembly.status),
         RequestDecision::Publish(publish) => format!("publish {} events", publish.publications.len()),
         RequestDecision::InspectBody(_) => "inspect the body".to_owned(),
+        RequestDecision::Subscribe(stream) => format!("subscribe to {}", stream.channel),
     }
 }
 

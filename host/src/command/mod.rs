@@ -4,8 +4,10 @@ pub(crate) mod check;
 pub(crate) mod code;
 pub(crate) mod completion;
 pub(crate) mod composition;
+pub(crate) mod dead_letter;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
+pub(crate) mod event;
 pub(crate) mod exit;
 pub(crate) mod explain;
 pub(crate) mod filter;

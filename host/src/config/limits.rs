@@ -208,6 +208,14 @@ pub const REPLY_KEPT: Duration = Duration::from_hours(1);
 pub const REPLIES: usize = 10_000;
 /// What all kept answers may take, in bytes; another one is dropped, and its request gets none.
 pub const REPLY_BYTES: usize = 64 << 20;
+/// Clients that listen to one channel at a time: each holds a connection and a batch of events at most.
+pub const LISTENERS: usize = 1_000;
+/// Between two signs of life to a client that listens, well within what intermediaries wait for.
+pub const LISTENER_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Dead letters of a channel that are kept: more than anybody looks at one by one. Beyond, the oldest are dropped.
+pub const DEAD_LETTERS: usize = 1_000;
+/// What the dead letters of a channel may take in memory, in bytes. Beyond, the oldest are dropped.
+pub const DEAD_LETTER_BYTES: usize = 16 << 20;
 /// Requests being served at once; more are answered 503.
 pub const IN_FLIGHT: usize = 10_000;
 

@@ -1,7 +1,11 @@
 //! All channels of the process: publish, apply, drain.
 
+use super::addressed;
 use super::check::{check, stamp};
 use super::dispatch::Dispatcher;
+use super::follow::Audience;
+use super::letters::{self, DeadLetters};
+use super::refusal::PublishError;
 use super::replies::Replies;
 use super::resource::{ChannelSpec, SubscriptionSpec};
 use super::store::{Log, Reserved, StoreError, Stores};
@@ -15,89 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-
-/// Why a channel does not take an event.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// There is no such channel.
-    #[error("no channel is called {channel}")]
-    UnknownChannel {
-        /// As asked for.
-        channel: String,
-    },
-    /// The event is not one.
-    #[error("the event for channel {channel} is not valid: {reason}")]
-    Invalid {
-        /// `NAMESPACE/NAME`.
-        channel: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// As many events wait as may; none of the subscriptions got the event.
-    #[error("channel {channel} is full: {reason}")]
-    Full {
-        /// `NAMESPACE/NAME`.
-        channel: String,
-        /// What is full.
-        reason: String,
-    },
-    /// The channel's store has no space left; none of the subscriptions got the event.
-    #[error("channel {channel} cannot store the event: {reason}")]
-    NoSpace {
-        /// `NAMESPACE/NAME`.
-        channel: String,
-        /// What the store says.
-        reason: String,
-    },
-    /// The channel's store cannot be used. It may yet turn out to have the event.
-    #[error("channel {channel} takes no events now: {reason}")]
-    Unavailable {
-        /// `NAMESPACE/NAME`.
-        channel: String,
-        /// What the store says.
-        reason: String,
-    },
-    /// The process is about to end.
-    #[error("channel {channel} takes no more events: the proxy is shutting down")]
-    Draining {
-        /// `NAMESPACE/NAME`.
-        channel: String,
-    },
-}
-
-impl PublishError {
-    /// How long a client should wait before it tries again, where trying again may help.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Full { .. } | Self::Draining { .. } | Self::Unavailable { .. } | Self::NoSpace { .. } => {
-                Some(Duration::from_secs(1))
-            }
-            Self::UnknownChannel { .. } | Self::Invalid { .. } => None,
-        }
-    }
-
-    /// The channel that does not take the event, `NAMESPACE/NAME`.
-    pub fn channel(&self) -> &str {
-        match self {
-            Self::UnknownChannel { channel }
-            | Self::Invalid { channel, .. }
-            | Self::Full { channel, .. }
-            | Self::NoSpace { channel, .. }
-            | Self::Unavailable { channel, .. }
-            | Self::Draining { channel } => channel,
-        }
-    }
-
-    fn of_store(channel: &str, error: &StoreError) -> Self {
-        let (channel, reason) = (channel.to_owned(), error.to_string());
-        match error {
-            StoreError::Full(_) => Self::Full { channel, reason },
-            StoreError::TooLarge(_) => Self::Invalid { channel, reason },
-            StoreError::NoSpace(_) => Self::NoSpace { channel, reason },
-            StoreError::Unavailable(_) => Self::Unavailable { channel, reason },
-        }
-    }
-}
 
 /// What was left when the channels ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,7 +35,7 @@ pub struct Channels {
     table: ArcSwap<Table>,
     stores: Stores,
     /// What the dispatcher does not serve yet. A reload holds the lock from start to end, so there is one at a time.
-    starting: Mutex<Vec<Arc<Subscription>>>,
+    starting: Mutex<Starting>,
     /// Tells the dispatcher of new subscriptions.
     pub(super) started: Notify,
     /// Tells a drain that a delivery has ended.
@@ -124,6 +45,13 @@ pub struct Channels {
     draining: AtomicBool,
     /// Requests that wait for an answer by an event.
     pub replies: Replies,
+}
+
+/// What the dispatcher has yet to begin with.
+#[derive(Debug, Default)]
+pub(super) struct Starting {
+    pub(super) subscriptions: Vec<Arc<Subscription>>,
+    pub(super) letters: Vec<Arc<DeadLetters>>,
 }
 
 #[derive(Debug, Default)]
@@ -144,12 +72,16 @@ enum Origin {
 }
 
 #[derive(Debug)]
-struct Channel {
-    name: String,
+pub(super) struct Channel {
+    pub(super) name: String,
     store: StoreChoice,
-    log: Arc<dyn Log>,
+    pub(super) log: Arc<dyn Log>,
+    /// None where there is no subscription that could give an event up, or the store gives no log for them.
+    pub(super) letters: Option<Arc<DeadLetters>>,
+    /// Those who look on.
+    pub(super) audience: Arc<Audience>,
     totals: Arc<Totals>,
-    subscriptions: Vec<Arc<Subscription>>,
+    pub(super) subscriptions: Vec<Arc<Subscription>>,
 }
 
 /// Counts that a reload keeps.
@@ -158,6 +90,7 @@ struct Totals {
     received: AtomicU64,
     refused: AtomicU64,
     unsubscribed: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl Channels {
@@ -190,16 +123,28 @@ impl Channels {
                     change(&known, wanted);
                     subscriptions.push(known);
                 } else if let Some(new) = subscribe(&log, &spec.name, wanted) {
-                    starting.push(Arc::clone(&new));
+                    starting.subscriptions.push(Arc::clone(&new));
                     subscriptions.push(new);
                 }
             }
+            let same = former.filter(|former| former.store == store);
+            let audience = same.map(|channel| Arc::clone(&channel.audience)).unwrap_or_default();
+            let known_letters = same.and_then(|known| known.letters.clone());
+            let letters = known_letters.or_else(|| {
+                let opened = self.open_letters(store, &spec.name, !subscriptions.is_empty());
+                starting.letters.extend(opened.clone());
+                opened
+            });
             let totals = former.map(|channel| Arc::clone(&channel.totals)).unwrap_or_default();
             table.addresses.insert(spec.address, spec.name.clone());
-            let channel = Channel { name: spec.name.clone(), store, log, totals, subscriptions };
+            let channel = Channel { name: spec.name.clone(), store, log, letters, audience, totals, subscriptions };
             table.channels.insert(spec.name, Arc::new(channel));
         }
-        self.table.store(Arc::new(table));
+        let table = Arc::new(table);
+        self.table.store(Arc::clone(&table));
+        for channel in old.channels.values() {
+            channel.leave(table.channels.get(&channel.name).map(|heir| &**heir));
+        }
         for subscription in known.values() {
             remove(subscription);
         }
@@ -215,6 +160,13 @@ impl Channels {
         log
     }
 
+    /// The dead letters of a channel that has subscriptions. Those of a file or a server are there still.
+    fn open_letters(&self, store: StoreChoice, channel: &str, is_subscribed: bool) -> Option<Arc<DeadLetters>> {
+        let log = is_subscribed.then(|| self.stores.open(store, &letters::log_of(channel)))?;
+        let opened = DeadLetters::open(channel, log);
+        opened.inspect_err(|error| tracing::error!(channel, %error, "its dead letters are not kept")).ok().map(Arc::new)
+    }
+
     /// Stores an event for every subscription of a channel (`NAMESPACE/NAME`), or for none. Without a subscription the
     /// event is taken and dropped. Resolves once the event is as durable as the channel's store promises.
     pub async fn publish(&self, channel: &str, event: Event) -> Result<(), PublishError> {
@@ -225,6 +177,23 @@ impl Channels {
     /// promise. Only a store that fails while it writes can leave the events of one channel in and those of another out.
     pub async fn publish_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
         self.take(publications, Origin::Request).await
+    }
+
+    /// Keeps room for all of these events, or for none, and gives what stores them. What a store then loses is counted.
+    pub fn publish_unacknowledged(
+        &self,
+        publications: Vec<Publication>,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, PublishError> {
+        let rooms = self.reserve(self.accept(publications)?, Origin::Request)?;
+        Ok(async move {
+            for room in rooms {
+                let (channel, count) = (Arc::clone(&room.channel), room.count);
+                if let Err(error) = room.fill().await {
+                    channel.lost(count);
+                    tracing::warn!(%error, count, "events were lost that nobody waited for");
+                }
+            }
+        })
     }
 
     /// Publishes an event that another channel's delivery brings.
@@ -248,9 +217,8 @@ impl Channels {
     async fn take(&self, publications: Vec<Publication>, origin: Origin) -> Result<(), PublishError> {
         let accepted = self.accept(publications)?;
         let rooms = self.reserve(accepted, origin)?;
-        for Room { channel, count, reserved } in rooms {
-            reserved.commit().await.map_err(|error| channel.refused(&error))?;
-            channel.count(count);
+        for room in rooms {
+            room.fill().await?;
         }
         Ok(())
     }
@@ -267,6 +235,7 @@ impl Channels {
                 return Err(PublishError::Invalid { channel, reason });
             }
             stamp(&mut event);
+            addressed::strip(&mut event);
             match accepted.iter_mut().find(|(known, _)| Arc::ptr_eq(known, entry)) {
                 Some((_, events)) => events.push(Arc::new(event)),
                 None => accepted.push((Arc::clone(entry), vec![Arc::new(event)])),
@@ -279,9 +248,9 @@ impl Channels {
     fn reserve(&self, accepted: Accepted, origin: Origin) -> Result<Vec<Room>, PublishError> {
         let mut rooms: Vec<Room> = Vec::with_capacity(accepted.len());
         for (channel, events) in accepted {
-            let count = events.len();
+            let (count, wanted) = (events.len(), channel.audience.wants(&events));
             let reserved = channel.log.reserve(events).map_err(|error| channel.refused(&error))?;
-            rooms.push(Room { channel, count, reserved });
+            rooms.push(Room { channel, count, wanted, reserved });
         }
         // A drain that has not seen the room kept above has begun before it was: then it is not filled.
         if origin == Origin::Request && self.draining.load(Ordering::Acquire) {
@@ -320,6 +289,9 @@ impl Channels {
             left.queued += subscription.close();
             left.in_flight += subscription.cursor.figures().in_flight;
         }
+        for letters in self.all().iter().filter_map(|channel| channel.letters.as_ref()) {
+            letters.stop();
+        }
         self.stop.cancel();
         self.stores.close().await;
         if left != Drained::default() {
@@ -332,8 +304,25 @@ impl Channels {
         left
     }
 
-    /// The subscriptions that nobody serves yet.
-    pub(super) fn take_starting(&self) -> Vec<Arc<Subscription>> {
+    /// The channel of this name (`NAMESPACE/NAME`).
+    pub(super) fn channel(&self, name: &str) -> Option<Arc<Channel>> {
+        self.table.load().channels.get(name).cloned()
+    }
+
+    /// All channels, by name.
+    pub(super) fn all(&self) -> Vec<Arc<Channel>> {
+        let mut all: Vec<Arc<Channel>> = self.table.load().channels.values().cloned().collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+    /// Whether the process is about to end.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// What nobody serves yet.
+    pub(super) fn take_starting(&self) -> Starting {
         std::mem::take(&mut *self.starting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -349,8 +338,21 @@ impl Channels {
 }
 
 impl Channel {
+    /// Leaves its dead letters where they are, and its audience, unless another channel of its name has taken them over.
+    fn leave(&self, heir: Option<&Self>) {
+        let inherited = heir.and_then(|heir| heir.letters.as_ref());
+        if let Some(letters) =
+            self.letters.as_ref().filter(|own| inherited.is_none_or(|other| !Arc::ptr_eq(own, other)))
+        {
+            letters.stop();
+        }
+        if heir.is_none_or(|heir| !Arc::ptr_eq(&heir.audience, &self.audience)) {
+            self.audience.gone.cancel();
+        }
+    }
+
     /// Counts events that were taken.
-    fn count(&self, events: usize) {
+    pub(super) fn count(&self, events: usize) {
         let events = u64::try_from(events).unwrap_or(u64::MAX);
         self.totals.received.fetch_add(events, Ordering::Relaxed);
         if self.subscriptions.is_empty() {
@@ -359,6 +361,20 @@ impl Channel {
         for subscription in &self.subscriptions {
             subscription.counters.received.fetch_add(events, Ordering::Relaxed);
         }
+    }
+
+    /// Counts events that were put in for one subscription alone.
+    pub(super) fn count_for(&self, name: &str, events: usize) {
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
+        self.totals.received.fetch_add(events, Ordering::Relaxed);
+        if let Some(subscription) = self.subscriptions.iter().find(|subscription| subscription.name == name) {
+            subscription.counters.received.fetch_add(events, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts events that were answered for and then not stored.
+    fn lost(&self, events: usize) {
+        self.totals.lost.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Counts a refusal, and says whose it is.
@@ -374,6 +390,11 @@ impl Channel {
             received: self.totals.received.load(Ordering::Relaxed),
             refused: self.totals.refused.load(Ordering::Relaxed),
             unsubscribed: self.totals.unsubscribed.load(Ordering::Relaxed),
+            lost: self.totals.lost.load(Ordering::Relaxed),
+            listeners: self.audience.listeners(),
+            streamed: self.audience.streamed(),
+            dead_letters: self.letters.as_ref().map_or(0, |letters| letters.len()),
+            evicted: self.letters.as_ref().map_or(0, |letters| letters.evicted()),
             subscriptions: self.subscriptions.iter().map(|subscription| subscription.stats()).collect(),
         }
     }
@@ -383,7 +404,20 @@ impl Channel {
 struct Room {
     channel: Arc<Channel>,
     count: usize,
+    /// What those who look on get of it.
+    wanted: Option<Vec<Arc<Event>>>,
     reserved: Box<dyn Reserved>,
+}
+
+impl Room {
+    /// Stores its events.
+    async fn fill(self) -> Result<(), PublishError> {
+        let Self { channel, count, wanted, reserved } = self;
+        reserved.commit().await.map_err(|error| channel.refused(&error))?;
+        channel.count(count);
+        channel.audience.tell(wanted);
+        Ok(())
+    }
 }
 
 /// Events by their channel.

@@ -1,10 +1,14 @@
 //! One event on its way to one subscription: tries, replies, dead letter.
 
+use super::addressed;
 use super::backoff::jittered;
-use super::channels::{Channels, PublishError};
+use super::channels::Channels;
 use super::check::{check, set_extension, stamp};
 use super::dispatch::{Decide, Post, REPLY_SIZE, Transport};
+use super::letters::Letter;
+use super::refusal::PublishError;
 use super::resource::SubscriptionSpec;
+use super::store::StoreError;
 use super::subscription::Subscription;
 use crate::telemetry::trace::messaging;
 use crate::wasm::bindings::sluicegate::filter::types::{
@@ -45,25 +49,51 @@ enum Leg<'a> {
 struct Failure {
     uri: String,
     code: u16,
+    /// Whether the code is an answer's.
+    answered: bool,
     /// The answer's body, or the reason where there was none.
     data: Vec<u8>,
     reason: String,
     /// After how long at least another try may help, where one may.
     retry: Option<Duration>,
+    /// How many tries there were.
+    tries: u32,
+}
+
+/// What one try led to that did not fail.
+enum Sent {
+    /// The receiver has it, and replied with these events.
+    Taken(Vec<Event>),
+    /// The filter wants it not to be sent.
+    Filtered,
 }
 
 /// How all tries of a leg ended.
 enum End {
     Delivered,
+    /// The filter wants it not to be delivered.
+    Filtered,
     Failed(Failure),
     /// The subscription is gone, or what is left is the next process's.
     Abandoned,
 }
 
 impl<T: Transport> Courier<T> {
-    /// Delivers an event, or gives it to the dead letter sink, or drops it. Counts what became of it, and says whether it
-    /// is done with.
+    /// Delivers an event, or gives it to the dead letter sink, or keeps it with the dead letters. Counts what became of
+    /// it, and says whether it is done with.
     pub(super) async fn deliver(&self, event: &Event) -> bool {
+        match addressed::receiver(event) {
+            None => self.deliver_own(event).await,
+            Some(receiver) if receiver != self.subscription.name => true,
+            Some(_) => {
+                let mut own = event.clone();
+                addressed::strip(&mut own);
+                self.deliver_own(&own).await
+            }
+        }
+    }
+
+    async fn deliver_own(&self, event: &Event) -> bool {
         let counters = &self.subscription.counters;
         let counter = match self.settle(event).await {
             Some(counter) => counter,
@@ -80,26 +110,55 @@ impl<T: Transport> Courier<T> {
         let counters = &self.subscription.counters;
         let failure = match self.persist(&spec, event, Leg::Whole).await {
             End::Delivered => return Some(&counters.delivered),
+            End::Filtered => return Some(&counters.filtered),
             End::Abandoned => return None,
             End::Failed(failure) => failure,
         };
         let Some(sink) = spec.dead_letter_sink.as_deref() else {
-            self.warn(
-                event,
-                &failure,
-                "the event was dropped: it cannot be delivered and there is no dead letter sink",
-            );
-            return Some(&counters.dropped);
+            return self.keep(event, failure).await;
         };
         let mut letter = event.clone();
         set_extension(&mut letter, "knativeerrordest", failure.uri.clone());
         set_extension(&mut letter, "knativeerrorcode", failure.code.to_string());
         set_extension(&mut letter, "knativeerrordata", BASE64_STANDARD.encode(&failure.data));
         match self.persist(&spec, &letter, Leg::DeadLetter(sink)).await {
-            End::Delivered => Some(&counters.dead_lettered),
+            End::Delivered | End::Filtered => Some(&counters.dead_lettered),
             End::Abandoned => None,
-            End::Failed(failure) => {
-                self.warn(event, &failure, "the event was dropped: the dead letter sink does not take it");
+            End::Failed(failure) => self.keep(event, failure).await,
+        }
+    }
+
+    /// Puts an event that cannot be delivered to the dead letters of its channel. Where that fails, a durable store gives
+    /// the event out again.
+    async fn keep(&self, event: &Event, failure: Failure) -> Option<&AtomicU64> {
+        let counters = &self.subscription.counters;
+        let channel = self.channels.channel(&self.subscription.channel);
+        let Some(letters) = channel.and_then(|channel| channel.letters.clone()) else {
+            self.warn(event, &failure, "the event was dropped: it cannot be delivered and no dead letters are kept");
+            return Some(&counters.dropped);
+        };
+        let status = failure.answered.then_some(failure.code);
+        let letter = Letter {
+            subscription: self.subscription.name.clone(),
+            uri: failure.uri.clone(),
+            reason: failure.reason.clone(),
+            status,
+            tries: failure.tries,
+            event: event.clone(),
+        };
+        match letters.put(&letter).await {
+            Ok(()) => {
+                self.warn(event, &failure, "the event cannot be delivered: it is now a dead letter of its channel");
+                Some(&counters.kept)
+            }
+            Err(error) if self.subscription.durable && !matches!(error, StoreError::TooLarge(_)) => {
+                let subscription = &self.subscription.name;
+                tracing::warn!(subscription, event = event.id, %error, "a dead letter is not kept: the event is tried again");
+                None
+            }
+            Err(error) => {
+                let failure = Failure { reason: format!("{}; as a dead letter: {error}", failure.reason), ..failure };
+                self.warn(event, &failure, "the event was dropped: it cannot be delivered, nor kept as a dead letter");
                 Some(&counters.dropped)
             }
         }
@@ -111,14 +170,15 @@ impl<T: Transport> Courier<T> {
         loop {
             let outcome = match leg {
                 Leg::Whole => self.whole(spec, event, attempt).await,
-                Leg::DeadLetter(sink) => self.post(spec, event, Target::DeadLetter, sink, attempt).await.map(drop),
+                Leg::DeadLetter(sink) => self.post(spec, event, Target::DeadLetter, sink, attempt).await,
             };
             let failure = match outcome {
-                Ok(()) => return End::Delivered,
+                Ok(Sent::Filtered) => return End::Filtered,
+                Ok(Sent::Taken(_)) => return End::Delivered,
                 Err(failure) => failure,
             };
             let Some(retry_after) = failure.retry.filter(|_| attempt <= spec.retry) else {
-                return End::Failed(failure);
+                return End::Failed(Failure { tries: attempt, ..failure });
             };
             let wait = spec.backoff.wait(attempt, retry_after);
             tracing::debug!(
@@ -145,12 +205,16 @@ impl<T: Transport> Courier<T> {
     }
 
     /// One try: to the subscriber, then what it replies to where replies go. Without a subscriber the event itself goes there.
-    async fn whole(&self, spec: &SubscriptionSpec, event: &Event, attempt: u32) -> Result<(), Failure> {
+    async fn whole(&self, spec: &SubscriptionSpec, event: &Event, attempt: u32) -> Result<Sent, Failure> {
         let replies = match &spec.subscriber {
-            Some(subscriber) => self.post(spec, event, Target::Subscriber, subscriber, attempt).await?,
+            Some(subscriber) => match self.post(spec, event, Target::Subscriber, subscriber, attempt).await? {
+                Sent::Filtered => return Ok(Sent::Filtered),
+                Sent::Taken(replies) => replies,
+            },
             None => vec![event.clone()],
         };
-        let Some(receiver) = &spec.reply else { return Ok(()) };
+        let taken = Ok(Sent::Taken(Vec::new()));
+        let Some(receiver) = &spec.reply else { return taken };
         for mut reply in replies {
             if let Err(reason) = check(&reply) {
                 let uri = spec.subscriber.clone().unwrap_or_default();
@@ -159,7 +223,7 @@ impl<T: Transport> Courier<T> {
             stamp(&mut reply);
             self.post(spec, &reply, Target::Reply, receiver, attempt).await?;
         }
-        Ok(())
+        taken
     }
 
     /// One request; gives the events that came back.
@@ -170,7 +234,7 @@ impl<T: Transport> Courier<T> {
         target: Target,
         uri: &str,
         attempt: u32,
-    ) -> Result<Vec<Event>, Failure> {
+    ) -> Result<Sent, Failure> {
         let delivery = Delivery {
             channel: self.subscription.channel.clone(),
             subscription: spec.name.clone(),
@@ -183,16 +247,16 @@ impl<T: Transport> Courier<T> {
         let of_filter = |reason, retry| Failure::of_filter(uri.to_owned(), reason, retry);
         let request = match self.decide.on_event(event.clone(), delivery.clone()) {
             Ok(EventDecision::Deliver(request)) => request,
-            Ok(EventDecision::Ack) => return Ok(Vec::new()),
+            Ok(EventDecision::Ack) => return Ok(Sent::Filtered),
             Ok(EventDecision::DeadLetter(reason)) => return Err(of_filter(reason, None)),
-            Ok(EventDecision::Emit(emission)) => return self.emit(uri, target, emission).await,
+            Ok(EventDecision::Emit(emission)) => return self.emit(uri, target, emission).await.map(Sent::Taken),
             Ok(EventDecision::Retry(after)) => {
                 let after = Duration::from_millis(after.unwrap_or_default());
                 return Err(of_filter("the filter asks for another try".to_owned(), Some(after)));
             }
             Ok(EventDecision::Answer(CorrelatedAnswer { key, answer })) => {
                 self.channels.replies.answer(&key, answer);
-                return Ok(Vec::new());
+                return Ok(Sent::Taken(Vec::new()));
             }
             Err(reason) => return Err(of_filter(reason, Some(Duration::ZERO))),
         };
@@ -215,8 +279,8 @@ impl<T: Transport> Courier<T> {
         messaging::delivered(&mut span, &outcome);
         let failure = Failure::of_outcome(uri, &outcome);
         match self.decide.on_delivered(event.clone(), delivery, outcome) {
-            Ok(DeliveryDecision::Ack) => Ok(Vec::new()),
-            Ok(DeliveryDecision::Emit(events)) => Ok(events),
+            Ok(DeliveryDecision::Ack) => Ok(Sent::Taken(Vec::new())),
+            Ok(DeliveryDecision::Emit(events)) => Ok(Sent::Taken(events)),
             Ok(DeliveryDecision::Retry(after)) => {
                 Err(Failure { retry: Some(Duration::from_millis(after.unwrap_or_default())), ..failure })
             }
@@ -272,12 +336,12 @@ impl Failure {
                 (NO_ANSWER, reason.as_bytes().to_vec(), reason.to_owned())
             }
         };
-        Self { uri: uri.to_owned(), code, data, reason, retry: None }
+        Self { uri: uri.to_owned(), code, answered: outcome.is_ok(), data, reason, retry: None, tries: 1 }
     }
 
     fn of_filter(uri: String, reason: String, retry: Option<Duration>) -> Self {
         let data = reason.bytes().take(ERROR_DATA).collect();
-        Self { uri, code: NO_ANSWER, data, reason, retry }
+        Self { uri, code: NO_ANSWER, answered: false, data, reason, retry, tries: 1 }
     }
 }
 

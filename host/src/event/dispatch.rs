@@ -101,7 +101,11 @@ impl Dispatcher {
         let transport = Rc::new(transport);
         let mut serving = JoinSet::new();
         loop {
-            for subscription in self.channels.take_starting() {
+            let starting = self.channels.take_starting();
+            for letters in starting.letters {
+                serving.spawn_local(async move { letters.run().await });
+            }
+            for subscription in starting.subscriptions {
                 let courier = Courier {
                     decide: Arc::clone(&decide),
                     transport: Rc::clone(&transport),

@@ -5,6 +5,10 @@ use super::subscription::{ChannelStats, SubscriptionStats};
 use crate::telemetry::metrics::{ChannelFigures, EventFigures, SubscriptionFigures};
 
 impl EventFigures for Channels {
+    fn unclaimed(&self) -> u64 {
+        self.replies.unclaimed()
+    }
+
     fn channels(&self) -> Vec<ChannelFigures> {
         self.stats().into_iter().map(channel).collect()
     }
@@ -15,6 +19,11 @@ fn channel(stats: ChannelStats) -> ChannelFigures {
         channel: stats.channel,
         received: stats.received,
         refused: stats.refused,
+        lost: stats.lost,
+        listeners: stats.listeners,
+        streamed: stats.streamed,
+        dead_letters: stats.dead_letters,
+        evicted: stats.evicted,
         subscriptions: stats.subscriptions.into_iter().map(subscription).collect(),
     }
 }
@@ -22,7 +31,13 @@ fn channel(stats: ChannelStats) -> ChannelFigures {
 fn subscription(stats: SubscriptionStats) -> SubscriptionFigures {
     SubscriptionFigures {
         subscription: stats.subscription,
-        results: [("success", stats.delivered), ("dead_letter", stats.dead_lettered), ("lost", stats.dropped)],
+        results: [
+            ("success", stats.delivered),
+            ("filtered", stats.filtered),
+            ("dead_letter", stats.dead_lettered),
+            ("kept", stats.kept),
+            ("lost", stats.dropped),
+        ],
         retries: stats.retried,
         redelivered: stats.redelivered,
         queued: stats.queued,

@@ -10,16 +10,23 @@
 //! - [`resource`]: documents of channels, brokers, flows and bridges, resolved to channels and subscriptions
 //! - [`replies`]: requests that wait for an answer by an event
 //! - [`channels`]: publish, apply, drain
+//! - [`letters`], [`operate`]: dead letters, and what operators do with them
 //! - [`store`]: where events are kept until every subscription is done with them
 //! - [`dispatch`]: the thread that delivers, and what it needs from the rest of the proxy
 
+mod addressed;
 mod backoff;
 pub mod channels;
 mod check;
 mod delivery;
 pub mod dispatch;
 mod figures;
+mod follow;
+pub mod json;
 mod lanes;
+mod letters;
+mod operate;
+mod refusal;
 pub mod replies;
 pub mod resource;
 pub mod store;
@@ -29,8 +36,12 @@ mod tests;
 mod tuning;
 
 pub use backoff::{Backoff, Policy};
-pub use channels::{Channels, Drained, PublishError};
+pub use channels::{Channels, Drained};
 pub use dispatch::{Decide, Dispatcher, Post, Transport};
+pub use follow::{FollowError, Follower, Glimpse, Listening, Seen, Start};
+pub use letters::{Letter, Numbered};
+pub use operate::{PutBack, Replay, Replayed, Selection, Until};
+pub use refusal::PublishError;
 pub use replies::{Replies, Waited};
 pub use resource::{ChannelSpec, Document, ResourceError, SubscriptionSpec, resolve};
 pub use store::Stores;

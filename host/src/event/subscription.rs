@@ -65,6 +65,8 @@ impl Subscription {
             delivered: read(&self.counters.delivered),
             retried: read(&self.counters.retried),
             dead_lettered: read(&self.counters.dead_lettered),
+            kept: read(&self.counters.kept),
+            filtered: read(&self.counters.filtered),
             dropped: read(&self.counters.dropped).saturating_add(figures.lost),
             redelivered: figures.redelivered,
             queued: figures.queued,
@@ -82,6 +84,8 @@ pub(super) struct Counters {
     pub(super) retried: AtomicU64,
     pub(super) dead_lettered: AtomicU64,
     pub(super) dropped: AtomicU64,
+    pub(super) kept: AtomicU64,
+    pub(super) filtered: AtomicU64,
 }
 
 /// The figures of a channel, as read at one moment.
@@ -97,12 +101,22 @@ pub struct ChannelStats {
     pub refused: u64,
     /// Events that it took while it had no subscription, and dropped.
     pub unsubscribed: u64,
+    /// Events that were answered for before they were stored, and then were not.
+    pub lost: u64,
+    /// Clients that listen to it.
+    pub listeners: usize,
+    /// Events that were sent to such clients.
+    pub streamed: u64,
+    /// Its dead letters that are there.
+    pub dead_letters: usize,
+    /// Dead letters that were dropped for newer ones.
+    pub evicted: u64,
     /// One entry for each subscription.
     pub subscriptions: Vec<SubscriptionStats>,
 }
 
 /// The figures of a subscription, as read at one moment. In memory, `received` is the sum of `delivered`,
-/// `dead_lettered`, `dropped`, `queued` and `in_flight`, but for what moves while it is read; a durable store adds what
+/// `dead_lettered`, `kept`, `filtered`, `dropped`, `queued` and `in_flight`, but for what moves while it is read; a durable store adds what
 /// former processes left to the last two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionStats {
@@ -116,6 +130,10 @@ pub struct SubscriptionStats {
     pub retried: u64,
     /// Events that the dead letter sink took.
     pub dead_lettered: u64,
+    /// Events that were put to the channel's dead letters.
+    pub kept: u64,
+    /// Events that the subscription's filters did not let pass.
+    pub filtered: u64,
     /// Events that nobody took.
     pub dropped: u64,
     /// Events that the store gave out again: what a former process had not finished, or a delivery that broke off.

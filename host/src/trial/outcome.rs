@@ -95,6 +95,7 @@ impl Outcome {
                 self.channels = publications.into_iter().map(|publication| publication.channel).collect();
                 return Ok(Some(answer));
             }
+            Step::Subscribe(stream) => self.channels = vec![stream.channel],
             Step::Gather(plan) => self.calls = plan.calls.into_iter().map(|call| target(call.destination)).collect(),
             Step::Forward(forward) => {
                 self.timeout = forward.timeout.map(Duration::from_millis);

@@ -46,6 +46,11 @@ impl Allowed<'_> {
                 let mut channels = publish.publications.iter().map(|publication| &publication.channel);
                 channels.try_for_each(|channel| self.grants.check(Bound::Publish, channel))
             }
+            RequestDecision::Subscribe(stream) => {
+                self.edits(&[], &stream.response_edits)?;
+                // Whoever may not put events into a channel may not show them to clients either.
+                self.grants.check(Bound::Publish, &stream.channel)
+            }
             RequestDecision::Respond(_) | RequestDecision::Assemble(_) | RequestDecision::InspectBody(_) => Ok(()),
         }
     }

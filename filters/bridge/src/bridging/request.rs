@@ -8,7 +8,7 @@ use crate::ingress::{LARGEST_BODY, event_id, parsed, refuse, unsupported};
 use crate::{address, header, hops};
 use serde_json::Value;
 use sluicegate_sdk::prelude::*;
-use sluicegate_sdk::{Publish, ReplyWait};
+use sluicegate_sdk::{Acknowledgement, Publish, ReplyWait};
 
 /// Where answers are that were not waited for.
 const REPLIES: &str = "/replies/";
@@ -30,6 +30,8 @@ pub(crate) struct RequestBridge {
     pub(crate) is_broker: bool,
     pub(crate) making: Making,
     pub(crate) reply: Option<Reply>,
+    /// Whether the answer waits until the event is stored.
+    pub(crate) acknowledged: bool,
 }
 
 /// How a response comes back.
@@ -128,7 +130,10 @@ impl RequestBridge {
         }
         let id = header::encode(&event.id);
         let taken = respond(202).header("x-event-id", id.clone());
-        let Some(reply) = &self.reply else { return publish(self.channel.clone(), event, taken).into() };
+        let Some(reply) = &self.reply else {
+            let published = publish(self.channel.clone(), event, taken);
+            return if self.acknowledged { published.into() } else { published.unacknowledged().into() };
+        };
         let key = request.attribute("request.id").unwrap_or_default();
         hops::set(&mut event, &reply.correlation, key.clone());
         let (timeout, pending) = match reply.keep {
@@ -154,7 +159,8 @@ impl RequestBridge {
             keep: 0,
         };
         let unknown = respond(404).text("no answer is waited for under this name, or it was kept long enough\n");
-        Publish { publications: Vec::new(), answer: unknown, reply: Some(wait) }.into()
+        let (publications, acknowledge) = (Vec::new(), Acknowledgement::Stored);
+        Publish { publications, acknowledge, answer: unknown, reply: Some(wait) }.into()
     }
 
     fn pending(&self, key: &str, id: String) -> Answer {

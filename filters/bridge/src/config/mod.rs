@@ -14,7 +14,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use crate::bridging::{Emit, RequestBridge, Send};
+use crate::bridging::{Emit, EventStream, RequestBridge, Send};
 use crate::filter::Filters;
 use crate::request_reply::RequestReply;
 use reader::Reader;
@@ -26,6 +26,7 @@ pub(crate) struct Configuration {
     pub(crate) channels: Vec<Channel>,
     pub(crate) requests: Vec<RequestReply>,
     pub(crate) bridges: Vec<RequestBridge>,
+    pub(crate) streams: Vec<EventStream>,
 }
 
 /// A channel, or the channel that a broker or a part of a flow is, with its subscriptions.

@@ -19,6 +19,10 @@ impl AdminView for View {
         Vec::new()
     }
 
+    fn channels(&self) -> Arc<crate::event::Channels> {
+        crate::event::Channels::new(crate::event::Stores::default()).0
+    }
+
     fn readiness(&self) -> Readiness {
         self.readiness.lock().unwrap().clone()
     }

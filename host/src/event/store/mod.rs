@@ -6,6 +6,7 @@
 //! - [`memory`]: bounded queues; nothing survives the process
 //! - [`file`]: a log in files; everything survives the process and the machine's power
 //! - [`nats`]: streams of a NATS server; everything survives the process and what the server survives
+//! - [`recent`]: the latest events for whoever looks on, where the store itself keeps no history
 //! - [`redis`]: streams of a Redis server; the same, where the server appends every change to its file
 //! - [`amqp`]: queues of a RabbitMQ broker; everything survives the process and the broker
 //! - [`mqtt`]: sessions of an MQTT broker; everything survives the process, and the broker as far as it is set to
@@ -15,12 +16,14 @@
 //! subscription that is new starts at the end; one that is gone takes its place in the log with it.
 
 mod amqp;
+mod attention;
 mod file;
 #[cfg(feature = "kafka")]
 mod kafka;
 pub(super) mod memory;
 mod mqtt;
 mod nats;
+pub(super) mod recent;
 mod redis;
 mod remote;
 mod stores;
@@ -30,6 +33,7 @@ pub use stores::Stores;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -55,6 +59,40 @@ pub(super) trait Log: Debug + Send + Sync {
 
     /// Whether events outlive the process.
     fn is_durable(&self) -> bool;
+
+    /// What it keeps to be read back; none where it keeps events only until each subscription is done with them.
+    fn history(&self) -> Option<Arc<dyn History>> {
+        None
+    }
+}
+
+/// The events of a log that can be read back, whoever is done with them.
+pub(super) trait History: Debug + Send + Sync {
+    /// The first position that is kept, and that of the next event.
+    fn span(&self) -> Range<u64>;
+
+    /// About where what was taken at this time or later begins.
+    fn since(&self, time: SystemTime) -> u64;
+
+    /// Reads from a position on. While somebody reads, events are kept although nobody is subscribed.
+    fn reader(&self, from: u64) -> Box<dyn Reader>;
+}
+
+/// Reads a history in order, a batch at a time.
+pub(super) trait Reader: Debug + Send {
+    /// What comes next; empty when there is nothing yet. What is not kept any more is passed over.
+    fn next(&mut self) -> BoxFuture<'_, Result<Vec<Kept>, StoreError>>;
+
+    /// The position from which the next batch is read.
+    fn position(&self) -> u64;
+}
+
+/// An event of a history.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) position: u64,
+    pub(super) time: SystemTime,
+    pub(super) event: Arc<Event>,
 }
 
 /// Room in a log. It is given back when this is dropped.

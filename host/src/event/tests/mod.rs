@@ -1,9 +1,10 @@
 //! Deliveries to real receivers.
 
 pub(super) mod harness;
+mod letters;
 
 use super::store::memory::QUEUE_LENGTH;
-use super::{Backoff, Channels, Drained, PublishError, Stores};
+use super::{Backoff, Channels, Drained, PublishError, Selection, Stores};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use harness::{CHANNEL, Reaction, Receiver, channel, event, orders, run, running, stats, subscription, until};
@@ -86,14 +87,20 @@ async fn a_refusal_goes_to_the_dead_letter_sink_at_once() {
 }
 
 #[tokio::test]
-async fn an_event_that_nobody_takes_is_dropped_and_counted() {
+async fn an_event_that_nobody_takes_is_kept_with_the_dead_letters() {
     let refusing = Receiver::start(|_| Reaction::Answer(400)).await;
     let mut sinking = subscription("sinking", &refusing.uri);
     sinking.dead_letter_sink = Some(refusing.uri.clone());
     let channels = running(vec![subscription("bare", &refusing.uri), sinking]);
     channels.publish(CHANNEL, event("1")).await.unwrap();
-    until("dropped", || (0..2).all(|n| stats(&channels, n).dropped == 1)).await;
+    until("kept", || (0..2).all(|n| stats(&channels, n).kept == 1)).await;
     assert_eq!(refusing.count(), 3);
+    until("both are there", || channels.stats()[0].dead_letters == 2).await;
+    let letters = channels.dead_letters(&Selection::default());
+    let of = |name: &str| letters.iter().map(|one| &one.letter).find(|one| one.subscription == name).unwrap();
+    let (bare, sinking) = (of("default/bare"), of("default/sinking"));
+    assert_eq!((bare.reason.as_str(), bare.status, bare.tries), ("refused", Some(400), 1));
+    assert_eq!((bare.event.id.as_str(), sinking.event.extensions.len()), ("1", 0));
 }
 
 #[tokio::test]
@@ -205,7 +212,7 @@ async fn a_failing_filter_is_retried_and_then_dead_lettered_and_its_ack_sends_no
         |name: &str| crate::wasm::bindings::sluicegate::filter::types::Event { type_: name.into(), ..event(name) };
     channels.publish(CHANNEL, typed("broken")).await.unwrap();
     channels.publish(CHANNEL, typed("skip")).await.unwrap();
-    until("both done", || stats(&channels, 0).dead_lettered == 1 && stats(&channels, 0).delivered == 1).await;
+    until("both done", || stats(&channels, 0).dead_lettered == 1 && stats(&channels, 0).filtered == 1).await;
     assert_eq!((receiver.count(), stats(&channels, 0).retried, sink.count()), (0, 2, 1));
 }
 
@@ -444,7 +451,7 @@ async fn events_for_a_channel_that_is_not_there_are_dead_lettered() {
     let channels = running(vec![spec]);
     channels.publish(CHANNEL, typed("twice", Some("default/none"))).await.unwrap();
     // The sink's own delivery asks the filter too, which emits again: nothing takes it.
-    until("dropped", || stats(&channels, 0).dropped == 1).await;
+    until("kept", || stats(&channels, 0).kept == 1).await;
     assert!(stats(&channels, 0).retried >= 1, "an unknown channel may come with the next reload");
 }
 

@@ -2,7 +2,7 @@
 
 use super::Section;
 use super::histogram::{Amount, Count};
-use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use std::fmt;
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use std::time::Duration;
 pub trait EventFigures: fmt::Debug + Send + Sync {
     /// All channels that are in use.
     fn channels(&self) -> Vec<ChannelFigures>;
+    /// Answers by events that no request waited for.
+    fn unclaimed(&self) -> u64;
 }
 
 /// The figures of one channel.
@@ -21,6 +23,16 @@ pub struct ChannelFigures {
     pub received: u64,
     /// Times that it did not.
     pub refused: u64,
+    /// Events that were answered for before they were stored, and then were not.
+    pub lost: u64,
+    /// Clients that listen to it.
+    pub listeners: usize,
+    /// Events that were sent to such clients.
+    pub streamed: u64,
+    /// Its dead letters that are there.
+    pub dead_letters: usize,
+    /// Dead letters that were dropped for newer ones.
+    pub evicted: u64,
     /// Those of its subscriptions.
     pub subscriptions: Vec<SubscriptionFigures>,
 }
@@ -31,7 +43,7 @@ pub struct SubscriptionFigures {
     /// `NAMESPACE/NAME`.
     pub subscription: String,
     /// What became of events, by name.
-    pub results: [(&'static str, u64); 3],
+    pub results: [(&'static str, u64); 5],
     /// Deliveries that followed a failed one.
     pub retries: u64,
     /// Events that the store gave out again.
@@ -49,19 +61,36 @@ pub(super) fn encode(figures: &dyn EventFigures, encoder: &mut DescriptorEncoder
     let all = figures.channels();
     encode_channels(&all, encoder)?;
     encode_results(&all, encoder)?;
-    encode_subscriptions(&all, encoder)
+    encode_subscriptions(&all, encoder)?;
+    let help = "Answers by events that no request waited for.";
+    let section = Section::counter(encoder, "sluicegate_events_unclaimed_answers", help)?;
+    Count(figures.unclaimed()).encode(section.metric)
 }
 
 fn encode_channels(all: &[ChannelFigures], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     type Value = fn(&ChannelFigures) -> u64;
-    let counters: [(&str, &str, Value); 2] = [
+    let counters: [(&str, &str, Value); 5] = [
         ("sluicegate_events_received", "Events that channels took.", |one| one.received),
         ("sluicegate_events_refused", "Times that channels did not take events.", |one| one.refused),
+        ("sluicegate_events_unacknowledged_lost", "Events that were answered for and then not stored.", |one| one.lost),
+        ("sluicegate_events_streamed", "Events that were sent to clients that listen.", |one| one.streamed),
+        ("sluicegate_events_dead_letters_evicted", "Dead letters that were dropped for newer ones.", |one| one.evicted),
     ];
     for (name, help, value) in counters {
         let mut section = Section::counter(encoder, name, help)?;
         for one in all {
             section.series(&[("channel", &*one.channel)], &Count(value(one)))?;
+        }
+    }
+    let gauges: [(&str, &str, Value); 2] = [
+        ("sluicegate_events_dead_letters", "Dead letters that are kept.", |one| size(one.dead_letters)),
+        ("sluicegate_events_listeners", "Clients that listen to a channel.", |one| size(one.listeners)),
+    ];
+    for (name, help, value) in gauges {
+        let mut section = Section::gauge(encoder, name, help)?;
+        for one in all {
+            let amount = Amount(i64::try_from(value(one)).unwrap_or(i64::MAX));
+            section.series(&[("channel", &*one.channel)], &amount)?;
         }
     }
     Ok(())

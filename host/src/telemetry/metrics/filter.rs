@@ -66,6 +66,8 @@ pub enum CallResult {
     Assemble,
     /// Events are published.
     Publish,
+    /// The client listens to a channel.
+    Subscribe,
     /// The filter asked for the body.
     Inspect,
     /// The filter crashed.
@@ -89,13 +91,14 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    pub(super) const ALL: [(Self, &'static str); 16] = [
+    pub(super) const ALL: [(Self, &'static str); 17] = [
         (Self::Next, "next"),
         (Self::Respond, "respond"),
         (Self::Forward, "forward"),
         (Self::Gather, "gather"),
         (Self::Assemble, "assemble"),
         (Self::Publish, "publish"),
+        (Self::Subscribe, "subscribe"),
         (Self::Inspect, "inspect"),
         (Self::Trap, "trap"),
         (Self::Deadline, "deadline"),

@@ -370,10 +370,14 @@ mod tests {
     struct OneChannel;
 
     impl EventFigures for OneChannel {
+        fn unclaimed(&self) -> u64 {
+            4
+        }
+
         fn channels(&self) -> Vec<ChannelFigures> {
             let subscription = SubscriptionFigures {
                 subscription: "default/stock".into(),
-                results: [("success", 0), ("dead_letter", 1), ("lost", 0)],
+                results: [("success", 0), ("filtered", 3), ("dead_letter", 1), ("kept", 2), ("lost", 0)],
                 retries: 1,
                 redelivered: 2,
                 queued: 5,
@@ -381,7 +385,18 @@ mod tests {
                 oldest: Some(Duration::from_secs(90)),
             };
             let channel = "default/orders".into();
-            vec![ChannelFigures { channel, received: 1, refused: 1, subscriptions: vec![subscription] }]
+            let (dead_letters, evicted) = (2, 7);
+            vec![ChannelFigures {
+                channel,
+                received: 1,
+                refused: 1,
+                lost: 6,
+                listeners: 3,
+                streamed: 8,
+                dead_letters,
+                evicted,
+                subscriptions: vec![subscription],
+            }]
         }
     }
 

@@ -104,7 +104,9 @@ fn event() -> Event {
 fn publish(channels: &[&str]) -> RequestDecision {
     let publication = |channel: &&str| Publication { channel: (*channel).into(), event: event() };
     let answer = Answer { status: 202, headers: Vec::new(), body: Vec::new(), delay: None };
-    RequestDecision::Publish(Publish { publications: channels.iter().map(publication).collect(), answer, reply: None })
+    let publications = channels.iter().map(publication).collect();
+    let acknowledge = crate::wasm::types::Acknowledgement::Stored;
+    RequestDecision::Publish(Publish { publications, acknowledge, answer, reply: None })
 }
 
 fn set(name: &str, value: &str) -> HeaderEdit {

@@ -24,6 +24,15 @@ pub(super) struct RequestSpec {
     to: Reference,
     event: EventSpec,
     reply: Option<ReplySpec>,
+    acknowledge: Option<Acknowledge>,
+}
+
+/// What the answer waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Acknowledge {
+    Stored,
+    None,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,16 +46,8 @@ struct ReplySpec {
 }
 
 pub(super) fn request(reader: &mut Reader<'_>, resource: &Resource, spec: &RequestSpec) {
-    let host = spec.host.to_ascii_lowercase();
-    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
-        let message = format!("{:?} is not a host", spec.host);
-        reader.error((resource, "/spec/request/host"), "SG0443", &message, "write a name such as orders.example");
-    }
-    let path = spec.path.clone().unwrap_or_else(|| "/".to_owned());
-    if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
-        let message = format!("{path:?} is not a path");
-        reader.error((resource, "/spec/request/path"), "SG0443", &message, "write /PATH, without a query");
-    }
+    let host = host_of(reader, (resource, "/spec/request/host"), &spec.host);
+    let path = path_of(reader, (resource, "/spec/request/path"), spec.path.as_deref());
     let methods = spec.methods.clone().unwrap_or_else(|| METHODS.map(str::to_owned).to_vec());
     for (index, method) in methods.iter().enumerate() {
         check_method(reader, (resource, &format!("/spec/request/methods/{index}")), method);
@@ -55,6 +56,12 @@ pub(super) fn request(reader: &mut Reader<'_>, resource: &Resource, spec: &Reque
         let message = "an event of a request needs a `type` and a `source`";
         let help = "write `type: com.example.order.placed` and `source: /orders`";
         reader.error((resource, "/spec/request/event"), "SG0447", message, help);
+    }
+    let acknowledged = spec.acknowledge != Some(Acknowledge::None);
+    if !acknowledged && spec.reply.is_some() {
+        let message = "an answer that an event brings waits for that event to be stored";
+        let help = "remove `acknowledge`, or `reply`";
+        reader.error((resource, "/spec/request/acknowledge"), "SG0450", message, help);
     }
     let making = making(reader, (resource, "/spec/request/event"), &spec.event, Scope::Request);
     let reply = spec.reply.as_ref().and_then(|reply| replied(reader, resource, spec, reply));
@@ -70,6 +77,7 @@ pub(super) fn request(reader: &mut Reader<'_>, resource: &Resource, spec: &Reque
         is_broker: channel.is_broker(),
         making,
         reply,
+        acknowledged,
     };
     let same = |known: &&RequestBridge| (&known.host, &known.path) == (&bridge.host, &bridge.path);
     if let Some(known) = reader.configuration.bridges.iter().find(same).map(|known| known.origin.clone()) {
@@ -80,6 +88,26 @@ pub(super) fn request(reader: &mut Reader<'_>, resource: &Resource, spec: &Reque
     reader.configuration.bridges.push(bridge);
     // The longest path comes first, as it says most.
     reader.configuration.bridges.sort_by_key(|bridge| std::cmp::Reverse(bridge.path.len()));
+}
+
+/// A host of requests, in lower case.
+pub(super) fn host_of(reader: &mut Reader<'_>, at: (&Resource, &str), written: &str) -> String {
+    let host = written.to_ascii_lowercase();
+    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        let message = format!("{written:?} is not a host");
+        reader.error(at, "SG0443", &message, "write a name such as orders.example");
+    }
+    host
+}
+
+/// A path of requests; the root when there is none.
+pub(super) fn path_of(reader: &mut Reader<'_>, at: (&Resource, &str), written: Option<&str>) -> String {
+    let path = written.unwrap_or("/").to_owned();
+    if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
+        let message = format!("{path:?} is not a path");
+        reader.error(at, "SG0443", &message, "write /PATH, without a query");
+    }
+    path
 }
 
 /// Looks for replies among the events of a channel.

@@ -2,17 +2,20 @@
 
 use super::cursor::FileCursor;
 use super::frame::{self, Found};
+use super::history::FileHistory;
 use super::place::{self, EXTENSION, Place};
 use super::segment::{self, Segment};
 use super::writer::{Pending, Queue};
 use super::{SEGMENT, SEGMENTS, codec, file_name, of_io};
 use crate::config::FileSettings;
-use crate::event::store::{Cursor, Log, Reserved, StoreError};
+use crate::event::store::attention::Attention;
+use crate::event::store::{Cursor, History, Log, Reserved, StoreError};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::{BoxFuture, FutureExt};
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +44,8 @@ pub(super) struct FileLog {
     state: Mutex<State>,
     /// Only the writer's thread takes this.
     appender: Mutex<Appender>,
+    /// Whether somebody reads it back.
+    pub(super) attention: Attention,
 }
 
 #[derive(Debug, Default)]
@@ -128,6 +133,7 @@ impl FileLog {
             queue: Arc::clone(queue),
             state: Mutex::new(state),
             appender: Mutex::default(),
+            attention: Attention::default(),
         }))
     }
 
@@ -279,6 +285,18 @@ impl FileLog {
         }
     }
 
+    /// The first position that is kept, and that of the next event.
+    pub(super) fn span(&self) -> Range<u64> {
+        let state = self.state();
+        state.segments.front().map_or(state.next, |segment| segment.first)..state.next
+    }
+
+    /// The first position of the segment that holds what was written at a time, or after it.
+    pub(super) fn segment_of(&self, time: SystemTime) -> u64 {
+        let state = self.state();
+        state.segments.iter().find(|segment| segment.newest >= time).map_or(state.next, |segment| segment.first)
+    }
+
     /// The position of the next event.
     pub(super) fn end(&self) -> u64 {
         self.state().next
@@ -375,7 +393,7 @@ impl FileLog {
     /// Keeps room, and counts it as reserved; false when there is nobody who would read the events.
     fn make_room(&self, size: u64) -> Result<bool, StoreError> {
         let mut state = self.state();
-        if state.cursors.is_empty() {
+        if state.cursors.is_empty() && !self.attention.is_paid() {
             return Ok(false);
         }
         if state.reserved.saturating_add(size) > WAITING_BYTES.max(size) {
@@ -405,11 +423,7 @@ impl Log for Arc<FileLog> {
     }
 
     fn subscribe(&self, subscription: &str) -> Result<Arc<dyn Cursor>, StoreError> {
-        let oldest = {
-            let state = self.state();
-            state.segments.front().map_or(state.next, |segment| segment.first)
-        };
-        let cursor = FileCursor::open(self, subscription, oldest);
+        let cursor = FileCursor::open(self, subscription, self.span().start);
         self.state().cursors.insert(subscription.to_owned(), Arc::clone(&cursor));
         Ok(cursor)
     }
@@ -431,6 +445,10 @@ impl Log for Arc<FileLog> {
 
     fn is_durable(&self) -> bool {
         true
+    }
+
+    fn history(&self) -> Option<Arc<dyn History>> {
+        Some(Arc::new(FileHistory(Arc::clone(self))))
     }
 }
 

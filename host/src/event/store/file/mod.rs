@@ -20,11 +20,13 @@
 //! - [`segment`]: the files, and what a crash has left of them
 //! - [`log`], [`writer`]: publishing
 //! - [`cursor`], [`done`], [`place`]: subscriptions
+//! - [`history`]: reading back what subscriptions are done with, as far as its segment is there
 
 mod codec;
 mod cursor;
 mod done;
 mod frame;
+mod history;
 mod log;
 mod place;
 mod segment;

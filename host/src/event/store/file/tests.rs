@@ -352,3 +352,47 @@ async fn acknowledged_events_a_second_beside_bare_appends_with_as_many_waits_for
     let stored = f64::from(published) / begin.elapsed().as_secs_f64();
     println!("{stored:.0} events a second, {:.2} of {bare:.0} by bare appends", stored / bare);
 }
+
+async fn read_all(log: &Arc<dyn Log>, from: u64) -> Vec<String> {
+    let mut reader = log.history().unwrap().reader(from);
+    let mut ids = Vec::new();
+    loop {
+        let batch = reader.next().await.unwrap();
+        if batch.is_empty() {
+            return ids;
+        }
+        ids.extend(batch.iter().map(|kept| kept.event.id.clone()));
+    }
+}
+
+#[tokio::test]
+async fn what_subscriptions_are_done_with_is_read_back_by_this_process_and_the_next() {
+    let files = Files::new();
+    let (store, log) = files.start();
+    let cursor = log.subscribe("shop/stock").unwrap();
+    publish(&log, 0..1_000).await.unwrap();
+    for _ in 0..1_000 {
+        cursor.ack(take(&cursor).await.position);
+    }
+    let all: Vec<String> = (0..1_000).map(|id| id.to_string()).collect();
+    let start = log.history().unwrap().span().start;
+    assert_eq!(read_all(&log, start).await, all);
+    let now = std::time::SystemTime::now();
+    let since = |time| log.history().unwrap().since(time);
+    assert_eq!((since(now - Duration::from_mins(1)), since(now + Duration::from_mins(1))), (start, start + 1_000));
+    drop((cursor, log, store));
+    let (_store, log) = files.start();
+    assert_eq!(log.history().unwrap().span(), start..start + 1_000);
+    assert_eq!(read_all(&log, start + 990).await, all[990..]);
+}
+
+#[tokio::test]
+async fn events_that_nobody_subscribes_to_are_kept_while_somebody_reads() {
+    let files = Files::new();
+    let (_store, log) = files.start();
+    publish(&log, 0..1).await.unwrap();
+    let mut reader = log.history().unwrap().reader(log.history().unwrap().span().end);
+    publish(&log, 1..2).await.unwrap();
+    let batch = reader.next().await.unwrap();
+    assert_eq!(batch.iter().map(|kept| kept.event.id.as_str()).collect::<Vec<_>>(), ["1"]);
+}

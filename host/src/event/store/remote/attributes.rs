@@ -1,5 +1,6 @@
 //! Events as names and values, which is what every binding of CloudEvents writes and reads.
 
+use crate::event::addressed;
 use crate::wasm::bindings::sluicegate::filter::types::{Attribute, Event};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -66,7 +67,9 @@ pub(in crate::event::store) fn event(
 /// What a duplicate is known by: an event is its source and its id. Plain characters.
 pub(in crate::event::store) fn identity(event: &Event) -> String {
     // The length keeps apart what a plain join would not.
-    let joined = format!("{}:{}{}", event.source.len(), event.source, event.id);
+    // What is put back is not what it was the first time.
+    let mark = addressed::mark(event).unwrap_or_default();
+    let joined = format!("{}:{}{}{mark}", event.source.len(), event.source, event.id);
     utf8_percent_encode(&joined, ENCODED).to_string()
 }
 

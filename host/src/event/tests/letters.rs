@@ -1,0 +1,111 @@
+//! Dead letters: kept, put back, dropped, bounded.
+
+use super::harness::{CHANNEL, Reaction, Receiver, event, orders, run, running, stats, subscription, until};
+use crate::config::limits::DEAD_LETTERS;
+use crate::config::{FileSettings, StoreChoice, StoreSettings};
+use crate::event::{Channels, Drained, PutBack, Selection, Stores};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+fn in_files(directory: &Path) -> StoreSettings {
+    let file = FileSettings { directory: directory.to_owned(), bytes: 1 << 20, age: None };
+    StoreSettings { default: StoreChoice::File, file: Some(file), ..StoreSettings::default() }
+}
+
+/// A receiver that refuses until it is told to take.
+async fn moody() -> (Receiver, Arc<AtomicBool>) {
+    let takes = Arc::new(AtomicBool::new(false));
+    let said = Arc::clone(&takes);
+    let react = move |_| Reaction::Answer(if said.load(Ordering::Relaxed) { 200 } else { 400 });
+    (Receiver::start(react).await, takes)
+}
+
+#[tokio::test]
+async fn a_dead_letter_goes_back_to_its_subscription_alone() {
+    let ((one, takes), other) = (moody().await, Receiver::start(|_| Reaction::Answer(200)).await);
+    let channels = running(vec![subscription("one", &one.uri), subscription("other", &other.uri)]);
+    channels.publish(CHANNEL, event("1")).await.unwrap();
+    until("it is there", || channels.stats()[0].dead_letters == 1).await;
+    takes.store(true, Ordering::Relaxed);
+    let put_back = channels.replay_dead_letters(&Selection::default()).await;
+    assert_eq!(put_back, PutBack { replayed: 1, refused: Vec::new() });
+    until("delivered", || stats(&channels, 0).delivered == 1).await;
+    assert_eq!((one.ids(), other.ids()), (vec!["1".to_owned(), "1".to_owned()], vec!["1".to_owned()]));
+    assert_eq!(one.header(2, "ce-sluicegateto"), "", "the event is as it was published");
+    until("nothing waits", || stats(&channels, 1).queued + stats(&channels, 1).in_flight == 0).await;
+    let other = stats(&channels, 1);
+    assert_eq!((channels.stats()[0].dead_letters, other.received, other.delivered), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn what_is_meant_is_dropped_and_nothing_else() {
+    let (one, _) = moody().await;
+    let channels = running(vec![subscription("one", &one.uri), subscription("other", &one.uri)]);
+    for id in ["1", "2"] {
+        channels.publish(CHANNEL, event(id)).await.unwrap();
+    }
+    until("they are there", || channels.stats()[0].dead_letters == 4).await;
+    let of = |subscription: &str| Selection { subscription: Some(subscription.into()), ..Selection::default() };
+    let other = |selection| Selection { reason: Some("something else".into()), ..selection };
+    assert_eq!(channels.drop_dead_letters(&other(of("default/one"))), 0);
+    let first = channels.dead_letters(&of("default/one"))[0].number;
+    let one = Selection { channel: Some(CHANNEL.into()), numbers: vec![first], ..Selection::default() };
+    assert_eq!((channels.drop_dead_letters(&one), channels.drop_dead_letters(&one)), (1, 0));
+    assert_eq!(channels.drop_dead_letters(&of("default/other")), 2);
+    assert_eq!(channels.dead_letters(&Selection::default()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_letter_whose_subscription_is_gone_stays_and_says_so() {
+    let (one, _) = moody().await;
+    let channels = running(vec![subscription("one", &one.uri)]);
+    channels.publish(CHANNEL, event("1")).await.unwrap();
+    until("it is there", || channels.stats()[0].dead_letters == 1).await;
+    channels.apply(orders(vec![subscription("other", &one.uri)]));
+    let put_back = channels.replay_dead_letters(&Selection::default()).await;
+    assert!(put_back.replayed == 0 && put_back.refused[0].2.contains("no subscription default/one"), "{put_back:?}");
+    assert_eq!(channels.dead_letters(&Selection::default()).len(), 1);
+}
+
+#[tokio::test]
+async fn more_dead_letters_than_are_kept_drop_the_oldest_and_are_counted() {
+    let (one, _) = moody().await;
+    let channels = running(vec![subscription("one", &one.uri)]);
+    for id in 0..DEAD_LETTERS + 5 {
+        while channels.publish(CHANNEL, event(&id.to_string())).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    until("five were dropped", || channels.stats()[0].evicted == 5).await;
+    assert_eq!(channels.stats()[0].dead_letters, DEAD_LETTERS);
+}
+
+#[tokio::test]
+async fn dead_letters_in_files_are_there_for_the_next_process_until_they_are_put_back() {
+    let (one, takes) = moody().await;
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        let (channels, dispatcher) = Channels::new(Stores::start(&in_files(directory.path())).unwrap());
+        channels.apply(orders(vec![subscription("one", &one.uri)]));
+        (channels, run(dispatcher))
+    };
+    let (channels, thread) = start();
+    for id in ["1", "2"] {
+        channels.publish(CHANNEL, event(id)).await.unwrap();
+    }
+    until("they are there", || channels.stats()[0].dead_letters == 2).await;
+    let numbers: Vec<u64> = channels.dead_letters(&Selection::default()).iter().map(|one| one.number).collect();
+    assert_eq!(channels.drain(Duration::from_secs(10)).await, Drained::default());
+    until("the thread has ended", || thread.is_finished()).await;
+    drop(channels);
+    let (channels, _) = start();
+    until("they are there again", || channels.stats()[0].dead_letters == 2).await;
+    let again: Vec<u64> = channels.dead_letters(&Selection::default()).iter().map(|one| one.number).collect();
+    assert_eq!(numbers, again, "a letter keeps its number");
+    takes.store(true, Ordering::Relaxed);
+    assert_eq!(channels.replay_dead_letters(&Selection::default()).await.replayed, 2);
+    until("delivered", || stats(&channels, 0).delivered == 2).await;
+    assert_eq!((one.count(), channels.stats()[0].dead_letters), (4, 0));
+}
