@@ -47,7 +47,7 @@ fn serve(stream: TcpStream) -> Result<(), ()> {
         let mut line = String::new();
         match requests.read_line(&mut line) {
             Ok(0) | Err(_) if line.is_empty() => return Ok(()),
-            _ if !line.ends_with(" HTTP/1.1\r\n") => return Err(()),
+            _ if !is_request_line(&line) => return Err(()),
             _ => {}
         }
         let mut length = 0;
@@ -69,6 +69,10 @@ fn serve(stream: TcpStream) -> Result<(), ()> {
             return Ok(());
         }
     }
+}
+
+fn is_request_line(line: &str) -> bool {
+    ["GET /", "POST /"].iter().any(|start| line.starts_with(start)) && line.ends_with(" HTTP/1.1\r\n")
 }
 
 #[cfg(test)]
