@@ -50,7 +50,7 @@ fn another_digest_is_refused_and_the_version_that_runs_stays() {
     let upstream = Upstream::start();
     let bytes = fs::read(test_filter("headers")).expect("it is built");
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
-    let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest.as_ref().iter().fold(String::new(), |digest, byte| format!("{digest}{byte:02x}"));
     let pinned = policy("headers", &format!("{{digest: 'sha256:{digest}'}}"));
     let options = Options::new().filter("headers").manifest("headers.yaml", pinned);
     let proxy = Proxy::start(options.upstream("shop", upstream.address()));
