@@ -109,7 +109,7 @@ impl Guest {
 
 /// Data at an address, as text of a module has it.
 pub(crate) fn data(address: u32, bytes: &[u8]) -> String {
-    let bytes: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let bytes = bytes.iter().fold(String::new(), |bytes, byte| format!("{bytes}\\{byte:02x}"));
     format!("(data (i32.const {address}) \"{bytes}\")")
 }
 
