@@ -72,12 +72,12 @@ pub const FILTER_DECISION: usize = 8 << 20;
 pub const FILTER_EDITS: usize = 256;
 /// Names and values of those edits, in bytes: twice the largest head that a client may send.
 pub const FILTER_EDIT_BYTES: usize = 64 << 10;
-/// Events of one decision: a request that becomes more is a batch, and comes as one.
-pub const FILTER_PUBLICATIONS: usize = 64;
-/// Calls of plans that one filter has under way at a time, of all its requests.
-pub const FILTER_CALLS_IN_FLIGHT: usize = 1_024;
-/// Events that one filter has on their way into channels at a time.
-pub const FILTER_PUBLICATIONS_IN_FLIGHT: usize = 1_024;
+/// Events of one decision, a batch that came as one: as many as a channel in memory holds for a subscription.
+pub const FILTER_PUBLICATIONS: usize = 1_024;
+/// Calls of plans that one filter has under way at a time, of all its requests: three for each that may be served.
+pub const FILTER_CALLS_IN_FLIGHT: usize = 32_768;
+/// Events that one filter has on their way into channels at a time: some dozen of the largest batches.
+pub const FILTER_PUBLICATIONS_IN_FLIGHT: usize = 32_768;
 /// Lines that one filter logs in a second, those about its failures included: a person cannot read more.
 pub const FILTER_LOG_LINES: usize = 100;
 /// The same in bytes: at most 5.5 GB a day.

@@ -98,7 +98,7 @@ fn large() -> Vec<Case> {
             &Guest { memory: "400", ..Guest::new(decide(&[(0, RESPOND), (8, 200), (20, LIST), (24, 20 << 20)])) },
         ),
         act("to make 65 calls at once", over("calls"), list(GATHER, 65)),
-        act("to publish 65 events at once", over("publications"), list(PUBLISH, 65)),
+        act("to publish 1,025 events at once", over("publications"), list(PUBLISH, 1_025)),
         act("to send nine copies", over("mirrors"), decide(&[(0, FORWARD), (136, LIST), (140, 9)])),
     ]
 }
