@@ -130,7 +130,7 @@ fn add_query(service: &ServiceCall, scope: &Scope<'_>, items: Items<'_>, path: &
 
 fn headers(service: &ServiceCall, has_body: bool, scope: &Scope<'_>, items: Items<'_>) -> Result<Vec<Header>, Failure> {
     let mut headers = match &service.pass {
-        PassedHeaders::All => all_passed(scope),
+        PassedHeaders::All => scope.view.passed_on().to_vec(),
         PassedHeaders::Named(names) => named(names, scope),
     };
     for (name, template) in &service.headers {
@@ -158,13 +158,10 @@ fn headers(service: &ServiceCall, has_body: bool, scope: &Scope<'_>, items: Item
     Ok(headers)
 }
 
-fn all_passed(scope: &Scope<'_>) -> Vec<Header> {
-    let mut headers = scope.view.request.headers();
-    headers.retain(|header| {
-        let name = header.name.to_ascii_lowercase();
-        !NOT_PASSED_ON.contains(&name.as_str()) && !GIVEN_BY_THE_HOST.contains(&name.as_str())
-    });
-    headers
+/// Whether a header of the request goes along with a call that gets all of them.
+pub fn is_passed_on(name: &str) -> bool {
+    let mut kept_back = NOT_PASSED_ON.iter().chain(&GIVEN_BY_THE_HOST);
+    !kept_back.any(|known| name.len() == known.len() && name.eq_ignore_ascii_case(known))
 }
 
 fn named(names: &[String], scope: &Scope<'_>) -> Vec<Header> {

@@ -53,9 +53,19 @@ pub struct Numbered {
     pub letter: Letter,
 }
 
+/// What sets the log of a channel's dead letters apart from its own.
+const SUFFIX: &str = "!dead-letters";
+
 /// The name of the log of a channel's dead letters.
 pub(super) fn log_of(channel: &str) -> String {
-    format!("{channel}!dead-letters")
+    format!("{channel}{SUFFIX}")
+}
+
+/// What a log may take that may take so many bytes: one of dead letters never as much, and servers put aside what a log may
+/// take at most.
+pub(super) fn bytes_of(log: &str, most: u64) -> u64 {
+    let letters = u64::try_from(DEAD_LETTER_BYTES).unwrap_or(u64::MAX).saturating_mul(2);
+    if log.ends_with(SUFFIX) { most.min(letters) } else { most }
 }
 
 impl DeadLetters {
@@ -187,4 +197,17 @@ impl State {
 fn size(event: &Event) -> usize {
     let extensions = event.extensions.iter().map(|entry| entry.name.len() + entry.value.len()).sum::<usize>();
     event.data.as_ref().map_or(0, Vec::len) + extensions + 256
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_of_dead_letters_puts_little_aside_and_that_of_a_channel_what_it_may_take() {
+        let (log, most) = (log_of("default/orders"), 1 << 40);
+        assert_eq!(bytes_of("default/orders", most), most);
+        assert_eq!(bytes_of(&log, most), 32 << 20);
+        assert_eq!(bytes_of(&log, 1 << 20), 1 << 20);
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) enum Store {
 }
 
 /// What a channel may take, so that it is never full: more than a long measurement publishes.
-const SIZE: &str = "32GiB";
+const SIZE: &str = "8GiB";
 /// Where nobody listens: RFC 863's port for what is thrown away.
 const NOBODY: &str = "nobody=127.0.0.1:9";
 

@@ -1,6 +1,7 @@
 //! Publishing to the stream of a channel.
 
 use super::{Nats, binding};
+use crate::event::letters;
 use crate::event::store::StoreError;
 use crate::event::store::remote::{attributes, name, unavailable};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
@@ -29,7 +30,7 @@ pub(super) async fn stream(nats: &Nats, channel: &str) -> Result<Stream, StoreEr
     let config = Config {
         name: stream_name(channel),
         subjects: vec![subject(channel)],
-        max_bytes: i64::try_from(settings.bytes).unwrap_or(i64::MAX),
+        max_bytes: i64::try_from(letters::bytes_of(channel, settings.bytes)).unwrap_or(i64::MAX),
         max_age: settings.age.unwrap_or_default(),
         num_replicas: settings.replicas,
         retention: RetentionPolicy::Interest,
