@@ -1,5 +1,6 @@
 //! A dead letter as its log keeps it: an event of its own, whose data is the event that was given up.
 
+use crate::event::check::stamp;
 use crate::event::json::{Exact, parse};
 use crate::wasm::bindings::sluicegate::filter::types::{Attribute, Event};
 
@@ -39,7 +40,7 @@ impl Letter {
             ("tries", Some(self.tries.to_string())),
         ];
         let extensions = extensions.into_iter();
-        Some(Event {
+        let mut letter = Event {
             id: format!("{:032x}", fastrand::u128(..)),
             source: SOURCE.to_owned(),
             type_: TYPE.to_owned(),
@@ -51,7 +52,9 @@ impl Letter {
                 .filter_map(|(name, value)| Some(Attribute { name: name.to_owned(), value: value? }))
                 .collect(),
             data: Some(serde_json::to_vec(&Exact(&self.event)).ok()?),
-        })
+        };
+        stamp(&mut letter);
+        Some(letter)
     }
 
     /// Reads what [`to_event`](Self::to_event) wrote; none when it is something else.
@@ -80,6 +83,7 @@ mod tests {
         let (subscription, uri) = ("default/stock".to_owned(), "http://stock/".to_owned());
         let letter = Letter { subscription, uri, reason: "it\nfailed".into(), status, tries: 4, event: event("1") };
         let (one, other) = (letter.to_event().unwrap(), letter.to_event().unwrap());
+        assert!(one.time.is_some(), "it says since when it is there");
         assert_ne!(one.id, other.id, "a store that drops duplicates keeps both");
         let read = Letter::of_event(&one).unwrap();
         assert_eq!((read.reason.as_str(), read.status, read.tries), ("itfailed", status, 4));
