@@ -19,7 +19,7 @@ pub const DECISIVE: [&str; 4] = ["cache-control", "content-encoding", "set-cooki
 pub fn answer(calls: &[Call], slots: &[Slot], stages: usize, response: &Response) -> Option<Assembly> {
     let plain = |call: &Call| match call {
         Call::Service(service) => {
-            let looked_into = matches!(service.body_use, Body::Json(_)) || !service.pass_on.is_empty();
+            let looked_into = matches!(service.body_use, Body::Json(_)) || !service.is_checked();
             service.when.is_none() && service.each.is_none() && !looked_into
         }
         Call::Choice(_) => false,
@@ -55,7 +55,7 @@ fn write(node: &Node, calls: &[Call], slots: &[Slot], out: &mut Output) -> Optio
         Node::Literal(text) => out.push(text),
         Node::Text(text) => out.push(&crate::json::string(text.as_literal()?)),
         Node::Value(chain) => {
-            let [Operand::Reference(Reference { source, steps }), ..] = chain.operands.as_slice() else { return None };
+            let [Operand::Reference(Reference { source, steps })] = chain.operands.as_slice() else { return None };
             match source {
                 Source::CallBody(call) if steps.is_empty() => {
                     let (Call::Service(service), slot) = (calls.get(*call)?, slots.get(*call)?) else { return None };
@@ -65,47 +65,27 @@ fn write(node: &Node, calls: &[Call], slots: &[Slot], out: &mut Output) -> Optio
                     out.body_of(slot.name.clone());
                 }
                 // There are none.
-                Source::Errors if chain.operands.len() == 1 => return Some(false),
+                Source::Errors => return Some(false),
                 _ => return None,
             }
         }
         Node::Object(members) => {
             out.push("{");
-            let values = members.iter().map(|(key, value)| (Some(key), value));
-            sequence(values, calls, slots, out)?;
+            out.separated(members, |out, (key, value)| {
+                out.push(key);
+                out.push(":");
+                write(value, calls, slots, out)
+            })?;
             out.push("}");
         }
         Node::List(elements) => {
             out.push("[");
-            sequence(elements.iter().map(|value| (None, value)), calls, slots, out)?;
+            out.separated(elements, |out, element| write(element, calls, slots, out))?;
             out.push("]");
         }
         Node::Operator(_) => return None,
     }
     Some(true)
-}
-
-fn sequence<'n>(
-    values: impl Iterator<Item = (Option<&'n String>, &'n Node)>,
-    calls: &[Call],
-    slots: &[Slot],
-    out: &mut Output,
-) -> Option<()> {
-    let mut first = true;
-    for (key, value) in values {
-        let before = out.mark();
-        out.push(if first { "" } else { "," });
-        if let Some(key) = key {
-            out.push(key);
-            out.push(":");
-        }
-        if write(value, calls, slots, out)? {
-            first = false;
-        } else {
-            out.back_to(before);
-        }
-    }
-    Some(())
 }
 
 fn header(name: &str, value: &str) -> Header {

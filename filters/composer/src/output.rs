@@ -46,6 +46,25 @@ impl Output {
         there
     }
 
+    /// Writes what `write` finds something to write for, with commas between; stops with none where it has none.
+    pub fn separated<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T) -> Option<bool>,
+    ) -> Option<()> {
+        let mut first = true;
+        for item in items {
+            let before = self.mark();
+            self.push(if first { "" } else { "," });
+            if write(self, item)? {
+                first = false;
+            } else {
+                self.back_to(before);
+            }
+        }
+        Some(())
+    }
+
     /// Puts the body of a call here.
     pub fn body_of(&mut self, call: String) {
         self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));

@@ -127,10 +127,14 @@ fn outcomes(
 fn holds(expected: &Expectation, outcomes: &[Outcome]) -> bool {
     outcomes.iter().all(|outcome| {
         outcome.response.as_ref().is_ok_and(|response| {
-            !matches!(response.status, 204 | 205 | 304)
-                && !expected.unless_headers.iter().any(|name| response.header(name).is_some())
+            has_content(response.status) && !expected.unless_headers.iter().any(|name| response.header(name).is_some())
         })
     })
+}
+
+/// Whether a response of this status may have a body (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5).
+fn has_content(status: u16) -> bool {
+    !matches!(status, 204 | 205 | 304)
 }
 
 /// What the host makes of an answer.
@@ -143,8 +147,7 @@ fn take_in(
     if !call.accept.is_empty() && !accepts(response.status) {
         return Err(CallError::Status(response));
     }
-    let has_content = !matches!(response.status, 204 | 205 | 304);
-    if matches!(call.body_use, BodyUse::ReadJson | BodyUse::SpliceJson) && has_content {
+    if matches!(call.body_use, BodyUse::ReadJson | BodyUse::SpliceJson) && has_content(response.status) {
         serde_json::from_slice::<serde::de::IgnoredAny>(&response.body).map_err(|_| CallError::NotJson)?;
     }
     if matches!(call.body_use, BodyUse::Read | BodyUse::ReadJson) {

@@ -15,32 +15,16 @@ impl Scope<'_> {
             Node::Text(text) => out.push(&json::string(&self.text(text, items).unwrap_or_default())),
             Node::Object(members) => {
                 out.push("{");
-                let mut first = true;
-                for (key, value) in members {
-                    let before = out.mark();
-                    out.push(if first { "" } else { "," });
+                out.separated(members, |out, (key, value)| {
                     out.push(key);
                     out.push(":");
-                    if self.write(value, items, out) {
-                        first = false;
-                    } else {
-                        out.back_to(before);
-                    }
-                }
+                    Some(self.write(value, items, out))
+                });
                 out.push("}");
             }
             Node::List(elements) => {
                 out.push("[");
-                let mut first = true;
-                for element in elements {
-                    let before = out.mark();
-                    out.push(if first { "" } else { "," });
-                    if self.write(element, items, out) {
-                        first = false;
-                    } else {
-                        out.back_to(before);
-                    }
-                }
+                out.separated(elements, |out, element| Some(self.write(element, items, out)));
                 out.push("]");
             }
             Node::Operator(operator) => {
