@@ -5,6 +5,7 @@
 
 use crate::body::ProxyBody;
 use crate::config::limits;
+use crate::connection::target;
 use crate::request::{RequestHead, belongs_to_host};
 use crate::wasm::Failure;
 use crate::wasm::types;
@@ -218,7 +219,8 @@ fn target_of(path: &str, query: Option<&str>) -> Result<PathAndQuery, Failure> {
         None => Cow::Borrowed(path),
     };
     let invalid = || Failure::invalid(format!("{whole:?} is not a path and query"));
-    if !path.starts_with('/') || path.contains(['?', '#']) || whole.contains('#') {
+    // What is refused of a client is no better from a filter; the method does not matter to what begins with a slash.
+    if !path.starts_with('/') || path.contains('?') || target::check(b"GET", whole.as_bytes()).is_err() {
         return Err(invalid());
     }
     PathAndQuery::try_from(whole.as_bytes()).map_err(|_| invalid())
@@ -226,9 +228,9 @@ fn target_of(path: &str, query: Option<&str>) -> Result<PathAndQuery, Failure> {
 
 /// An authority that a request can carry.
 pub fn checked_authority(authority: String) -> Result<String, Failure> {
-    match authority.parse::<http::uri::Authority>() {
-        Ok(parsed) if !parsed.as_str().contains('@') => Ok(authority),
-        _ => Err(Failure::invalid(format!("{authority:?} is not an authority"))),
+    match target::check_authority(authority.as_bytes()) {
+        Ok(()) => Ok(authority),
+        Err(_) => Err(Failure::invalid(format!("{authority:?} is not an authority"))),
     }
 }
 
@@ -267,9 +269,13 @@ mod tests {
             types::RequestEdit::Path("no-slash".into()),
             types::RequestEdit::Path("/a?b".into()),
             types::RequestEdit::Path("/a b".into()),
+            types::RequestEdit::Path("/a\\b".into()),
+            types::RequestEdit::Path("/caf\u{e9}".into()),
             types::RequestEdit::Query(Some("a#b".into())),
             types::RequestEdit::Authority("user@host".into()),
             types::RequestEdit::Authority("a b".into()),
+            types::RequestEdit::Authority("shop:http".into()),
+            types::RequestEdit::Authority("shop%2eexample".into()),
         ];
         for edit in bad {
             for edits in [vec![set("x-good", b"1"), edit.clone()], vec![edit.clone(), set("x-good", b"1")]] {

@@ -27,8 +27,8 @@ use crate::wasm::types::{Publication, RetryPolicy, StreamFormat, SubscriptionStr
 use crate::{decision, respond, stream, websocket};
 use arc_swap::ArcSwap;
 use composing::Composition;
-use http::header::{HOST, SEC_WEBSOCKET_KEY, USER_AGENT};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::header::{SEC_WEBSOCKET_KEY, USER_AGENT};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use record::{Outcome, Received};
 use std::sync::Arc;
@@ -430,21 +430,11 @@ impl Run {
         } else {
             std::mem::take(&mut self.head.headers)
         };
-        let received = &self.received.host;
-        sanitize::outgoing(&self.head, received, &self.connection, &mut headers);
-        if received.as_bytes() == self.head.authority.as_bytes() {
-            headers.insert(HOST, received.clone());
-        } else if let Ok(host) = HeaderValue::from_str(&self.head.authority) {
-            headers.insert(HOST, host);
-        }
+        sanitize::outgoing(&self.head, &self.received.host, &self.connection, &mut headers);
+        let mut parts = sanitize::upstream_parts(&self.head, &self.received.host, headers);
         if self.upgrade.is_some() {
-            websocket::ask(&mut headers, self.head.version);
+            websocket::ask(&mut parts.headers, self.head.version);
         }
-        let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = self.head.method.clone();
-        parts.uri = Uri::from(self.head.path_and_query.clone());
-        parts.version = Version::HTTP_11;
-        parts.headers = headers;
         parts
     }
 

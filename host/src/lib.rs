@@ -18,6 +18,8 @@ pub mod error;
 pub mod event;
 pub mod exchange;
 pub mod explain;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gateway;
 pub mod gather;
 pub mod grpc;

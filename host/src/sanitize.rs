@@ -10,7 +10,7 @@ use crate::websocket;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{Uri, Version};
+use http::{Request, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 
 mod names;
@@ -108,6 +108,22 @@ pub fn outgoing(head: &RequestHead, host: &HeaderValue, connection: &ConnectionI
         vacant.insert(head.id.header_value());
     }
     headers.append(header::VIA, via(head.version));
+}
+
+/// The head of a request as an upstream gets it: in origin form, with these headers and the authority that filters left.
+/// `host` is the authority that the client sent.
+pub fn upstream_parts(head: &RequestHead, host: &HeaderValue, mut headers: HeaderMap) -> Parts {
+    if host.as_bytes() == head.authority.as_bytes() {
+        headers.insert(header::HOST, host.clone());
+    } else if let Ok(host) = HeaderValue::from_str(&head.authority) {
+        headers.insert(header::HOST, host);
+    }
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = head.method.clone();
+    parts.uri = Uri::from(head.path_and_query.clone());
+    parts.version = Version::HTTP_11;
+    parts.headers = headers;
+    parts
 }
 
 /// Leaves the end-to-end headers of an upstream's response, and adds `via`. `version` is the upstream's.

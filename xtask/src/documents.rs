@@ -82,7 +82,7 @@ fn sources(directory: &Path, found: &mut Vec<String>) {
 #[test]
 fn every_test_that_a_promise_of_security_names_exists() {
     let mut found = Vec::new();
-    for directory in ["host/src", "tests/tests"] {
+    for directory in ["host/src", "tests/tests", "fuzz/tests"] {
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory), &mut found);
     }
     let security = read("SECURITY.md");

@@ -14,6 +14,7 @@ mod demo;
 mod documents;
 mod example;
 mod failures;
+mod fuzz;
 mod lint;
 mod port;
 mod test;
@@ -48,11 +49,16 @@ enum Task {
     Example(example::Arguments),
     /// Compares what a request costs here with Envoy, bare hyper, services written by hand and others.
     Bench(bench::Arguments),
+    /// Feeds what reads foreign bytes with anything at all, guided by what that reaches.
+    Fuzz(fuzz::Arguments),
     /// Has filters fail in twelve ways, here and in Envoy, and shows what comes of it.
     Failures(failures::Arguments),
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::instrument::compile() {
+        return code;
+    }
     let arguments = Arguments::parse();
     match run(arguments.task) {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,6 +79,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Demo(arguments) => demo::run(&workspace, &arguments),
         Task::Example(arguments) => example::run(&workspace, &arguments),
         Task::Bench(arguments) => bench::run(&workspace, &arguments),
+        Task::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Task::Failures(arguments) => failures::run(&workspace, &arguments),
     }
 }

@@ -15,6 +15,8 @@ mod delivery;
 mod duration;
 mod explain;
 mod filter;
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod hops;
 mod ingress;

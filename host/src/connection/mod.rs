@@ -7,7 +7,7 @@
 mod body;
 mod characters;
 mod chunked;
-mod flood;
+pub(crate) mod flood;
 pub mod gate;
 mod handle;
 mod head;

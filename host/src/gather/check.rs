@@ -2,6 +2,7 @@
 
 use super::plan::{Call, Expected, Group, Plan};
 use crate::config::limits;
+use crate::connection::target;
 use crate::wasm::types::{self, Header};
 use http::header::HOST;
 use http::request::Parts;
@@ -155,7 +156,7 @@ fn method(written: &str) -> Result<Method, String> {
 
 fn path(written: &str) -> Result<PathAndQuery, String> {
     let path = PathAndQuery::try_from(written).ok();
-    let path = path.filter(|path| path.as_str().starts_with('/') && !written.contains('#'));
+    let path = path.filter(|_| written.starts_with('/') && target::check(b"GET", written.as_bytes()).is_ok());
     path.ok_or_else(|| format!("has path {written:?}, which is not a path and query"))
 }
 

@@ -1,7 +1,6 @@
 use super::*;
 use crate::connection::Timeouts;
 use crate::drain::Drain;
-use http::Request;
 use http::uri::Scheme;
 use proptest::prelude::*;
 

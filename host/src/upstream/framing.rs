@@ -15,7 +15,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// The request as it is sent. Whatever its headers said of the body's length, the body itself knows better.
-pub(super) fn frame(mut parts: Parts, body: ProxyBody) -> Result<Request<ProxyBody>, RequestError> {
+pub(crate) fn frame(mut parts: Parts, body: ProxyBody) -> Result<Request<ProxyBody>, RequestError> {
     if is_upgrade(&parts) && !body.is_end_stream() {
         // Its bytes could pass for the new protocol's, on either side.
         return Err(RequestError::NotImplemented("an upgrade with a request body is not supported"));

@@ -17,7 +17,7 @@ mod connect;
 pub mod endpoint;
 mod figures;
 pub mod forward;
-mod framing;
+pub(crate) mod framing;
 pub mod health;
 pub mod limit;
 pub mod member;

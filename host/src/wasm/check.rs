@@ -12,9 +12,9 @@ use super::types::{
 
 /// What a filter may decide.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Allowed<'a> {
-    pub(super) grants: &'a Grants,
-    pub(super) bounds: &'a Bounds,
+pub(crate) struct Allowed<'a> {
+    pub(crate) grants: &'a Grants,
+    pub(crate) bounds: &'a Bounds,
 }
 
 /// Edits so far, with their bytes.
@@ -25,7 +25,7 @@ struct Edits {
 }
 
 impl Allowed<'_> {
-    pub(super) fn request(self, decision: &RequestDecision) -> Result<(), Failure> {
+    pub(crate) fn request(self, decision: &RequestDecision) -> Result<(), Failure> {
         match decision {
             RequestDecision::Next(next) => {
                 self.edits(&next.edits, &next.response_edits)?;
@@ -55,7 +55,7 @@ impl Allowed<'_> {
         }
     }
 
-    pub(super) fn response(self, decision: &ResponseDecision) -> Result<(), Failure> {
+    pub(crate) fn response(self, decision: &ResponseDecision) -> Result<(), Failure> {
         match decision {
             ResponseDecision::Next(edits) => self.edits(&[], edits),
             ResponseDecision::Respond(_) => Ok(()),

@@ -144,6 +144,21 @@ pub fn inspect(file_stem: &str, bytes: &[u8]) -> Result<Inspection, Refusal> {
     Ok(Inspection { manifest, imports, exports })
 }
 
+impl Inspection {
+    /// Whether its imports and exports are of the contract, and granted. Costs nothing to speak of, where compiling what
+    /// is refused in the end may take seconds.
+    ///
+    /// # Errors
+    /// With the first that is not.
+    pub fn admit(&self, granted: &[String]) -> Result<(), Refusal> {
+        self.imports.iter().try_for_each(|import| check_import(import, granted))?;
+        if !self.exports.iter().any(|export| export.starts_with(PACKAGE)) {
+            return Err(Refusal::NoHooks);
+        }
+        self.exports.iter().try_for_each(|export| check_version(export))
+    }
+}
+
 /// A compiled, checked and linked component, ready to be instantiated.
 pub struct Code {
     pub(super) pre: InstancePre<State>,
@@ -222,7 +237,7 @@ impl Hooks {
 }
 
 impl Code {
-    /// Checks imports and exports, then links.
+    /// Links what was inspected and found [admissible](Inspection::admit).
     pub(super) fn link(
         engine: &Engine,
         component: &Component,
@@ -231,11 +246,6 @@ impl Code {
         granted: &[String],
     ) -> Result<Self, Refusal> {
         let Inspection { manifest, imports, exports } = inspection;
-        imports.iter().try_for_each(|import| check_import(import, granted))?;
-        if !exports.iter().any(|export| export.starts_with(PACKAGE)) {
-            return Err(Refusal::NoHooks);
-        }
-        exports.iter().try_for_each(|export| check_version(export))?;
         let unfit = |error: wasmtime::Error| Refusal::Link(format!("{error:#}"));
         let pre = linker(engine, component, granted).and_then(|linker| linker.instantiate_pre(component));
         let pre = pre.map_err(unfit)?;

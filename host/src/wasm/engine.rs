@@ -69,6 +69,7 @@ impl Runtime {
             return Err(Refusal::TooLarge { bytes: bytes.len() as u64, limit: limits::COMPONENT_SIZE });
         }
         let prepared = super::component::inspect(file_stem, bytes)?;
+        prepared.admit(granted)?;
         let hash = ContentHash::of(bytes);
         let component = self.compile(bytes, hash).map_err(|error| Refusal::Compile(format!("{error:#}")))?;
         Code::link(&self.engine, &component, prepared, hash, granted)

@@ -8,7 +8,7 @@
 
 pub mod bindings;
 pub mod bound;
-mod check;
+pub(crate) mod check;
 mod code_cache;
 pub mod component;
 mod configuration_hook;

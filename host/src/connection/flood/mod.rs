@@ -8,5 +8,21 @@ mod budget;
 mod frames;
 mod io;
 
+use budget::Budget;
+use frames::Frames;
+
 pub use budget::Flood;
 pub(super) use io::{FloodGuard, Verdict};
+
+/// How many bytes of these reads pass, all together, and what ends it when not all do.
+pub(crate) fn scan<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (usize, Option<Flood>) {
+    let (mut frames, mut budget, mut passed) = (Frames::new(), Budget::new(), 0);
+    for read in reads {
+        let more = frames.scan(read, &mut budget);
+        passed += more;
+        if more < read.len() {
+            break;
+        }
+    }
+    (passed, frames.flood())
+}

@@ -17,6 +17,7 @@
 
 mod amqp;
 mod attention;
+pub(crate) mod exposed;
 mod file;
 #[cfg(feature = "kafka")]
 mod kafka;

@@ -1,0 +1,4 @@
+#![no_main]
+#![allow(missing_docs, reason = "the module of this name in the library says what it is")]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sluicegate_fuzz::http2_head::run(data));

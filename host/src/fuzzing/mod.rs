@@ -1,0 +1,65 @@
+//! Doors for the fuzz targets (`fuzz/`) to what nobody else outside has to do with. No part of the library's interface:
+//! it may change with every commit.
+
+pub use crate::connection::target::check_authority;
+pub use crate::event::store::exposed::{Files, Subscribed};
+
+use crate::body::ProxyBody;
+use crate::connection::{ConnectionInfo, Flood, GateHandle, Timeouts, flood};
+use crate::drain::Drain;
+use crate::error::RequestError;
+use crate::request::Arrival;
+use crate::upstream::framing;
+use crate::wasm::check::Allowed;
+use crate::wasm::types::{RequestDecision, ResponseDecision};
+use crate::wasm::{Bounds, Failure, Grants};
+use http::request::Parts;
+use http::uri::Scheme;
+use http::{HeaderValue, Request};
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// A request as it is sent to an upstream that speaks HTTP/1.1.
+///
+/// # Errors
+/// When it asks for another protocol and has a body.
+pub fn frame(parts: Parts, body: ProxyBody) -> Result<Request<ProxyBody>, RequestError> {
+    framing::frame(parts, body)
+}
+
+/// How many bytes of a client's HTTP/2 frames pass, read in these pieces, and what the connection is flooded with when
+/// not all do.
+pub fn scan_frames<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (usize, Option<Flood>) {
+    flood::scan(reads)
+}
+
+/// Whether a decision on a request stays within what its filter may decide.
+///
+/// # Errors
+/// With what it goes beyond.
+pub fn allow_request(grants: &Grants, bounds: &Bounds, decision: &RequestDecision) -> Result<(), Failure> {
+    Allowed { grants, bounds }.request(decision)
+}
+
+/// The same for a response.
+///
+/// # Errors
+/// With what it goes beyond.
+pub fn allow_response(grants: &Grants, bounds: &Bounds, decision: &ResponseDecision) -> Result<(), Failure> {
+    Allowed { grants, bounds }.response(decision)
+}
+
+/// An unencrypted connection of a client on the loopback interface.
+pub fn connection(http1: bool) -> ConnectionInfo {
+    let local = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 80);
+    ConnectionInfo {
+        peer: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 4000),
+        local,
+        arrival: Arrival::default(),
+        scheme: Scheme::HTTP,
+        tls: None,
+        gate: http1.then(GateHandle::default),
+        drain: Drain::default(),
+        timeouts: Timeouts::default(),
+        forwarded_for: HeaderValue::from_static("127.0.0.1"),
+    }
+}
