@@ -14,9 +14,9 @@ use std::sync::OnceLock;
 pub fn run(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };
     match kind % 4 {
-        #[cfg(feature = "libfuzzer")]
+        #[cfg(feature = "smith")]
         1 => made::module(rest),
-        #[cfg(feature = "libfuzzer")]
+        #[cfg(feature = "smith")]
         2 => made::component(rest),
         _ => drop(check(rest)),
     }
@@ -53,7 +53,7 @@ fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| Runtime::new(None).unwrap_or_else(|error| panic!("there is no engine: {error:#}")))
 }
 
-#[cfg(feature = "libfuzzer")]
+#[cfg(feature = "smith")]
 mod made {
     use super::{check, inspect};
     use libfuzzer_sys::arbitrary::{Arbitrary, Unstructured};

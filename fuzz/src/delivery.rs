@@ -12,7 +12,7 @@ mod plan;
 mod receiver;
 
 use plan::{End, Planned, Setup};
-use receiver::{Receiver, Script};
+use receiver::{Asking, Receiver, Script};
 use sluicegate::event::{
     Backoff, ChannelSpec, Channels, Ordering, Policy, Selection, Stores, SubscriptionSpec, SubscriptionStats,
 };
@@ -44,7 +44,7 @@ async fn deliver(setup: Setup, events: Vec<Planned>) {
     let address = "orders-kn-channel.shop.svc".to_owned();
     channels.apply(vec![ChannelSpec { name: CHANNEL.into(), address, store: None, subscriptions: vec![spec(setup)] }]);
     let receiver = Rc::new(Receiver::new(setup));
-    let running = dispatcher.without_jitter().run(Arc::new(Script), Rc::clone(&receiver));
+    let running = dispatcher.without_jitter().run(Arc::new(Script), Asking(Rc::clone(&receiver)));
     let running = tokio::task::spawn_local(running);
     for (number, planned) in events.iter().enumerate() {
         let published = channels.publish(CHANNEL, event(number, *planned)).await;

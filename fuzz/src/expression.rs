@@ -8,8 +8,7 @@
 
 use crate::envelope;
 use sluicegate_bridge::cesql::{Expression, Value, evaluate, parse};
-use sluicegate_sdk::Event;
-use sluicegate_sdk::prelude::Attribute;
+use sluicegate_sdk::{Attribute, Event};
 
 /// Runs the target.
 pub fn run(bytes: &[u8]) {

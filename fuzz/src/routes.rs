@@ -5,10 +5,10 @@
 //! that a number of it says do not hold otherwise.
 
 use crate::{envelope, pieces};
-use sluicegate_router::matching::path_index::{Checked, PathIndex};
+use sluicegate_router::matching::{Checked, PathIndex};
 use sluicegate_router::report::{Place, Report};
 use sluicegate_router::text::Pattern;
-use sluicegate_sdk::Diagnostics;
+use sluicegate_sdk::{Diagnostics, ResourceId};
 
 /// Patterns of one input: an index over more says nothing new, and each expression takes a while to compile.
 const PATTERNS: usize = 24;
@@ -44,7 +44,7 @@ fn pattern(line: &[u8]) -> Option<Pattern> {
         '*' => Some(Pattern::Present),
         '~' => {
             let mut diagnostics = Diagnostics::default();
-            Pattern::expression(rest, &Place::spec(), &mut Report::new(0_u32, &mut diagnostics))
+            Pattern::expression(rest, &Place::spec(), &mut Report::new(ResourceId(0), &mut diagnostics))
         }
         _ => None,
     }

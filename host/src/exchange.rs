@@ -28,7 +28,7 @@ use crate::{decision, respond, stream, websocket};
 use arc_swap::ArcSwap;
 use composing::Composition;
 use http::header::{SEC_WEBSOCKET_KEY, USER_AGENT};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use record::{Outcome, Received};
 use std::sync::Arc;

@@ -93,8 +93,17 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-impl Transport for Rc<Receiver> {
+/// The receiver, as the dispatcher has it.
+pub(super) struct Asking(pub(super) Rc<Receiver>);
+
+impl Transport for Asking {
     async fn send(&self, post: Post) -> Result<CallResponse, CallError> {
+        self.0.answer(post).await
+    }
+}
+
+impl Receiver {
+    async fn answer(&self, post: Post) -> Result<CallResponse, CallError> {
         let sink = post.uri == SINK;
         let read = |name: &str| {
             let header = post.headers.iter().find(|header| header.name == name);

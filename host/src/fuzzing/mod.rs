@@ -1,11 +1,10 @@
 //! Doors for the fuzz targets (`fuzz/`) to what nobody else outside has to do with. No part of the library's interface:
 //! it may change with every commit.
 
-pub use crate::connection::target::check_authority;
 pub use crate::event::store::exposed::{Files, Subscribed};
 
 use crate::body::ProxyBody;
-use crate::connection::{ConnectionInfo, Flood, GateHandle, Timeouts, flood};
+use crate::connection::{ConnectionInfo, Flood, GateHandle, Timeouts, flood, target};
 use crate::drain::Drain;
 use crate::error::RequestError;
 use crate::request::Arrival;
@@ -24,6 +23,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 /// When it asks for another protocol and has a body.
 pub fn frame(parts: Parts, body: ProxyBody) -> Result<Request<ProxyBody>, RequestError> {
     framing::frame(parts, body)
+}
+
+/// Whether a client may ask for this authority.
+///
+/// # Errors
+/// With what is wrong with it.
+pub fn check_authority(authority: &[u8]) -> Result<(), RequestError> {
+    target::check_authority(authority)
 }
 
 /// How many bytes of a client's HTTP/2 frames pass, read in these pieces, and what the connection is flooded with when
