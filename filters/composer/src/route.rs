@@ -3,7 +3,7 @@
 use crate::composition::{Call, Composition, Matching, PassedHeaders, Path, Response, ServiceCall, Status};
 use crate::config::Settings;
 use crate::expected;
-use crate::json;
+use sluicegate_sdk::json;
 use crate::part::{Body, CallLimits, Slot};
 use crate::pattern::Pattern;
 use crate::template::{Chain, Node, Source};

@@ -4,7 +4,7 @@ use super::{Compiled, Compiler, check_size, header};
 use crate::code;
 use crate::composition::{Call, Response, Status};
 use crate::document::Spec;
-use crate::json;
+use sluicegate_sdk::json;
 use crate::report::{Place, Report};
 use crate::template::build::{Position, node};
 use crate::template::resolve::{ERRORS, Resolver, Use};

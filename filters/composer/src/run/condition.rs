@@ -1,7 +1,7 @@
 //! Whether conditions hold.
 
 use crate::composition::Condition;
-use crate::json::{self, Kind};
+use sluicegate_sdk::json::{self, Kind};
 use crate::part::Part;
 use crate::template::scope::{Scope, Value};
 use std::borrow::Cow;

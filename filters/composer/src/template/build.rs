@@ -4,7 +4,7 @@ use super::parse::Piece as Written;
 use super::resolve::Resolver;
 use super::{Node, Piece, Text, operator};
 use crate::code;
-use crate::json;
+use sluicegate_sdk::json;
 use crate::report::Place;
 use crate::schema::Shape;
 use serde_json::Value;

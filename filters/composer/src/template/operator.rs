@@ -4,7 +4,7 @@ use super::build::{Position, node};
 use super::resolve::{REQUEST_NAME, Resolver};
 use super::{Join, Node, Operator};
 use crate::code;
-use crate::json;
+use sluicegate_sdk::json;
 use crate::report::{Place, did_you_mean};
 use crate::schema::Shape;
 use serde_json::{Map, Value};

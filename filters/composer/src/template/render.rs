@@ -2,7 +2,7 @@
 
 use super::scope::{Item, Items, Scope, Value};
 use super::{Chain, Node, Operand, Operator, Piece, Reference, Source, Text, operate};
-use crate::json::{self, Kind};
+use sluicegate_sdk::json::{self, Kind};
 use crate::output::Output;
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! What templates can speak of: the request, what the calls gave, and elements of lists.
 
 use super::{Reference, Source, Step};
-use crate::json::{self, Kind};
+use sluicegate_sdk::json::{self, Kind};
 use crate::output::Output;
 use crate::part::{Body, Good, Part, Slot};
 use crate::view::View;
