@@ -63,8 +63,8 @@ pub use event::{
     Publication, Publish, ReplyWait, StreamFormat, SubscriptionStream, Target, publish, subscribe,
 };
 pub use gather::{
-    Assembly, BodyPart, BodyUse, BodyValue, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation, Inheritance, Outcome,
-    Outcomes, PartError, Plan, StatusRange, assemble, cache, call, gather, group,
+    Assembly, BodyPart, BodyUse, BodyValue, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation,
+    Inheritance, Outcome, Outcomes, PartError, Plan, StatusRange, assemble, cache, call, gather, group,
 };
 pub use hooks::{
     Candidate, Connection, ConnectionDecision, ConnectionFilter, EventFilter, Explain, Explanation, GatherFilter,

@@ -19,9 +19,7 @@ pub const DECISIVE: [&str; 4] = ["cache-control", "content-encoding", "set-cooki
 /// The answer to a GET, when all calls are good and have none of the [`DECISIVE`] headers.
 pub fn answer(calls: &[Call], slots: &[Slot], stages: usize, response: &Response) -> Option<Assembly> {
     let plain = |call: &Call| match call {
-        Call::Service(service) => {
-            service.when.is_none() && service.each.is_none() && service.is_checked()
-        }
+        Call::Service(service) => service.when.is_none() && service.each.is_none() && service.is_checked(),
         Call::Choice(_) => false,
     };
     if stages != 1 || response.etag || !calls.iter().all(plain) {

@@ -2,11 +2,11 @@
 
 use crate::compile::is_control;
 use crate::composition::{Composition, PassedHeaders, Path, ServiceCall};
-use sluicegate_sdk::json::{self, Kind};
 use crate::part::{Body, Failure, Reason};
 use crate::percent;
 use crate::template::scope::{Items, Scope, Value};
 use crate::template::{Piece, Text};
+use sluicegate_sdk::json::{self, Kind};
 use sluicegate_sdk::{BodyUse, Call, Header, Inheritance, StatusRange};
 
 /// What calls ask for.

@@ -1,8 +1,8 @@
 //! The decisions of the filter as a whole.
 
 use super::*;
-use sluicegate_sdk::{Header, Inheritance};
 use sluicegate_sdk::testing::{TestRequest, answer_json, configure, trial};
+use sluicegate_sdk::{Header, Inheritance};
 
 const TWO: &str = r#"[
     {"name":"order-service","host":"order-service.default.svc.cluster.local","port":80,"subset":null},

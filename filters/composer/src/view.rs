@@ -20,13 +20,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// A request of which nothing is known yet.
     pub fn new(request: &'a Request<'a>) -> Self {
-        Self {
-            request,
-            parameters: Vec::new(),
-            body: None,
-            host: OnceCell::new(),
-            method: OnceCell::new(),
-        }
+        Self { request, parameters: Vec::new(), body: None, host: OnceCell::new(), method: OnceCell::new() }
     }
 
     /// Its host, without port.

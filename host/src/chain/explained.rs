@@ -36,7 +36,12 @@ pub struct TraceCandidate {
 /// What the filter says of it.
 pub(super) type Explained = Result<Option<explain_filter::Explanation>, Failure>;
 
-pub(super) fn trace_step(link: &Link, step: Option<&Step>, delay: Option<Duration>, explained: Option<Explained>) -> TraceStep {
+pub(super) fn trace_step(
+    link: &Link,
+    step: Option<&Step>,
+    delay: Option<Duration>,
+    explained: Option<Explained>,
+) -> TraceStep {
     let (summary, candidates) = match explained {
         Some(Ok(Some(explanation))) => {
             let candidates = explanation.candidates.into_iter().map(|candidate| TraceCandidate {

@@ -111,4 +111,3 @@ pub struct Forward {
     /// Who gets a copy.
     pub mirrors: Vec<Mirror>,
 }
-

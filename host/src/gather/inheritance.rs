@@ -96,7 +96,8 @@ mod tests {
     use http::HeaderValue;
 
     fn request(headers: &[(&'static str, &'static str)]) -> HeaderMap {
-        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         headers.collect()
     }
 

@@ -13,7 +13,9 @@ use crate::telemetry::call::{CallEnd, Origin};
 use crate::telemetry::trace::Parent;
 use crate::upstream::registry::Registry;
 use crate::upstream::tests::harness::{OK, Socket, Upstream, closed_port, registry};
-use crate::wasm::types::{self, BodyUse, Call, CallError, CallGroup, Destination, Header, Inheritance, Outcome, StatusRange};
+use crate::wasm::types::{
+    self, BodyUse, Call, CallError, CallGroup, Destination, Header, Inheritance, Outcome, StatusRange,
+};
 use http::{HeaderMap, HeaderValue};
 use std::time::Duration;
 use tokio::sync::mpsc;

@@ -4,8 +4,8 @@ use super::TestRequest;
 use crate::gather::read_state;
 use crate::json;
 use crate::{
-    Answer, Assembly, BodyPart, BodyUse, Call, CallError, CallResponse, Expectation, GatherFilter, Header, Outcome, Plan,
-    RequestDecision, RequestFilter,
+    Answer, Assembly, BodyPart, BodyUse, Call, CallError, CallResponse, Expectation, GatherFilter, Header, Outcome,
+    Plan, RequestDecision, RequestFilter,
 };
 use std::collections::HashMap;
 

@@ -5,8 +5,8 @@ use crate::wasm::FailureKind;
 use crate::wasm::bindings::exports::sluicegate::filter::connection_filter::ConnectionDecision;
 use crate::wasm::grant::{Scope, WrittenGrants};
 use crate::wasm::types::{
-    Answer, Attribute, BodyUse, Call, Continuation, Destination, Emission, Event, Header, Inheritance, Mirror, Plan, Publication,
-    Publish,
+    Answer, Attribute, BodyUse, Call, Continuation, Destination, Emission, Event, Header, Inheritance, Mirror, Plan,
+    Publication, Publish,
 };
 
 const SCOPE: Scope<'static> = Scope { namespace: "default", cluster_domain: "cluster.local" };
