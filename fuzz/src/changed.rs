@@ -25,7 +25,8 @@ const OWN: [&str; 16] = [
 
 /// Every other header that came goes on, with the values that it had.
 pub(crate) fn assert_kept(came: &HeaderMap, sent: &Read) {
-    let nominated = came.get_all("connection").into_iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let nominated =
+        came.get_all("connection").into_iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let nominated: Vec<_> = nominated.map(<[u8]>::trim_ascii).collect();
     for name in came.keys().map(http::HeaderName::as_str) {
         if OWN.contains(&name) || nominated.iter().any(|other| other.eq_ignore_ascii_case(name.as_bytes())) {

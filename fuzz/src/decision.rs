@@ -58,7 +58,8 @@ impl Written {
         match kind {
             'h' => {
                 let header = header(rest)?;
-                self.headers.append(HeaderName::try_from(&header.name).ok()?, HeaderValue::try_from(header.value).ok()?);
+                self.headers
+                    .append(HeaderName::try_from(&header.name).ok()?, HeaderValue::try_from(header.value).ok()?);
             }
             '!' => self.status = rest.parse().ok(),
             '<' => self.response_edits.push(header_edit(rest)?),
@@ -94,7 +95,8 @@ fn header_edit(text: &str) -> Option<WrittenEdit> {
         '-' => WrittenEdit::Remove(rest.to_owned()),
         '~' | '*' => {
             let Header { name, value } = header(rest)?;
-            let parts = vec![ValuePart::Literal(value), ValuePart::ResponseHeader("server".into()), ValuePart::UpstreamAddress];
+            let parts =
+                vec![ValuePart::Literal(value), ValuePart::ResponseHeader("server".into()), ValuePart::UpstreamAddress];
             let formatted = FormattedHeader { name, parts };
             if kind == '~' { WrittenEdit::SetFormatted(formatted) } else { WrittenEdit::AppendFormatted(formatted) }
         }
@@ -197,7 +199,8 @@ fn response(written: &Written) {
 }
 
 fn answer(written: &Written, status: u16) {
-    let headers: Vec<Header> = plain(&written.headers).into_iter().map(|(name, value)| Header { name, value }).collect();
+    let headers: Vec<Header> =
+        plain(&written.headers).into_iter().map(|(name, value)| Header { name, value }).collect();
     let own = written.headers.keys().any(belongs_to_host);
     let response = decision::response(Answer { status, headers, body: b"body".to_vec(), delay: None });
     assert_eq!(response.is_ok(), (200..600).contains(&status) && !own, "{written:?}");

@@ -51,7 +51,10 @@ fn unfolded(bytes: &[u8]) -> Vec<u8> {
 /// Counts frames one after the other, as if all came at once.
 fn read(wire: &[u8]) -> (usize, Option<Flood>) {
     let (mut at, mut counts) = (PREFACE, [0_u32; 6]);
-    let (mut headers, kinds) = (0_u32, [Flood::Ping, Flood::Settings, Flood::Priority, Flood::WindowUpdate, Flood::EmptyData, Flood::Continuation]);
+    let (mut headers, kinds) = (
+        0_u32,
+        [Flood::Ping, Flood::Settings, Flood::Priority, Flood::WindowUpdate, Flood::EmptyData, Flood::Continuation],
+    );
     while let Some(&[a, b, c, kind, flags, ..]) = wire.get(at..at + 9) {
         let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
         at += 9 + length;

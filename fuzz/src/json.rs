@@ -1,15 +1,15 @@
-//! JSON as the host checks it while it streams by, and as the composer cuts it up, against `serde_json`.
+//! JSON as the host checks it while it streams by, and as it and the filters cut it up, against `serde_json`.
 //!
 //! - However the bytes are cut into reads, they are JSON or not.
 //! - They are JSON to the host if, and only if, they are to `serde_json`, but for what is nested deeper than that one
 //!   goes (128 levels; the host goes 512).
-//! - Members and elements of a text, as the composer cuts it, are those of the value that it is.
+//! - Members and elements of a text, as it is cut up, are those of the value that it is.
 
 use crate::pieces;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use sluicegate::json::{DEPTH, Validator, check};
-use sluicegate_composer::json as cut;
+use sluicegate::json::{DEPTH, Validator, Values, check};
+use sluicegate_sdk::json as cut;
 
 /// How deep `serde_json` goes.
 const REFERENCE_DEPTH: usize = 127;
@@ -66,6 +66,8 @@ fn compare(text: &str) {
         Value::Object(members) => {
             for (key, value) in members {
                 let found = cut::member(text, key).map(serde_json::from_str::<Value>);
+                assert!(matches!(&found, Some(Ok(found)) if found == value), "{key:?} of {text}: {found:?}");
+                let found = Values::new(text.as_bytes()).value(std::slice::from_ref(key)).map(serde_json::from_slice);
                 assert!(matches!(&found, Some(Ok(found)) if found == value), "{key:?} of {text}: {found:?}");
             }
             assert!(cut::members(text).count() >= members.len(), "{text}");

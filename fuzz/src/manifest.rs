@@ -78,7 +78,9 @@ fn assert_comes_back(document: &Document) {
     let text = document.value.to_string();
     let mut diagnostics = Diagnostics::new();
     let again = manifest::parse(Path::new("again.json"), text.as_bytes(), &document.namespace, &mut diagnostics);
-    let [again] = again.as_slice() else { panic!("{} documents come of {text}: {:?}", again.len(), diagnostics.lines()) };
+    let [again] = again.as_slice() else {
+        panic!("{} documents come of {text}: {:?}", again.len(), diagnostics.lines())
+    };
     assert_eq!(again.value, document.value, "{text}");
     let names = |document: &Document| {
         [&document.group, &document.version, &document.kind, &document.namespace, &document.name].map(String::clone)

@@ -166,8 +166,10 @@ fn every_target_has_seeds_and_a_program() {
         .collect();
     programs.sort();
     assert_eq!(programs, TARGETS.map(|(name, ..)| name));
-    let mut directories: Vec<String> =
-        fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut directories: Vec<String> = fs::read_dir(directory())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
     directories.sort();
     assert_eq!(directories, TARGETS.map(|(name, ..)| name));
 }

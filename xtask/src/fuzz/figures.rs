@@ -50,10 +50,12 @@ impl Figures {
 
 /// A row for each target, and the sum.
 pub(super) fn table(rows: &[(&str, Figures)]) -> String {
-    let mut text = String::from("| target | executions | a second | edges | features | corpus |\n|---|--:|--:|--:|--:|--:|\n");
+    let mut text =
+        String::from("| target | executions | a second | edges | features | corpus |\n|---|--:|--:|--:|--:|--:|\n");
     for (target, figures) in rows {
         let Figures { executions, rate, edges, of_edges, features, corpus } = figures;
-        let _ = writeln!(text, "| `{target}` | {executions} | {rate} | {edges} of {of_edges} | {features} | {corpus} |");
+        let _ =
+            writeln!(text, "| `{target}` | {executions} | {rate} | {edges} of {of_edges} | {features} | {corpus} |");
     }
     let sum: u64 = rows.iter().map(|(_, figures)| figures.executions).sum();
     let _ = writeln!(text, "| all | {sum} | | | | |");
