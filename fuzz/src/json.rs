@@ -67,7 +67,8 @@ fn compare(text: &str) {
             for (key, value) in members {
                 let found = cut::member(text, key).map(serde_json::from_str::<Value>);
                 assert!(matches!(&found, Some(Ok(found)) if found == value), "{key:?} of {text}: {found:?}");
-                let found = Values::new(text.as_bytes()).value(std::slice::from_ref(key)).map(serde_json::from_slice);
+                let found = Values::new(text.as_bytes()).value(std::slice::from_ref(key));
+                let found = found.map(serde_json::from_slice::<Value>);
                 assert!(matches!(&found, Some(Ok(found)) if found == value), "{key:?} of {text}: {found:?}");
             }
             assert!(cut::members(text).count() >= members.len(), "{text}");

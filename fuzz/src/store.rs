@@ -51,7 +51,9 @@ struct Known {
     next: u32,
     /// Those that were taken in and not acknowledged.
     open: BTreeSet<u32>,
-    /// Those that were acknowledged since the last end in good order: after a crash they may come again.
+    /// Those that were acknowledged since the last start.
+    done: BTreeSet<u32>,
+    /// Those that were acknowledged before a crash, and have not come again since: they may.
     perhaps: BTreeSet<u32>,
     /// Those that are in flight, in the order in which they came.
     in_flight: Vec<(u64, u32)>,
@@ -87,6 +89,7 @@ impl<'a> Machine<'a> {
             b'g' => self.give_back(),
             b'c' => {
                 self.running = None;
+                self.known.perhaps.append(&mut self.known.done);
                 self.restarted();
             }
             _ => self.end(),
@@ -116,6 +119,9 @@ impl<'a> Machine<'a> {
         let known = &mut self.known;
         assert!(known.open.contains(&id) || known.perhaps.contains(&id), "{id} came: {known:?}");
         assert!(known.in_flight.iter().all(|(_, other)| *other != id), "{id} came twice: {known:?}");
+        if known.perhaps.remove(&id) {
+            known.open.insert(id);
+        }
         let is_new = known.latest.is_none_or(|latest| id > latest);
         if is_new {
             let skipped = known.latest.map_or(0, |latest| latest + 1)..id;
@@ -134,7 +140,7 @@ impl<'a> Machine<'a> {
         let (position, id) = if latest { in_flight.remove(in_flight.len() - 1) } else { in_flight.remove(0) };
         self.parts().1.ack(position);
         self.known.open.remove(&id);
-        self.known.perhaps.insert(id);
+        self.known.done.insert(id);
     }
 
     fn give_back(&mut self) {
@@ -149,7 +155,7 @@ impl<'a> Machine<'a> {
         subscribed.stop();
         self.runtime.block_on(files.close());
         drop(subscribed);
-        self.known.perhaps.clear();
+        self.known.done.clear();
         self.restarted();
     }
 

@@ -72,7 +72,9 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
         _ => None,
     };
     request_headers(&mut parts.headers, parts.version)?;
-    let path_and_query = parts.uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    // A path that is nothing but a fragment is kept as an empty one, which would be written as no target at all.
+    let path_and_query = parts.uri.into_parts().path_and_query.filter(|path| path.as_str() != "/");
+    let path_and_query = path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
     let head = Box::new(RequestHead {
         id: RequestId::random(),
         method: parts.method,
