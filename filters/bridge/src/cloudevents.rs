@@ -72,10 +72,12 @@ pub(crate) fn parse_binary(headers: &[Header], body: &[u8]) -> Result<Event, Inv
 /// The attribute that a header is, in lower case, as the host has names already.
 fn attribute_of(name: &str) -> Option<Cow<'_, str>> {
     let (prefix, attribute) = name.split_at_checked(PREFIX.len())?;
-    let is_upper = |byte: u8| byte.is_ascii_uppercase();
-    prefix.eq_ignore_ascii_case(PREFIX).then(|| match attribute.bytes().any(is_upper) {
-        true => attribute.to_ascii_lowercase().into(),
-        false => attribute.into(),
+    prefix.eq_ignore_ascii_case(PREFIX).then(|| {
+        if attribute.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            attribute.to_ascii_lowercase().into()
+        } else {
+            attribute.into()
+        }
     })
 }
 

@@ -2,6 +2,7 @@
 //! to wake up; on others the store's.
 
 use super::{Nats, jetstream_of, options};
+use crate::config::NatsSettings;
 use crate::event::store::StoreError;
 use crate::event::store::remote::{PATIENCE, Server};
 use crate::worker;
@@ -54,14 +55,20 @@ impl Nats {
             publishers.push((Arc::downgrade(&self.alive), Arc::clone(&slot)));
             slot
         });
-        let connect = async {
-            // With `retry_on_initial_connect` this does not wait for the server. The store's own client says what happens.
-            let client = options(|_| ()).connect(self.settings.servers.clone()).await;
-            let client = client.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            Ok(Publisher { context: jetstream_of(&client), client })
-        };
-        slot.get_or_try_init(|| connect).await.cloned()
+        match slot.get() {
+            Some(publisher) => Ok(publisher.clone()),
+            // In a box, as only the first publication has to connect.
+            None => Box::pin(slot.get_or_try_init(|| connect(&self.settings))).await.cloned(),
+        }
     }
+}
+
+/// A client of its own. The store's says what becomes of the server.
+async fn connect(settings: &NatsSettings) -> Result<Publisher, StoreError> {
+    // With `retry_on_initial_connect` this does not wait for the server.
+    let client = options(|_| ()).connect(settings.servers.clone()).await;
+    let client = client.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(Publisher { context: jetstream_of(&client), client })
 }
 
 /// Whether a client is connected, after waiting for that for at most [`PATIENCE`].
