@@ -65,7 +65,11 @@ fn the_authority_comes_from_an_absolute_target_first() {
 fn a_path_that_is_only_a_fragment_is_written_as_a_slash() {
     for uri in ["http://shop#x", "http://shop", "http://shop/#x"] {
         let head = sanitized(Version::HTTP_2, uri, &[]).unwrap();
-        assert_eq!(upstream_parts(&head, &HeaderValue::from_static("shop"), HeaderMap::new()).uri.to_string(), "/", "{uri}");
+        assert_eq!(
+            upstream_parts(&head, &HeaderValue::from_static("shop"), HeaderMap::new()).uri.to_string(),
+            "/",
+            "{uri}"
+        );
     }
 }
 

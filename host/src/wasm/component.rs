@@ -17,6 +17,17 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 const PACKAGE: &str = "sluicegate:filter/";
 /// The version that this host has.
 const VERSION: &str = "0.1.0";
+/// The interfaces that a component may export one of.
+const HOOKS: [&str; 8] = [
+    "configuration",
+    "request-filter",
+    "declared-request-filter",
+    "gather-filter",
+    "response-filter",
+    "event-filter",
+    "connection-filter",
+    "explain-filter",
+];
 /// What may be granted, and what it is for.
 pub const CAPABILITIES: [(&str, &str); 3] =
     [("log", "write to the host's log"), ("clock", "read the time"), ("random", "draw random bytes")];
@@ -152,7 +163,7 @@ impl Inspection {
     /// With the first that is not.
     pub fn admit(&self, granted: &[String]) -> Result<(), Refusal> {
         self.imports.iter().try_for_each(|import| check_import(import, granted))?;
-        if !self.exports.iter().any(|export| export.starts_with(PACKAGE)) {
+        if !self.exports.iter().any(|export| is_hook(export)) {
             return Err(Refusal::NoHooks);
         }
         self.exports.iter().try_for_each(|export| check_version(export))
@@ -280,6 +291,12 @@ fn check_import(import: &str, granted: &[String]) -> Result<(), Refusal> {
     }
 }
 
+/// Whether an export is a hook, of whatever version.
+fn is_hook(export: &str) -> bool {
+    let interface = export.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next());
+    interface.is_some_and(|interface| HOOKS.contains(&interface))
+}
+
 fn unknown(import: &str, advice: &str) -> Refusal {
     Refusal::UnknownImport { import: import.into(), advice: advice.into() }
 }
@@ -323,4 +340,25 @@ fn hooks(
             .transpose()?,
         explain: there("explain-filter").then(|| exports::explain_filter::GuestIndices::new(pre)).transpose()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admitted(exports: &[&str]) -> Result<(), Refusal> {
+        let exports = exports.iter().map(|&export| export.to_owned()).collect();
+        Inspection { manifest: Manifest::unnamed("shop"), imports: Vec::new(), exports }.admit(&[])
+    }
+
+    #[test]
+    fn an_interface_that_the_contract_does_not_have_is_no_hook() {
+        assert_eq!(admitted(&["sluicegate:filter/request-filter@0.1.0"]), Ok(()));
+        for export in ["sluicegate:filter/reqest-filter@0.1.0", "sluicegate:filter/configuration-update@0.1.0", "a:b/c"]
+        {
+            assert_eq!(admitted(&[export]), Err(Refusal::NoHooks), "{export}");
+        }
+        let other = admitted(&["sluicegate:filter/request-filter@0.2.0"]);
+        assert_eq!(other, Err(Refusal::OtherVersion { found: "0.2.0".into() }));
+    }
 }
