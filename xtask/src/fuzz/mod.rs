@@ -81,7 +81,9 @@ fn build(targets: &[String], smith: bool) -> Result<()> {
     // The same selection of packages as for tests, so that nothing that is not instrumented is compiled anew.
     let mut build = cargo();
     build.args(["build", "--workspace", "--features", feature]);
-    targets.iter().for_each(|target| drop(build.args(["--bin", target])));
+    for target in targets {
+        build.args(["--bin", target]);
+    }
     instrument::apply(&mut build)?;
     run_command(&mut build)
 }
