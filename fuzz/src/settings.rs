@@ -13,7 +13,9 @@ pub fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut problems = Problems::default();
     let _ = File::parse(text, Path::new("sluicegate.yaml"), &mut problems);
-    let lines = u64::try_from(text.lines().count()).unwrap_or(u64::MAX) + 1;
+    // To YAML a CR by itself ends a line too.
+    let lines = text.replace("\r\n", "\n").split(['\n', '\r']).count();
+    let lines = u64::try_from(lines).unwrap_or(u64::MAX);
     for problem in &problems.0 {
         let Origin::File { line, .. } = problem.origin else { panic!("{problem} is of no file") };
         assert!(line <= lines && !problem.message.is_empty(), "{problem} of {lines} lines: {text:?}");
