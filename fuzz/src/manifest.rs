@@ -19,7 +19,7 @@ pub fn run(bytes: &[u8]) {
     let (path, mut diagnostics) = (Path::new("shop.yaml"), Diagnostics::new());
     let documents = manifest::parse(path, bytes, "default", &mut diagnostics);
     let text = String::from_utf8_lossy(bytes);
-    for diagnostic in diagnostics.iter() {
+    for diagnostic in &diagnostics {
         assert!(!diagnostic.message.is_empty() && diagnostic.code.starts_with("SG"), "{diagnostic:?}");
         let Some(location) = &diagnostic.location else { panic!("it has no place: {diagnostic:?}") };
         assert_in(&text, location);
