@@ -85,7 +85,9 @@ fn replay(target: &str) {
         let ran = std::panic::catch_unwind(|| run(bytes));
         assert!(ran.is_ok(), "{target} has found something: b\"{}\"", bytes.escape_ascii());
     };
-    seeds.iter().for_each(|seed| said(seed));
+    for seed in &seeds {
+        said(seed);
+    }
     let mut random = fastrand::Rng::with_seed(0x51_u64);
     for _ in 0..times {
         let [seed, other] = [0, 1].map(|_| random.choice(&seeds).map(Vec::as_slice).unwrap_or_default());
