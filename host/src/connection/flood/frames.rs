@@ -65,9 +65,10 @@ impl Frames {
                 return passed;
             }
             self.have = 0;
+            // Whatever comes within a header block but its continuation is wrong in another way.
+            let closed = if self.block.is_none() { self.ended.follow(&self.header) } else { None };
             let flood = self.frame().and_then(|frame| budget.spend(frame));
-            let closed = self.ended.follow(&self.header).map(End::Fault);
-            self.end = self.end.or(flood.map(End::Flood)).or(closed);
+            self.end = self.end.or(flood.map(End::Flood)).or(closed.map(End::Fault));
         }
     }
 
