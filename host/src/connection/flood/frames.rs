@@ -164,8 +164,17 @@ mod tests {
     #[test]
     fn frames_that_do_work_are_not_counted() {
         let mut frames = Frames::new();
-        let request = [frame(HEADERS, END_HEADERS, 40), frame(DATA, 0, 1000), frame(DATA, END_STREAM, 0)].concat();
-        let bytes = [preface(), request.repeat(10_000)].concat();
+        let request = |stream: u32| {
+            let frames = [frame(HEADERS, END_HEADERS, 40), frame(DATA, 0, 1000), frame(DATA, END_STREAM, 0)];
+            let [of_headers, of_data] = [5, HEADER + 40 + 5];
+            let mut bytes = frames.concat();
+            for at in [of_headers, of_data, of_data + HEADER + 1000] {
+                bytes[at..at + 4].copy_from_slice(&stream.to_be_bytes());
+            }
+            bytes
+        };
+        let bytes: Vec<u8> =
+            preface().into_iter().chain((0..10_000).flat_map(|number| request(2 * number + 1))).collect();
         assert_eq!(passed(&mut frames, &bytes), bytes.len());
         assert_eq!(frames.end(), None);
     }

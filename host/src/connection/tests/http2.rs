@@ -79,7 +79,7 @@ async fn who_sends_a_wrong_frame_is_told_what_is_wrong_with_it() {
     assert_eq!(goaway(b"\0\0\x05\x05\0\0\0\0\x01\0\0\0\x02\x88").await, PROTOCOL_ERROR);
     // GET http://a/ that ends its stream, and goes on with it.
     let get = b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a";
-    assert_eq!(goaway(&[get, b"\0\0\x01\0\0\0\0\0\x01x".as_slice()].concat()).await, STREAM_CLOSED);
+    assert_eq!(goaway(&[get.as_slice(), b"\0\0\x01\0\0\0\0\0\x01x"].concat()).await, STREAM_CLOSED);
     assert_eq!(goaway(&get.repeat(2)).await, STREAM_CLOSED);
 }
 
