@@ -74,7 +74,7 @@ impl Frames {
 
     /// Why no more frames are taken, once the last one has ended.
     pub(super) fn end(&self) -> Option<End> {
-        self.end.filter(|_| self.skip == 0)
+        self.end.filter(|_| self.skip == 0 && self.have == 0)
     }
 
     /// Stands in for what is kept back: frames to which the implementation behind answers with the right code.
