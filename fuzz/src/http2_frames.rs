@@ -1,7 +1,8 @@
 //! Bytes of a client's HTTP/2 connection, as the guard against floods follows their frames.
 //!
 //! - However they are cut into reads, as many pass.
-//! - All pass, or those up to the end of the frame that is one too many, which a plain reading of the frames finds too.
+//! - All pass, or those up to the end of the frame that is one too many, which a plain reading of the frames finds too, or
+//!   those up to one that is wrong in itself.
 
 use crate::pieces;
 use sluicegate::config::limits;
@@ -28,7 +29,9 @@ pub fn run(bytes: &[u8]) {
         fuzzing::scan_frames(wire.chunks(1)),
     ];
     if begin.elapsed() < SLOW {
-        assert_eq!(outcomes, [read(&wire); 3], "{}", wire.escape_ascii());
+        // What makes a frame wrong is the business of its own tests; here it only has to be so however it is read.
+        let expected = outcomes[0].map_or_else(Err, |_| Ok(read(&wire)));
+        assert_eq!(outcomes, [expected; 3], "{}", wire.escape_ascii());
     }
 }
 

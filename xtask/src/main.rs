@@ -17,6 +17,7 @@ mod failures;
 mod fuzz;
 mod lint;
 mod port;
+mod suites;
 mod test;
 mod wait;
 mod workspace;

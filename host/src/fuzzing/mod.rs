@@ -35,7 +35,10 @@ pub fn check_authority(authority: &[u8]) -> Result<(), RequestError> {
 
 /// How many bytes of a client's HTTP/2 frames pass, read in these pieces, and what the connection is flooded with when
 /// not all do.
-pub fn scan_frames<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (usize, Option<Flood>) {
+///
+/// # Errors
+/// With how many passed, when a frame is wrong in itself.
+pub fn scan_frames<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> Result<(usize, Option<Flood>), usize> {
     flood::scan(reads)
 }
 

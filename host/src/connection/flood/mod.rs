@@ -1,28 +1,36 @@
-//! Ends HTTP/2 connections that are flooded with frames which cost the sender nothing and the proxy something.
+//! Ends HTTP/2 connections that are flooded with frames which cost the sender nothing and the proxy something, and says
+//! with the right code what is wrong with a frame.
 //!
 //! The HTTP/2 implementation answers or ignores such frames without an end (CVE-2019-9512, -9513, -9515, -9518). What is
-//! counted here are frame headers alone, as they come in; payloads pass unseen. A client that sends more than its
-//! [`Budget`] allows gets a GOAWAY with ENHANCE_YOUR_CALM (RFC 9113, section 10.5).
+//! counted here are frame headers alone, as they come in; payloads pass unseen, but for the few bytes of SETTINGS. A client
+//! that sends more than its [`Budget`] allows gets a GOAWAY with ENHANCE_YOUR_CALM (RFC 9113, section 10.5).
 
 mod budget;
+mod ended;
+mod fault;
 mod frames;
 mod io;
+mod kind;
 
 use budget::Budget;
-use frames::Frames;
+use frames::{End, Frames};
 
 pub use budget::Flood;
 pub(super) use io::{FloodGuard, Verdict};
 
-/// How many bytes of these reads pass, all together, and what ends it when not all do.
-pub(crate) fn scan<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (usize, Option<Flood>) {
+/// How many bytes of these reads pass, all together, and why not all do: a flood, or `Err` for a frame that is wrong.
+pub(crate) fn scan<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> Result<(usize, Option<Flood>), usize> {
     let (mut frames, mut budget, mut passed) = (Frames::new(), Budget::new(), 0);
     for read in reads {
-        let more = frames.scan(read, &mut budget);
+        let more = frames.scan(&mut read.to_vec(), &mut budget);
         passed += more;
         if more < read.len() {
             break;
         }
     }
-    (passed, frames.flood())
+    match frames.end() {
+        Some(End::Fault(_)) => Err(passed),
+        Some(End::Flood(flood)) => Ok((passed, Some(flood))),
+        None => Ok((passed, None)),
+    }
 }

@@ -23,7 +23,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         ),
         subject(
             "sluice-parsed",
-            "a Composition that picks members; JSON read by the filter",
+            "a Composition that picks members; JSON checked by the host",
             Program::Sluice(Sluice::Manifest("composition-parsed.yaml")),
         ),
         subject(
