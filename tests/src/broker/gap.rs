@@ -64,11 +64,13 @@ async fn carry(near: TcpStream, server: SocketAddr, mut cut: watch::Receiver<boo
     };
     tokio::pin!(both);
     tokio::select! {
-        () = &mut both => {}
+        // What was sent after the cut is not carried, however late this is noticed.
+        biased;
         _ = cut.changed() => {
             // The connections stay open without anybody who reads them.
             let _ = cut.wait_for(|cut| !cut).await;
         }
+        () = &mut both => {}
     }
 }
 
