@@ -3,6 +3,7 @@
 //! Inbound, a request's head becomes a [`RequestHead`] of end-to-end fields alone. Outbound, the proxy says who it
 //! acted for. Framing is nobody's business here: the gate checked it, and the HTTP library writes it anew.
 
+use crate::config::limits::HEADER_COUNT;
 use crate::connection::{ConnectionInfo, Held, target};
 use crate::error::RequestError::{self, BadRequest};
 use crate::request::{RequestHead, RequestId};
@@ -50,6 +51,9 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
     let asks_in_http2 = parts.version == Version::HTTP_2 && websocket::of_http2(&mut parts)?;
     let host = match parts.version {
         Version::HTTP_2 => {
+            if has_too_many(&parts.headers) {
+                return Err(RequestError::HeadTooLarge("more than 100 headers"));
+            }
             let host = http2_host(&parts.uri, &mut parts.headers)?;
             http2_target(&parts, &host)?;
             host
@@ -219,6 +223,13 @@ impl HopByHop {
             headers.remove(name);
         }
     }
+}
+
+/// Whether HTTP/2 has more headers than a head may have; in HTTP/1 they are counted as they come. A cookie may be cut into
+/// several, which count as one (RFC 9113, section 8.2.3).
+fn has_too_many(headers: &HeaderMap) -> bool {
+    let pieces = || headers.get_all(header::COOKIE).iter().count().saturating_sub(1);
+    headers.len() > HEADER_COUNT && headers.len() - pieces() > HEADER_COUNT
 }
 
 /// Removes `connection` and what it names. Refuses a client that would have the proxy drop what a later hop relies

@@ -190,3 +190,12 @@ fn a_plain_connection_has_no_name_of_a_handshake() {
     assert_eq!(head.attribute("listener.name").as_deref(), Some("mesh"));
     assert_eq!(head.attribute("tls.sni"), None);
 }
+
+#[test]
+fn http2_may_have_as_many_headers_as_http1() {
+    let with = |count: usize| sanitized(Version::HTTP_2, "http://shop/", &vec![("x", "1"); count]).map(drop);
+    assert_eq!(with(100), Ok(()));
+    assert_eq!(with(101), Err(RequestError::HeadTooLarge("more than 100 headers")));
+    let crumbs = sanitized(Version::HTTP_2, "http://shop/", &[("cookie", "a=1"); 101]);
+    assert!(crumbs.is_ok(), "a cookie in pieces is one header");
+}
