@@ -4,9 +4,11 @@ pub(crate) mod dead_letter;
 pub(crate) mod event;
 mod events;
 mod filter;
+mod reload;
 mod test;
 
 pub(crate) use filter::{Filter, FilterHistory, FilterInspect, FilterList, FilterNamed, FilterTraps};
+pub(crate) use reload::Reload;
 pub(crate) use test::Test;
 
 use dead_letter::DeadLetter;
@@ -51,6 +53,7 @@ pub(crate) enum Command {
     Event(EventCommand),
     #[command(subcommand)]
     DeadLetter(DeadLetter),
+    Reload(Reload),
     Tap(Tap),
     ExplainCode(ExplainCode),
     Completion(Completion),
@@ -73,7 +76,8 @@ Examples:
   sluice run --manifests manifests --gateway-port 80=8080 --gateway-port 443=8443
       opens the listeners of Gateway documents on ports that need no privilege
 
-It ends on SIGTERM or Ctrl-C once requests in flight are done; a second signal ends it at once.")]
+It ends on SIGTERM or Ctrl-C once requests in flight are done; a second signal ends it at once. On SIGHUP it reads its
+directories anew, and opens the file of its access log anew, if it has one.")]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) sources: Sources,
@@ -104,6 +108,9 @@ pub(crate) struct Run {
     /// Access records, one JSON object a line on standard output, json by default
     #[arg(long, value_name = "FORMAT", value_parser = names::<AccessLogFormat>())]
     access_log: Option<String>,
+    /// File to append access records to instead; opened anew on SIGHUP
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    access_log_file: Option<String>,
     /// Log levels by module, info by default
     #[arg(long, value_name = "LEVELS")]
     log: Option<String>,
@@ -142,6 +149,7 @@ impl Run {
             admin: self.admin,
             workers: self.workers,
             access_log: self.access_log,
+            access_log_file: self.access_log_file,
             log: self.log,
             dns: self.dns,
             watch: self.watch,

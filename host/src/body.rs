@@ -30,6 +30,9 @@ pub enum BodyError {
     /// The peer was silent for too long, or the whole took too long.
     #[error("the body did not arrive in time")]
     Timeout,
+    /// The proxy's own code failed on it.
+    #[error("the proxy failed on the body")]
+    Fault,
 }
 
 /// How a body ended.

@@ -23,7 +23,8 @@ use crate::worker::{self, Workers};
 use crate::{admission::ConnectionLimits, dns, explain};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// Why there is no proxy.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +55,25 @@ pub struct Proxy {
     channels: Arc<Channels>,
     admin: AdminServer,
     tracer: Tracer,
-    _reload: reload::Reload,
+    access: AccessLog,
+    reload: reload::Reload,
     drain_time: Duration,
+    at_once: CancellationToken,
+}
+
+/// Ends a proxy at once whose [`Proxy::drain`] waits.
+#[derive(Debug, Clone)]
+pub struct End {
+    drain: Drain,
+    at_once: CancellationToken,
+}
+
+impl End {
+    /// Aborts what is in flight.
+    pub fn now(&self) {
+        self.at_once.cancel();
+        self.drain.abort();
+    }
 }
 
 impl Proxy {
@@ -94,11 +112,12 @@ impl Proxy {
         let doors = workers.doors();
         doors.apply(listeners);
         let reload = reload::spawn(loader, Arc::clone(&settings), (Arc::clone(&exchange), doors), watch)?;
-        let tracer = telemetry.tracer.clone();
-        let view: Arc<dyn AdminView> =
-            Arc::new(View { exchange, status: Arc::clone(&reload.status), orders: reload.orders.clone(), drain });
+        let (tracer, access) = (telemetry.tracer.clone(), telemetry.access.clone());
+        let (status, orders, reloads) = (Arc::clone(&reload.status), reload.orders.clone(), reload.reloads.clone());
+        let view: Arc<dyn AdminView> = Arc::new(View { exchange, status, orders, reloads, drain });
         let admin = AdminServer::start(&settings.admin, settings.admin_allow_remote, view, telemetry.metrics, levels)?;
-        Ok(Self { workers, channels, admin, tracer, _reload: reload, drain_time: settings.drain })
+        let (drain_time, at_once) = (settings.drain, CancellationToken::new());
+        Ok(Self { workers, channels, admin, tracer, access, reload, drain_time, at_once })
     }
 
     /// Where it takes requests.
@@ -111,15 +130,29 @@ impl Proxy {
         self.admin.address()
     }
 
-    /// Ends everything at once when called while [`Proxy::drain`] waits.
-    pub fn drain_handle(&self) -> Drain {
-        self.workers.drain_handle()
+    /// Ends everything at once when asked to while [`Proxy::drain`] waits.
+    pub fn end(&self) -> End {
+        End { drain: self.workers.drain_handle(), at_once: self.at_once.clone() }
+    }
+
+    /// Reads the directories anew, and opens the file of the access log anew; the log says what came of it.
+    pub fn reload(&self) {
+        self.access.reopen();
+        if let Err(reason) = self.reload.reloads.ask() {
+            tracing::error!("nothing is reloaded: {reason}");
+        }
     }
 
     /// Takes nothing new in, lets requests and events in flight finish within the settings' time, and ends.
     pub async fn drain(self) -> Drained {
+        let began = Instant::now();
         let drained = self.workers.drain(self.drain_time).await;
-        let left = self.channels.drain(self.drain_time).await;
+        let left_time = self.drain_time.saturating_sub(began.elapsed()).max(limits::LAST_EVENTS);
+        let left = tokio::select! {
+            biased;
+            () = self.at_once.cancelled() => self.channels.drain(Duration::ZERO).await,
+            left = self.channels.drain(left_time) => left,
+        };
         if left.queued + left.in_flight > 0 {
             tracing::warn!(queued = left.queued, in_flight = left.in_flight, "events were dropped at the end");
         }
@@ -128,6 +161,7 @@ impl Proxy {
             Drained::Aborted(_) => limits::TRACES_CLOSE_AT_ONCE,
         };
         self.tracer.close(within).await;
+        self.access.close();
         drained
     }
 }
@@ -190,7 +224,10 @@ fn worker_settings(settings: &Settings) -> worker::Settings {
     worker::Settings {
         listen: settings.listen.clone(),
         workers: settings.workers,
-        timeouts: Timeouts::default(),
+        timeouts: Timeouts {
+            last_request: limits::LAST_REQUEST.min(settings.drain / limits::LAST_REQUEST_SHARE),
+            ..Timeouts::default()
+        },
         connections: ConnectionLimits { total: settings.connections, per_address: settings.connections_per_client },
         drain: settings.drain,
     }

@@ -151,8 +151,17 @@ impl Proxy {
 
     /// Asks it to end, as an orchestrator does: SIGTERM.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Asks it to read its directories anew: SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.process()).ok().and_then(Pid::from_raw).expect("a process has a number");
-        kill_process(pid, Signal::TERM).expect("the proxy is running");
+        kill_process(pid, signal).expect("the proxy is running");
     }
 
     /// Waits until it has ended.

@@ -12,6 +12,7 @@ pub mod event_tools;
 pub mod events;
 mod guard;
 mod query;
+pub mod reload;
 pub mod rollout;
 mod routes;
 pub mod server;

@@ -23,6 +23,7 @@ pub(crate) fn serve(
     let _entered = runtime.enter();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     // A write beyond a limit on the size of files is to fail, as one to a full disk does, and not to end the process.
     let _file_size = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     let proxy = Proxy::start(settings, telemetry, levels).map_err(shown)?;
@@ -31,14 +32,19 @@ pub(crate) fn serve(
     }
     listening(&proxy)?;
     runtime.block_on(async {
-        asked(&mut terminate, &mut interrupt).await;
+        loop {
+            tokio::select! {
+                () = asked(&mut terminate, &mut interrupt) => break,
+                Some(()) = hangup.recv() => proxy.reload(),
+            }
+        }
         tracing::info!("ending: requests in flight may finish");
-        let handle = proxy.drain_handle();
+        let end = proxy.end();
         let drained = tokio::select! {
             drained = proxy.drain() => drained,
             () = async {
                 asked(&mut terminate, &mut interrupt).await;
-                handle.abort();
+                end.now();
                 std::future::pending::<()>().await;
             } => Drained::Aborted(0),
         };

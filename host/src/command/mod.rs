@@ -13,6 +13,7 @@ pub(crate) mod explain;
 pub(crate) mod filter;
 pub(crate) mod get;
 pub(crate) mod print;
+pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod tap;
 pub(crate) mod test;

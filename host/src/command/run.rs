@@ -6,7 +6,7 @@ use crate::args::Run;
 use anyhow::Context;
 use sluicegate::config::{AccessLogFormat, Settings, Tracing};
 use sluicegate::proxy::Proxy;
-use sluicegate::telemetry::{AccessLog, Telemetry, Tracer, log};
+use sluicegate::telemetry::{AccessLog, Telemetry, Tracer, faults, log};
 
 /// Runs the proxy until it is asked to end.
 pub(crate) fn run(run: Run) -> Result<Verdict, Failure> {
@@ -20,8 +20,12 @@ pub(crate) fn run(run: Run) -> Result<Verdict, Failure> {
 /// Runs a proxy with these settings until it is asked to end. Calls `listening` once it takes requests.
 pub(crate) fn serve(settings: Settings, listening: impl FnOnce(&Proxy) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let levels = log::install(&settings.log, log::Format::detect()).context("the log")?;
+    faults::install();
     let access = match settings.access_log {
-        AccessLogFormat::Json => AccessLog::stdout().context("the access log cannot start")?,
+        AccessLogFormat::Json => match &settings.access_log_file {
+            Some(path) => AccessLog::file(path).with_context(|| format!("the access log {}", path.display()))?,
+            None => AccessLog::stdout().context("the access log cannot start")?,
+        },
         AccessLogFormat::Off => AccessLog::off(),
     };
     let tracer = tracer(&settings.tracing).context("traces cannot be exported")?;

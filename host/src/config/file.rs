@@ -51,6 +51,8 @@ pub struct File {
     pub workers: Option<Text>,
     /// `json` or `off`.
     pub access_log: Option<Text>,
+    /// The file that they are appended to instead of standard output.
+    pub access_log_file: Option<Text>,
     /// Log levels, by module: `info,sluicegate::chain=debug`.
     pub log: Option<Text>,
     /// The name server to ask instead of the system's.

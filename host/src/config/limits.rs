@@ -294,6 +294,15 @@ pub const LISTEN_BACKLOG: i32 = 1024;
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// For what is in flight when the proxy is asked to end.
 pub const DRAIN: Duration = Duration::from_secs(30);
+/// How long an operator who asks for a reload waits for what comes of it: some filters compile for seconds each.
+pub const RELOAD_ANSWER: Duration = Duration::from_mins(1);
+/// For a connection's next request once the proxy ends. Clients that use a connection at all often use it within this time;
+/// without it they would find it closed with a request on its way.
+pub const LAST_REQUEST: Duration = Duration::from_secs(1);
+/// Of the time to end, the part that this may be at most: one in so many.
+pub const LAST_REQUEST_SHARE: u32 = 4;
+/// For events in memory, where requests have taken all of the time to end.
+pub const LAST_EVENTS: Duration = Duration::from_secs(1);
 /// For the last spans to reach the collector when the proxy ends, once requests and events are done.
 pub const TRACES_CLOSE: Duration = Duration::from_secs(5);
 /// The same when somebody wants it to end at once.

@@ -64,6 +64,8 @@ pub struct Flags {
     pub workers: Option<String>,
     /// `--access-log`.
     pub access_log: Option<String>,
+    /// `--access-log-file`.
+    pub access_log_file: Option<String>,
     /// `--log`.
     pub log: Option<String>,
     /// `--dns`.
@@ -113,6 +115,8 @@ pub struct Settings {
     pub workers: usize,
     /// Whether and how requests are logged.
     pub access_log: AccessLogFormat,
+    /// The file that they are appended to instead of standard output.
+    pub access_log_file: Option<PathBuf>,
     /// Log levels, by module; valid.
     pub log: String,
     /// The name server to ask instead of the system's.
@@ -149,7 +153,7 @@ pub struct ListenTls {
 /// Whether and how requests are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AccessLogFormat {
-    /// One JSON object a line, to standard output.
+    /// One JSON object a line.
     Json,
     /// Not at all.
     Off,
@@ -220,6 +224,7 @@ impl Settings {
             access_log: merge
                 .one(flags.access_log, "--access-log", file.access_log, choice)
                 .unwrap_or(AccessLogFormat::Json),
+            access_log_file: merge.place(flags.access_log_file, "--access-log-file", file.access_log_file),
             log: merge.one(flags.log, "--log", file.log, levels).unwrap_or(DEFAULT_LOG.into()),
             dns: merge.one(flags.dns, "--dns", file.dns, super::address::socket_address),
             watch: merge.one(flags.watch, "--watch", file.watch, choice).unwrap_or(Watch::Auto),
@@ -313,6 +318,13 @@ impl Merge<'_> {
     fn files(&mut self, flags: Vec<String>, name: &'static str, file: Option<Vec<Text>>) -> Vec<PathBuf> {
         let written = self.pick_all(flags, name, file);
         written.into_iter().filter_map(|one| self.existing(one, Expected::File)).collect()
+    }
+
+    /// Where something is to be; what the file writes is relative to the file.
+    fn place(&mut self, flag: Option<String>, name: &'static str, file: Option<Text>) -> Option<PathBuf> {
+        let written = self.pick(flag, name, file)?;
+        let base = self.path.parent().filter(|_| matches!(written.origin, Origin::File { .. }));
+        Some(base.unwrap_or(Path::new("")).join(&written.text))
     }
 
     /// What is there and is what was expected. What the file writes is relative to the file.

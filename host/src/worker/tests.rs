@@ -28,8 +28,8 @@ impl Handler for Where {
         Response::new(ProxyBody::full(index().to_string()))
     }
 
-    fn refuse(&self, _connection: &ConnectionInfo, _error: &RequestError) -> Response<ProxyBody> {
-        Response::new(ProxyBody::empty())
+    fn refuse(&self, _connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
+        Response::builder().status(error.status()).body(ProxyBody::empty()).unwrap()
     }
 }
 
@@ -103,13 +103,13 @@ async fn beyond_the_total_a_connection_waits_for_its_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_ends_its_connection_and_nothing_else() {
+async fn a_panic_is_answered_500_and_its_connection_and_nothing_else_ends() {
     let workers = start(ConnectionLimits { total: 1, per_address: 1 });
     // On either worker, and one after the other: a place that is not given back would be missed.
     for _ in 0..10 {
         let mut stream = connect(&workers);
         send(&mut stream, "/panic");
-        assert_eq!(answer(&mut stream), "");
+        assert!(answer(&mut stream).starts_with("HTTP/1.1 500"));
         let mut stream = connect(&workers);
         send(&mut stream, "/");
         assert!(answer(&mut stream).starts_with("HTTP/1.1 200"));

@@ -3,7 +3,7 @@ use http_body_util::{Empty, Full};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-async fn client<B>(server: &Server) -> SendRequest<B>
+pub(super) async fn client<B>(server: &Server) -> SendRequest<B>
 where
     B: hyper::body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + Unpin + 'static,
 {
