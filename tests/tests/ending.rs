@@ -99,7 +99,8 @@ fn a_second_signal_ends_the_drain_at_once() {
 
 #[test]
 fn what_was_logged_and_traced_of_the_last_request_arrives() {
-    let (upstream, collector) = (Upstream::with(Behaviour::text("late").after(Duration::from_millis(300))), Collector::start());
+    let (upstream, collector) =
+        (Upstream::with(Behaviour::text("late").after(Duration::from_millis(300))), Collector::start());
     let mut proxy = Proxy::start(with(&upstream).argument("--trace-endpoint").argument(collector.url()));
     let mut kept = proxy.connect();
     std::thread::scope(|scope| {

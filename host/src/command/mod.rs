@@ -15,5 +15,7 @@ pub(crate) mod get;
 pub(crate) mod print;
 pub(crate) mod reload;
 pub(crate) mod run;
+mod signals;
+mod successor;
 pub(crate) mod tap;
 pub(crate) mod test;

@@ -59,6 +59,8 @@ pub struct File {
     pub dns: Option<Text>,
     /// `auto`, `native`, `poll` or `off`.
     pub watch: Option<Text>,
+    /// The Unix socket by which a new process takes the place of the running one.
+    pub take_over: Option<Text>,
     /// Where events are kept.
     pub events: Option<Events>,
     /// Where traces go.

@@ -80,6 +80,8 @@ pub struct Flags {
     pub trace_ratio: Option<String>,
     /// `--drain-timeout`.
     pub drain: Option<String>,
+    /// `--take-over`.
+    pub take_over: Option<String>,
 }
 
 /// What the program uses.
@@ -129,6 +131,8 @@ pub struct Settings {
     pub tracing: Tracing,
     /// For requests in flight when the proxy ends.
     pub drain: Duration,
+    /// The Unix socket by which a new process takes the place of the running one.
+    pub take_over: Option<PathBuf>,
     /// Connections in total.
     pub connections: usize,
     /// Connections of one client address.
@@ -231,6 +235,7 @@ impl Settings {
             events: merge.events(flags.events, file.events.unwrap_or_default()),
             tracing: merge.tracing((flags.trace_endpoint, flags.trace_ratio), file.tracing.unwrap_or_default(), said),
             drain: merge.one(flags.drain, "--drain-timeout", bounds.drain, quantity::duration).unwrap_or(limits::DRAIN),
+            take_over: merge.place(flags.take_over, "--take-over", file.take_over),
             connections: merge.written(bounds.connections, quantity::count).unwrap_or(limits::CONNECTIONS),
             connections_per_client: merge
                 .written(bounds.connections_per_client, quantity::count)

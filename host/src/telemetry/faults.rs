@@ -20,7 +20,8 @@ fn note(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current().name().unwrap_or_default().to_owned();
     // A message that was put together may quote what a client sent; one that stands in the source does not.
-    let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(its message may quote a request)");
+    let message =
+        panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(its message may quote a request)");
     tracing::error!(place, thread, message, "a fault of the proxy itself; please report it");
 }
 

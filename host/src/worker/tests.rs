@@ -35,7 +35,7 @@ impl Handler for Where {
 
 fn start(connections: ConnectionLimits) -> Workers {
     let settings = Settings { workers: 2, connections, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
-    Workers::start(&settings, &Arc::new(Where), &Drain::default()).unwrap()
+    Workers::start(&settings, &Arc::new(Where), &Drain::default(), &Inherited::default()).unwrap()
 }
 
 fn connect(workers: &Workers) -> std::net::TcpStream {
