@@ -179,6 +179,8 @@ impl Proxy {
 
     /// Takes nothing new in, lets requests and events in flight finish within the settings' time, and ends.
     pub async fn drain(self) -> Drained {
+        // Whoever comes now finds nobody to take over from, and listens itself.
+        drop(self.place);
         let began = Instant::now();
         let drained = self.workers.drain(self.drain_time).await;
         let left_time = self.drain_time.saturating_sub(began.elapsed()).max(limits::LAST_EVENTS);

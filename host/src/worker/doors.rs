@@ -47,13 +47,11 @@ impl Doors {
     /// When the process has too many.
     pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
         let open: Vec<Arc<Listener>> = self.known().iter().filter_map(Weak::upgrade).collect();
-        open.iter()
-            .map(|listener| listener.sockets())
-            .flat_map(|sockets| match sockets {
-                Ok(sockets) => sockets.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            })
-            .collect()
+        let mut sockets = Vec::new();
+        for listener in open {
+            sockets.extend(listener.sockets()?);
+        }
+        Ok(sockets)
     }
 
     pub(super) fn know(&self, listener: &Arc<Listener>) {
