@@ -304,6 +304,8 @@ pub const TAKE_OVER_PREPARE: Duration = Duration::from_mins(15);
 pub const TAKE_OVER_RELEASE: Duration = Duration::from_secs(30);
 /// For deliveries of their events that are under way; what is not done by then is delivered by the next process.
 pub const RELEASE_DELIVERIES: Duration = Duration::from_secs(5);
+/// For a process that wanted to take over and failed to be gone.
+pub const TAKE_OVER_RESUME: Duration = Duration::from_secs(10);
 /// For a process that takes over to begin to serve, once it has all it needs.
 pub const TAKE_OVER_READY: Duration = Duration::from_secs(30);
 /// For a connection's next request once the proxy ends. Clients that use a connection at all often use it within this time;

@@ -43,7 +43,8 @@ impl Inherited {
             Err(_) => match given.take_unix_listener(number)? {
                 Some(listener) => {
                     let path = listener.local_addr()?.as_pathname().map(Path::to_owned);
-                    self.add_unix(path.ok_or_else(|| io::Error::other("it has no path"))?, listener)
+                    self.add_unix(&path.ok_or_else(|| io::Error::other("it has no path"))?, listener);
+                    Ok(())
                 }
                 None => Ok(()),
             },
@@ -58,11 +59,9 @@ impl Inherited {
         Ok(())
     }
 
-    /// Adds one that is found at a path.
-    pub fn add_unix(&self, path: PathBuf, listener: UnixListener) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        self.sockets().unix.push((absolute(&path), listener));
-        Ok(())
+    /// Adds one that is found at a path. Whether it blocks is left as it is, since that is so for all processes that have it.
+    pub fn add_unix(&self, path: &Path, listener: UnixListener) {
+        self.sockets().unix.push((absolute(path), listener));
     }
 
     /// Those that listen on an address; there may be several, among which the system spreads connections.

@@ -12,6 +12,7 @@ use crate::worker::Doors;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Where this process stands in the line of those that serve one after the other.
 #[derive(Debug, Default)]
@@ -103,8 +104,14 @@ impl HandsOver for Holder {
     }
 
     fn resume(&self) {
-        if let Err(error) = self.channels.resume() {
-            return tracing::error!(%error, "channels in files take no events until they are taken back by a restart");
+        let began = Instant::now();
+        // The process that failed has said so before it was gone with all that it had.
+        while let Err(error) = self.channels.resume() {
+            if began.elapsed() >= limits::TAKE_OVER_RESUME {
+                return tracing::error!(%error, "channels in files take no events any more: another process has them");
+            }
+            #[allow(clippy::disallowed_methods, reason = "the thread that hands over has nothing else to do")]
+            std::thread::sleep(limits::ACCEPT_BACKOFF);
         }
         // The channels are opened anew with what is in force.
         if let Err(error) = self.reloads.wait(limits::RELOAD_ANSWER) {

@@ -57,7 +57,7 @@ impl TakeOver {
         for (socket, descriptor) in sockets.into_iter().zip(descriptors) {
             match socket {
                 Socket::Tcp => inherited.add_tcp(TcpListener::from(descriptor))?,
-                Socket::Unix(path) => inherited.add_unix(path, UnixListener::from(descriptor))?,
+                Socket::Unix(path) => inherited.add_unix(&path, UnixListener::from(descriptor)),
             }
         }
         Ok(())

@@ -2,7 +2,7 @@ use super::*;
 use crate::body::ProxyBody;
 use crate::connection::ConnectionInfo;
 use crate::error::RequestError;
-use crate::listener::{Listeners, Planned, Served};
+use crate::listener::{Change, Listeners, Planned, Served};
 use crate::request::ListenerName;
 use http::{Request, Response};
 use hyper::body::Incoming;
