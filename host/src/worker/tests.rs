@@ -162,8 +162,8 @@ fn connect_to(address: SocketAddr) -> std::net::TcpStream {
 async fn a_listener_comes_and_goes_while_others_stay() {
     let drain = Drain::default();
     let settings = Settings { workers: 2, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
-    let workers = Workers::start(&settings, &Arc::new(Where), &drain).unwrap();
-    let mut listeners = Listeners::new(2, drain);
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
+    let mut listeners = Listeners::new(2, drain, Inherited::default());
     let address = open(&workers, &mut listeners, None).await;
     let mut idle = connect_to(address);
     write!(idle, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -187,8 +187,8 @@ async fn a_listener_comes_and_goes_while_others_stay() {
 async fn a_closed_listener_waits_for_its_connections_no_longer_than_the_grace() {
     let drain = Drain::default();
     let settings = Settings { workers: 1, drain: Duration::from_millis(50), ..Settings::new(Vec::new()) };
-    let workers = Workers::start(&settings, &Arc::new(Where), &drain).unwrap();
-    let mut listeners = Listeners::new(1, drain);
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
+    let mut listeners = Listeners::new(1, drain, Inherited::default());
     let mut stream = connect_to(open(&workers, &mut listeners, None).await);
     send(&mut stream, "/never");
     std::thread::park_timeout(Duration::from_millis(50));
@@ -207,8 +207,8 @@ async fn a_handshake_that_takes_too_long_is_cut() {
     let tls_handshake = Duration::from_millis(150);
     let timeouts = Timeouts { tls_handshake, ..Timeouts::default() };
     let settings = Settings { workers: 1, timeouts, ..Settings::new(Vec::new()) };
-    let workers = Workers::start(&settings, &Arc::new(Where), &drain).unwrap();
-    let mut listeners = Listeners::new(1, drain);
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
+    let mut listeners = Listeners::new(1, drain, Inherited::default());
     let mut stream = connect_to(open(&workers, &mut listeners, Some(Arc::new(servers))).await);
     let started = std::time::Instant::now();
     // The beginning of a record that holds a ClientHello, and no more.
