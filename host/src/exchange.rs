@@ -125,8 +125,12 @@ impl Handler for Exchange {
         };
         let _active = self.telemetry.metrics.request_started();
         let (parts, incoming) = request.into_parts();
+        let version = parts.version;
         let Sanitized { mut head, host, upgrade } = match sanitize::request(parts, &connection) {
             Ok(sanitized) => sanitized,
+            Err(error @ RequestError::BadRequest(_)) if version == Version::HTTP_2 => {
+                return respond::malformed(self.refuse(&connection, &error));
+            }
             Err(error) => return self.refuse(&connection, &error),
         };
         let trace = self.telemetry.tracer.request(&mut head.headers);

@@ -32,6 +32,7 @@ mod options;
 mod proxy;
 mod raw;
 pub mod smuggling;
+pub mod suites;
 mod tls;
 mod upstream;
 mod wait;

@@ -16,6 +16,7 @@ mod example;
 mod failures;
 mod lint;
 mod port;
+mod suites;
 mod test;
 mod wait;
 mod workspace;
