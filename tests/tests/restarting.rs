@@ -56,7 +56,7 @@ fn ten_restarts_under_load_refuse_no_connection_and_lose_no_request() {
     }
     for load in loads.into_iter().chain([admin]) {
         let report = load.stop();
-        assert!(report.sent > 100, "{report:?}");
+        assert!(report.sent > 50, "{report:?}");
         all_answered(&report);
     }
     assert!(place.file("take-over.sock").exists(), "the next one finds the last one");
