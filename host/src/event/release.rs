@@ -20,7 +20,9 @@ impl Channels {
         self.released.store(true, Ordering::Release);
         let subscriptions: Vec<Arc<Subscription>> =
             exclusive.iter().flat_map(|channel| channel.subscriptions.iter().cloned()).collect();
-        subscriptions.iter().for_each(|subscription| subscription.leave());
+        for subscription in &subscriptions {
+            subscription.leave();
+        }
         let idle = async {
             while !subscriptions.iter().all(|subscription| subscription.cursor.is_idle()) {
                 self.finished.notified().await;

@@ -84,7 +84,9 @@ pub fn spawn(
             if let Some(sources) = sources {
                 let reloaded = apply(&mut loader, &sources, &exchange, &doors);
                 status.store(Arc::new(loader.status.clone()));
-                asked.into_iter().for_each(|asked| asked.reply(&reloaded));
+                for asked in asked {
+                    asked.reply(&reloaded);
+                }
             } else if loader.names_changed()
                 && let Some(snapshot) = loader.renew(&exchange.snapshot.load())
             {
