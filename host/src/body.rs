@@ -34,6 +34,9 @@ pub enum BodyError {
     /// The peer was silent for too long, or the whole took too long.
     #[error("the body did not arrive in time")]
     Timeout,
+    /// The proxy's own code failed on it.
+    #[error("the proxy failed on the body")]
+    Fault,
     /// The request is malformed, and has been answered.
     #[error("the request is malformed")]
     Malformed(#[source] h2::Error),

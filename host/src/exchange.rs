@@ -165,6 +165,11 @@ impl Handler for Exchange {
         Box::new(run).answer().await
     }
 
+    /// The request has left its record as it was dropped.
+    fn broken(&self, _connection: &ConnectionInfo) -> Response<ProxyBody> {
+        respond::error(&RequestError::Fault)
+    }
+
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
         self.record_refusal(connection, error)
     }

@@ -43,7 +43,7 @@ pub use broker::{Broker, Gap, Store};
 pub use client::{Answer, Client, Protocol, Request};
 pub use collector::{Collector, Traced, named};
 pub use directory::Directory;
-pub use load::{Load, LoadReport};
+pub use load::{Load, LoadReport, Use};
 pub use options::Options;
 pub use proxy::Proxy;
 pub use raw::{RawUpstream, raw, raw_until};

@@ -1,7 +1,7 @@
 //! HTTP/1.0 and HTTP/1.1.
 
 use super::track::{InFlight, Tracked};
-use super::{ConnectionInfo, GateHandle, GateIo, Handler};
+use super::{ConnectionInfo, GateHandle, GateIo, Handler, caught};
 use crate::body::ProxyBody;
 use crate::config::limits::READ_BUFFER;
 use crate::error::RequestError;
@@ -38,11 +38,18 @@ where
         async move {
             let response = match guard.0.violation_of(number) {
                 Some(violation) if !violation.in_body => closing(handler.refuse(&info, &violation.error)),
-                _ => {
-                    let response = Arc::clone(&handler).handle(Arc::clone(&info), request).await;
-                    let response = conclude(response, &guard.0, handler.as_ref(), &info);
-                    if guard.0.violation_of(number).is_some() { closing(response) } else { response }
-                }
+                _ => match caught::handle(&handler, &info, request).await {
+                    Ok(response) => {
+                        let response = conclude(response, &guard.0, handler.as_ref(), &info);
+                        let is_last = info.drain.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS;
+                        let ends = is_last || guard.0.violation_of(number).is_some();
+                        if ends { closing(response) } else { response }
+                    }
+                    Err(answer) => {
+                        guard.0.settle(false);
+                        closing(answer)
+                    }
+                },
             };
             Ok::<_, Infallible>(response.map(|body| Tracked { body, guard }))
         }
@@ -53,7 +60,14 @@ where
     tokio::select! {
         biased;
         result = connection.as_mut() => return result,
-        () = info.drain.signal() => connection.as_mut().graceful_shutdown(),
+        () = info.drain.signal() => {}
+    }
+    // Whatever is answered from now on says that it is the last. A client whose next request is on its way as the proxy ends
+    // is not to find its connection closed.
+    tokio::select! {
+        biased;
+        result = connection.as_mut() => return result,
+        () = tokio::time::sleep(info.timeouts.last_request) => connection.as_mut().graceful_shutdown(),
     }
     connection.await
 }

@@ -164,7 +164,9 @@ impl Table {
 
 impl Opened<'_> {
     /// The request has its answer, whichever.
-    pub fn end(self) {}
+    pub fn end(self) {
+        drop(self);
+    }
 }
 
 impl Drop for Opened<'_> {

@@ -3,7 +3,7 @@ use http_body_util::{Empty, Full};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-async fn client<B>(server: &Server) -> SendRequest<B>
+pub(super) async fn client<B>(server: &Server) -> SendRequest<B>
 where
     B: hyper::body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + Unpin + 'static,
 {
@@ -68,7 +68,7 @@ async fn who_sends_a_wrong_frame_is_told_what_is_wrong_with_it() {
     const FLOW_CONTROL_ERROR: u32 = 3;
     const STREAM_CLOSED: u32 = 5;
     const FRAME_SIZE_ERROR: u32 = 6;
-    let ping = b"\0\0\x06\x06\0\0\0\0\0123456";
+    let ping = b"\0\0\x06\x06\0\0\0\0\x00123456";
     let update = b"\0\0\x03\x08\0\0\0\0\0\0\0\x01";
     let settings = b"\0\0\x03\x04\0\0\0\0\0\0\x03\0";
     let acknowledgement = b"\0\0\x06\x04\x01\0\0\0\0\0\x03\0\0\0\x64";
