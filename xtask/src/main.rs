@@ -3,6 +3,7 @@
 //! Every command first sets up what it needs (a compiler target, the components, a peer to compare with), says each
 //! step as it takes it, and ends whatever it started. Nothing here is part of the product.
 
+mod attack;
 mod bench;
 mod brokers;
 mod build;
@@ -48,6 +49,8 @@ enum Task {
     Example(example::Arguments),
     /// Compares what a request costs here with Envoy, bare hyper, services written by hand and others.
     Bench(bench::Arguments),
+    /// Attacks the proxy with slow clients, idle ones and floods, and shows what comes of it.
+    Attack(attack::Arguments),
     /// Has filters fail in twelve ways, here and in Envoy, and shows what comes of it.
     Failures(failures::Arguments),
 }
@@ -73,6 +76,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Demo(arguments) => demo::run(&workspace, &arguments),
         Task::Example(arguments) => example::run(&workspace, &arguments),
         Task::Bench(arguments) => bench::run(&workspace, &arguments),
+        Task::Attack(arguments) => attack::run(&workspace, &arguments),
         Task::Failures(arguments) => failures::run(&workspace, &arguments),
     }
 }
