@@ -20,7 +20,7 @@ use crate::upstream::health;
 use crate::wasm::Runtime;
 use crate::watch::{Mode, Target, Trees, Watch};
 use crate::worker::{self, Workers};
-use crate::{admission::ConnectionLimits, dns, explain};
+use crate::{admission::ConnectionLimits, dns, explain, overload};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +88,14 @@ impl Proxy {
             tokio::select! {
                 () = drain_begins => {}
                 () = health::run(checked) => {}
+            }
+        });
+        let (drain_begins, watched) = (drain.signal(), Arc::clone(&exchange));
+        drain.spawn(async move {
+            let policy = || Arc::clone(&watched.snapshot.load().overload);
+            tokio::select! {
+                () = drain_begins => {}
+                () = overload::watch(&watched.overload, policy) => {}
             }
         });
         let workers = Workers::start(&worker_settings(&settings), &exchange, &drain)?;

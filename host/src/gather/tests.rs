@@ -11,6 +11,7 @@ use super::*;
 use crate::config::limits;
 use crate::telemetry::call::{CallEnd, Origin};
 use crate::telemetry::trace::Parent;
+use crate::upstream::adaptive::Load;
 use crate::upstream::registry::Registry;
 use crate::upstream::tests::harness::{OK, Socket, Upstream, closed_port, registry};
 use crate::wasm::types::{self, BodyUse, Call, CallError, CallGroup, Destination, Header, Outcome, StatusRange};
@@ -57,7 +58,15 @@ pub(super) fn group(calls: &[&str]) -> CallGroup {
 async fn gather_with(registry: &Registry, plan: types::Plan, inherited: &HeaderMap) -> Gathered {
     let deadline = Instant::now() + limits::COMPOSING;
     run(
-        &Run { registry, inherited, source: None, cached: None, deadline, trace: &Parent::default() },
+        &Run {
+            registry,
+            inherited,
+            source: None,
+            load: Load::default(),
+            cached: None,
+            deadline,
+            trace: &Parent::default(),
+        },
         check(plan).unwrap(),
     )
     .await
