@@ -1,6 +1,7 @@
 //! What commands need of the composition root. Every call of it from the command line stands here.
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sluicegate::admin::view::{ExplainAnswer, ExplainRequest};
 use sluicegate::config::{AdminAddress, Settings};
 use sluicegate::drain::Drained;
@@ -19,6 +20,7 @@ pub(crate) fn serve(
     levels: LogLevels,
     listening: impl FnOnce(&Proxy) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    raise_descriptors(settings.connections);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _entered = runtime.enter();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -48,6 +50,18 @@ pub(crate) fn serve(
         }
     });
     Ok(())
+}
+
+/// Has the system allow as many descriptors as it will. A connection takes one, and its request another.
+fn raise_descriptors(connections: usize) {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::info!(%error, "the limit of descriptors stays as it is");
+    }
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2);
+    if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|allowed| *allowed < wanted) {
+        tracing::info!(allowed, connections, "descriptors do not suffice for all connections; some may have to wait");
+    }
 }
 
 async fn asked(terminate: &mut Signal, interrupt: &mut Signal) {

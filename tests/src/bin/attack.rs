@@ -20,12 +20,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [program, connections] = arguments.as_slice() else { return usage() };
     let Ok(connections) = connections.parse::<usize>() else { return usage() };
+    let program = std::path::absolute(program).unwrap_or_else(|_| program.into());
+    let program = program.to_string_lossy();
     let descriptors = raise_descriptors();
     println!(
         "{program}, {connections} connections at most, descriptors: {}",
         descriptors.map_or("any".into(), |most| most.to_string())
     );
-    let missed = slow(program, connections) + floods(program);
+    let missed = slow(&program, connections) + floods(&program);
     ExitCode::from(u8::from(missed > 0))
 }
 
