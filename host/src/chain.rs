@@ -3,28 +3,32 @@
 //! Nothing here does I/O or waits. The caller carries a [`Step`] out and comes back if the chain has to go on.
 
 mod difference;
+mod explained;
 mod failure;
 mod passage;
 mod shadow;
 mod spent;
+mod step;
 mod trial;
 
+pub use explained::{TraceCandidate, TraceStep};
 pub use failure::result_of as result_of_failure;
 pub use passage::{Passage, Passing};
 pub use shadow::{ShadowFigures, Shadowing};
+pub use step::{Answered, Forward, Publishing, Reply, Step};
 pub use trial::Trial;
 
 use crate::body::{BodyError, ProxyBody};
-use crate::config::limits;
 use crate::decision::{self, HeaderEdit};
 use crate::error::RequestError;
-use crate::gather::{self, Bodies, Expected, Plan};
-use crate::mirror::{self, Mirror};
+use crate::gather::{self, Bodies, Expected};
+use crate::mirror;
 use crate::request::{RequestHead, RequestId};
 use crate::telemetry::metrics::GatherMetrics;
 use crate::telemetry::trace::{Parent, filter};
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
 use crate::wasm::{Failure, Filter, types};
+use explained::trace_step;
 use failure::{Failing, failed};
 use http::{Response, response};
 use spent::Spent;
@@ -108,104 +112,6 @@ pub struct Course {
     parent: Parent,
     /// How long filters took that took long.
     spent: Spent,
-}
-
-/// One filter's decision, for an explanation.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct TraceStep {
-    /// The filter's name.
-    pub filter: String,
-    /// Its version.
-    pub version: String,
-    /// What it decided.
-    pub decision: String,
-    /// Its reasons, where it gives any.
-    pub summary: Option<String>,
-    /// The candidates it had.
-    pub candidates: Vec<TraceCandidate>,
-}
-
-/// Something that a filter could have chosen.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct TraceCandidate {
-    /// What it is.
-    pub name: String,
-    /// `file:line`.
-    pub origin: String,
-    /// Whether it was chosen.
-    pub chosen: bool,
-    /// Why, or why not.
-    pub reason: String,
-}
-
-/// What the host has to do next.
-#[derive(Debug)]
-pub enum Step {
-    /// Send the request.
-    Forward(Forward),
-    /// Answer it.
-    Respond(Response<ProxyBody>),
-    /// Make these calls, then go on with [`Chain::gathered`].
-    Gather(Plan),
-    /// Publish these events, then answer, or wait for the answer that an event brings.
-    Publish(Vec<types::Publication>, Response<ProxyBody>, Answered),
-    /// Send the events of a channel to the client as they come.
-    Subscribe(Box<types::SubscriptionStream>),
-    /// Buffer the body up to this many bytes, then go on with [`Chain::decide`].
-    InspectBody(u64),
-    /// No filter settled it.
-    End,
-}
-
-/// When a request is answered that publishes events.
-#[derive(Debug)]
-pub enum Answered {
-    /// Once they are stored.
-    Stored,
-    /// At once.
-    Unacknowledged,
-    /// By an event.
-    ByEvent(Box<Reply>),
-}
-
-/// An answer that an event brings, and what is answered until then.
-#[derive(Debug)]
-pub struct Reply {
-    /// Names the exchange.
-    pub key: String,
-    /// How long to wait.
-    pub timeout: Duration,
-    /// How long after that the answer is kept.
-    pub keep: Duration,
-    /// Given when there is none in time.
-    pub pending: Response<ProxyBody>,
-}
-
-impl Reply {
-    fn check(wait: types::ReplyWait) -> Result<Self, Failure> {
-        if wait.key.is_empty() {
-            return Err(Failure::invalid("it waits for an answer without a key"));
-        }
-        Ok(Self {
-            key: wait.key,
-            timeout: Duration::from_millis(wait.timeout).min(limits::REPLY_WAIT),
-            keep: Duration::from_millis(wait.keep).min(limits::REPLY_KEPT),
-            pending: decision::response(wait.pending)?,
-        })
-    }
-}
-
-/// Where to send a request, its edits applied already.
-#[derive(Debug)]
-pub struct Forward {
-    /// The service.
-    pub destination: types::Destination,
-    /// For the whole exchange, in milliseconds.
-    pub timeout: Option<u64>,
-    /// When to try again.
-    pub retries: Option<types::RetryPolicy>,
-    /// Who gets a copy.
-    pub mirrors: Vec<Mirror>,
 }
 
 /// What the calls of a plan gave, for the filter that asked for them.
@@ -500,18 +406,13 @@ fn carry_out(
         }
         types::RequestDecision::Gather(mut plan) => {
             let edits = std::mem::take(&mut plan.response_edits);
-            let plan = gather::check(plan).map_err(Failure::invalid)?;
+            let plan = gather::check(plan, &head.headers).map_err(Failure::invalid)?;
             decision::header_edits(edits, &mut course.response_edits)?;
             Ok(Some(Step::Gather(plan)))
         }
         types::RequestDecision::Assemble(_) => Err(Failure::invalid("it puts an answer together before any call")),
-        types::RequestDecision::Publish(types::Publish { publications, acknowledge, answer, reply }) => {
-            let answered = match (reply.map(Reply::check).transpose()?, acknowledge) {
-                (Some(reply), _) => Answered::ByEvent(Box::new(reply)),
-                (None, types::Acknowledgement::Stored) => Answered::Stored,
-                (None, types::Acknowledgement::None) => Answered::Unacknowledged,
-            };
-            Ok(Some(Step::Publish(publications, decision::response(answer)?, answered)))
+        types::RequestDecision::Publish(publish) => {
+            Ok(Some(Step::Publish(Publishing::check(publish, filter.settings.inspected_body)?)))
         }
         types::RequestDecision::Subscribe(mut stream) => {
             decision::header_edits(std::mem::take(&mut stream.response_edits), &mut course.response_edits)?;
@@ -537,75 +438,4 @@ fn result_of(decision: &types::RequestDecision) -> CallResult {
         types::RequestDecision::Subscribe(_) => CallResult::Subscribe,
         types::RequestDecision::InspectBody(_) => CallResult::Inspect,
     }
-}
-
-type Explained = Result<Option<crate::wasm::explain_filter::Explanation>, Failure>;
-
-fn trace_step(link: &Link, step: Option<&Step>, delay: Option<Duration>, explained: Option<Explained>) -> TraceStep {
-    let (summary, candidates) = match explained {
-        Some(Ok(Some(explanation))) => {
-            let candidates = explanation.candidates.into_iter().map(|candidate| TraceCandidate {
-                name: candidate.name,
-                origin: candidate.origin,
-                chosen: candidate.chosen,
-                reason: candidate.reason,
-            });
-            (Some(explanation.summary), candidates.collect())
-        }
-        Some(Err(failure)) => (Some(format!("its explanation failed: {failure}")), Vec::new()),
-        _ => (None, Vec::new()),
-    };
-    TraceStep {
-        filter: link.filter.name.to_string(),
-        version: link.filter.code.manifest.version.clone(),
-        decision: match delay {
-            Some(delay) => format!("{}, after {} ms", describe(step), delay.as_millis()),
-            None => describe(step),
-        },
-        summary,
-        candidates,
-    }
-}
-
-fn describe(step: Option<&Step>) -> String {
-    match step {
-        None | Some(Step::End) => "next".into(),
-        Some(Step::Forward(forward)) => {
-            let mirrors = forward.mirrors.iter().map(|mirror| format!(", mirrored to {}", place(&mirror.destination)));
-            format!("forward to {}{}", place(&forward.destination), mirrors.collect::<String>())
-        }
-        Some(Step::Respond(response)) => format!("respond {}", response.status().as_u16()),
-        Some(Step::Gather(plan)) => {
-            let names: Vec<&str> = plan.calls.iter().map(|call| call.name.as_str()).collect();
-            format!("gather {}", names.join(", "))
-        }
-        Some(Step::Subscribe(stream)) => {
-            let format = match stream.format {
-                types::StreamFormat::ServerSent => "server-sent events",
-                types::StreamFormat::Websocket => "WebSocket",
-            };
-            format!("let the client listen to {} by {format}", stream.channel)
-        }
-        Some(Step::Publish(publications, answer, answered)) => {
-            let channels: Vec<&str> = publications.iter().map(|publication| publication.channel.as_str()).collect();
-            let channels = channels.join(", ");
-            let status = answer.status().as_u16();
-            match answered {
-                Answered::Stored => format!("publish to {channels}, then respond {status}"),
-                Answered::Unacknowledged => format!("respond {status}, and publish to {channels}"),
-                Answered::ByEvent(_) if channels.is_empty() => "give the answer that is waited for".into(),
-                Answered::ByEvent(reply) => format!(
-                    "publish to {channels}, then wait {} ms for an answer, or respond {}",
-                    reply.timeout.as_millis(),
-                    reply.pending.status().as_u16()
-                ),
-            }
-        }
-        Some(Step::InspectBody(max)) => format!("inspect the body, up to {max} bytes"),
-    }
-}
-
-fn place(destination: &types::Destination) -> String {
-    let types::Destination { host, port, .. } = destination;
-    port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
 }

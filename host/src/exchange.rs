@@ -1,14 +1,15 @@
 //! The life of one request: sanitise, ask the chain, carry its decision out, run the answer back, record it.
 
 mod composing;
+mod publishing;
 mod record;
 
 use crate::body::{BodyError, ProxyBody};
-use crate::chain::{Answered, Course, Forward, Passage, Passing, Reply, Step};
+use crate::chain::{Course, Forward, Passage, Passing, Step};
 use crate::config::limits;
 use crate::connection::{ConnectionInfo, Flood, Handler};
 use crate::error::RequestError;
-use crate::event::{Channels, PublishError, Waited};
+use crate::event::Channels;
 use crate::gather::Cache;
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
@@ -24,10 +25,10 @@ use crate::upstream::forward::of_body;
 use crate::upstream::registry::{Cluster, Endpoint};
 use crate::upstream::splice::splice;
 use crate::upstream::{ForwardPolicy, Forwarded, forward_noting, tunnel};
-use crate::wasm::Flight;
-use crate::wasm::types::{Publication, RetryPolicy, StreamFormat, SubscriptionStream};
-use crate::{decision, respond, stream, websocket};
+use crate::wasm::types::{RetryPolicy, StreamFormat, SubscriptionStream};
+use crate::{respond, stream, websocket};
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use composing::Composition;
 use http::header::{HOST, SEC_WEBSOCKET_KEY, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
@@ -226,30 +227,10 @@ impl Run {
                     return self.forward(decided).await;
                 }
                 Step::End => return self.pass_through().await,
-                Step::Publish(publications, answer, Answered::Stored) => {
-                    self.publish(publications).await?;
-                    return Ok(answer);
-                }
-                Step::Publish(mut publications, answer, Answered::Unacknowledged) => {
-                    let under_way = self.enter(Flight::Publications, publications.len())?;
-                    let publishing = self.trace.publish(&mut publications);
-                    let kept = self.exchange.channels.publish_unacknowledged(publications);
-                    let storing = kept.map_err(|error| of_publish(&error));
-                    let storing = publishing.end(storing)?;
-                    self.connection.drain.spawn(async move {
-                        storing.await;
-                        drop(under_way);
-                    });
-                    return Ok(answer);
-                }
-                Step::Publish(publications, unknown, Answered::ByEvent(reply)) => {
-                    return Box::pin(self.replied(publications, unknown, *reply)).await;
-                }
+                Step::Publish(publishing) => return self.published(publishing).await,
                 Step::Subscribe(stream) => return self.listen(&stream),
                 Step::InspectBody(max) => {
-                    let body = std::mem::replace(&mut self.body, ProxyBody::empty());
-                    let collected = Box::pin(body.collect_up_to(max)).await;
-                    let bytes = collected.map_err(|error| self.blame(&error))?;
+                    let bytes = self.collected(max).await?;
                     self.head.body = Some(bytes.clone());
                     self.body = ProxyBody::full(bytes);
                     self.decide()?
@@ -259,12 +240,11 @@ impl Run {
         }
     }
 
-    /// Publishes events: all of them or none.
-    async fn publish(&mut self, mut publications: Vec<Publication>) -> Result<(), RequestError> {
-        let _under_way = self.enter(Flight::Publications, publications.len())?;
-        let publishing = self.trace.publish(&mut publications);
-        let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
-        publishing.end(published.map_err(|error| of_publish(&error)))
+    /// The request's body, of at most this many bytes.
+    async fn collected(&mut self, most: u64) -> Result<Bytes, RequestError> {
+        let body = std::mem::replace(&mut self.body, ProxyBody::empty());
+        let collected = Box::pin(body.collect_up_to(most)).await;
+        collected.map_err(|error| self.blame(&error))
     }
 
     /// Lets the client listen to a channel.
@@ -284,37 +264,6 @@ impl Run {
             drop(held);
         });
         Ok(response)
-    }
-
-    /// Publishes events and waits for the answer that one brings, or only waits where there are none to publish.
-    async fn replied(
-        &mut self,
-        publications: Vec<Publication>,
-        unknown: Response<ProxyBody>,
-        reply: Reply,
-    ) -> Result<Response<ProxyBody>, RequestError> {
-        let channels = Arc::clone(&self.exchange.channels);
-        let opened = match publications.first() {
-            None => None,
-            Some(Publication { channel, .. }) => {
-                let channel = channel.clone();
-                let opened = channels.replies.open(&reply.key, reply.timeout, reply.keep);
-                let opened = opened.map_err(|error| RequestError::Publish { channel, reason: error.to_string() })?;
-                self.publish(publications).await?;
-                Some(opened)
-            }
-        };
-        let waited = channels.replies.wait(&reply.key, reply.timeout).await;
-        if let Some(opened) = opened {
-            opened.end();
-        }
-        match waited {
-            Waited::Unknown => Ok(unknown),
-            Waited::Pending => Ok(reply.pending),
-            Waited::Answered(answer) => {
-                decision::response(answer).map_err(|failure| self.blame_filter(failure.to_string()))
-            }
-        }
     }
 
     fn decide(&mut self) -> Result<Step, RequestError> {
@@ -474,27 +423,5 @@ impl Run {
         }
         self.outcome.error = Some(error);
         response
-    }
-}
-
-fn of_publish(error: &PublishError) -> RequestError {
-    let (channel, reason) = (error.channel().to_owned(), error.to_string());
-    match error {
-        PublishError::NoSpace { .. } => RequestError::StorageFull { channel, reason },
-        PublishError::Invalid { .. } => RequestError::EventRefused { channel, reason },
-        _ => RequestError::Publish { channel, reason },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_that_no_channel_can_take_is_the_clients_fault_and_a_full_channel_is_not() {
-        let (channel, reason) = ("default/orders".to_owned(), "it is too large".to_owned());
-        let refused = of_publish(&PublishError::Invalid { channel: channel.clone(), reason });
-        let full = of_publish(&PublishError::Draining { channel });
-        assert_eq!((refused.status().as_u16(), full.status().as_u16()), (400, 503));
     }
 }

@@ -6,7 +6,7 @@ mod plan;
 pub use arrival::arrive;
 
 use crate::admin::view::{ExplainAnswer, ExplainDestination, ExplainOutcome, ExplainRequest, ExplainStep};
-use crate::chain::{Course, Step};
+use crate::chain::{Course, Publishing, Step};
 use crate::error::RequestError;
 use crate::request::RequestHead;
 use crate::request::split_authority;
@@ -75,7 +75,7 @@ fn settled(snapshot: &Snapshot, step: Step, authority: &str) -> ExplainOutcome {
             let plan = Some(plan::explain(snapshot, &plan));
             ExplainOutcome { summary: "composed of these calls".into(), status: None, destinations, plan }
         }
-        Step::Publish(publications, answer, _) => {
+        Step::Publish(Publishing { publications, answer, .. }) => {
             let channel = |publication: crate::wasm::types::Publication| ExplainDestination {
                 service: Some(publication.channel.clone()),
                 name: publication.channel,

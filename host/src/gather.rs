@@ -15,6 +15,7 @@ mod check;
 mod expected;
 mod fetch;
 mod held;
+mod inheritance;
 pub mod outcome;
 mod plan;
 mod progress;
@@ -24,7 +25,7 @@ pub use assemble::{assemble, put_together};
 pub use cache::{Cache, Cached};
 pub use check::check;
 pub use held::{Bodies, Held};
-pub use plan::{Call, Expected, Group, Plan};
+pub use plan::{Call, Expected, Group, Part, Plan};
 pub use run::{Gathered, Run, run};
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
-//! Checks that bytes are one JSON text (RFC 8259) as they stream by, without keeping any of them.
+//! Checks that bytes are one JSON text (RFC 8259) as they stream by, without keeping any of them, and finds values in one
+//! that is here.
 //!
 //! A text has to be UTF-8 (section 8.1) without a byte order mark. What the grammar leaves open is left open here:
 //! names may repeat, numbers may be of any size, escapes may name half a surrogate pair.
 
 mod token;
+mod within;
+
+pub use within::Values;
 
 /// How deep arrays and objects may stand in each other: far deeper than data is, and no deeper than the parsers of most
 /// clients go without a special setting (section 9 allows a limit).

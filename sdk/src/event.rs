@@ -10,7 +10,7 @@ pub use crate::bindings::imports::sluicegate::filter::types::{
 /// Publishes one event to a channel (`NAMESPACE/NAME`), then answers.
 pub fn publish(channel: impl Into<String>, event: Event, answer: Answer) -> Publish {
     let publications = vec![Publication { channel: channel.into(), event }];
-    Publish { publications, acknowledge: Acknowledgement::Stored, answer, reply: None }
+    Publish { publications, body_as_data: None, acknowledge: Acknowledgement::Stored, answer, reply: None }
 }
 
 /// Sends the events of a channel (`NAMESPACE/NAME`) to the client as they come.
@@ -48,6 +48,14 @@ impl SubscriptionStream {
 }
 
 impl Publish {
+    /// The request's body, of at most so many bytes, is the data of the only event, which has none yet. Cheaper than
+    /// [`inspect_body`](crate::inspect_body) where the data need not be looked into.
+    #[must_use]
+    pub fn with_body(mut self, most: u64) -> Self {
+        self.body_as_data = Some(most);
+        self
+    }
+
     /// Answers as soon as there is room for the events, and does not wait until they are stored.
     #[must_use]
     pub fn unacknowledged(mut self) -> Self {

@@ -9,8 +9,8 @@ mod outcomes;
 mod state;
 
 pub use crate::bindings::imports::sluicegate::filter::types::{
-    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation, Outcome, Plan,
-    StatusRange,
+    Assembly, BodyPart, BodyUse, BodyValue, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation,
+    Inheritance, Outcome, Plan, StatusRange,
 };
 pub use assembly::assemble;
 pub use outcomes::{Outcomes, PartError};
@@ -49,6 +49,7 @@ pub fn call(name: impl Into<String>, destination: impl Into<Destination>, path: 
         method: "GET".into(),
         path: path.into(),
         headers: Vec::new(),
+        inherits: Inheritance::None,
         body: None,
         deadline: None,
         required: true,
@@ -103,8 +104,8 @@ impl Plan {
         self
     }
 
-    /// Answers with this, without asking `on_gathered`, when every call is good and has content, and none of the responses
-    /// has one of these headers. Spares a call of the filter where its answer is known beforehand.
+    /// Answers with this, without asking `on_gathered`, when every call is good, has content and all values that the answer
+    /// takes from it, and none of the responses has one of these headers. Spares a call of the filter where its answer is known beforehand.
     #[must_use]
     pub fn expect<'a>(mut self, answer: Assembly, unless_headers: impl IntoIterator<Item = &'a str>) -> Self {
         let unless_headers = unless_headers.into_iter().map(str::to_owned).collect();
@@ -132,6 +133,22 @@ impl Call {
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push(Header { name: name.into(), value: value.into() });
+        self
+    }
+
+    /// Takes these headers of the request along, with those that other calls of this method on the same call named.
+    #[must_use]
+    pub fn inherit(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let mut named = if let Inheritance::Named(named) = self.inherits { named } else { Vec::new() };
+        named.extend(names.into_iter().map(Into::into));
+        self.inherits = Inheritance::Named(named);
+        self
+    }
+
+    /// Takes all headers of the request along that mean the same for a call.
+    #[must_use]
+    pub fn inherit_all(mut self) -> Self {
+        self.inherits = Inheritance::All;
         self
     }
 

@@ -42,6 +42,7 @@ pub mod export;
 mod gather;
 mod hooks;
 mod instance;
+pub mod json;
 mod request;
 mod resource;
 mod response;
@@ -62,8 +63,8 @@ pub use event::{
     Publication, Publish, ReplyWait, StreamFormat, SubscriptionStream, Target, publish, subscribe,
 };
 pub use gather::{
-    Assembly, BodyPart, BodyUse, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation, Outcome, Outcomes,
-    PartError, Plan, StatusRange, assemble, cache, call, gather, group,
+    Assembly, BodyPart, BodyUse, BodyValue, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation,
+    Inheritance, Outcome, Outcomes, PartError, Plan, StatusRange, assemble, cache, call, gather, group,
 };
 pub use hooks::{
     Candidate, Connection, ConnectionDecision, ConnectionFilter, EventFilter, Explain, Explanation, GatherFilter,

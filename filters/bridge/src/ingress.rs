@@ -47,36 +47,75 @@ pub(crate) fn decide(channel: &Channel, request: &Request<'_>) -> RequestDecisio
         Ok(mode) => mode,
         Err(invalid) => return refuse(&invalid, None).into(),
     };
-    let Some(body) = request.body() else { return inspect_body(LARGEST_BODY) };
     if mode == Mode::Batch {
+        let Some(body) = request.body() else { return inspect_body(LARGEST_BODY) };
         return batch(channel, request, &body);
     }
-    let event = match mode {
+    let taken = match mode {
         // What a broker takes are events; only a channel makes one of anything.
-        Mode::Plain if channel.is_broker() => Err(no_event()),
-        Mode::Plain => wrap(request, &headers, body),
-        mode => parsed(&mode, &headers, &body),
+        Mode::Plain if channel.is_broker() => refused(no_event()),
+        Mode::Plain => wrap(request, &headers).map(Taken::beside_its_data).or_else(refused),
+        mode => Taken::read(&mode, &headers, request),
     };
-    match event.and_then(|event| enter(channel, request, event)) {
+    let Taken { event, body } = match taken {
+        Ok(taken) => taken,
+        Err(decision) => return decision,
+    };
+    match enter(channel, request, event) {
         Ok(event) => {
             let answer = respond(202).header("x-event-id", header::encode(&event.id));
-            publish(channel.full_name(), event, answer).into()
+            Taken { event, body }.publish(channel.full_name(), answer).into()
         }
         Err(invalid) => refuse(&invalid, None).into(),
     }
 }
 
+/// An event that a request carries.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) event: Event,
+    /// Whether its data is the request's body, which nobody has looked into.
+    pub(crate) body: bool,
+}
+
+impl Taken {
+    /// An event whose data is the request's body.
+    pub(crate) fn beside_its_data(event: Event) -> Self {
+        Self { event, body: true }
+    }
+
+    /// The one event of a request in this mode, or what to do instead.
+    #[expect(clippy::result_large_err, reason = "an event is as large as a decision, so a box would save nothing")]
+    pub(crate) fn read(mode: &Mode, headers: &[Header], request: &Request<'_>) -> Result<Self, RequestDecision> {
+        if *mode != Mode::Structured {
+            return parsed(mode, headers, &[]).map(Self::beside_its_data).or_else(refused);
+        }
+        let Some(body) = request.body() else { return Err(inspect_body(LARGEST_BODY)) };
+        parsed(mode, headers, &body).map(|event| Self { event, body: false }).or_else(refused)
+    }
+
+    /// Publishes it.
+    pub(crate) fn publish(self, channel: impl Into<String>, answer: Answer) -> Publish {
+        let published = publish(channel, self.event, answer);
+        if self.body { published.with_body(LARGEST_BODY) } else { published }
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "see `Taken::read`")]
+fn refused<T>(invalid: Invalid) -> Result<T, RequestDecision> {
+    Err(refuse(&invalid, None).into())
+}
+
 /// The one event of a request, or what to do instead.
 #[expect(clippy::result_large_err, reason = "an event is as large as a decision, so a box would save nothing")]
-pub(crate) fn one(request: &Request<'_>) -> Result<Event, RequestDecision> {
+pub(crate) fn one(request: &Request<'_>) -> Result<Taken, RequestDecision> {
     let headers = request.headers();
     let mode = match Mode::of(&headers) {
         Ok(Mode::Unknown(format)) => return Err(unsupported(&format).into()),
         Ok(mode) => mode,
         Err(invalid) => return Err(refuse(&invalid, None).into()),
     };
-    let Some(body) = request.body() else { return Err(inspect_body(LARGEST_BODY)) };
-    parsed(&mode, &headers, &body).map_err(|invalid| refuse(&invalid, None).into())
+    Taken::read(&mode, &headers, request)
 }
 
 /// The event of a request as far as it can be told, for `explain`: without its body where that is not there.
@@ -191,7 +230,7 @@ fn batch(channel: &Channel, request: &Request<'_>, body: &[u8]) -> RequestDecisi
         }
     }
     let acknowledge = Acknowledgement::Stored;
-    Publish { publications, acknowledge, answer: respond(202), reply: None }.into()
+    Publish { publications, body_as_data: None, acknowledge, answer: respond(202), reply: None }.into()
 }
 
 /// The id of the event that a request becomes: what the client says that it is, so that the same request sent again is
@@ -203,14 +242,13 @@ pub(crate) fn event_id(request: &Request<'_>) -> String {
     given.or_else(|| request.attribute("request.id")).unwrap_or_default()
 }
 
-/// Makes an event of a request that carries none.
-fn wrap(request: &Request<'_>, headers: &[Header], body: Vec<u8>) -> Result<Event, Invalid> {
+/// Makes an event of a request that carries none; its data is the request's body.
+fn wrap(request: &Request<'_>, headers: &[Header]) -> Result<Event, Invalid> {
     let id = event_id(request);
     let source = format!("/{}", address::host(&request.authority()).to_ascii_lowercase());
     let mut event = Event::new(id, source, REQUEST_TYPE);
     event.subject = Some(request.path());
     event.datacontenttype = content_type(headers)?.map(str::to_owned);
-    event.data = (!body.is_empty()).then_some(body);
     for name in ["traceparent", "tracestate"] {
         // A trace header that is no attribute is left out: it is no reason to refuse the event.
         if let Some(value) = request.header(name).filter(|value| value.bytes().all(|byte| matches!(byte, b' '..=b'~')))

@@ -4,7 +4,7 @@ use crate::attribute::{self, Invalid};
 use crate::bridging::late;
 use crate::cloudevents::write_binary;
 use crate::config::Answering;
-use crate::ingress::{self, refuse, refuse_method};
+use crate::ingress::{self, Taken, refuse, refuse_method};
 use crate::{address, hops};
 use sluicegate_sdk::prelude::*;
 use sluicegate_sdk::{CorrelatedAnswer, ReplyWait};
@@ -46,8 +46,8 @@ pub(crate) fn decide(all: &[RequestReply], request: &Request<'_>) -> RequestDeci
     let Some(known) = all.iter().find(|known| known.full_name == full_name) else {
         return respond(404).text(format!("no RequestReply is called {full_name}\n")).into();
     };
-    let mut event = match ingress::one(request) {
-        Ok(event) => event,
+    let Taken { mut event, body } = match ingress::one(request) {
+        Ok(taken) => taken,
         Err(decision) => return decision,
     };
     if is_reply && attribute::get(&event, &known.reply).is_none() {
@@ -58,19 +58,19 @@ pub(crate) fn decide(all: &[RequestReply], request: &Request<'_>) -> RequestDeci
     }
     hops::stamp(&mut event, request.attribute("request.time").and_then(|time| time.parse().ok()));
     if is_reply {
-        return publish(known.broker.clone(), event, respond(202)).into();
+        return Taken { event, body }.publish(known.broker.clone(), respond(202)).into();
     }
-    known.ask(event, &request.attribute("request.id").unwrap_or_default())
+    known.ask(Taken { event, body }, &request.attribute("request.id").unwrap_or_default())
 }
 
 impl RequestReply {
     /// Publishes a request's event under an id that nobody can guess, and waits for the event that repeats it.
-    fn ask(&self, mut event: Event, request: &str) -> RequestDecision {
-        let id = format!("{}:{request}", event.id);
-        hops::set(&mut event, &self.correlation, id.clone());
+    fn ask(&self, mut taken: Taken, request: &str) -> RequestDecision {
+        let id = format!("{}:{request}", taken.event.id);
+        hops::set(&mut taken.event, &self.correlation, id.clone());
         let key = format!("{}{id}", self.prefix);
         let wait = ReplyWait { key, timeout: self.timeout, pending: late(), keep: 0 };
-        publish(self.broker.clone(), event, respond(202)).and_wait(wait).into()
+        taken.publish(self.broker.clone(), respond(202)).and_wait(wait).into()
     }
 
     /// Such as `RequestReply default/ask`, for `explain`.

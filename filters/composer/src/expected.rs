@@ -1,6 +1,7 @@
 //! The answer of a composition in which all goes well, where that can be told before any call is made.
 //!
-//! It can, when the template takes bodies over whole and says nothing else of the calls or the request. Then the host gives
+//! It can, when the template takes bodies or members of them over as they are and says nothing else of the calls or the
+//! request. Then the host gives
 //! the answer by itself, which saves it a call of the filter. A header that would have a say in the answer's own headers
 //! makes the host ask after all.
 
@@ -9,8 +10,8 @@ use crate::compile::is_control;
 use crate::composition::{Call, Response, Status};
 use crate::output::Output;
 use crate::part::{Body, Slot};
-use crate::template::{Node, Operand, Reference, Source};
-use sluicegate_sdk::{Assembly, Header};
+use crate::template::{Node, Operand, Operator, Reference, Source, Step};
+use sluicegate_sdk::{Assembly, Header, json};
 
 /// Headers of a part that the answer's headers are made of, or that make its body something else than it seems.
 pub const DECISIVE: [&str; 4] = ["cache-control", "content-encoding", "set-cookie", "vary"];
@@ -18,10 +19,7 @@ pub const DECISIVE: [&str; 4] = ["cache-control", "content-encoding", "set-cooki
 /// The answer to a GET, when all calls are good and have none of the [`DECISIVE`] headers.
 pub fn answer(calls: &[Call], slots: &[Slot], stages: usize, response: &Response) -> Option<Assembly> {
     let plain = |call: &Call| match call {
-        Call::Service(service) => {
-            let looked_into = matches!(service.body_use, Body::Json(_)) || !service.is_checked();
-            service.when.is_none() && service.each.is_none() && !looked_into
-        }
+        Call::Service(service) => service.when.is_none() && service.each.is_none() && service.is_checked(),
         Call::Choice(_) => false,
     };
     if stages != 1 || response.etag || !calls.iter().all(plain) {
@@ -53,19 +51,17 @@ pub fn answer(calls: &[Call], slots: &[Slot], stages: usize, response: &Response
 fn write(node: &Node, calls: &[Call], slots: &[Slot], out: &mut Output) -> Option<bool> {
     match node {
         Node::Literal(text) => out.push(text),
-        Node::Text(text) => out.push(&crate::json::string(text.as_literal()?)),
+        Node::Text(text) => out.push(&json::string(text.as_literal()?)),
         Node::Value(chain) => {
             let [Operand::Reference(Reference { source, steps })] = chain.operands.as_slice() else { return None };
-            match source {
-                Source::CallBody(call) if steps.is_empty() => {
-                    let (Call::Service(service), slot) = (calls.get(*call)?, slots.get(*call)?) else { return None };
-                    if service.body_use != Body::Host {
-                        return None;
-                    }
-                    out.body_of(slot.name.clone());
-                }
+            if *source == Source::Errors {
                 // There are none.
-                Source::Errors => return Some(false),
+                return Some(false);
+            }
+            let (call, path) = member(source, steps, slots)?;
+            match body_use(source, calls)? {
+                Body::Host if path.is_empty() => out.body_of(call),
+                Body::Json(_) => out.value_of(call, path),
                 _ => return None,
             }
         }
@@ -83,9 +79,41 @@ fn write(node: &Node, calls: &[Call], slots: &[Slot], out: &mut Output) -> Optio
             out.separated(elements, |out, element| write(element, calls, slots, out))?;
             out.push("]");
         }
-        Node::Operator(_) => return None,
+        Node::Operator(operator) => {
+            let Operator::Pick(names, Node::Value(chain)) = operator.as_ref() else { return None };
+            let [Operand::Reference(Reference { source, steps })] = chain.operands.as_slice() else { return None };
+            let (call, path) = member(source, steps, slots)?;
+            if !matches!(body_use(source, calls)?, Body::Json(_)) {
+                return None;
+            }
+            out.push("{");
+            out.separated(names, |out, name| {
+                out.push(&json::string(name));
+                out.push(":");
+                let path = path.iter().chain([name]).cloned().collect();
+                out.value_of(call.clone(), path);
+                Some(true)
+            })?;
+            out.push("}");
+        }
     }
     Some(true)
+}
+
+/// The call of a body, and the way along members within it.
+fn member(source: &Source, steps: &[Step], slots: &[Slot]) -> Option<(String, Vec<String>)> {
+    let Source::CallBody(call) = source else { return None };
+    let name = |step: &Step| if let Step::Member(name) = step { Some(name.clone()) } else { None };
+    Some((slots.get(*call)?.name.clone(), steps.iter().map(name).collect::<Option<_>>()?))
+}
+
+/// Where the body of a call has to be.
+fn body_use<'c>(source: &Source, calls: &'c [Call]) -> Option<&'c Body> {
+    let Source::CallBody(call) = source else { return None };
+    match calls.get(*call)? {
+        Call::Service(service) => Some(&service.body_use),
+        Call::Choice(_) => None,
+    }
 }
 
 fn header(name: &str, value: &str) -> Header {

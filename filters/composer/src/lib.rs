@@ -23,7 +23,6 @@ pub mod etag;
 pub mod expected;
 pub mod explain;
 pub mod host;
-pub mod json;
 pub mod make;
 pub mod output;
 pub mod part;

@@ -2,40 +2,12 @@
 
 use crate::compile::is_control;
 use crate::composition::{Composition, PassedHeaders, Path, ServiceCall};
-use crate::json::{self, Kind};
 use crate::part::{Body, Failure, Reason};
 use crate::percent;
 use crate::template::scope::{Items, Scope, Value};
 use crate::template::{Piece, Text};
-use sluicegate_sdk::{BodyUse, Call, Header, StatusRange};
-
-/// Request headers that would make a part something else than a whole, plain JSON body, that speak of a body which the
-/// calls do not have, or that belong to the client's connection.
-pub const NOT_PASSED_ON: [&str; 18] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "keep-alive",
-    "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Request headers that the host gives to every call by itself: a second one would make them ambiguous, and let a client
-/// speak for the proxy.
-pub const GIVEN_BY_THE_HOST: [&str; 7] =
-    ["traceparent", "tracestate", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
+use sluicegate_sdk::json::{self, Kind};
+use sluicegate_sdk::{BodyUse, Call, Header, Inheritance, StatusRange};
 
 /// What calls ask for.
 const JSON: &str = "application/json";
@@ -68,6 +40,11 @@ pub fn call(
         method: service.method.clone(),
         path,
         headers,
+        inherits: match &service.pass {
+            PassedHeaders::All => Inheritance::All,
+            PassedHeaders::Named(names) if names.is_empty() => Inheritance::None,
+            PassedHeaders::Named(names) => Inheritance::Named(names.clone()),
+        },
         body,
         deadline: Some(service.limits.deadline.min(composition.deadline)),
         required: service.required,
@@ -128,46 +105,32 @@ fn add_query(service: &ServiceCall, scope: &Scope<'_>, items: Items<'_>, path: &
     }
 }
 
+/// The headers that the call sets itself; what it takes along of the request's, the host adds.
 fn headers(service: &ServiceCall, has_body: bool, scope: &Scope<'_>, items: Items<'_>) -> Result<Vec<Header>, Failure> {
-    let mut headers = match &service.pass {
-        PassedHeaders::All => scope.view.passed_on().to_vec(),
-        PassedHeaders::Named(names) => named(names, scope),
-    };
+    let mut headers: Vec<Header> = Vec::with_capacity(service.headers.len() + 3);
     for (name, template) in &service.headers {
         let Some(value) = scope.text(template, items) else { continue };
         if value.bytes().any(is_control) {
             let message = format!("the value of the header {name} would not be one line");
             return Err(Failure::new(Reason::NotMade, message));
         }
-        headers.retain(|header| header.name != *name);
         headers.push(Header { name: name.clone(), value: value.as_bytes().to_vec() });
     }
-    let mut add = |name: &str, value: &str, replace: bool| {
-        let is_there = headers.iter().any(|header| header.name == name);
-        if replace || !is_there {
+    let inherited = |name: &str| match &service.pass {
+        PassedHeaders::All => name == "accept",
+        PassedHeaders::Named(names) => {
+            names.iter().any(|passed| passed == name) && scope.view.request.header(name).is_some()
+        }
+    };
+    let mut unless_there = |name: &str, value: &str| {
+        if !headers.iter().any(|header| header.name == name) && !inherited(name) {
             headers.push(Header { name: name.to_owned(), value: value.into() });
         }
     };
     if has_body {
-        add("content-type", JSON, false);
+        unless_there("content-type", JSON);
     }
-    if service.pass != PassedHeaders::All {
-        add("accept", JSON, false);
-    }
-    add("accept-encoding", "identity", true);
+    unless_there("accept", JSON);
+    headers.push(Header { name: "accept-encoding".to_owned(), value: b"identity".to_vec() });
     Ok(headers)
-}
-
-/// Whether a header of the request goes along with a call that gets all of them.
-pub fn is_passed_on(name: &str) -> bool {
-    let mut kept_back = NOT_PASSED_ON.iter().chain(&GIVEN_BY_THE_HOST);
-    !kept_back.any(|known| name.len() == known.len() && name.eq_ignore_ascii_case(known))
-}
-
-fn named(names: &[String], scope: &Scope<'_>) -> Vec<Header> {
-    let values = |name: &String| {
-        let name = name.clone();
-        scope.view.request.header_values(&name).into_iter().map(move |value| Header { name: name.clone(), value })
-    };
-    names.iter().flat_map(values).collect()
 }

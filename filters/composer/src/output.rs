@@ -1,6 +1,6 @@
 //! The body of an answer, while it is written.
 
-use sluicegate_sdk::BodyPart;
+use sluicegate_sdk::{BodyPart, BodyValue};
 
 /// The largest answer that is put together here, in bytes: what several parts of the largest default size come to. Bodies
 /// that stay with the host do not count.
@@ -18,6 +18,7 @@ pub struct Output {
 enum Piece {
     Text(String),
     Body(String),
+    Value(BodyValue),
 }
 
 /// A place in an output, to come back to.
@@ -67,8 +68,17 @@ impl Output {
 
     /// Puts the body of a call here.
     pub fn body_of(&mut self, call: String) {
+        self.put(Piece::Body(call));
+    }
+
+    /// Puts a value within the body of a call here.
+    pub fn value_of(&mut self, call: String, path: Vec<String>) {
+        self.put(Piece::Value(BodyValue { call, path }));
+    }
+
+    fn put(&mut self, piece: Piece) {
         self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
-        self.pieces.push(Piece::Body(call));
+        self.pieces.push(piece);
     }
 
     /// Where it stands.
@@ -86,7 +96,7 @@ impl Output {
         self.written > LARGEST
     }
 
-    /// Whether the host has to put bodies in.
+    /// Whether the host has to put bodies in, or values of them.
     pub fn has_bodies(&self) -> bool {
         !self.pieces.is_empty()
     }
@@ -105,6 +115,7 @@ impl Output {
         let part = |piece| match piece {
             Piece::Text(text) => BodyPart::Bytes(text.into_bytes()),
             Piece::Body(call) => BodyPart::BodyOf(call),
+            Piece::Value(value) => BodyPart::ValueOf(value),
         };
         let last = Piece::Text(self.text);
         let pieces = self.pieces.into_iter().chain([last]);

@@ -3,11 +3,11 @@
 use crate::composition::{Call, Composition, Matching, PassedHeaders, Path, Response, ServiceCall, Status};
 use crate::config::Settings;
 use crate::expected;
-use crate::json;
 use crate::part::{Body, CallLimits, Slot};
 use crate::pattern::Pattern;
 use crate::template::{Chain, Node, Source};
 use serde::Deserialize;
+use sluicegate_sdk::json;
 use sluicegate_sdk::{Destination, Request};
 use std::cell::RefCell;
 use std::collections::HashMap;

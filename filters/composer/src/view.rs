@@ -1,8 +1,7 @@
 //! The request, as a composition sees it.
 
-use crate::make::is_passed_on;
 use crate::{host, percent};
-use sluicegate_sdk::{Header, Request};
+use sluicegate_sdk::Request;
 use std::cell::OnceCell;
 
 /// A request that a composition takes. What it does not use is never asked for.
@@ -16,20 +15,12 @@ pub struct View<'a> {
     pub body: Option<String>,
     host: OnceCell<String>,
     method: OnceCell<String>,
-    passed_on: OnceCell<Vec<Header>>,
 }
 
 impl<'a> View<'a> {
     /// A request of which nothing is known yet.
     pub fn new(request: &'a Request<'a>) -> Self {
-        Self {
-            request,
-            parameters: Vec::new(),
-            body: None,
-            host: OnceCell::new(),
-            method: OnceCell::new(),
-            passed_on: OnceCell::new(),
-        }
+        Self { request, parameters: Vec::new(), body: None, host: OnceCell::new(), method: OnceCell::new() }
     }
 
     /// Its host, without port.
@@ -40,15 +31,6 @@ impl<'a> View<'a> {
     /// Its method.
     pub fn method(&self) -> &str {
         self.method.get_or_init(|| self.request.method())
-    }
-
-    /// Its headers that go along with a call which gets all of them.
-    pub fn passed_on(&self) -> &[Header] {
-        self.passed_on.get_or_init(|| {
-            let mut headers = self.request.headers();
-            headers.retain(|header| is_passed_on(&header.name));
-            headers
-        })
     }
 
     /// Whether it asks for something and changes nothing.

@@ -1,12 +1,12 @@
 //! Answers whose body is put together while it is sent.
 
 use super::held::{Bodies, Held};
-use super::plan::has_no_content;
+use super::plan::{Part, has_no_content};
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::decision;
 use crate::wasm::Failure;
-use crate::wasm::types::{self, BodyPart};
+use crate::wasm::types;
 use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
@@ -41,6 +41,7 @@ pub fn assemble(
     on_broken: impl FnOnce(&BodyError) + Send + 'static,
 ) -> Result<Response<ProxyBody>, Failure> {
     let types::Assembly { status, headers, body } = assembly;
+    let body = body.into_iter().map(Part::from).collect();
     put_together(decision::head(status, headers)?, body, bodies, on_broken)
 }
 
@@ -50,17 +51,17 @@ pub fn assemble(
 /// When a body is not there.
 pub fn put_together(
     head: Response<()>,
-    body: Vec<BodyPart>,
+    body: Vec<Part>,
     bodies: &mut Bodies,
     on_broken: impl FnOnce(&BodyError) + Send + 'static,
 ) -> Result<Response<ProxyBody>, Failure> {
     let mut pieces = VecDeque::with_capacity(body.len());
     for part in body {
         pieces.push_back(match part {
-            BodyPart::Bytes(bytes) => Piece::Bytes(bytes.into()),
-            BodyPart::BodyOf(name) => Piece::Held(bodies.take(&name).ok_or_else(|| {
-                Failure::invalid(format!("its answer has the body of {name:?}, which it does not hold"))
-            })?),
+            Part::Bytes(bytes) => Piece::Bytes(bytes),
+            Part::BodyOf(ref name) => Piece::Held(bodies.take(name).ok_or_else(|| not_held(&part))?),
+            // What a plan expects was put in before.
+            Part::ValueOf(_) => return Err(not_held(&part)),
         });
     }
     if has_no_content(head.status()) {
@@ -71,6 +72,10 @@ pub fn put_together(
     }
     let on_broken: OnBroken = Box::new(on_broken);
     Ok(head.map(|()| ProxyBody::stream(Assembled { pieces, on_broken: Some(on_broken) })))
+}
+
+fn not_held(part: &Part) -> Failure {
+    Failure::invalid(format!("its answer has {part}, which it does not hold"))
 }
 
 /// The body in one, where all of it is here and so short that copying it costs less than sending it in pieces.

@@ -1,36 +1,22 @@
 //! Whether a plan can be carried out. A filter's values are network input: everything is parsed before anything is done.
 
+use super::inheritance::{belongs_to_the_host, inherit};
 use super::plan::{Call, Expected, Group, Plan};
 use crate::config::limits;
 use crate::wasm::types::{self, Header};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Headers that a call may not set, because the host writes them.
-const HOST_HEADERS: [&str; 11] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
-
 /// Understands a plan: names, methods, paths, headers and groups have to be well formed, and there may not be too many
-/// calls. Edits of the response are not looked at here.
+/// calls. Edits of the response are not looked at here. Calls may inherit headers of the request, which are these.
 ///
 /// # Errors
 /// With what is wrong with it, as in "the filter failed: ...".
-pub fn check(plan: types::Plan) -> Result<Plan, String> {
+pub fn check(plan: types::Plan, request: &HeaderMap) -> Result<Plan, String> {
     let types::Plan { calls: written, groups, deadline, state, response_edits: _, expected } = plan;
     if written.is_empty() {
         return Err("its plan has no calls".into());
@@ -44,7 +30,7 @@ pub fn check(plan: types::Plan) -> Result<Plan, String> {
             return Err(format!("two of its calls are named {:?}", call.name));
         }
         let name = call.name.clone();
-        calls.push(self::call(call, index).map_err(|error| format!("its call {name:?} {error}"))?);
+        calls.push(self::call(call, index, request).map_err(|error| format!("its call {name:?} {error}"))?);
     }
     find_same(&mut calls);
     let groups = check_groups(groups, &calls)?;
@@ -52,8 +38,8 @@ pub fn check(plan: types::Plan) -> Result<Plan, String> {
     Ok(Plan { calls, groups, deadline: deadline.map(Duration::from_millis), state, expected })
 }
 
-fn call(written: types::Call, index: usize) -> Result<Call, String> {
-    let head = head(&written)?;
+fn call(written: types::Call, index: usize, request: &HeaderMap) -> Result<Call, String> {
+    let head = head(&written, request)?;
     let types::Call { name, destination, body, required, max_body, accept, retries, body_use, cache, .. } = written;
     if let Some(range) = accept.iter().find(|range| range.first > range.last) {
         return Err(format!("accepts the statuses from {} to {}, which are none", range.first, range.last));
@@ -134,7 +120,7 @@ fn check_group(written: &types::CallGroup, calls: u64) -> Result<Group, String> 
     Ok(Group { calls, concurrency, enough: written.enough, required: written.required })
 }
 
-fn head(call: &types::Call) -> Result<Parts, String> {
+fn head(call: &types::Call, request: &HeaderMap) -> Result<Parts, String> {
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = method(&call.method)?;
     parts.uri = Uri::from(path(&call.path)?);
@@ -145,6 +131,7 @@ fn head(call: &types::Call) -> Result<Parts, String> {
         let (name, value) = header(line)?;
         parts.headers.append(name, value);
     }
+    inherit(&call.inherits, request, &mut parts.headers)?;
     Ok(parts)
 }
 
@@ -176,7 +163,7 @@ fn host(destination: &types::Destination) -> Result<HeaderValue, String> {
 fn header(header: &Header) -> Result<(HeaderName, HeaderValue), String> {
     let name = HeaderName::try_from(header.name.as_str());
     let name = name.map_err(|_| format!("has header {:?}, which is not a header name", header.name))?;
-    if HOST_HEADERS.contains(&name.as_str()) {
+    if belongs_to_the_host(&name) {
         return Err(format!("has header {name:?}, which belongs to the host"));
     }
     let value = HeaderValue::from_bytes(&header.value);

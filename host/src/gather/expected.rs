@@ -1,10 +1,12 @@
 //! Answers that a filter knows before its calls are made.
 
 use super::fetch::{Fetched, Response, ResponseBody};
-use super::plan::{Call, Expected, has_no_content};
-use crate::decision;
-use crate::wasm::types::{self, BodyPart};
+use super::plan::{Call, Expected, Part, has_no_content};
+use crate::wasm::types::{self, BodyPart, BodyUse, BodyValue};
+use crate::{decision, json};
+use bytes::Bytes;
 use http::HeaderName;
+use std::fmt;
 
 impl Expected {
     /// Understands what a filter expects of a plan with these calls.
@@ -14,18 +16,18 @@ impl Expected {
     pub(super) fn check(written: types::Expectation, calls: &[Call]) -> Result<Box<Self>, String> {
         let types::Expectation { answer: types::Assembly { status, headers, body }, unless_headers } = written;
         let head = decision::head(status, headers).map_err(|failure| failure.message)?;
-        let spliced = |name: &String| calls.iter().any(|call| call.name == *name && call.splices());
-        for (index, part) in body.iter().enumerate() {
-            let BodyPart::BodyOf(name) = part else { continue };
-            let again = body.iter().take(index).any(|before| before == part);
-            if again || !spliced(name) {
-                return Err(format!("it expects an answer with the body of {name:?}, which it does not hold"));
+        let mut parts = Vec::with_capacity(body.len());
+        for part in body {
+            let part = Part::from(part);
+            if !part.is_given_by(calls) || (matches!(part, Part::BodyOf(_)) && parts.contains(&part)) {
+                return Err(format!("it expects an answer with {part}, which it does not hold"));
             }
+            parts.push(part);
         }
         let unless = unless_headers
             .iter()
             .map(|name| HeaderName::try_from(name.as_str()).map_err(|_| format!("{name:?} is not a header name")));
-        Ok(Box::new(Self { head, body, unless: unless.collect::<Result<_, _>>()? }))
+        Ok(Box::new(Self { head, body: parts, unless: unless.collect::<Result<_, _>>()? }))
     }
 
     /// Whether this is what one of the calls was expected to give.
@@ -36,5 +38,57 @@ impl Expected {
         kept && call.accepts(head.status)
             && !has_no_content(head.status)
             && !self.unless.iter().any(|name| head.headers.contains_key(name))
+    }
+
+    /// Puts the values in that the answer takes from bodies which are here: whether all are there. `of` gives the body of a
+    /// call.
+    pub(super) fn fill<'b>(&mut self, of: impl Fn(&str) -> Option<&'b Bytes>) -> bool {
+        let mut looked_into: Vec<(String, &Bytes, json::Values<'_>)> = Vec::new();
+        self.body.iter_mut().all(|part| {
+            let Part::ValueOf(BodyValue { call, path }) = part else { return true };
+            let place = looked_into.iter().position(|(known, ..)| known == call).or_else(|| {
+                let body = of(call)?;
+                looked_into.push((call.clone(), body, json::Values::new(body)));
+                Some(looked_into.len() - 1)
+            });
+            let found = place.and_then(|place| looked_into.get_mut(place)).and_then(|(_, body, values)| {
+                let value = values.value(path)?;
+                Some(body.slice_ref(value))
+            });
+            found.map(|value| *part = Part::Bytes(value)).is_some()
+        })
+    }
+}
+
+impl Part {
+    /// Whether one of the calls has what is wanted.
+    fn is_given_by(&self, calls: &[Call]) -> bool {
+        match self {
+            Self::Bytes(_) => true,
+            Self::BodyOf(name) => calls.iter().any(|call| call.name == *name && call.splices()),
+            Self::ValueOf(value) => {
+                calls.iter().any(|call| call.name == value.call && call.body_use == BodyUse::ReadJson)
+            }
+        }
+    }
+}
+
+impl From<BodyPart> for Part {
+    fn from(part: BodyPart) -> Self {
+        match part {
+            BodyPart::Bytes(bytes) => Self::Bytes(bytes.into()),
+            BodyPart::BodyOf(call) => Self::BodyOf(call),
+            BodyPart::ValueOf(value) => Self::ValueOf(value),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::BodyOf(call) => write!(f, "the body of {call:?}"),
+            Self::ValueOf(BodyValue { call, path }) => write!(f, "the value {:?} of {call:?}", path.join(".")),
+        }
     }
 }

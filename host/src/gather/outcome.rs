@@ -64,6 +64,11 @@ pub fn word(error: &CallError) -> &'static str {
 }
 
 impl Response {
+    /// The body, where it is here.
+    pub(super) fn whole(&self) -> Option<&Bytes> {
+        if let ResponseBody::Whole(body) = &self.body { Some(body) } else { None }
+    }
+
     /// The body, where it streams.
     pub(super) fn into_held(self) -> Option<Box<super::Held>> {
         if let ResponseBody::Held(held) = self.body { Some(held) } else { None }

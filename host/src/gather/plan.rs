@@ -1,6 +1,6 @@
 //! A plan that can be carried out: what a filter wrote, understood.
 
-use crate::wasm::types::{BodyPart, BodyUse, CachePolicy, Destination, RetryPolicy, StatusRange};
+use crate::wasm::types::{BodyUse, BodyValue, CachePolicy, Destination, RetryPolicy, StatusRange};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, Method, Response, StatusCode};
@@ -26,10 +26,21 @@ pub struct Plan {
 pub struct Expected {
     /// Its head.
     pub head: Response<()>,
-    /// Its body, all of whose calls are of the plan and leave their bodies with the host.
-    pub body: Vec<BodyPart>,
+    /// Its body, all of whose calls are of the plan.
+    pub body: Vec<Part>,
     /// Headers of responses that make another answer of it.
     pub unless: Vec<HeaderName>,
+}
+
+/// A piece of an answer's body.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// These bytes.
+    Bytes(Bytes),
+    /// The body of this call, which stays with the host.
+    BodyOf(String),
+    /// A value within the body of a call that is read and checked.
+    ValueOf(BodyValue),
 }
 
 /// One call.

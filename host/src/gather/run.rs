@@ -254,6 +254,13 @@ impl Gathered {
             };
             calls.iter().zip(&places).all(holds)
         });
+        let expected = expected.and_then(|mut expected| {
+            let body = |name: &str| {
+                let (_, place) = calls.iter().zip(&places).find(|(call, _)| call.name == name)?;
+                place.over.as_ref()?.0.result.as_ref().ok()?.whole()
+            };
+            expected.fill(body).then_some(expected)
+        });
         let mut gathered = Self {
             outcomes: Vec::with_capacity(if expected.is_some() { 0 } else { calls.len() }),
             bodies: Vec::with_capacity(calls.len()),

@@ -14,7 +14,9 @@ use crate::telemetry::trace::Parent;
 use crate::upstream::adaptive::Load;
 use crate::upstream::registry::Registry;
 use crate::upstream::tests::harness::{OK, Socket, Upstream, closed_port, registry};
-use crate::wasm::types::{self, BodyUse, Call, CallError, CallGroup, Destination, Header, Outcome, StatusRange};
+use crate::wasm::types::{
+    self, BodyUse, Call, CallError, CallGroup, Destination, Header, Inheritance, Outcome, StatusRange,
+};
 use http::{HeaderMap, HeaderValue};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -27,6 +29,7 @@ pub(super) fn call(name: &str) -> Call {
         method: "GET".into(),
         path: "/part?id=1".into(),
         headers: Vec::new(),
+        inherits: Inheritance::None,
         body: None,
         deadline: None,
         required: false,
@@ -54,6 +57,11 @@ pub(super) fn group(calls: &[&str]) -> CallGroup {
     CallGroup { calls, concurrency: None, enough: None, required: false }
 }
 
+/// Understands a plan of a request without headers.
+pub(super) fn checked(plan: types::Plan) -> Result<Plan, String> {
+    check(plan, &HeaderMap::new())
+}
+
 /// Runs a plan of a request that has all the time that a request may have.
 async fn gather_with(registry: &Registry, plan: types::Plan, inherited: &HeaderMap) -> Gathered {
     let deadline = Instant::now() + limits::COMPOSING;
@@ -67,7 +75,7 @@ async fn gather_with(registry: &Registry, plan: types::Plan, inherited: &HeaderM
             deadline,
             trace: &Parent::default(),
         },
-        check(plan).unwrap(),
+        checked(plan).unwrap(),
     )
     .await
 }

@@ -88,3 +88,10 @@ fn specials(word: u64) -> u64 {
     let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     (word | below(word, 0x20) | is(b'"') | is(b'\\')) & HIGH
 }
+
+/// How many bytes come before a quote or a bracket of an array or an object.
+#[inline]
+pub(super) fn until_nesting(bytes: &[u8]) -> usize {
+    let is = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
+    bytes.iter().position(is).unwrap_or(bytes.len())
+}

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Reply, Target};
 use crate::body::ProxyBody;
-use crate::chain::{Course, Step, TraceStep};
+use crate::chain::{Course, Publishing, Step, TraceStep};
 use crate::error::RequestError;
 use crate::explain::{Traced, arrive, trace};
 use crate::request::RequestHead;
@@ -91,7 +91,7 @@ impl Outcome {
     ) -> Result<Option<Response<ProxyBody>>, RequestError> {
         match step {
             Step::Respond(response) => return Ok(Some(response)),
-            Step::Publish(publications, answer, _) => {
+            Step::Publish(Publishing { publications, answer, .. }) => {
                 self.channels = publications.into_iter().map(|publication| publication.channel).collect();
                 return Ok(Some(answer));
             }

@@ -1,6 +1,6 @@
 //! Answers that the host puts together while it sends them.
 
-use super::{Assembly, BodyPart};
+use super::{Assembly, BodyPart, BodyValue};
 use crate::decision::{Header, RequestDecision};
 
 /// An answer without headers and body yet. Only `on_gathered` may give it.
@@ -47,6 +47,15 @@ impl Assembly {
     #[must_use]
     pub fn body_of(mut self, call: impl Into<String>) -> Self {
         self.body.push(BodyPart::BodyOf(call.into()));
+        self
+    }
+
+    /// Goes on with a value within the body of a call that was made with [`json`](super::Call::json): the one at the end of
+    /// this way along members. Only for an answer that a plan [expects](super::Plan::expect).
+    #[must_use]
+    pub fn value_of<'n>(mut self, call: impl Into<String>, path: impl IntoIterator<Item = &'n str>) -> Self {
+        let path = path.into_iter().map(str::to_owned).collect();
+        self.body.push(BodyPart::ValueOf(BodyValue { call: call.into(), path }));
         self
     }
 }

@@ -2,9 +2,10 @@
 
 use super::TestRequest;
 use crate::gather::read_state;
+use crate::json;
 use crate::{
-    Answer, BodyPart, BodyUse, Call, CallError, CallResponse, Expectation, GatherFilter, Header, Outcome, Plan,
-    RequestDecision, RequestFilter,
+    Answer, Assembly, BodyPart, BodyUse, Call, CallError, CallResponse, Expectation, GatherFilter, Header, Outcome,
+    Plan, RequestDecision, RequestFilter,
 };
 use std::collections::HashMap;
 
@@ -71,28 +72,42 @@ pub fn trial<F: RequestFilter + GatherFilter>(
         let plan = plan.clone();
         let outcomes = outcomes(&plan, &mut services, &mut kept);
         let expected = plan.expected.as_ref().filter(|expected| holds(expected, &outcomes));
+        let expected = expected.and_then(|expected| put_together(&expected.answer, &outcomes, &kept));
         let next = filter.on_gathered(&request.request(), read_state(&plan.state), outcomes.into());
-        if let Some(expected) = expected {
-            assert_eq!(next, RequestDecision::Assemble(expected.answer.clone()), "the plan expects another answer");
+        if expected.is_some() {
+            assert_eq!(answer(&next, &kept), expected, "the plan expects another answer");
         }
         plans.push(plan);
         decision = next;
     }
-    let answer = match &decision {
-        RequestDecision::Respond(answer) => Some(answer.clone()),
-        RequestDecision::Assemble(assembly) => {
-            let mut body = Vec::new();
-            for part in &assembly.body {
-                match part {
-                    BodyPart::Bytes(bytes) => body.extend(bytes),
-                    BodyPart::BodyOf(call) => body.extend(kept.remove(call).unwrap_or_default()),
-                }
-            }
-            Some(Answer { status: assembly.status, headers: assembly.headers.clone(), body, delay: None })
-        }
-        _ => None,
-    };
+    let answer = answer(&decision, &kept);
     Trial { plans, answer, decision }
+}
+
+/// The answer that a decision is, with all bodies in it.
+fn answer(decision: &RequestDecision, kept: &HashMap<String, Vec<u8>>) -> Option<Answer> {
+    match decision {
+        RequestDecision::Respond(answer) => Some(answer.clone()),
+        RequestDecision::Assemble(assembly) => put_together(assembly, &[], kept),
+        _ => None,
+    }
+}
+
+/// The answer with all bodies and values in it; none when a value is not there.
+fn put_together(assembly: &Assembly, outcomes: &[Outcome], kept: &HashMap<String, Vec<u8>>) -> Option<Answer> {
+    let mut body = Vec::new();
+    for part in &assembly.body {
+        match part {
+            BodyPart::Bytes(bytes) => body.extend(bytes),
+            BodyPart::BodyOf(call) => body.extend(kept.get(call).into_iter().flatten()),
+            BodyPart::ValueOf(value) => {
+                let outcome = outcomes.iter().find(|outcome| outcome.name == value.call)?;
+                let text = std::str::from_utf8(&outcome.response.as_ref().ok()?.body).ok()?.trim();
+                body.extend(value.path.iter().try_fold(text, |object, name| json::member(object, name))?.bytes());
+            }
+        }
+    }
+    Some(Answer { status: assembly.status, headers: assembly.headers.clone(), body, delay: None })
 }
 
 /// A good answer of JSON.

@@ -4,11 +4,11 @@ use super::making::Making;
 use super::template::{Selector, Values, found};
 use crate::attribute::{Invalid, check};
 use crate::cloudevents::{Mode, content_type};
-use crate::ingress::{LARGEST_BODY, event_id, parsed, refuse, unsupported};
+use crate::ingress::{LARGEST_BODY, Taken, event_id, refuse, unsupported};
 use crate::{address, header, hops};
 use serde_json::Value;
 use sluicegate_sdk::prelude::*;
-use sluicegate_sdk::{Acknowledgement, Publish, ReplyWait};
+use sluicegate_sdk::{Acknowledgement, Header, Publish, ReplyWait};
 
 /// Where answers are that were not waited for.
 const REPLIES: &str = "/replies/";
@@ -98,44 +98,48 @@ impl RequestBridge {
             Ok(mode) => mode,
             Err(invalid) => return refuse(&invalid, None).into(),
         };
-        let Some(body) = request.body() else { return inspect_body(LARGEST_BODY) };
-        let event = match mode {
-            Mode::Plain => self.wrap(request, body),
-            mode => parsed(&mode, &headers, &body),
+        let taken = match mode {
+            Mode::Plain if self.making.reads_data() && request.body().is_none() => return inspect_body(LARGEST_BODY),
+            Mode::Plain => {
+                let made = self.wrap(request, &headers).map(Taken::beside_its_data);
+                made.map_err(|invalid| refuse(&invalid, None).into())
+            }
+            mode => Taken::read(&mode, &headers, request),
         };
-        match event {
-            Ok(event) => self.publish(request, event),
-            Err(invalid) => refuse(&invalid, None).into(),
+        match taken {
+            Ok(taken) => self.publish(request, taken),
+            Err(decision) => decision,
         }
     }
 
-    fn wrap(&self, request: &Request<'_>, body: Vec<u8>) -> Result<Event, Invalid> {
+    /// Makes an event of a request that carries none; its data is the request's body.
+    fn wrap(&self, request: &Request<'_>, headers: &[Header]) -> Result<Event, Invalid> {
         let mut event = Event::new(event_id(request), "", "");
-        event.datacontenttype = content_type(&request.headers())?.map(str::to_owned);
-        let data = if self.making.reads_data() { serde_json::from_slice(&body).ok() } else { None };
-        event.data = (!body.is_empty()).then_some(body);
-        let values = RequestValues { request, data };
+        event.datacontenttype = content_type(headers)?.map(str::to_owned);
+        let body = if self.making.reads_data() { request.body() } else { None };
+        let values = RequestValues { request, data: body.and_then(|body| serde_json::from_slice(&body).ok()) };
         let missing = |name| Invalid::new(name, "the request lacks a value that it is made of");
         self.making.apply(&mut event, &values).map_err(missing)?;
         check(&event)?;
         Ok(event)
     }
 
-    fn publish(&self, request: &Request<'_>, mut event: Event) -> RequestDecision {
+    fn publish(&self, request: &Request<'_>, mut taken: Taken) -> RequestDecision {
+        let event = &mut taken.event;
         if self.is_broker {
-            if !hops::enter(&mut event) {
+            if !hops::enter(event) {
                 return refuse(&Invalid::new("knativebrokerttl", "it has gone through too many brokers"), None).into();
             }
-            hops::stamp(&mut event, request.attribute("request.time").and_then(|time| time.parse().ok()));
+            hops::stamp(event, request.attribute("request.time").and_then(|time| time.parse().ok()));
         }
         let id = header::encode(&event.id);
-        let taken = respond(202).header("x-event-id", id.clone());
+        let answer = respond(202).header("x-event-id", id.clone());
         let Some(reply) = &self.reply else {
-            let published = publish(self.channel.clone(), event, taken);
+            let published = taken.publish(self.channel.clone(), answer);
             return if self.acknowledged { published.into() } else { published.unacknowledged().into() };
         };
         let key = request.attribute("request.id").unwrap_or_default();
-        hops::set(&mut event, &reply.correlation, key.clone());
+        hops::set(event, &reply.correlation, key.clone());
         let (timeout, pending) = match reply.keep {
             None => (reply.timeout, late()),
             Some(_) => (preferred(request).unwrap_or(reply.timeout).min(reply.timeout), self.pending(&key, id)),
@@ -147,7 +151,7 @@ impl RequestBridge {
             // From the time on at which the longest wait would have ended.
             keep: reply.keep.map_or(0, |keep| keep.saturating_add(reply.timeout - timeout)),
         };
-        publish(self.channel.clone(), event, taken).and_wait(wait).into()
+        taken.publish(self.channel.clone(), answer).and_wait(wait).into()
     }
 
     /// The answer of an exchange whose request did not wait for it.
@@ -160,7 +164,7 @@ impl RequestBridge {
         };
         let unknown = respond(404).text("no answer is waited for under this name, or it was kept long enough\n");
         let (publications, acknowledge) = (Vec::new(), Acknowledgement::Stored);
-        Publish { publications, acknowledge, answer: unknown, reply: Some(wait) }.into()
+        Publish { publications, body_as_data: None, acknowledge, answer: unknown, reply: Some(wait) }.into()
     }
 
     fn pending(&self, key: &str, id: String) -> Answer {

@@ -4,12 +4,12 @@ use super::{Compiled, Compiler, check_size, header};
 use crate::code;
 use crate::composition::{Call, Response, Status};
 use crate::document::Spec;
-use crate::json;
 use crate::report::{Place, Report};
 use crate::template::build::{Position, node};
 use crate::template::resolve::{ERRORS, Resolver, Use};
 use crate::template::{Chain, Node, Source};
 use serde_json::Value;
+use sluicegate_sdk::json;
 
 /// The answer with all that it uses.
 pub(super) struct Answer {

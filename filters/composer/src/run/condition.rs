@@ -1,9 +1,9 @@
 //! Whether conditions hold.
 
 use crate::composition::Condition;
-use crate::json::{self, Kind};
 use crate::part::Part;
 use crate::template::scope::{Scope, Value};
+use sluicegate_sdk::json::{self, Kind};
 use std::borrow::Cow;
 
 /// Whether a condition holds.

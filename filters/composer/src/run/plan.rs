@@ -3,10 +3,10 @@
 use super::Run;
 use super::condition::holds;
 use crate::composition::{Call as Planned, Each, ServiceCall};
-use crate::json::{self, Kind};
 use crate::make;
 use crate::part::{Failure, Part, Reason};
 use crate::template::scope::{Item, Scope, Value};
+use sluicegate_sdk::json::{self, Kind};
 use sluicegate_sdk::{Call, CallGroup, Plan, gather};
 
 impl Run<'_> {

@@ -4,10 +4,10 @@ use super::parse::Piece as Written;
 use super::resolve::Resolver;
 use super::{Node, Piece, Text, operator};
 use crate::code;
-use crate::json;
 use crate::report::Place;
 use crate::schema::Shape;
 use serde_json::Value;
+use sluicegate_sdk::json;
 
 /// How deep a template may nest: deeper than any answer that people read, and an end for what walks it.
 pub const DEPTH: usize = 24;

@@ -1,7 +1,7 @@
 //! What the operators do, over slices of JSON text.
 
 use super::Join;
-use crate::json::{self, Kind};
+use sluicegate_sdk::json::{self, Kind};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

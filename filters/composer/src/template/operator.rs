@@ -4,10 +4,10 @@ use super::build::{Position, node};
 use super::resolve::{REQUEST_NAME, Resolver};
 use super::{Join, Node, Operator};
 use crate::code;
-use crate::json;
 use crate::report::{Place, did_you_mean};
 use crate::schema::Shape;
 use serde_json::{Map, Value};
+use sluicegate_sdk::json;
 
 /// Each operator with the other keys that it takes; those in front of the `|` are needed.
 const OPERATORS: [(&str, &[&str], &[&str]); 10] = [

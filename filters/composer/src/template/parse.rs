@@ -115,7 +115,7 @@ impl Reader<'_> {
 
     fn operand(&mut self) -> Result<Operand, TemplateError> {
         match self.peek() {
-            Some(quote @ ('"' | '\'')) => Ok(Operand::Literal(crate::json::string(&self.quoted(quote)?))),
+            Some(quote @ ('"' | '\'')) => Ok(Operand::Literal(sluicegate_sdk::json::string(&self.quoted(quote)?))),
             Some(letter) if letter.is_ascii_digit() || letter == '-' => self.number().map(Operand::Literal),
             Some(_) => {
                 let written = self.reference(0)?;

@@ -2,8 +2,8 @@
 
 use super::scope::{Item, Items, Scope, Value};
 use super::{Chain, Node, Operand, Operator, Piece, Reference, Source, Text, operate};
-use crate::json::{self, Kind};
 use crate::output::Output;
+use sluicegate_sdk::json::{self, Kind};
 use std::borrow::Cow;
 
 impl Scope<'_> {

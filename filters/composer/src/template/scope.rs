@@ -1,10 +1,10 @@
 //! What templates can speak of: the request, what the calls gave, and elements of lists.
 
 use super::{Reference, Source, Step};
-use crate::json::{self, Kind};
 use crate::output::Output;
 use crate::part::{Body, Good, Part, Slot};
 use crate::view::View;
+use sluicegate_sdk::json::{self, Kind};
 use std::borrow::Cow;
 
 /// What templates can speak of.

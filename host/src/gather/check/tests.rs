@@ -1,4 +1,4 @@
-use super::super::tests::{call, group, plan};
+use super::super::tests::{call, checked, group, plan};
 use super::*;
 use crate::wasm::types::{BodyUse, CachePolicy, Call, Destination, StatusRange};
 
@@ -34,10 +34,10 @@ fn a_plan_that_cannot_be_carried_out_is_told_why() {
         (vec![to("a/b")], "not a host name"),
     ];
     for (calls, expected) in table {
-        let error = check(plan(calls)).unwrap_err();
+        let error = checked(plan(calls)).unwrap_err();
         assert!(error.contains(expected), "{error:?} should say {expected:?}");
     }
-    assert!(check(plan([call("a"), call("b")])).is_ok());
+    assert!(checked(plan([call("a"), call("b")])).is_ok());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_group_that_makes_no_sense_is_told_why() {
         (vec![some(3)], "3 cannot be enough"),
     ];
     for (groups, expected) in table {
-        let error = check(grouped(groups)).unwrap_err();
+        let error = checked(grouped(groups)).unwrap_err();
         assert!(error.contains(expected), "{error:?} should say {expected:?}");
     }
 }
@@ -61,7 +61,7 @@ fn a_group_that_makes_no_sense_is_told_why() {
 #[test]
 fn groups_are_sets_of_calls() {
     let some = types::CallGroup { concurrency: Some(9), enough: Some(1), required: true, ..group(&["c", "a"]) };
-    let groups = check(grouped(vec![some, group(&["b"])])).unwrap().groups;
+    let groups = checked(grouped(vec![some, group(&["b"])])).unwrap().groups;
     let expected = [
         Group { calls: 0b101, concurrency: 2, enough: Some(1), required: true },
         Group { calls: 0b010, concurrency: 1, enough: None, required: false },
@@ -79,7 +79,7 @@ fn statuses_and_cache_policies_that_make_no_sense_are_told() {
         (Call { cache: Some(policy), body: Some(b"x".to_vec()), ..call("a") }, "not a GET"),
     ];
     for (call, expected) in table {
-        let error = check(plan([call])).unwrap_err();
+        let error = checked(plan([call])).unwrap_err();
         assert!(error.contains(expected), "{error:?} should say {expected:?}");
     }
 }
@@ -102,7 +102,7 @@ fn calls_that_ask_for_the_same_are_found() {
         Call { body_use: BodyUse::Splice, ..to("g", "/1") },
         Call { deadline: Some(5), required: true, ..to("h", "/1") },
     ];
-    let calls = check(plan(calls)).unwrap().calls;
+    let calls = checked(plan(calls)).unwrap().calls;
     let same: Vec<_> = calls.iter().map(|call| (call.same_as, call.shared)).collect();
     let alone = |place| (place, false);
     assert_eq!(same, [(0, true), alone(1), (0, true), alone(3), alone(4), alone(5), alone(6), (0, true)]);

@@ -1,13 +1,12 @@
 use super::*;
-use crate::gather::check;
-use crate::gather::tests::{call, plan};
+use crate::gather::tests::{call, checked, plan};
 use crate::wasm::types::{Call, CallGroup};
 
 /// Calls named 0 to `count`, those in `required` being so.
 fn progress(count: usize, required: &[usize], groups: Vec<CallGroup>) -> Progress {
     let call = |number: usize| Call { required: required.contains(&number), ..call(&number.to_string()) };
     let plan = crate::wasm::types::Plan { groups, ..plan((0..count).map(call).collect::<Vec<_>>()) };
-    Progress::new(&check(plan).unwrap())
+    Progress::new(&checked(plan).unwrap())
 }
 
 fn group(calls: std::ops::Range<usize>) -> CallGroup {

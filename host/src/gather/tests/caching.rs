@@ -60,7 +60,7 @@ impl Stage {
             deadline,
             trace: &Parent::default(),
         };
-        run(&request, check(plan([call])).unwrap()).await
+        run(&request, checked(plan([call])).unwrap()).await
     }
 
     /// The body, or what went wrong.

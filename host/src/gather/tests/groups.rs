@@ -74,7 +74,7 @@ async fn a_request_that_has_no_more_time_has_none_for_its_calls() {
         trace: &Parent::default(),
     };
     let patient = types::Plan { deadline: Some(60_000), ..plan([call("slow")]) };
-    let gathered = run(&request, check(patient).unwrap()).await;
+    let gathered = run(&request, checked(patient).unwrap()).await;
     assert_eq!(results(&gathered.outcomes), [("slow", Err(CallError::Deadline))]);
     assert_eq!(gathered.reports[0].attempts, 1, "a late try is known");
     ends[0].recv().await.unwrap();

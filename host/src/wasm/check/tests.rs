@@ -5,8 +5,8 @@ use crate::wasm::FailureKind;
 use crate::wasm::bindings::exports::sluicegate::filter::connection_filter::ConnectionDecision;
 use crate::wasm::grant::{Scope, WrittenGrants};
 use crate::wasm::types::{
-    Answer, Attribute, BodyUse, Call, Continuation, Destination, Emission, Event, Header, Mirror, Plan, Publication,
-    Publish,
+    Answer, Attribute, BodyUse, Call, Continuation, Destination, Emission, Event, Header, Inheritance, Mirror, Plan,
+    Publication, Publish,
 };
 
 const SCOPE: Scope<'static> = Scope { namespace: "default", cluster_domain: "cluster.local" };
@@ -65,6 +65,7 @@ fn call(host: &str) -> Call {
         method: "GET".into(),
         path: "/".into(),
         headers: Vec::new(),
+        inherits: Inheritance::None,
         body: None,
         deadline: None,
         required: true,
@@ -107,7 +108,7 @@ fn publish(channels: &[&str]) -> RequestDecision {
     let answer = Answer { status: 202, headers: Vec::new(), body: Vec::new(), delay: None };
     let publications = channels.iter().map(publication).collect();
     let acknowledge = crate::wasm::types::Acknowledgement::Stored;
-    RequestDecision::Publish(Publish { publications, acknowledge, answer, reply: None })
+    RequestDecision::Publish(Publish { publications, body_as_data: None, acknowledge, answer, reply: None })
 }
 
 fn set(name: &str, value: &str) -> HeaderEdit {
