@@ -98,7 +98,8 @@ fn the_fixed_limit_is_filled_by_the_lowest_priority_to_its_share_alone() {
     for part in ["\"sluicegate.shed\":\"requests\"", "\"sluicegate.priority\":\"low\"", "\"url.path\":\"/batch\""] {
         assert!(record.contains(part), "no {part} in {record}");
     }
-    assert!(proxy.log().contains("\"sluicegate.priority\":\"high\""), "what is served has a priority too");
+    // What is served has a priority too.
+    proxy.wait_for_log("\"sluicegate.priority\":\"high\"", SOON);
 }
 
 #[test]
@@ -132,17 +133,19 @@ fn short_memory_refuses_the_lowest_priority_first_and_never_what_is_critical() {
         .expect("it runs");
     let text = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert_eq!((shown.status.code(), text.contains("100 %")), (Some(1), true), "{text}");
+    let plenty = proxy.resident_memory() * 4;
+    limit(plenty);
+    wait_until(SOON, || answered("/batch") == 200);
+    proxy.wait_for_log("memory is no longer short", SOON);
     // 93 %: within the third of the way that low priority has to itself, or a little beyond.
     limit(proxy.resident_memory() * 100 / 93);
     wait_until(SOON, || status(&proxy)["priorities"][0]["refused_for_memory"].as_u64().is_some_and(|share| share > 0));
-    wait_until(SOON, || answered("/checkout") == 200);
     wait_until(SOON, || answered("/batch") == 503);
     assert_eq!(["/checkout", "/healthz"].map(answered), [200; 2]);
-    limit(proxy.resident_memory() * 4);
+    limit(plenty);
     wait_until(SOON, || answered("/batch") == 200);
     assert_eq!(paths.map(answered), [200; 4]);
     assert_eq!(shed(&proxy, "memory", "critical"), 0);
-    proxy.wait_for_log("memory is no longer short", SOON);
 }
 
 #[test]

@@ -76,13 +76,15 @@ impl Memory {
             MemoryLimit::OfSystem => of_system.limit(),
             MemoryLimit::Bytes(bytes) => Some(bytes),
         };
-        self.limit.store(limit.unwrap_or(0), Ordering::Relaxed);
+        let known = self.limit.swap(limit.unwrap_or(0), Ordering::Relaxed);
         let Some((limit, used)) = limit.filter(|limit| *limit > 0).zip(resident()) else {
             self.used.store(0, Ordering::Relaxed);
             return self.pressure.store(0, Ordering::Relaxed);
         };
         self.used.store(used, Ordering::Relaxed);
-        let (before, now) = (self.pressure(), held(self.pressure(), used, limit, policy.from));
+        let before = self.pressure();
+        // What was held under another limit says nothing of this one.
+        let now = held(if known == limit { before } else { 0 }, used, limit, policy.from);
         self.pressure.store(now, Ordering::Relaxed);
         match (before, now) {
             (0, 1..) => tracing::warn!(used, limit, "memory is short: requests of low priority are refused"),

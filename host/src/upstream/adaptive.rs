@@ -23,10 +23,11 @@
 //! It grows only while it is used, so an idle service does not end up with a limit that means nothing. Latency is the time
 //! to the head of a response, whose counterpart by Little's law is how many wait for one; bodies may stream for hours.
 //!
-//! The baseline follows faster latencies at once and slower ones at leisure, and not at all while requests are refused:
-//! then the latency is of our own making. Envoy finds it out again by letting three requests through now and then. Here
-//! that happens by itself: a service that has become slower for good brings the limit down to
-//! [`limits::ADAPTIVE_LEAST`], where no queue can be of our making, so what is measured there is the new baseline.
+//! The baseline follows faster latencies quickly and slower ones at leisure, and none while requests are refused, or were
+//! a moment ago: then the latency is of our own making, and nothing is learnt from it. Envoy finds the baseline out again by
+//! letting three requests through now and then. Here that happens by itself: a service that has become slower for good
+//! brings the limit down to [`limits::ADAPTIVE_LEAST`], where no queue can be of our making, so what is measured there is
+//! the new baseline. A service that has too much to do from its first request on begins there.
 
 use crate::config::limits;
 use crate::priority::Priority;
@@ -46,6 +47,8 @@ const SMOOTHING: f64 = 0.2;
 const FASTER: f64 = 0.1;
 /// The weight of one that is slower.
 const SLOWER: f64 = 0.02;
+/// So many windows after the last refusal the latency is no longer of our making.
+const AFTERMATH: u32 = 30;
 /// The weight of one that was measured at the least limit.
 const AT_LEAST: f64 = 0.2;
 /// Latencies of a window are added up with their number in the upper bits: 4 million of them, 50 days together.
@@ -81,6 +84,8 @@ pub struct Adaptive {
     peak: AtomicU32,
     /// Whether requests were refused in this window.
     refused: AtomicBool,
+    /// Windows since requests were refused.
+    quiet: AtomicU32,
     /// Of this window: number and sum of latencies in microseconds.
     window: AtomicU64,
     /// When it may close, in microseconds.
@@ -120,6 +125,7 @@ impl Default for Adaptive {
             in_flight: AtomicU32::new(0),
             peak: AtomicU32::new(0),
             refused: AtomicBool::new(false),
+            quiet: AtomicU32::new(AFTERMATH),
             window: AtomicU64::new(0),
             closes: AtomicU64::new(0),
             limit: AtomicU64::new(f64::from(limits::ADAPTIVE_FIRST).to_bits()),
@@ -189,6 +195,9 @@ impl Adaptive {
         let latency = (sum as f64 / count.max(1) as f64).max(1.0);
         let peak = self.peak.swap(self.in_flight.load(Ordering::Relaxed), Ordering::Relaxed);
         let refused = self.refused.swap(false, Ordering::Relaxed);
+        let quiet = if refused { 0 } else { self.quiet.load(Ordering::Relaxed).saturating_add(1) };
+        self.quiet.store(quiet, Ordering::Relaxed);
+        let refused = quiet < AFTERMATH;
         let limit = f64::from_bits(self.limit.load(Ordering::Relaxed));
         let known = f64::from_bits(self.baseline.load(Ordering::Relaxed));
         let next = Step { limit, baseline: known, latency, peak, refused }.next(bounds);
@@ -205,6 +214,7 @@ struct Step {
     baseline: f64,
     latency: f64,
     peak: u32,
+    /// Now or a moment ago.
     refused: bool,
 }
 
@@ -212,12 +222,14 @@ impl Step {
     /// The limit and the baseline from now on.
     fn next(self, bounds: Bounds) -> (f64, f64) {
         let (least, most) = (f64::from(bounds.least), f64::from(bounds.most.max(bounds.least)));
-        let is_least = self.limit <= least + 1.0;
+        if self.baseline == 0.0 && self.refused {
+            return (least, self.latency);
+        }
         let weight = match self.baseline {
             0.0 => 1.0,
-            baseline if self.latency < baseline => FASTER,
-            _ if is_least => AT_LEAST,
+            _ if self.limit <= least + 1.0 => AT_LEAST,
             _ if self.refused => 0.0,
+            baseline if self.latency < baseline => FASTER,
             _ => SLOWER,
         };
         let baseline = self.baseline + weight * (self.latency - self.baseline);

@@ -51,6 +51,12 @@ fn under_any_load_latency_stays_within_twice_what_it_was_calm() {
 }
 
 #[test]
+fn a_service_that_has_too_much_to_do_from_the_start_is_found_out() {
+    let (limit, latency, _) = run(&mut begin(), &Service { at_a_time: 40.0, milliseconds: 10.0 }, 4_000.0, 600);
+    assert!(limit > 40.0 && latency < 20.0, "{latency} ms at a limit of {limit}");
+}
+
+#[test]
 fn a_service_with_room_is_given_what_it_can_do() {
     let service = Service { at_a_time: 500.0, milliseconds: 10.0 };
     let (limit, latency, _) = run(&mut begin(), &service, 400.0, 600);
