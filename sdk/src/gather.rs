@@ -139,9 +139,9 @@ impl Call {
     /// Takes these headers of the request along, with those that other calls of this method on the same call named.
     #[must_use]
     pub fn inherit(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let mut named = if let Inheritance::Named(named) = self.inherits { named } else { Vec::new() };
-        named.extend(names.into_iter().map(Into::into));
-        self.inherits = Inheritance::Named(named);
+        let mut all = if let Inheritance::Named(before) = self.inherits { before } else { Vec::new() };
+        all.extend(names.into_iter().map(Into::into));
+        self.inherits = Inheritance::Named(all);
         self
     }
 

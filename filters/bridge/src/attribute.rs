@@ -96,6 +96,9 @@ fn expect(name: &str, value: &str, holds: bool, expected: &str) -> Result<(), In
 
 /// Neither control characters nor code points that are no characters (section 3.1, String).
 fn check_text(name: &str, value: &str) -> Result<(), Invalid> {
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
     let forbidden = |character: char| {
         let code = u32::from(character);
         character.is_control() || code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
@@ -136,6 +139,9 @@ fn is_absolute_uri(value: &str) -> bool {
 
 /// `type/subtype` with parameters (RFC 9110, section 8.3.1).
 pub(crate) fn is_media_type(value: &str) -> bool {
+    if let Some((kind, subtype)) = value.split_once('/').filter(|_| !value.contains(';')) {
+        return is_token(kind) && is_token(subtype.trim_end());
+    }
     let mut parts = split_parameters(value).into_iter();
     let essence = parts.next().unwrap_or_default();
     let Some((kind, subtype)) = essence.trim_end().split_once('/') else { return false };

@@ -3,6 +3,10 @@
 use crate::attribute::{Invalid, check, set};
 use crate::{header, json};
 use sluicegate_sdk::{Event, Header};
+use std::borrow::Cow;
+
+/// What the names of attributes begin with as headers.
+const PREFIX: &str = "ce-";
 
 /// How a message carries events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,27 +47,38 @@ impl Mode {
 /// The event of a message in binary mode.
 pub(crate) fn parse_binary(headers: &[Header], body: &[u8]) -> Result<Event, Invalid> {
     let mut event = Event::new("", "", "");
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen: Vec<Cow<'_, str>> = Vec::with_capacity(8);
     for Header { name, value } in headers {
-        let name = name.to_ascii_lowercase();
-        let Some(attribute) = name.strip_prefix("ce-") else { continue };
+        let Some(attribute) = attribute_of(name) else { continue };
         if attribute == "datacontenttype" {
             return Err(Invalid::new(
-                attribute,
+                &*attribute,
                 "in binary mode it is the Content-Type header, and ce-datacontenttype is not allowed",
             ));
         }
-        if seen.iter().any(|known| known == attribute) {
-            return Err(Invalid::new(attribute, format!("header {name} is there more than once")));
+        if seen.contains(&attribute) {
+            return Err(Invalid::new(&*attribute, format!("header ce-{attribute} is there more than once")));
         }
-        let value = header::decode(value).map_err(|reason| Invalid::new(attribute, reason))?;
-        set(&mut event, attribute, value)?;
-        seen.push(attribute.to_owned());
+        let value = header::decode(value).map_err(|reason| Invalid::new(&*attribute, reason))?;
+        set(&mut event, &attribute, value)?;
+        seen.push(attribute);
     }
     event.datacontenttype = content_type(headers)?.map(str::to_owned);
     event.data = (!body.is_empty()).then(|| body.to_vec());
     check(&event)?;
     Ok(event)
+}
+
+/// The attribute that a header is, in lower case, as the host has names already.
+fn attribute_of(name: &str) -> Option<Cow<'_, str>> {
+    let (prefix, attribute) = name.split_at_checked(PREFIX.len())?;
+    prefix.eq_ignore_ascii_case(PREFIX).then(|| {
+        if attribute.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            attribute.to_ascii_lowercase().into()
+        } else {
+            attribute.into()
+        }
+    })
 }
 
 /// The event of a message that carries one, in either mode; none when it carries none.
@@ -81,7 +96,7 @@ pub(crate) fn parse_one(headers: &[Header], body: &[u8]) -> Result<Option<Event>
 pub(crate) fn write_binary(event: &Event) -> (Vec<Header>, Vec<u8>) {
     let mut headers = Vec::with_capacity(8 + event.extensions.len());
     let mut add = |name: &str, value: &str| {
-        headers.push(Header { name: format!("ce-{name}"), value: header::encode(value).into_bytes() });
+        headers.push(Header { name: format!("{PREFIX}{name}"), value: header::encode(value).into_bytes() });
     };
     add("specversion", "1.0");
     for_each_attribute(event, &mut add);

@@ -14,6 +14,12 @@ pub(crate) fn encode(value: &str) -> String {
 /// A header's value as an attribute: quoted parts are unquoted, then percent-encoding is undone, once. Says what is
 /// wrong with a value that cannot be one.
 pub(crate) fn decode(value: &[u8]) -> Result<String, &'static str> {
+    // Most values are what they stand for.
+    if value.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'%'))
+        && let Ok(plain) = std::str::from_utf8(value)
+    {
+        return Ok(plain.to_owned());
+    }
     if !value.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err("it has a byte outside of printable ASCII, which has to be percent-encoded");
     }

@@ -53,8 +53,8 @@ pub(crate) fn decide(channel: &Channel, request: &Request<'_>) -> RequestDecisio
     }
     let taken = match mode {
         // What a broker takes are events; only a channel makes one of anything.
-        Mode::Plain if channel.is_broker() => refused(no_event()),
-        Mode::Plain => wrap(request, &headers).map(Taken::beside_its_data).or_else(refused),
+        Mode::Plain if channel.is_broker() => Err(refused(&no_event())),
+        Mode::Plain => wrap(request, &headers).map(Taken::beside_its_data).map_err(|invalid| refused(&invalid)),
         mode => Taken::read(&mode, &headers, request),
     };
     let Taken { event, body } = match taken {
@@ -88,10 +88,10 @@ impl Taken {
     #[expect(clippy::result_large_err, reason = "an event is as large as a decision, so a box would save nothing")]
     pub(crate) fn read(mode: &Mode, headers: &[Header], request: &Request<'_>) -> Result<Self, RequestDecision> {
         if *mode != Mode::Structured {
-            return parsed(mode, headers, &[]).map(Self::beside_its_data).or_else(refused);
+            return parsed(mode, headers, &[]).map(Self::beside_its_data).map_err(|invalid| refused(&invalid));
         }
         let Some(body) = request.body() else { return Err(inspect_body(LARGEST_BODY)) };
-        parsed(mode, headers, &body).map(|event| Self { event, body: false }).or_else(refused)
+        parsed(mode, headers, &body).map(|event| Self { event, body: false }).map_err(|invalid| refused(&invalid))
     }
 
     /// Publishes it.
@@ -101,9 +101,8 @@ impl Taken {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "see `Taken::read`")]
-fn refused<T>(invalid: Invalid) -> Result<T, RequestDecision> {
-    Err(refuse(&invalid, None).into())
+fn refused(invalid: &Invalid) -> RequestDecision {
+    refuse(invalid, None).into()
 }
 
 /// The one event of a request, or what to do instead.

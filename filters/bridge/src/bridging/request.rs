@@ -101,8 +101,8 @@ impl RequestBridge {
         let taken = match mode {
             Mode::Plain if self.making.reads_data() && request.body().is_none() => return inspect_body(LARGEST_BODY),
             Mode::Plain => {
-                let made = self.wrap(request, &headers).map(Taken::beside_its_data);
-                made.map_err(|invalid| refuse(&invalid, None).into())
+                let event = self.wrap(request, &headers).map(Taken::beside_its_data);
+                event.map_err(|invalid| refuse(&invalid, None).into())
             }
             mode => Taken::read(&mode, &headers, request),
         };

@@ -17,22 +17,24 @@
 //!
 //! - [`binding`]: events as messages
 //! - [`publish`]: into a stream
+//! - [`publisher`]: by which client
 //! - [`pull`]: from a consumer
 
 mod binding;
 mod publish;
+mod publisher;
 mod pull;
 
 use super::StoreError;
 use super::remote::thread::Thread;
-use super::remote::{ANSWER, CONNECT, End, PATIENCE, Place, RemoteStore, Server, WINDOW, name, unavailable};
+use super::remote::{ANSWER, CONNECT, End, Place, RemoteStore, Server, WINDOW, name, unavailable};
 use crate::config::NatsSettings;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
-use async_nats::connection::State;
 use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::{self, AckKind, Context};
 use async_nats::{Client, ConnectOptions};
 use futures_util::StreamExt;
+use publisher::{Publisher, is_connected};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -47,8 +49,10 @@ const RECONNECT: Duration = Duration::from_secs(2);
 /// A NATS server, or a cluster of them.
 pub(super) struct Nats {
     settings: NatsSettings,
-    client: Client,
-    context: Context,
+    /// Subscriptions and whatever else is done on the store's own thread.
+    shared: Publisher,
+    /// Lives as long as the store.
+    alive: Arc<()>,
     thread: Thread,
     /// Changes with every connection that is lost.
     lost: watch::Receiver<u64>,
@@ -67,31 +71,33 @@ impl Nats {
         let (losses, lost) = watch::channel(0);
         let begin = async move {
             // With `retry_on_initial_connect` this does not wait for the server.
-            let client = options(losses).connect(servers).await.map_err(io::Error::other)?;
-            // It begins a task of its own.
-            let context =
-                jetstream::ContextBuilder::new().timeout(ANSWER).max_ack_inflight(WINDOW).build(client.clone());
-            Ok((client, context))
+            let told = move |event| match event {
+                async_nats::Event::Disconnected => {
+                    tracing::warn!("the connection to the NATS server is lost");
+                    losses.send_modify(|count| *count += 1);
+                }
+                other => tracing::info!(event = %other, "NATS"),
+            };
+            let client = options(told).connect(servers).await.map_err(io::Error::other)?;
+            Ok(Publisher { context: jetstream_of(&client), client })
         };
-        let (thread, (client, context)) = Thread::start("nats", begin)?;
-        Ok(RemoteStore::new(Arc::new(Self { settings, client, context, thread, lost })))
+        let (thread, shared) = Thread::start("nats", begin)?;
+        Ok(RemoteStore::new(Arc::new(Self { settings, shared, alive: Arc::default(), thread, lost })))
     }
 }
 
-fn options(losses: watch::Sender<u64>) -> ConnectOptions {
-    let losses = Arc::new(losses);
+/// It begins a task of its own.
+fn jetstream_of(client: &Client) -> Context {
+    jetstream::ContextBuilder::new().timeout(ANSWER).max_ack_inflight(WINDOW).build(client.clone())
+}
+
+/// How to connect; `told` is told what becomes of the connection.
+fn options(told: impl Fn(async_nats::Event) + Send + Sync + 'static) -> ConnectOptions {
+    let told = Arc::new(told);
     ConnectOptions::new()
         .event_callback(move |event| {
-            let losses = Arc::clone(&losses);
-            async move {
-                match event {
-                    async_nats::Event::Disconnected => {
-                        tracing::warn!("the connection to the NATS server is lost");
-                        losses.send_modify(|count| *count += 1);
-                    }
-                    other => tracing::info!(event = %other, "NATS"),
-                }
-            }
+            let told = Arc::clone(&told);
+            async move { told(event) }
         })
         .name("sluicegate")
         .retry_on_initial_connect()
@@ -115,12 +121,7 @@ impl Server for Nats {
     }
 
     async fn is_reached(&self) -> bool {
-        let reached = async {
-            while self.client.connection_state() != State::Connected {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, reached).await.is_ok()
+        is_connected(&self.shared.client).await
     }
 
     async fn publish(&self, channel: &str, events: Vec<Arc<Event>>) -> Result<(), StoreError> {
@@ -142,7 +143,7 @@ impl Server for Nats {
 
     async fn remove(&self, channel: &str, subscription: &str) -> Result<(), StoreError> {
         let deleted =
-            self.context.delete_consumer_from_stream(&name(subscription), &publish::stream_name(channel)).await;
+            self.shared.context.delete_consumer_from_stream(&name(subscription), &publish::stream_name(channel)).await;
         deleted.map(drop).map_err(|error| unavailable(&error))
     }
 
@@ -160,6 +161,6 @@ impl Server for Nats {
     }
 
     async fn flush(&self) -> Result<(), StoreError> {
-        self.client.flush().await.map_err(|error| unavailable(&error))
+        self.shared.client.flush().await.map_err(|error| unavailable(&error))
     }
 }

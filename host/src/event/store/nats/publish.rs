@@ -39,19 +39,20 @@ pub(super) async fn stream(nats: &Nats, channel: &str) -> Result<Stream, StoreEr
         duplicate_window: settings.age.map_or(DUPLICATES, |age| age.min(DUPLICATES)),
         ..Config::default()
     };
-    let made = nats.context.create_or_update_stream(config).await;
+    let made = nats.shared.context.create_or_update_stream(config).await;
     made.map_err(|error| unavailable(&error))?;
-    nats.context.get_stream(stream_name(channel)).await.map_err(|error| unavailable(&error))
+    nats.shared.context.get_stream(stream_name(channel)).await.map_err(|error| unavailable(&error))
 }
 
 pub(super) async fn publish(nats: &Nats, channel: &str, events: Vec<Arc<Event>>) -> Result<(), StoreError> {
+    let publisher = nats.publisher().await?;
     let (subject, mut acknowledgements) = (subject(channel), Vec::with_capacity(events.len()));
     for event in events {
         let message = PublishMessage::build()
             .headers(binding::headers(&event))
             .message_id(attributes::identity(&event))
             .payload(event.data.clone().unwrap_or_default().into());
-        let sent = nats.context.send_publish(subject.clone(), message).await;
+        let sent = publisher.context.send_publish(subject.clone(), message).await;
         acknowledgements.push(sent.map_err(|error| refused(&error))?.into_future());
     }
     try_join_all(acknowledgements).await.map(drop).map_err(|error| refused(&error))

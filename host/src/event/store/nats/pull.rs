@@ -61,7 +61,7 @@ pub(super) async fn serve(nats: &Nats, place: &Arc<Place<Nats>>) -> Result<(), S
 async fn set_back(nats: &Nats, place: &Place<Nats>) -> bool {
     let (stream, consumer) = (publish::stream_name(place.channel()), name(&place.subscription));
     let subject = format!("$JS.API.CONSUMER.RESET.{stream}.{consumer}");
-    let Ok(answer) = nats.client.request(subject, bytes::Bytes::new()).await else { return false };
+    let Ok(answer) = nats.shared.client.request(subject, bytes::Bytes::new()).await else { return false };
     let answer: Option<serde_json::Value> = serde_json::from_slice(&answer.payload).ok();
     answer.is_some_and(|answer| answer.get("error").is_none())
 }

@@ -1,0 +1,85 @@
+//! Who publishes: on a thread that serves requests a client of its own, so that a request need not wait for another thread
+//! to wake up; on others the store's.
+
+use super::{Nats, jetstream_of, options};
+use crate::config::NatsSettings;
+use crate::event::store::StoreError;
+use crate::event::store::remote::{PATIENCE, Server};
+use crate::worker;
+use async_nats::Client;
+use async_nats::connection::State;
+use async_nats::jetstream::Context;
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// Between two looks whether a client is connected.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A client and what speaks JetStream by it.
+#[derive(Clone)]
+pub(super) struct Publisher {
+    pub(super) client: Client,
+    pub(super) context: Context,
+}
+
+/// Connected by the first who publishes.
+type Slot = Arc<OnceCell<Publisher>>;
+
+thread_local! {
+    /// Of each store that was published to on this thread.
+    static PUBLISHERS: RefCell<Vec<(Weak<()>, Slot)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Nats {
+    /// Who publishes on this thread, connected.
+    pub(super) async fn publisher(&self) -> Result<Publisher, StoreError> {
+        let publisher = if worker::index() < worker::count() { self.own().await? } else { self.shared.clone() };
+        if is_connected(&publisher.client).await {
+            Ok(publisher)
+        } else {
+            Err(StoreError::Unavailable(format!("the {} cannot be reached", Self::NAME)))
+        }
+    }
+
+    async fn own(&self) -> Result<Publisher, StoreError> {
+        let slot = PUBLISHERS.with_borrow_mut(|publishers| {
+            if let Some((_, slot)) =
+                publishers.iter().find(|(store, _)| std::ptr::eq(store.as_ptr(), Arc::as_ptr(&self.alive)))
+            {
+                return Arc::clone(slot);
+            }
+            publishers.retain(|(store, _)| store.strong_count() > 0);
+            let slot = Slot::default();
+            publishers.push((Arc::downgrade(&self.alive), Arc::clone(&slot)));
+            slot
+        });
+        match slot.get() {
+            Some(publisher) => Ok(publisher.clone()),
+            // In a box, as only the first publication has to connect.
+            None => Box::pin(slot.get_or_try_init(|| connect(&self.settings))).await.cloned(),
+        }
+    }
+}
+
+/// A client of its own. The store's says what becomes of the server.
+async fn connect(settings: &NatsSettings) -> Result<Publisher, StoreError> {
+    // With `retry_on_initial_connect` this does not wait for the server.
+    let client = options(|_| ()).connect(settings.servers.clone()).await;
+    let client = client.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(Publisher { context: jetstream_of(&client), client })
+}
+
+/// Whether a client is connected, after waiting for that for at most [`PATIENCE`].
+pub(super) async fn is_connected(client: &Client) -> bool {
+    if client.connection_state() == State::Connected {
+        return true;
+    }
+    let connected = async {
+        while client.connection_state() != State::Connected {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, connected).await.is_ok()
+}
