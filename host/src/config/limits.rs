@@ -235,8 +235,8 @@ pub const ADAPTIVE_FIRST: u32 = 100;
 pub const ADAPTIVE_MOST: u32 = 1_000;
 /// How long latencies are gathered before an adaptive limit is set anew: a few round trips of most services.
 pub const ADAPTIVE_WINDOW: Duration = Duration::from_millis(100);
-/// How many there have to be; until then the window stays open.
-pub const ADAPTIVE_SAMPLES: u64 = 10;
+/// How many there have to be, so that their mean says something; until then the window stays open.
+pub const ADAPTIVE_SAMPLES: u64 = 20;
 
 // Names of upstreams.
 

@@ -27,7 +27,8 @@
 //! a moment ago: then the latency is of our own making, and nothing is learnt from it. Envoy finds the baseline out again by
 //! letting three requests through now and then. Here that happens by itself: a service that has become slower for good
 //! brings the limit down to [`limits::ADAPTIVE_LEAST`], where no queue can be of our making, so what is measured there is
-//! the new baseline. A service that has too much to do from its first request on begins there.
+//! the new baseline. A service that has too much to do from its first request on
+//! is brought there at once.
 
 use crate::config::limits;
 use crate::priority::Priority;
@@ -50,7 +51,7 @@ const SLOWER: f64 = 0.02;
 /// So many windows after the last refusal the latency is no longer of our making.
 const AFTERMATH: u32 = 30;
 /// The weight of one that was measured at the least limit.
-const AT_LEAST: f64 = 0.2;
+const AT_LEAST: f64 = 0.5;
 /// Latencies of a window are added up with their number in the upper bits: 4 million of them, 50 days together.
 const COUNT: u32 = 42;
 
@@ -222,12 +223,14 @@ impl Step {
     /// The limit and the baseline from now on.
     fn next(self, bounds: Bounds) -> (f64, f64) {
         let (least, most) = (f64::from(bounds.least), f64::from(bounds.most.max(bounds.least)));
-        if self.baseline == 0.0 && self.refused {
-            return (least, self.latency);
+        let is_least = self.limit <= least + 1.0;
+        if self.baseline == 0.0 && self.refused && !is_least {
+            // Step by step, so that what is measured there was not sent before.
+            return ((self.limit / 2.0).max(least), 0.0);
         }
         let weight = match self.baseline {
             0.0 => 1.0,
-            _ if self.limit <= least + 1.0 => AT_LEAST,
+            _ if is_least => AT_LEAST,
             _ if self.refused => 0.0,
             baseline if self.latency < baseline => FASTER,
             _ => SLOWER,

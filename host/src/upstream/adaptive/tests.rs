@@ -93,9 +93,9 @@ fn noise_is_no_queue() {
     let mut random = fastrand::Rng::with_seed(7);
     let mut step = begin();
     for _ in 0..2_000 {
-        // Means of ten latencies that are distributed exponentially: the widest that services commonly have.
-        let sum: f64 = (0..10).map(|_| -random.f64().max(1e-9).ln()).sum();
-        (step.latency, step.peak, step.refused) = (1_000.0 * sum, 60, step.limit < 60.0);
+        // Means of twenty latencies that are distributed exponentially: the widest that services commonly have.
+        let sum: f64 = (0..20).map(|_| -random.f64().max(1e-9).ln()).sum();
+        (step.latency, step.peak, step.refused) = (500.0 * sum, 60, step.limit < 60.0);
         (step.limit, step.baseline) = step.next(BOUNDS);
         assert!(step.limit > 60.0, "{step:?}");
     }
