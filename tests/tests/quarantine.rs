@@ -170,6 +170,24 @@ fn with_a_fresh_instance_for_each_request_nothing_is_left_of_the_one_before() {
 }
 
 #[test]
+fn a_filter_that_leaks_is_replaced_before_it_fails_a_request() {
+    let upstream = Upstream::start();
+    let component = std::fs::read(sluicegate_tests::test_filter("fickle")).expect("it was built");
+    let options = Options::new().manifest("filter.yaml", filter("leaky", "{memory: 16MiB}"));
+    let proxy = Proxy::start(options.upstream("shop", upstream.address()));
+    proxy.filters().replace("leaky.wasm", sluicegate_tests::rewritten(&component, "FICKLE:=", "leaks"));
+    wait_until(Duration::from_secs(20), || proxy.get("http://shop/").header("x-fickle") == Some("leaks"));
+    let mut connection = proxy.connect();
+    let calls = (0..64).map(|_| {
+        let answer = connection.send(Request::get("http://shop/")).expect("an answer");
+        assert_eq!(answer.status, 200);
+        answer.header("x-calls").expect("the filter says").parse::<u32>().expect("a number")
+    });
+    let calls: Vec<u32> = calls.collect();
+    assert!(calls.iter().filter(|calls| **calls == 1).count() >= 4, "it was replaced: {calls:?}");
+}
+
+#[test]
 fn an_old_instance_is_replaced_behind_the_requests() {
     let upstream = Upstream::start();
     let options = Options::new().filter("fickle").manifest("filter.yaml", filter("fickle", "{recycle: {age: 1s}}"));

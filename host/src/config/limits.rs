@@ -39,6 +39,10 @@ pub const CODE_CACHE: u64 = 512 << 20;
 /// Calls of an instance before it is replaced, which bounds what a leak can cost. Instances of a large configuration (see
 /// [`SPARES_FROM`]) stay: there the limit of their memory is the only bound.
 pub const INSTANCE_CALLS: u32 = 100_000;
+/// An instance is replaced once of the memory that it may have beyond what it began with less than this part is left: a
+/// leak, or a collector of garbage that is in no hurry, then costs a new instance now and then, and no request. As for calls,
+/// instances of a large configuration stay.
+pub const INSTANCE_ROOM_LEFT: usize = 4;
 /// Failures in a row after which a filter is not called for a while: a client that finds one bad request and sends it often
 /// has to have the filter nearly to itself to get so far.
 pub const QUARANTINE_FAILURES: usize = 10;

@@ -367,7 +367,7 @@ impl Filter {
         let result = self.run(instance, call);
         if result.is_ok() {
             instance.calls_left = calls_left.saturating_sub(1);
-            if self.settings.resilience.recycle.memory.is_some_and(|most| instance.store.data().room.memory() > most) {
+            if instance.store.data().room.memory() > instance.most_memory {
                 instance.calls_left = 0;
             }
         } else {

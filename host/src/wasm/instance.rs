@@ -29,6 +29,8 @@ pub(super) struct Instance {
     pub(super) given: Given,
     /// How many more calls it may serve.
     pub(super) calls_left: u32,
+    /// With more memory than this it serves no other call, in bytes.
+    pub(super) most_memory: usize,
 }
 
 impl Instance {
@@ -75,6 +77,7 @@ impl Instance {
             explain: hook!(explain),
             given: Given::default(),
             calls_left: 0,
+            most_memory: usize::MAX,
             store,
         })
     }

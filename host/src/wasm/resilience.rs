@@ -37,7 +37,8 @@ pub struct Recycle {
     pub calls: Option<u32>,
     /// After this time, or a moment later.
     pub age: Option<Duration>,
-    /// Once a memory of it is larger than this, in bytes.
+    /// Once its memories are larger than this, in bytes; unless it is said, once three quarters are used of what they may have
+    /// beyond what they began with (see [`limits::INSTANCE_ROOM_LEFT`]).
     pub memory: Option<usize>,
 }
 

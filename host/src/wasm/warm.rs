@@ -181,7 +181,10 @@ impl Filter {
         let mut instance = Instance::new(&self.code, &self.name, &self.settings, &self.meter, self.calls)?;
         let documents = &self.configuration.documents;
         instance.begin(deadline(documents.len()));
-        let Some(hook) = &instance.configuration else { return Ok((instance, Vec::new())) };
+        let Some(hook) = &instance.configuration else {
+            instance.most_memory = self.most_memory(instance.store.data().room.memory());
+            return Ok((instance, Vec::new()));
+        };
         let environment = &self.configuration.environment;
         let said = hook.configure(&mut instance.store, environment, &self.settings_text, documents);
         match said {
@@ -189,10 +192,24 @@ impl Filter {
                 if self.keeps_spares {
                     instance.given = Given::all(documents);
                 }
+                instance.most_memory = self.most_memory(instance.store.data().room.memory());
                 Ok((instance, diagnostics))
             }
             Err(error) => Err(instance.failure(&error)),
         }
+    }
+
+    /// With how much memory an instance is replaced that had so much before its first call.
+    fn most_memory(&self, configured: usize) -> usize {
+        let unless_said = || {
+            // What takes long to configure stays.
+            if self.keeps_spares {
+                return usize::MAX;
+            }
+            let room = self.settings.memory.saturating_sub(configured);
+            self.settings.memory - room / limits::INSTANCE_ROOM_LEFT
+        };
+        self.settings.resilience.recycle.memory.unwrap_or_else(unless_said)
     }
 
     /// Brings a spare to the documents of this version. One that fails is of no more use.

@@ -8,6 +8,7 @@
 //! | `traps` | traps on every hundredth call of an instance |
 //! | `broken` | traps on every call |
 //! | `slow` | works for 20 ms, then goes on |
+//! | `leaks` | keeps a mebibyte, then goes on |
 //! | `wrong` | answers 403 |
 //! | `errors` | answers 500 |
 //!
@@ -26,6 +27,9 @@ const MARKER: &[u8; 8] = b"FICKLE:=";
 static BEHAVIOUR: [u8; 16] = *b"FICKLE:=good    ";
 /// How long the slow one works: under the deadline that its test sets.
 const WORK: Duration = Duration::from_millis(20);
+
+/// What the leaking one keeps of each call, in bytes.
+const LEAK: usize = 1 << 20;
 
 /// Counts its calls.
 #[derive(Debug, Default)]
@@ -47,6 +51,7 @@ impl RequestFilter for Fickle {
             "traps" if self.calls.get().is_multiple_of(100) => fall_over(),
             "broken" => fall_over(),
             "slow" => work(),
+            "leaks" => std::mem::forget(black_box(vec![1_u8; LEAK])),
             "wrong" => return respond(403).text("not here").into(),
             "errors" => return respond(500).text("no idea").into(),
             _ => {}
