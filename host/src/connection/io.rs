@@ -8,6 +8,7 @@
 use super::Timeouts;
 use super::gate::{Gate, Phase};
 use super::handle::{GateHandle, Upgrade};
+use super::opening::FIRST_READ;
 use crate::config::limits::LINGER_SIZE;
 use crate::error::RequestError;
 use crate::timer::Timer;
@@ -19,8 +20,6 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-/// Room for what comes after a rest, in bytes: most heads fit.
-const REST_READ: usize = 4 << 10;
 /// Stands in for a request that is refused.
 const SUBSTITUTE: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
@@ -106,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
     /// Waits for what comes next without any buffer; what comes is kept for the next read. False when it is the end.
     pub(super) async fn rest(&mut self) -> bool {
         poll_fn(|context| {
-            let mut room = [0; REST_READ];
+            let mut room = [0; FIRST_READ];
             let mut buffer = ReadBuf::new(&mut room);
             let read = ready!(Pin::new(&mut *self).poll_read(context, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {
