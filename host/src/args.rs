@@ -4,9 +4,11 @@ pub(crate) mod dead_letter;
 pub(crate) mod event;
 mod events;
 mod filter;
+mod reload;
 mod test;
 
 pub(crate) use filter::{Filter, FilterHistory, FilterInspect, FilterList, FilterNamed, FilterTraps};
+pub(crate) use reload::Reload;
 pub(crate) use test::Test;
 
 use dead_letter::DeadLetter;
@@ -51,6 +53,7 @@ pub(crate) enum Command {
     Event(EventCommand),
     #[command(subcommand)]
     DeadLetter(DeadLetter),
+    Reload(Reload),
     Tap(Tap),
     ExplainCode(ExplainCode),
     Completion(Completion),
@@ -72,8 +75,12 @@ Examples:
       sends the spans of a tenth of the requests to a collector
   sluice run --manifests manifests --gateway-port 80=8080 --gateway-port 443=8443
       opens the listeners of Gateway documents on ports that need no privilege
+  sluice run --config sluicegate.yaml --take-over /run/sluice/take-over.sock
+      takes the place of the instance that was started like this, without a client noticing; SIGUSR2 has an
+      instance start its successor itself, such as after its executable was replaced
 
-It ends on SIGTERM or Ctrl-C once requests in flight are done; a second signal ends it at once.")]
+It ends on SIGTERM or Ctrl-C once requests in flight are done; a second signal ends it at once. On SIGHUP it reads its
+directories anew, and opens the file of its access log anew, if it has one.")]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) sources: Sources,
@@ -104,6 +111,9 @@ pub(crate) struct Run {
     /// Access records, one JSON object a line on standard output, json by default
     #[arg(long, value_name = "FORMAT", value_parser = names::<AccessLogFormat>())]
     access_log: Option<String>,
+    /// File to append access records to instead; opened anew on SIGHUP
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    access_log_file: Option<String>,
     /// Log levels by module, info by default
     #[arg(long, value_name = "LEVELS")]
     log: Option<String>,
@@ -124,6 +134,9 @@ pub(crate) struct Run {
     /// How long requests in flight may take when the proxy ends, 30s by default
     #[arg(long, value_name = "DURATION")]
     drain_timeout: Option<String>,
+    /// Unix socket by which a new process takes the place of the running one, when both are started with it
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    take_over: Option<String>,
     /// File to write the addresses to, as a line of JSON, once requests are taken
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) ready_file: Option<PathBuf>,
@@ -142,6 +155,7 @@ impl Run {
             admin: self.admin,
             workers: self.workers,
             access_log: self.access_log,
+            access_log_file: self.access_log_file,
             log: self.log,
             dns: self.dns,
             watch: self.watch,
@@ -149,6 +163,7 @@ impl Run {
             trace_endpoint: self.trace_endpoint,
             trace_ratio: self.trace_ratio,
             drain: self.drain_timeout,
+            take_over: self.take_over,
             ..sources
         };
         (file, flags)
@@ -468,7 +483,7 @@ mod tests {
         let line = "sluice run --config c.yaml --manifests a --manifests b --filters f --stock-filters s --listen l \
                     --admin unix:p --upstream u=1 --workers 2 --access-log off --log debug --watch poll --dns 127.0.0.1:5353 \
                     --drain-timeout 1s --namespace n --cluster-domain d --listen-tls t --tls-certificate tc --tls-key tk \
-                    --gateway-port 80=81";
+                    --gateway-port 80=81 --take-over o --access-log-file af";
         let Command::Run(run) = parse(line) else { panic!("not run") };
         let (file, flags) = run.into_flags();
         assert_eq!(file, Some(PathBuf::from("c.yaml")));
@@ -487,6 +502,8 @@ mod tests {
             (flags.watch, "poll"),
             (flags.dns, "127.0.0.1:5353"),
             (flags.drain, "1s"),
+            (flags.take_over, "o"),
+            (flags.access_log_file, "af"),
             (flags.namespace, "n"),
             (flags.cluster_domain, "d"),
         ];

@@ -3,6 +3,8 @@
 //! One type serves both directions: it counts, keeps a limit and tells when it has ended, without another layer around
 //! it. Where the bytes come from is the business of [`crate::connection`] and [`crate::upstream`].
 
+mod reset;
+
 use crate::json::NotJson;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
@@ -11,6 +13,8 @@ use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+
+pub use reset::ThenReset;
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,12 @@ pub enum BodyError {
     /// The peer was silent for too long, or the whole took too long.
     #[error("the body did not arrive in time")]
     Timeout,
+    /// The proxy's own code failed on it.
+    #[error("the proxy failed on the body")]
+    Fault,
+    /// The request is malformed, and has been answered.
+    #[error("the request is malformed")]
+    Malformed(#[source] h2::Error),
 }
 
 /// How a body ended.

@@ -172,6 +172,9 @@ pub enum RequestError {
         /// Such as `it is larger than the server takes`.
         reason: String,
     },
+    /// The proxy's own code failed.
+    #[error("the proxy failed on this request")]
+    Fault,
     /// The store of a channel has no space for the event.
     #[error("channel {channel} does not take the event: {reason}")]
     StorageFull {
@@ -209,6 +212,7 @@ impl RequestError {
             | Self::Deadline { .. } => Side::Upstream,
             Self::Filter { .. } => Side::Filter,
             Self::Overloaded(_)
+            | Self::Fault
             | Self::NoRoute { .. }
             | Self::BadRoute { .. }
             | Self::Publish { .. }
@@ -243,7 +247,7 @@ impl RequestError {
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::VersionNotSupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::NoRoute { .. } => StatusCode::NOT_FOUND,
-            Self::BadRoute { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::BadRoute { .. } | Self::Fault => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BadResponse { .. } => StatusCode::BAD_GATEWAY,
             Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::StorageFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
@@ -290,6 +294,7 @@ impl RequestError {
             Self::Publish { .. } => "publish_failed",
             Self::EventRefused { .. } => "event_refused",
             Self::StorageFull { .. } => "storage_full",
+            Self::Fault => "proxy_internal_error",
         }
     }
 }

@@ -105,8 +105,12 @@ impl Handler for Exchange {
     ) -> Response<ProxyBody> {
         let exchange = Arc::clone(&self);
         let (parts, incoming) = request.into_parts();
+        let version = parts.version;
         let Sanitized { mut head, host, upgrade } = match sanitize::request(parts, &connection) {
             Ok(sanitized) => sanitized,
+            Err(error @ RequestError::BadRequest(_)) if version == Version::HTTP_2 => {
+                return respond::malformed(self.refuse(&connection, &error));
+            }
             Err(error) => return self.refuse(&connection, &error),
         };
         let snapshot = self.snapshot.load_full();
@@ -147,6 +151,11 @@ impl Handler for Exchange {
             trace,
         };
         Box::new(run).answer().await
+    }
+
+    /// The request has left its record as it was dropped.
+    fn broken(&self, _connection: &ConnectionInfo) -> Response<ProxyBody> {
+        respond::error(&RequestError::Fault)
     }
 
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {

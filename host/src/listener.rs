@@ -1,8 +1,10 @@
 //! Listening sockets: one for each worker and address, so that the kernel spreads connections and no worker waits for
 //! another. [`Listeners`] are those that come and go with the configuration.
 
+mod inherited;
 mod set;
 
+pub use inherited::Inherited;
 pub use set::{Change, Listeners, Open, Planned};
 
 use crate::config::limits::LISTEN_BACKLOG;
@@ -13,12 +15,15 @@ use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// One listener, on all workers, for as long as the configuration has it.
 #[derive(Debug)]
 pub struct Listener {
     served: ArcSwap<Served>,
+    /// Its sockets, each for as long as a worker accepts from it.
+    open: Mutex<Vec<Weak<tokio::net::TcpListener>>>,
     /// Ends it and its connections.
     pub drain: Drain,
 }
@@ -37,7 +42,7 @@ pub struct Served {
 impl Listener {
     /// Serves so until told otherwise.
     pub fn new(served: Served, drain: Drain) -> Arc<Self> {
-        Arc::new(Self { served: ArcSwap::from_pointee(served), drain })
+        Arc::new(Self { served: ArcSwap::from_pointee(served), open: Mutex::default(), drain })
     }
 
     /// The one that takes plain connections on an address of the command line.
@@ -48,6 +53,24 @@ impl Listener {
     /// What new connections get.
     pub fn served(&self) -> Arc<Served> {
         self.served.load_full()
+    }
+
+    /// A worker accepts from this socket.
+    pub fn opened(&self, socket: &Arc<tokio::net::TcpListener>) {
+        self.open().push(Arc::downgrade(socket));
+    }
+
+    /// Its sockets, as descriptors of their own.
+    ///
+    /// # Errors
+    /// When the process has too many.
+    pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        let open: Vec<_> = self.open().iter().filter_map(Weak::upgrade).collect();
+        open.iter().map(|socket| socket.as_fd().try_clone_to_owned()).collect()
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<Weak<tokio::net::TcpListener>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves new connections so from now on.
@@ -67,12 +90,17 @@ pub struct BindError {
     pub reason: io::Error,
 }
 
-/// Binds `count` listeners to one address. With port 0 the kernel chooses one port for all.
+/// At least `count` listeners on one address: those that are inherited, and as many more as it takes. With port 0 the kernel
+/// chooses one port for all.
 ///
 /// A port that another process listens on is refused, although the kernel would share it: two proxies that each get
 /// half of the connections are no state an operator wants.
-pub fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, BindError> {
+pub fn bind(address: SocketAddr, count: usize, inherited: &Inherited) -> Result<Vec<TcpListener>, BindError> {
     let failed = |reason| BindError { address, reason };
+    let given = inherited.take_tcp(address);
+    if !given.is_empty() {
+        return completed(given, address, count).map_err(failed);
+    }
     if address.port() != 0 {
         socket(address, false).map_err(failed)?;
     }
@@ -83,6 +111,23 @@ pub fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, BindE
         listeners.push(listening(address).map_err(failed)?);
     }
     Ok(listeners)
+}
+
+/// Adds sockets that share the port of those that there are. Where the system does not let them, since whoever bound the
+/// first asked for no sharing, several workers accept from the same one.
+fn completed(mut sockets: Vec<TcpListener>, address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+    let given = sockets.len();
+    while sockets.len() < count {
+        let another = match listening(address) {
+            Ok(another) => another,
+            Err(error) => match sockets.get(sockets.len() % given) {
+                Some(given) => given.try_clone()?,
+                None => return Err(error),
+            },
+        };
+        sockets.push(another);
+    }
+    Ok(sockets)
 }
 
 fn listening(address: SocketAddr) -> io::Result<TcpListener> {
@@ -110,15 +155,35 @@ mod tests {
 
     #[test]
     fn all_workers_get_the_port_that_the_kernel_chose() {
-        let listeners = bind(([127, 0, 0, 1], 0).into(), 3).unwrap();
+        let listeners = bind(([127, 0, 0, 1], 0).into(), 3, &Inherited::default()).unwrap();
         let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
         assert_eq!(ports, [ports[0]; 3]);
     }
 
     #[test]
     fn a_port_that_is_taken_is_refused() {
-        let taken = bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
+        let none = Inherited::default();
+        let taken = bind(([127, 0, 0, 1], 0).into(), 1, &none).unwrap();
         let address = taken[0].local_addr().unwrap();
-        assert_eq!(bind(address, 1).unwrap_err().reason.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(bind(address, 1, &none).unwrap_err().reason.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn sockets_that_are_inherited_are_used_and_shared_where_there_are_too_few() {
+        for shared in [true, false] {
+            let socket = socket(([127, 0, 0, 1], 0).into(), shared).unwrap();
+            socket.listen(LISTEN_BACKLOG).unwrap();
+            let given = TcpListener::from(socket);
+            let (address, waiting) = (given.local_addr().unwrap(), given.try_clone().unwrap());
+            let inherited = Inherited::default();
+            inherited.add_tcp(given).unwrap();
+            let client = std::net::TcpStream::connect(address).unwrap();
+            let sockets = bind(address, 3, &inherited).unwrap();
+            assert!(sockets.iter().all(|socket| socket.local_addr().unwrap() == address) && sockets.len() == 3);
+            let accepted =
+                sockets.iter().find_map(|socket| socket.accept().ok()).expect("a client that waited is there");
+            assert_eq!(accepted.1, client.local_addr().unwrap());
+            drop(waiting);
+        }
     }
 }

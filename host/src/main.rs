@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Tap(tap) => command::tap::tap(&tap),
         Command::Test(test) => command::test::test(&test),
         Command::Filter(filter) => command::filter::filter(filter),
+        Command::Reload(reload) => command::reload::reload(&reload),
         Command::Get(get) => command::get::get(get),
         Command::ExplainCode(code) => command::code::explain(&code.code),
         Command::Completion(completion) => command::completion::print(completion.shell),

@@ -1,29 +1,37 @@
 //! The composition root: builds the parts in order, and owns what runs.
 
-use crate::admin::{AdminServer, AdminView, view};
-use crate::config::{AdminAddress, Settings, Watch as WatchSetting, limits};
+mod rehearsal;
+mod succession;
+mod watching;
+
+pub use rehearsal::{ExplainError, check, explain, rehearse};
+
+use crate::admin::{AdminServer, AdminSocket, AdminView};
+use crate::config::{AdminAddress, Settings, limits};
 use crate::connection::Timeouts;
 use crate::deliver::{EventChain, Upstreams};
 use crate::drain::{Drain, Drained};
 use crate::event::{Channels, Stores};
 use crate::exchange::Exchange;
-use crate::listener::Listeners;
-use crate::manifest::{self, Diagnostics};
-use crate::reload::{self, Loaded, Loader, Sources};
-use crate::snapshot::Snapshot;
+use crate::listener::{Inherited, Listeners};
+use crate::manifest::Diagnostics;
+use crate::reload::{self, Loaded, Loader, Reloads};
 use crate::status::View;
+use crate::take_over::TakeOverError;
 use crate::telemetry::log::LogLevels;
 use crate::telemetry::metrics::EventFigures;
 use crate::telemetry::{AccessLog, Telemetry, Tracer};
 use crate::upstream::cluster::Cluster;
 use crate::upstream::health;
 use crate::wasm::Runtime;
-use crate::watch::{Mode, Target, Trees, Watch};
 use crate::worker::{self, Workers};
-use crate::{admission::ConnectionLimits, dns, explain, overload};
+use crate::{admission::ConnectionLimits, dns, overload};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use succession::Place;
+use tokio_util::sync::CancellationToken;
 
 /// Why there is no proxy.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +51,17 @@ pub enum StartError {
     /// Where events are to be kept cannot be used.
     #[error("events cannot be kept: {0}")]
     Events(std::io::Error),
+    /// A process is there that does not hand over.
+    #[error(transparent)]
+    TakeOver(#[from] TakeOverError),
+    /// The place to wait for the next process cannot be had.
+    #[error("the socket {} for the next process cannot be had: {reason}", path.display())]
+    TakeOverSocket {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -54,26 +73,54 @@ pub struct Proxy {
     channels: Arc<Channels>,
     admin: AdminServer,
     tracer: Tracer,
-    _reload: reload::Reload,
+    access: AccessLog,
+    reload: reload::Reload,
     drain_time: Duration,
+    at_once: CancellationToken,
+    inherited: Inherited,
+    place: Place,
+}
+
+/// Ends a proxy at once whose [`Proxy::drain`] waits.
+#[derive(Debug, Clone)]
+pub struct End {
+    drain: Drain,
+    at_once: CancellationToken,
+}
+
+impl End {
+    /// Aborts what is in flight.
+    pub fn now(&self) {
+        self.at_once.cancel();
+        self.drain.abort();
+    }
 }
 
 impl Proxy {
-    /// Starts everything; what it says of manifests and filters goes to the log.
-    pub fn start(settings: Settings, telemetry: Telemetry, levels: LogLevels) -> Result<Self, StartError> {
+    /// Starts everything; what it says of manifests and filters goes to the log. Listening sockets that are inherited are used.
+    /// A process whose place it takes serves until [`Proxy::serves`].
+    pub fn start(
+        settings: Settings,
+        telemetry: Telemetry,
+        levels: LogLevels,
+        inherited: Inherited,
+    ) -> Result<Self, StartError> {
+        let place = Place::find(&settings, &inherited)?;
         worker::reserve(settings.workers);
         let settings = Arc::new(settings);
         let runtime = Arc::new(Runtime::new(Runtime::default_cache()).map_err(StartError::Runtime)?);
-        let (watch, trees) = watch(&settings)?;
+        let (watch, trees) = watching::watch(&settings)?;
         let drain = Drain::default();
-        let listeners = Listeners::new(settings.workers, drain.clone());
+        let listeners = Listeners::new(settings.workers, drain.clone(), inherited.clone());
         let names = dns::Names::start(settings.dns, telemetry.metrics.dns().clone())?;
         let mut loader = Loader::new(runtime, telemetry.clone(), Arc::clone(&settings), names, Some(listeners));
-        let (first, diagnostics) = loader.load(&sources(&settings, &trees));
+        let (first, diagnostics) = loader.load(&watching::sources(&settings, &trees));
         reload::log(&diagnostics);
         let Some(Loaded { snapshot, channels: specs, listeners }) = first.filter(|_| !diagnostics.has_errors()) else {
             return Err(StartError::Refused(Box::new(diagnostics)));
         };
+        let socket = AdminSocket::bind(&settings.admin, &inherited)?;
+        place.prepared()?;
         let (channels, dispatcher) = Channels::new(Stores::start(&settings.events).map_err(StartError::Events)?);
         let events: Arc<dyn EventFigures> = Arc::<Channels>::clone(&channels);
         telemetry.metrics.show_events(Arc::downgrade(&events));
@@ -98,15 +145,16 @@ impl Proxy {
                 () = overload::watch(&watched.overload, policy) => {}
             }
         });
-        let workers = Workers::start(&worker_settings(&settings), &exchange, &drain)?;
+        let workers = Workers::start(&worker_settings(&settings), &exchange, &drain, &inherited)?;
         let doors = workers.doors();
         doors.apply(listeners);
         let reload = reload::spawn(loader, Arc::clone(&settings), (Arc::clone(&exchange), doors), watch)?;
-        let tracer = telemetry.tracer.clone();
-        let view: Arc<dyn AdminView> =
-            Arc::new(View { exchange, status: Arc::clone(&reload.status), orders: reload.orders.clone(), drain });
-        let admin = AdminServer::start(&settings.admin, settings.admin_allow_remote, view, telemetry.metrics, levels)?;
-        Ok(Self { workers, channels, admin, tracer, _reload: reload, drain_time: settings.drain })
+        let (tracer, access) = (telemetry.tracer.clone(), telemetry.access.clone());
+        let (status, orders, reloads) = (Arc::clone(&reload.status), reload.orders.clone(), reload.reloads.clone());
+        let view: Arc<dyn AdminView> = Arc::new(View { exchange, status, orders, reloads, drain });
+        let admin = AdminServer::start(socket, settings.admin_allow_remote, view, telemetry.metrics, levels)?;
+        let (drain_time, at_once) = (settings.drain, CancellationToken::new());
+        Ok(Self { workers, channels, admin, tracer, access, reload, drain_time, at_once, inherited, place })
     }
 
     /// Where it takes requests.
@@ -119,15 +167,36 @@ impl Proxy {
         self.admin.address()
     }
 
-    /// Ends everything at once when called while [`Proxy::drain`] waits.
-    pub fn drain_handle(&self) -> Drain {
-        self.workers.drain_handle()
+    /// Ends everything at once when asked to while [`Proxy::drain`] waits.
+    pub fn end(&self) -> End {
+        End { drain: self.workers.drain_handle(), at_once: self.at_once.clone() }
+    }
+
+    /// Reads the directories anew, and opens the file of the access log anew; the log says what came of it.
+    pub fn reload(&self) {
+        if let Err(reason) = self.reopen_log().ask() {
+            tracing::error!("nothing is reloaded: {reason}");
+        }
+    }
+
+    /// Opens the file of the access log anew, and gives a way to ask for the rest of a reload.
+    pub fn reopen_log(&self) -> Reloads {
+        self.access.reopen();
+        self.reload.reloads.clone()
     }
 
     /// Takes nothing new in, lets requests and events in flight finish within the settings' time, and ends.
     pub async fn drain(self) -> Drained {
+        // Whoever comes now finds nobody to take over from, and listens itself.
+        drop(self.place);
+        let began = Instant::now();
         let drained = self.workers.drain(self.drain_time).await;
-        let left = self.channels.drain(self.drain_time).await;
+        let left_time = self.drain_time.saturating_sub(began.elapsed()).max(limits::LAST_EVENTS);
+        let left = tokio::select! {
+            biased;
+            () = self.at_once.cancelled() => self.channels.drain(Duration::ZERO).await,
+            left = self.channels.drain(left_time) => left,
+        };
         if left.queued + left.in_flight > 0 {
             tracing::warn!(queued = left.queued, in_flight = left.in_flight, "events were dropped at the end");
         }
@@ -136,6 +205,7 @@ impl Proxy {
             Drained::Aborted(_) => limits::TRACES_CLOSE_AT_ONCE,
         };
         self.tracer.close(within).await;
+        self.access.close();
         drained
     }
 }
@@ -153,87 +223,15 @@ impl health::Checked for CheckedServices {
     }
 }
 
-/// Everything that is wrong with the manifests and filters of the settings, without serving anything.
-pub fn check(settings: &Settings) -> Result<Diagnostics, StartError> {
-    Ok(load_once(settings)?.1)
-}
-
-/// What would become of a request, without serving anything.
-pub fn explain(settings: &Settings, request: view::ExplainRequest) -> Result<view::ExplainAnswer, ExplainError> {
-    let (snapshot, diagnostics) = load_once(settings)?;
-    let snapshot = snapshot.ok_or_else(|| StartError::Refused(Box::new(diagnostics)))?;
-    explain::explain(&snapshot, request).map_err(ExplainError::Request)
-}
-
-/// The configuration of the settings, to be asked what it would do, without serving anything.
-pub fn rehearse(settings: &Settings) -> Result<Snapshot, StartError> {
-    let (snapshot, diagnostics) = load_once(settings)?;
-    snapshot.filter(|_| !diagnostics.has_errors()).ok_or_else(|| StartError::Refused(Box::new(diagnostics)))
-}
-
-/// Why a request is not explained.
-#[derive(Debug, thiserror::Error)]
-pub enum ExplainError {
-    /// The configuration does not load.
-    #[error(transparent)]
-    Load(#[from] StartError),
-    /// The request is no request.
-    #[error("{0}")]
-    Request(String),
-}
-
-fn load_once(settings: &Settings) -> Result<(Option<Snapshot>, Diagnostics), StartError> {
-    // One worker and the thread that asks.
-    worker::reserve(1);
-    let runtime = Arc::new(Runtime::new(Runtime::default_cache()).map_err(StartError::Runtime)?);
-    let telemetry = Telemetry::new(AccessLog::off(), Tracer::off());
-    let settings = Arc::new(Settings { workers: 1, ..settings.clone() });
-    let names = dns::Names::start(settings.dns, telemetry.metrics.dns().clone())?;
-    let mut loader = Loader::new(runtime, telemetry, Arc::clone(&settings), names, None);
-    let (only, diagnostics) = loader.load(&Loader::scan(&settings));
-    Ok((only.map(|loaded| loaded.snapshot), diagnostics))
-}
-
 fn worker_settings(settings: &Settings) -> worker::Settings {
     worker::Settings {
         listen: settings.listen.clone(),
         workers: settings.workers,
-        timeouts: Timeouts::default(),
+        timeouts: Timeouts {
+            last_request: limits::LAST_REQUEST.min(settings.drain / limits::LAST_REQUEST_SHARE),
+            ..Timeouts::default()
+        },
         connections: ConnectionLimits { total: settings.connections, per_address: settings.connections_per_client },
         drain: settings.drain,
     }
-}
-
-/// Splits what is watched into what it is: manifests first, then filters.
-fn sources(settings: &Settings, trees: &Trees) -> Sources {
-    let manifests = settings.manifests.len().min(trees.len());
-    let (manifests, filters) = trees.split_at(manifests);
-    Sources { manifests: manifests.to_vec(), filters: filters.to_vec() }
-}
-
-/// Begins to watch; the function it gives waits for a change for at most so long.
-#[allow(clippy::type_complexity, reason = "named once, here")]
-fn watch(settings: &Arc<Settings>) -> std::io::Result<(Box<dyn FnMut(Duration) -> Option<Sources> + Send>, Trees)> {
-    let mode = match settings.watch {
-        WatchSetting::Auto => Mode::Auto,
-        WatchSetting::Native => Mode::Native,
-        WatchSetting::Poll => Mode::Poll,
-        WatchSetting::Off => {
-            let Sources { mut manifests, filters } = Loader::scan(settings);
-            manifests.extend(filters);
-            let wait = |patience| {
-                #[allow(clippy::disallowed_methods, reason = "the reload thread has nothing else to do")]
-                std::thread::sleep(patience);
-                None
-            };
-            return Ok((Box::new(wait), manifests.into()));
-        }
-    };
-    let manifests =
-        settings.manifests.iter().map(|path| Target { path: path.clone(), extensions: manifest::EXTENSIONS });
-    let filters = settings.stock_filters.iter().chain(&settings.filters);
-    let filters = filters.map(|path| Target { path: path.clone(), extensions: reload::FILTER_FILES });
-    let (mut watch, trees) = Watch::start(manifests.chain(filters).collect(), mode)?;
-    let settings = Arc::clone(settings);
-    Ok((Box::new(move |patience| watch.wait(patience).map(|trees| sources(&settings, &trees))), trees))
 }

@@ -1,6 +1,6 @@
 //! What a client is told when the proxy itself has to answer.
 
-use crate::body::ProxyBody;
+use crate::body::{ProxyBody, ThenReset};
 use crate::error::RequestError;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response};
@@ -54,6 +54,11 @@ pub fn error(error: &RequestError) -> Response<ProxyBody> {
         response.headers_mut().insert(OVERLOADED, HeaderValue::from_static("true"));
     }
     response
+}
+
+/// The response to a malformed request of HTTP/2: when it has been sent, its stream is reset (RFC 9113, section 8.1.1).
+pub fn malformed(response: Response<ProxyBody>) -> Response<ProxyBody> {
+    response.map(|body| ProxyBody::stream(ThenReset::new(body)))
 }
 
 /// The response to a HEAD request: it says how long its body would be, and has none (RFC 9110, section 9.3.2).

@@ -139,6 +139,9 @@ fn request_headers(headers: &mut HeaderMap, version: Version) -> Result<(), Requ
         if found.connection || found.other {
             return Err(BadRequest("a header for one connection in HTTP/2"));
         }
+        if headers.values().any(is_padded) {
+            return Err(BadRequest("a header's value begins or ends with a blank"));
+        }
         join_cookies(headers);
     }
     if found.connection {
@@ -229,6 +232,12 @@ fn nominations(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 fn is_essential(name: &HeaderName) -> bool {
     names::ESSENTIAL.contains(name)
+}
+
+/// In HTTP/2 blanks around a value are a part of it, and not allowed (RFC 9113, section 8.2.1).
+fn is_padded(value: &HeaderValue) -> bool {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
 }
 
 fn accepts_trailers(headers: &HeaderMap) -> bool {

@@ -7,19 +7,21 @@ mod rollout;
 use crate::admin::endpoints::EndpointStatus;
 use crate::admin::events::{ChannelFiguresStatus, SubscriptionFiguresStatus};
 use crate::admin::overload::OverloadStatus;
+use crate::admin::reload::ReloadStatus;
 use crate::admin::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use crate::admin::view::{
     AdminView, ChannelStatus, ConfigStatus, DocumentStatus, ExplainAnswer, ExplainRequest, FilterState, FilterStatus,
     GrantStatus, ListenerStatus, PortStatus, Readiness, ServiceStatus,
 };
 use crate::chain::Link;
+use crate::config::limits;
 use crate::drain::Drain;
 use crate::event::{ChannelStats, Channels, SubscriptionStats};
 use crate::exchange::Exchange;
 use crate::explain;
 use crate::gateway;
 use crate::manifest::{self, Document};
-use crate::reload::{Orders, Status, rfc3339};
+use crate::reload::{Orders, Reloads, Status, rfc3339};
 use crate::snapshot::Snapshot;
 use crate::telemetry::tap::Look;
 use crate::wasm::{Bound, Grants, OnFailure};
@@ -35,6 +37,8 @@ pub struct View {
     pub status: Arc<ArcSwap<Status>>,
     /// For what operators ask.
     pub orders: Orders,
+    /// For reloads that they ask for.
+    pub reloads: Reloads,
     /// Says when it ends.
     pub drain: Drain,
 }
@@ -86,6 +90,11 @@ impl AdminView for View {
 
     fn history(&self, filter: Option<&str>) -> Vec<FilterHistory> {
         rollout::history(&self.status.load_full(), filter)
+    }
+
+    fn reload(&self) -> Result<ReloadStatus, String> {
+        let reloaded = self.reloads.wait(limits::RELOAD_ANSWER).map_err(|reason| reason.to_string())?;
+        Ok(reloaded.view())
     }
 
     fn config(&self) -> ConfigStatus {

@@ -55,7 +55,8 @@ pub fn accepted(
 /// Turns an extended CONNECT into the GET that it stands for; whether a request is one.
 ///
 /// # Errors
-/// When it is a CONNECT of another kind, which nothing here is for, or names a protocol without being a CONNECT.
+/// When it is a CONNECT of another kind, which nothing here is for, is one to nowhere (RFC 9113, section 8.5), or names a
+/// protocol without being a CONNECT.
 pub fn of_http2(parts: &mut Parts) -> Result<bool, RequestError> {
     let protocol = parts.extensions.remove::<Protocol>();
     if parts.method != Method::CONNECT {
@@ -70,6 +71,7 @@ pub fn of_http2(parts: &mut Parts) -> Result<bool, RequestError> {
         Some(_) => {
             Err(RequestError::NotImplemented("of the protocols of an extended CONNECT only websocket is spoken"))
         }
+        None if parts.uri.authority().is_none() => Err(RequestError::BadRequest(":authority is missing")),
         None => Err(RequestError::NotImplemented("CONNECT is not supported")),
     }
 }

@@ -3,17 +3,22 @@
 //! A connection stays on the worker that accepted it, and so does everything done for it: its upstream connections,
 //! its filter instances. Nothing on the way of a request is shared between workers but immutable snapshots.
 
+mod doors;
+
+pub use doors::Doors;
+
 use crate::admission::{Admission, ConnectionLimits};
 use crate::chain::Passing;
 use crate::config::limits::{self, ACCEPT_BACKOFF};
 use crate::connection::{self, Accepted, Handler, Timeouts};
 use crate::drain::{Drain, Drained};
-use crate::listener::{self, BindError, Change, Listener};
+use crate::listener::{self, BindError, Inherited, Listener};
 use crate::request::Arrival;
 use crate::socket::Socket;
 use crate::telemetry::metrics::HandshakeResult;
 use crate::tls::{self, Greeted, HandshakeError};
 use crate::upstream::tunnel;
+use doors::Opening;
 use futures_util::FutureExt;
 use std::cell::Cell;
 use std::io;
@@ -96,50 +101,33 @@ pub struct Workers {
     doors: Doors,
 }
 
-/// A listener and the socket of one worker.
-type Opening = (Arc<Listener>, std::net::TcpListener);
-
-/// Opens and closes listeners of running workers; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Doors(Arc<[mpsc::Sender<Opening>]>);
-
-impl Doors {
-    /// Puts a change in force: what stays serves new connections as said, what is new is opened, and what is gone takes
-    /// no connection any more and drains those that it has. Blocks until every worker has room for its part.
-    pub fn apply(&self, change: Change) {
-        for (listener, served) in change.kept {
-            listener.serve(served);
-        }
-        for (listener, sockets) in change.opened {
-            for (queue, socket) in self.0.iter().zip(sockets) {
-                // A worker that has ended serves nobody: the proxy ends.
-                let _ = queue.blocking_send((Arc::clone(&listener), socket));
-            }
-        }
-        for listener in change.closed {
-            listener.drain.begin();
-        }
-    }
-}
-
 impl Workers {
-    /// Binds all addresses and starts all threads; on an error there are none. `drain` ends them.
-    pub fn start<H: Handler>(settings: &Settings, handler: &Arc<H>, drain: &Drain) -> Result<Self, StartError> {
+    /// Binds all addresses that are not inherited and starts all threads; on an error there are none. `drain` ends them.
+    pub fn start<H: Handler>(
+        settings: &Settings,
+        handler: &Arc<H>,
+        drain: &Drain,
+        inherited: &Inherited,
+    ) -> Result<Self, StartError> {
         let count = settings.workers.max(1);
         reserve(count);
         let mut addresses = Vec::new();
         let mut shares: Vec<Vec<Opening>> = (0..count).map(|_| Vec::new()).collect();
-        for address in &settings.listen {
-            let listeners = listener::bind(*address, count)?;
-            addresses.extend(listeners.first().and_then(|first| first.local_addr().ok()));
-            let listener = Listener::mesh(drain.clone());
-            let openings = listeners.into_iter().map(|socket| (Arc::clone(&listener), socket));
-            shares.iter_mut().zip(openings).for_each(|(share, opening)| share.push(opening));
-        }
         let (senders, queues): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(OPENINGS)).unzip();
+        let doors = Doors::new(senders);
+        for address in &settings.listen {
+            let sockets = listener::bind(*address, count, inherited)?;
+            addresses.extend(sockets.first().and_then(|first| first.local_addr().ok()));
+            let listener = Listener::mesh(drain.clone());
+            doors.know(&listener);
+            for (number, socket) in sockets.into_iter().enumerate() {
+                if let Some(share) = shares.get_mut(number % count) {
+                    share.push((Arc::clone(&listener), socket));
+                }
+            }
+        }
         let (admission, starved) = (Admission::new(settings.connections), Arc::<AtomicBool>::default());
-        let (threads, doors) = (Vec::with_capacity(count), Doors(senders.into()));
-        let mut workers = Self { addresses, drain: drain.clone(), threads, doors };
+        let mut workers = Self { addresses, drain: drain.clone(), threads: Vec::with_capacity(count), doors };
         for (index, (share, queue)) in shares.into_iter().zip(queues).enumerate() {
             let (handler, drain, admission) = (Arc::clone(handler), drain.clone(), Arc::clone(&admission));
             let (timeouts, grace, starved) = (settings.timeouts, settings.drain, Arc::clone(&starved));
@@ -212,14 +200,19 @@ impl<H: Handler> Worker<H> {
 
     fn open(self: &Arc<Self>, (listener, socket): Opening) {
         match TcpListener::from_std(socket) {
-            Ok(socket) => drop(tokio::spawn(Arc::clone(self).accept(listener, socket))),
+            Ok(socket) => {
+                let socket = Arc::new(socket);
+                listener.opened(&socket);
+                drop(tokio::spawn(Arc::clone(self).accept(listener, socket)));
+            }
             Err(error) => tracing::error!(%error, "a listener cannot be served by one of the workers"),
         }
     }
 
     /// Accepts until the drain begins, and then what the kernel has already completed: those clients have been told
-    /// that they are connected. Connections end with their listener, the last of them after the grace.
-    async fn accept(self: Arc<Self>, listener: Arc<Listener>, socket: TcpListener) {
+    /// that they are connected. Of a socket that another process has too there may be more all the time, and that process
+    /// takes them. Connections end with their listener, the last of them after the grace.
+    async fn accept(self: Arc<Self>, listener: Arc<Listener>, socket: Arc<TcpListener>) {
         // Held so that the drain is not over while there may be more to accept.
         let token = listener.drain.track();
         let mut connections = JoinSet::new();
@@ -232,7 +225,8 @@ impl<H: Handler> Worker<H> {
                 accepted = socket.accept() => self.admit(&listener, accepted, &mut connections).await,
             }
         }
-        while let Some(Ok(accepted)) = socket.accept().now_or_never() {
+        for _ in 0..limits::LISTEN_BACKLOG {
+            let Some(Ok(accepted)) = socket.accept().now_or_never() else { break };
             self.admit(&listener, Ok(accepted), &mut connections).await;
         }
         drop((socket, token));

@@ -80,6 +80,10 @@ impl Request {
         self.for_protocol(Protocol::Http1)
     }
 
+    pub(crate) fn into_http2(self) -> http::Request<Full<Bytes>> {
+        self.for_protocol(Protocol::Http2)
+    }
+
     fn for_protocol(self, protocol: Protocol) -> http::Request<Full<Bytes>> {
         let authority = self.url.authority().map(ToString::to_string);
         let mut request = http::Request::new(Full::new(self.body));

@@ -4,8 +4,9 @@ use crate::background;
 use crate::client::{Answer, Request};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,17 @@ const CONNECTIONS: u32 = 20;
 const LIMIT: Duration = Duration::from_secs(10);
 /// Of all that went wrong a test shows this many.
 const SHOWN: usize = 10;
+
+/// How connections are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// HTTP/1.1, each for as long as the proxy keeps it.
+    Kept,
+    /// HTTP/1.1, each for one request.
+    Fresh,
+    /// HTTP/2, each for as long as the proxy keeps it.
+    Http2,
+}
 
 /// Requests that go on until the load is stopped.
 #[derive(Debug)]
@@ -72,10 +84,20 @@ impl Load {
     ///
     /// Answers are also counted by the value of `header`, if one is named.
     pub fn start(address: SocketAddr, per_second: u32, request: &Request, header: Option<&'static str>) -> Self {
+        Self::with(Use::Kept, (address, per_second), request, header)
+    }
+
+    /// The same on connections that are used like this.
+    pub fn with(
+        usage: Use,
+        (address, per_second): (SocketAddr, u32),
+        request: &Request,
+        header: Option<&'static str>,
+    ) -> Self {
         let (stop, report) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(LoadReport::default())));
         let connections = (0..CONNECTIONS)
             .map(|number| {
-                let sender = Connection { address, header, idle: None, report: Arc::clone(&report) };
+                let sender = Connection { usage, address, header, idle: None, report: Arc::clone(&report) };
                 let pace = Duration::from_secs(1) * CONNECTIONS / per_second.max(1);
                 // One after the other: all at once would be a burst, again and again.
                 let first = Instant::now() + pace * number / CONNECTIONS;
@@ -107,9 +129,10 @@ impl Drop for Load {
 
 /// One of the load's connections.
 struct Connection {
+    usage: Use,
     address: SocketAddr,
     header: Option<&'static str>,
-    idle: Option<SendRequest<Full<Bytes>>>,
+    idle: Option<Sender>,
     report: Arc<Mutex<LoadReport>>,
 }
 
@@ -131,17 +154,20 @@ impl Connection {
     /// Sends on the kept connection. One that the proxy had closed before anything was sent is replaced: no request is
     /// lost by that, and every client does so.
     async fn exchange(&mut self, request: Request) -> Result<Answer, String> {
-        let mut request = request.into_http1();
+        let mut request = match self.usage {
+            Use::Http2 => request.into_http2(),
+            Use::Kept | Use::Fresh => request.into_http1(),
+        };
         loop {
             let (mut sender, kept) = match self.idle.take() {
                 Some(sender) if !sender.is_closed() => (sender, true),
-                _ => (connect(self.address).await?, false),
+                _ => (Sender::connect(self.address, self.usage).await?, false),
             };
-            match sender.try_send_request(request).await {
+            match sender.try_send(request).await {
                 Ok(response) => {
                     let (head, body) = response.into_parts();
                     let body = body.collect().await.map_err(|error| format!("half an answer: {error}"))?;
-                    self.idle = Some(sender);
+                    self.idle = Some(sender).filter(|_| self.usage != Use::Fresh);
                     return Ok(Answer::from_parts(head, body));
                 }
                 Err(mut error) => match error.take_message() {
@@ -174,13 +200,51 @@ impl Connection {
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, String> {
-    let stream = TcpStream::connect(address).await.map_err(|error| format!("no connection: {error}"))?;
-    let (mut sender, connection) =
-        handshake(TokioIo::new(stream)).await.map_err(|error| format!("no connection: {error}"))?;
-    tokio::spawn(connection);
-    sender.ready().await.map_err(|error| format!("no connection: {error}"))?;
-    Ok(sender)
+/// The sending side of a connection.
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Sender {
+    async fn connect(address: SocketAddr, usage: Use) -> Result<Self, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("no connection: {error}");
+        let stream = TcpStream::connect(address).await.map_err(|error| failed(&error))?;
+        // So that a request is whole in one piece, and no later one waits for an acknowledgement.
+        stream.set_nodelay(true).map_err(|error| failed(&error))?;
+        let io = TokioIo::new(stream);
+        match usage {
+            Use::Kept | Use::Fresh => {
+                let (mut sender, connection) = http1::handshake(io).await.map_err(|error| failed(&error))?;
+                tokio::spawn(connection);
+                sender.ready().await.map_err(|error| failed(&error))?;
+                Ok(Self::Http1(sender))
+            }
+            Use::Http2 => {
+                let handshake = http2::handshake(TokioExecutor::new(), io).await;
+                let (sender, connection) = handshake.map_err(|error| failed(&error))?;
+                tokio::spawn(connection);
+                Ok(Self::Http2(sender))
+            }
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    async fn try_send(
+        &mut self,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<http::Response<Incoming>, TrySendError<http::Request<Full<Bytes>>>> {
+        match self {
+            Self::Http1(sender) => sender.try_send_request(request).await,
+            Self::Http2(sender) => sender.try_send_request(request).await,
+        }
+    }
 }
 
 #[cfg(test)]

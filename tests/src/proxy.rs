@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A development build compiles its filters at the start, perhaps on a busy machine.
@@ -26,8 +27,8 @@ pub struct Proxy {
     child: Child,
     address: SocketAddr,
     admin: Option<SocketAddr>,
-    manifests: Directory,
-    filters: Directory,
+    manifests: Arc<Directory>,
+    filters: Arc<Directory>,
     state: Directory,
 }
 
@@ -49,14 +50,34 @@ impl Proxy {
     /// # Errors
     /// Its log, when it ends or is not ready in time.
     pub fn try_start(options: Options) -> Result<Self, String> {
-        let (manifests, filters, state) = (Directory::new(), Directory::new(), Directory::new());
+        let (manifests, filters) = (Arc::new(Directory::new()), Arc::new(Directory::new()));
         for (file, content) in &options.manifests {
             manifests.write(file, content);
         }
         for (file, component) in &options.filters {
             fs::copy(component, filters.file(file)).expect("a component can be copied");
         }
-        let child = command(options, &manifests, &filters, &state).spawn().expect("the proxy can be started");
+        Self::run(options, manifests, filters, ("127.0.0.1:0".to_owned(), "127.0.0.1:0".to_owned()))
+    }
+
+    /// Starts another process with the same directories and addresses, and waits until it takes requests.
+    ///
+    /// # Errors
+    /// Its log, when it ends or is not ready in time.
+    pub fn successor(&self, options: Options) -> Result<Self, String> {
+        let addresses = (self.address.to_string(), self.admin().to_string());
+        Self::run(options, Arc::clone(&self.manifests), Arc::clone(&self.filters), addresses)
+    }
+
+    fn run(
+        options: Options,
+        manifests: Arc<Directory>,
+        filters: Arc<Directory>,
+        (listen, admin): (String, String),
+    ) -> Result<Self, String> {
+        let state = Directory::new();
+        let mut command = command(options, &manifests, &filters, &state);
+        let child = command.args(["--listen", &listen, "--admin", &admin]).spawn().expect("the proxy can be started");
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         // From here on a failure drops, and so ends, the child.
         let mut proxy = Self { child, address, admin: None, manifests, filters, state };
@@ -151,8 +172,22 @@ impl Proxy {
 
     /// Asks it to end, as an orchestrator does: SIGTERM.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Asks it to start its successor: SIGUSR2.
+    pub fn succeed(&self) {
+        self.signal(Signal::USR2);
+    }
+
+    /// Asks it to read its directories anew: SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.process()).ok().and_then(Pid::from_raw).expect("a process has a number");
-        kill_process(pid, Signal::TERM).expect("the proxy is running");
+        kill_process(pid, signal).expect("the proxy is running");
     }
 
     /// Waits until it has ended.
@@ -204,7 +239,6 @@ fn command(options: Options, manifests: &Directory, filters: &Directory, state: 
     let log = File::create(log_file(state)).expect("a log can be written");
     let mut command = Command::new(options.program.unwrap_or_else(artifact::sluice));
     command.arg("run").arg("--manifests").arg(manifests.path()).arg("--filters").arg(filters.path());
-    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     command.arg("--ready-file").arg(ready_file(state));
     if !options.arguments.iter().any(|argument| argument == "--workers") {
         command.args(["--workers", "1"]);

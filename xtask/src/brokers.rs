@@ -123,7 +123,7 @@ fn libraries(path: Option<&OsString>) -> String {
 }
 
 /// Writes a script that the system can run.
-fn script(file: &Path, text: &str) -> Result<()> {
+pub(crate) fn script(file: &Path, text: &str) -> Result<()> {
     if let Some(directory) = file.parent() {
         fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
     }

@@ -2,8 +2,9 @@
 
 use crate::build::{self, Components, Profile};
 use crate::command::{cargo, run as run_command, step};
+use crate::suites;
 use crate::workspace::Workspace;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,6 +15,9 @@ Examples:
   cargo xtask conformance routing --cases ../data     documents of Gateway API and Istio, from a directory of yours
   cargo xtask conformance events                      every case of events and of filter expressions
   cargo xtask conformance events --cases ../data      the CloudEvents specification's kit for expressions
+  cargo xtask conformance http2                       the cases of httpwg about RFC 9113, through a chain of filters
+  cargo xtask conformance websocket                   Autobahn's cases of WebSocket, directly and through a chain of filters
+  cargo xtask conformance grpc -o json                gRPC's interoperability tests, with and without filters, for programs
 
 What is known to differ is listed with its reason, in tests/conformance. A run fails when anything else differs, and when
 something that is listed does not.";
@@ -31,6 +35,18 @@ pub(crate) struct Arguments {
     /// with `gateway-api/examples/standard`, `gateway-api/hack/invalid-examples` and `istio`; for events one with `cesql`.
     #[arg(long, value_name = "DIR")]
     cases: Option<PathBuf>,
+    /// How the results are printed.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
+/// For whom results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// A line for each case, and how many there are.
+    Table,
+    /// A JSON object for each list of differences.
+    Json,
 }
 
 /// Cases that belong together.
@@ -40,16 +56,35 @@ enum Suite {
     Routing,
     /// CloudEvents and Knative Eventing.
     Events,
+    /// RFC 9113, as httpwg asks for it.
+    Http2,
+    /// RFC 6455, as Autobahn's cases ask for it.
+    Websocket,
+    /// gRPC's interoperability tests.
+    Grpc,
 }
 
 /// Runs the command.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    if matches!(arguments.suite, Suite::Http2 | Suite::Websocket | Suite::Grpc)
+        && (arguments.only.is_some() || arguments.cases.is_some())
+    {
+        bail!("a suite that others have made runs as a whole, without words or --cases");
+    }
     build::components(workspace, Profile::Development, Components::All)?;
     // The same selection as for tests, so that nothing is compiled twice with other features.
     step("building everything, with its tests");
     run_command(cargo().args(["build", "--workspace", "--all-targets"]))?;
     let lists = workspace.root.join("tests/conformance");
-    let conformance = || Command::new(workspace.program(Profile::Development, "conformance"));
+    let conformance = || {
+        let mut program = Command::new(workspace.program(Profile::Development, "conformance"));
+        program.args((arguments.output == Output::Json).then_some("--json"));
+        program
+    };
+    let suite = |suite: suites::Suite, name: &str| {
+        suite.ensure(workspace)?;
+        run_command(conformance().arg(name).arg(lists.join(name).with_extension("yaml")))
+    };
     let expressions =
         |cases: &Path, list: &str| run_command(conformance().arg("expressions").arg(cases).arg(lists.join(list)));
     match (arguments.suite, &arguments.cases) {
@@ -66,5 +101,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             run_command(conformance().arg("cases").arg(lists.join("events")).args(&arguments.only))
         }
         (Suite::Events, Some(cases)) => expressions(&cases.join("cesql"), "cesql.yaml"),
+        (Suite::Http2, _) => suite(suites::Suite::Http2, "http2"),
+        (Suite::Websocket, _) => suite(suites::Suite::Python, "websocket"),
+        (Suite::Grpc, _) => suite(suites::Suite::Python, "grpc"),
     }
 }

@@ -17,6 +17,7 @@ mod example;
 mod failures;
 mod lint;
 mod port;
+mod suites;
 mod test;
 mod wait;
 mod workspace;

@@ -1,13 +1,18 @@
 //! Asks a running proxy, for the commands that show what it does.
 
+mod post;
+
+pub use post::post;
+
 use super::dead_letters::{self, DeadLetterStatus, DroppedStatus, ReplayedStatus};
 use super::endpoints::EndpointStatus;
 use super::event_tools::{PublishedStatus, ReadStatus, ReplayStatus, Stretch};
 use super::events::ChannelFiguresStatus;
 use super::overload::OverloadStatus;
+use super::reload::ReloadStatus;
 use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use super::view::{ConfigStatus, ExplainAnswer, ExplainRequest, FilterStatus, Tapped};
-use crate::config::AdminAddress;
+use crate::config::{AdminAddress, limits};
 use crate::event::Selection;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
@@ -18,7 +23,6 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io;
-use std::net::ToSocketAddrs;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -103,6 +107,14 @@ impl AdminClient {
     /// When there is no answer, or it cannot be done.
     pub fn filter_act(&self, action: FilterAction, filter: &str) -> Result<FilterActed, ClientError> {
         self.ask(Method::POST, &about(&format!("/filters/{}", action.name()), filter), Bytes::new())
+    }
+
+    /// Has the directories read anew, and waits for what comes of it.
+    ///
+    /// # Errors
+    /// When there is no answer, or nothing is known of it yet.
+    pub fn reload(&self) -> Result<ReloadStatus, ClientError> {
+        self.ask_within(Method::POST, "/reload", Bytes::new(), limits::RELOAD_ANSWER + ANSWER)
     }
 
     /// What is in force.
@@ -206,12 +218,22 @@ impl AdminClient {
     }
 
     fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
+        self.ask_within(method, path, body, ANSWER)
+    }
+
+    fn ask_within<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<T, ClientError> {
         let request = Request::builder().method(method).uri(path).header(HOST, "localhost");
         let request = request.header(CONTENT_TYPE, "application/json").body(Full::new(body));
         let request = request.map_err(|error| self.invalid(&error))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| self.unreachable(&error))?;
-        let (status, answer) = runtime.block_on(self.exchange(request))?;
+        let (status, answer) = runtime.block_on(self.exchange(request, limit))?;
         if !status.is_success() {
             let message = String::from_utf8_lossy(&answer).into_owned();
             return Err(ClientError::Refused { status: status.as_u16(), message });
@@ -219,14 +241,18 @@ impl AdminClient {
         serde_json::from_slice(&answer).map_err(|error| self.invalid(&error))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), ClientError> {
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<(StatusCode, Bytes), ClientError> {
         let connected = tokio::time::timeout(CONNECT, self.connect()).await;
         let stream = match connected {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(self.unreachable(&error)),
             Err(_) => return Err(self.unreachable(&io::Error::from(io::ErrorKind::TimedOut))),
         };
-        match tokio::time::timeout(ANSWER, self.send(stream, request)).await {
+        match tokio::time::timeout(limit, self.send(stream, request)).await {
             Ok(answer) => answer,
             Err(_) => Err(self.invalid(&"no answer in time")),
         }
@@ -266,39 +292,6 @@ impl AdminClient {
 
     fn invalid(&self, error: &impl ToString) -> ClientError {
         ClientError::Invalid { address: self.address.clone(), reason: error.to_string() }
-    }
-}
-
-/// Sends an event, in the JSON format of CloudEvents, to any address of HTTP that takes them; gives the status.
-///
-/// # Errors
-/// When it is no address of HTTP, or nobody answers there.
-pub fn post(url: &str, headers: &[(String, String)], body: Vec<u8>) -> Result<u16, ClientError> {
-    let uri: http::Uri = url.parse().map_err(|_| not_http(url))?;
-    let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(|| not_http(url))?;
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let place = (host, authority.port_u16().unwrap_or(80));
-    let address = place.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    let client = AdminClient::new(AdminAddress::Tcp(address.ok_or_else(|| not_http(url))?));
-    let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let mut request = Request::post(path).header(CONTENT_TYPE, "application/cloudevents+json; charset=utf-8");
-    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        request = request.header(HOST, authority.as_str());
-    }
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    let request = request.body(Full::new(Bytes::from(body))).map_err(|error| client.invalid(&error))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| client.unreachable(&error))?;
-    let (status, _) = runtime.block_on(client.exchange(request))?;
-    Ok(status.as_u16())
-}
-
-fn not_http(url: &str) -> ClientError {
-    ClientError::Refused {
-        status: 0,
-        message: format!("{url} is no address that can be sent to: write http://HOST[:PORT]/PATH"),
     }
 }
 

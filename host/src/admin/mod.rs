@@ -13,11 +13,14 @@ pub mod events;
 mod guard;
 pub mod overload;
 mod query;
+pub mod reload;
 pub mod rollout;
 mod routes;
 pub mod server;
+mod succession;
 pub mod view;
 
 pub use client::{AdminClient, ClientError};
-pub use server::{AdminError, AdminServer};
+pub use server::{AdminError, AdminServer, AdminSocket};
+pub use succession::Succession;
 pub use view::AdminView;

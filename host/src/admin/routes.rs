@@ -3,7 +3,7 @@
 use super::event_tools::{self, Unpublished};
 use super::rollout::FilterAction;
 use super::view::{AdminView, ExplainRequest};
-use super::{dead_letters, guard};
+use super::{dead_letters, guard, reload};
 use crate::event::PublishError;
 use crate::telemetry::log::LogLevels;
 use crate::telemetry::{Metrics, metrics};
@@ -28,7 +28,7 @@ const TAP: Duration = Duration::from_secs(1);
 /// Between two looks in it.
 const TAP_LOOK: Duration = Duration::from_millis(50);
 
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, methods, and what is there.
@@ -45,6 +45,7 @@ const ENDPOINTS: [(&str, &str, &str); 23] = [
     ("/filters/rollback", "POST", "?filter=NAME takes the latest version back"),
     ("/filters/pin", "POST", "?filter=NAME keeps its component whatever the file says"),
     ("/filters/unpin", "POST", "?filter=NAME lets its file count again"),
+    ("/reload", "POST", "reads the directories anew, and says what came of it"),
     ("/config", "GET", "manifests, services and channels in force"),
     ("/endpoints", "GET", "endpoints of services, with why some are out"),
     ("/overload", "GET", "limits of overload, how near they are, and what was refused"),
@@ -74,7 +75,7 @@ pub(super) struct Routes {
     pub(super) allow_remote: bool,
 }
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 impl Routes {
     /// Answers a request.
@@ -106,6 +107,7 @@ impl Routes {
                 let filter = parameter(request.uri().query(), "filter");
                 json(StatusCode::OK, &self.view.history(filter.as_deref()))
             }
+            "/reload" => reload::answer(&self.view).await,
             "/config" => json(StatusCode::OK, &self.view.config()),
             "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),
             "/overload" => json(StatusCode::OK, &self.view.overload()),
@@ -278,7 +280,7 @@ fn outcome(answer: Result<impl Serialize, String>) -> Answer {
     }
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     match serde_json::to_vec_pretty(value) {
         Ok(mut bytes) => {
             bytes.push(b'\n');
@@ -288,7 +290,7 @@ fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     }
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(super) fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -1,11 +1,14 @@
 //! The admin endpoint's listener, thread and connections.
 
-use super::bind::{Bound, SocketFile};
+use super::bind::Bound;
 use super::routes::Routes;
+use super::succession::Succession;
 use super::view::AdminView;
 use crate::config::AdminAddress;
+use crate::listener::Inherited;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::LogLevels;
+use crate::unix_socket::SocketFile;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,6 +34,10 @@ const HEADER_COUNT: usize = 64;
 const CONNECTION_LIFE: Duration = Duration::from_mins(2);
 /// For that answer.
 const LAST_ANSWER: Duration = Duration::from_secs(15);
+/// For a question that is on its way when the endpoint ends.
+const LAST_QUESTION: Duration = Duration::from_millis(300);
+/// For answers that are under way then.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Pause after an `accept` that failed for want of descriptors or memory.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
@@ -50,50 +57,73 @@ pub enum AdminError {
     Start(io::Error),
 }
 
+/// The endpoint's socket, before there is anything to be asked.
+#[derive(Debug)]
+pub struct AdminSocket {
+    bound: Bound,
+    address: AdminAddress,
+}
+
+impl AdminSocket {
+    /// Binds, unless the socket is inherited.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub fn bind(address: &AdminAddress, inherited: &Inherited) -> Result<Self, AdminError> {
+        let bound = Bound::new(address, inherited);
+        let (bound, address) = bound.map_err(|reason| AdminError::Bind { address: address.clone(), reason })?;
+        Ok(Self { bound, address })
+    }
+}
+
 /// A running admin endpoint. Dropping it ends it.
 #[derive(Debug)]
 pub struct AdminServer {
     address: AdminAddress,
-    stop: CancellationToken,
+    succession: Succession,
     thread: Option<JoinHandle<()>>,
 }
 
 impl AdminServer {
-    /// Binds and starts to answer. `allow_remote` says that names other than `localhost` may be asked for.
+    /// Starts to answer. `allow_remote` says that names other than `localhost` may be asked for.
     ///
     /// # Errors
-    /// When the address cannot be had or the thread cannot be started.
+    /// When the thread cannot be started.
     pub fn start(
-        address: &AdminAddress,
+        AdminSocket { bound, address }: AdminSocket,
         allow_remote: bool,
         view: Arc<dyn AdminView>,
         metrics: Metrics,
         levels: LogLevels,
     ) -> Result<Self, AdminError> {
-        let (bound, local) =
-            Bound::new(address).map_err(|reason| AdminError::Bind { address: address.clone(), reason })?;
         let routes = Arc::new(Routes { view, metrics, levels, allow_remote });
-        let stop = CancellationToken::new();
+        let socket = Arc::new(bound.descriptor().map_err(AdminError::Start)?);
+        let succession = Succession { stop: CancellationToken::new(), socket, ownership: bound.ownership() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AdminError::Start)?;
-        let stopped = stop.clone();
+        let stopped = succession.stop.clone();
         let run = move || {
             runtime.block_on(serve(bound, routes, stopped));
             // What is still being explained ends by its own deadlines.
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("admin".into()).spawn(run).map_err(AdminError::Start)?;
-        Ok(Self { address: local, stop, thread: Some(thread) })
+        Ok(Self { address, succession, thread: Some(thread) })
     }
 
     /// Where it listens; port 0 has become a real one.
     pub fn address(&self) -> &AdminAddress {
         &self.address
     }
+
+    /// What another process takes over.
+    pub fn succession(&self) -> Succession {
+        self.succession.clone()
+    }
 }
 
 impl Drop for AdminServer {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.succession.stop.cancel();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -137,14 +167,14 @@ async fn serve(bound: Bound, routes: Arc<Routes>, stop: CancellationToken) {
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             accepted = accepted => accepted,
         };
         match accepted {
             Ok(stream) => {
-                let routes = Arc::clone(&routes);
+                let (routes, stop) = (Arc::clone(&routes), stop.clone());
                 tokio::spawn(async move {
-                    connection(stream, routes).await;
+                    connection(stream, routes, &stop).await;
                     drop(place);
                 });
             }
@@ -154,10 +184,14 @@ async fn serve(bound: Bound, routes: Arc<Routes>, stop: CancellationToken) {
             }
         }
     }
+    drop(listener);
+    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+    // What is not said by then is not said.
+    let _ = tokio::time::timeout(LAST_WORDS, free.acquire_many(all)).await;
 }
 
 /// Serves a connection for its bounded life.
-async fn connection(stream: Box<dyn Stream>, routes: Arc<Routes>) {
+async fn connection(stream: Box<dyn Stream>, routes: Arc<Routes>, stop: &CancellationToken) {
     let service = service_fn(move |request| {
         let routes = Arc::clone(&routes);
         async move { Ok::<_, Infallible>(routes.answer(request).await) }
@@ -169,10 +203,17 @@ async fn connection(stream: Box<dyn Stream>, routes: Arc<Routes>) {
         .max_headers(HEADER_COUNT)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    if tokio::time::timeout(CONNECTION_LIFE, connection.as_mut()).await.is_err() {
-        connection.as_mut().graceful_shutdown();
-        let _ = tokio::time::timeout(LAST_ANSWER, connection).await;
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        () = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_QUESTION).await;
+        } => {}
+        () = tokio::time::sleep(CONNECTION_LIFE) => {}
     }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(LAST_ANSWER, connection).await;
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub use plan::{ExplainCache, ExplainCall, ExplainGroup, ExplainPlan};
 use super::endpoints::EndpointStatus;
 use super::events::ChannelFiguresStatus;
 use super::overload::OverloadStatus;
+use super::reload::ReloadStatus;
 use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps, QuarantineStatus, StageStatus};
 use crate::chain::{TraceCandidate, TraceStep};
 use crate::event::Channels;
@@ -46,6 +47,13 @@ pub trait AdminView: Send + Sync + 'static {
     fn act(&self, action: FilterAction, filter: &str) -> Result<FilterActed, String> {
         let _ = action;
         Err(format!("there is no filter `{filter}`"))
+    }
+    /// Reads the directories anew. Runs on a thread that may be blocked.
+    ///
+    /// # Errors
+    /// With why nothing is known of it.
+    fn reload(&self) -> Result<ReloadStatus, String> {
+        Err("nothing is reloaded here".to_owned())
     }
     /// What is in force.
     fn config(&self) -> ConfigStatus;

@@ -134,3 +134,11 @@ async fn a_body_is_begun_while_its_request_waits() {
     assert!(broken.is_err());
     assert_eq!(started.elapsed(), Duration::from_millis(300), "a body that breaks off ends the wait");
 }
+
+#[tokio::test]
+async fn the_answer_to_a_malformed_request_ends_with_a_reset() {
+    let mut answer = ThenReset::new(ProxyBody::full("no"));
+    assert_eq!((answer.size_hint().exact(), answer.is_end_stream()), (Some(2), false));
+    assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "no");
+    assert!(matches!(answer.frame().await, Some(Err(BodyError::Malformed(_)))));
+}

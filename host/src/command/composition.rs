@@ -1,46 +1,60 @@
 //! What commands need of the composition root. Every call of it from the command line stands here.
 
+use super::signals::{Asked, Signals};
+use super::successor;
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sluicegate::admin::view::{ExplainAnswer, ExplainRequest};
-use sluicegate::config::{AdminAddress, Settings};
+use sluicegate::config::{AdminAddress, Settings, limits};
 use sluicegate::drain::Drained;
+use sluicegate::listener::Inherited;
 use sluicegate::manifest::Diagnostics;
+use sluicegate::notify::Notifier;
 use sluicegate::proxy::{self, ExplainError, Proxy, StartError};
 use sluicegate::snapshot::Snapshot;
+use sluicegate::take_over::Handed;
 use sluicegate::telemetry::Telemetry;
 use sluicegate::telemetry::log::LogLevels;
 use std::path::Path;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::time::Duration;
 
-/// Serves requests until it is asked to end. Calls `listening` once it takes them.
+/// Serves requests until it is asked to end, or another process has taken over. Calls `listening` once it is ready to.
 pub(crate) fn serve(
     settings: Settings,
-    telemetry: Telemetry,
-    levels: LogLevels,
+    inherited: Inherited,
+    (telemetry, levels): (Telemetry, LogLevels),
     listening: impl FnOnce(&Proxy) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     raise_descriptors(settings.connections);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _entered = runtime.enter();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // A write beyond a limit on the size of files is to fail, as one to a full disk does, and not to end the process.
-    let _file_size = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
-    let proxy = Proxy::start(settings, telemetry, levels).map_err(shown)?;
+    let mut signals = Signals::listen()?;
+    let notifier = Notifier::from_environment();
+    let takes_over = settings.take_over.is_some();
+    let mut proxy = Proxy::start(settings, telemetry, levels, inherited).map_err(shown)?;
     for address in proxy.addresses() {
         tracing::info!(%address, "listening");
     }
     listening(&proxy)?;
+    proxy.serves().map_err(shown)?;
+    notifier.ready();
     runtime.block_on(async {
-        asked(&mut terminate, &mut interrupt).await;
-        tracing::info!("ending: requests in flight may finish");
-        let handle = proxy.drain_handle();
+        match until_the_end(&mut proxy, &mut signals, &notifier, takes_over).await {
+            None => {
+                notifier.stopping();
+                tracing::info!("ending: requests in flight may finish");
+            }
+            Some(Handed { process }) => {
+                notifier.succeeded_by(process);
+                tracing::info!(process, "ending: another process has taken over; requests in flight may finish");
+            }
+        }
+        let end = proxy.end();
         let drained = tokio::select! {
             drained = proxy.drain() => drained,
             () = async {
-                asked(&mut terminate, &mut interrupt).await;
-                handle.abort();
+                signals.end().await;
+                end.now();
                 std::future::pending::<()>().await;
             } => Drained::Aborted(0),
         };
@@ -64,11 +78,41 @@ fn raise_descriptors(connections: usize) {
     }
 }
 
-async fn asked(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Does what signals ask for until one asks for the end, or until another process serves.
+async fn until_the_end(
+    proxy: &mut Proxy,
+    signals: &mut Signals,
+    notifier: &Notifier,
+    takes_over: bool,
+) -> Option<Handed> {
+    let pause = notifier.watchdog();
+    let mut watchdog = tokio::time::interval(pause.unwrap_or(Duration::from_hours(1)));
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::End => return None,
+                Asked::Reload => reload(proxy, notifier),
+                Asked::Successor => successor::start(takes_over),
+            },
+            handed = proxy.handed_over() => return Some(handed),
+            _ = watchdog.tick(), if pause.is_some() => notifier.alive(),
+        }
     }
+}
+
+/// Reloads, and tells the service manager when that is done.
+fn reload(proxy: &Proxy, notifier: &Notifier) {
+    if !notifier.is_on() {
+        return proxy.reload();
+    }
+    let (reloads, notifier) = (proxy.reopen_log(), notifier.clone());
+    notifier.reloading();
+    std::thread::spawn(move || {
+        if let Err(reason) = reloads.wait(limits::RELOAD_ANSWER) {
+            tracing::error!("nothing is known of the reload: {reason}");
+        }
+        notifier.ready();
+    });
 }
 
 /// Writes where it listens as one line of JSON, whole or not at all.

@@ -139,15 +139,7 @@ fn quarantine(filter: &FilterStatus) -> String {
 fn refusal(filter: &FilterStatus) -> String {
     let Some(failure) = &filter.last_refusal else { return String::new() };
     let mut text = format!("\n{}: refused at {}\n", harmless(&filter.name), harmless(&failure.at));
-    for diagnostic in &failure.diagnostics {
-        let place = if diagnostic.origin.is_empty() { String::new() } else { format!("{}: ", diagnostic.origin) };
-        let finding = format!("{place}{}[{}]: {}", diagnostic.severity, diagnostic.code, diagnostic.message);
-        // Writing into memory cannot fail.
-        let _ = writeln!(text, "  {}", harmless(&finding));
-        if let Some(help) = &diagnostic.help {
-            let _ = writeln!(text, "    help: {}", harmless(help));
-        }
-    }
+    print::write_diagnostics(&failure.diagnostics, &mut text);
     text
 }
 

@@ -2,7 +2,9 @@
 
 use anyhow::Context;
 use serde::Serialize;
+use sluicegate::admin::view::DiagnosticStatus;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 /// Prints to standard output. A reader that has seen enough, such as `head`, is no error.
@@ -46,6 +48,19 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     };
     let head = line(&mut headings.iter().copied());
     rows.iter().fold(head, |table, row| table + &line(&mut row.iter().map(String::as_str)))
+}
+
+/// Findings, each on a line with its place, and below it what to do.
+pub(crate) fn write_diagnostics(diagnostics: &[DiagnosticStatus], text: &mut String) {
+    for diagnostic in diagnostics {
+        let place = if diagnostic.origin.is_empty() { String::new() } else { format!("{}: ", diagnostic.origin) };
+        let finding = format!("{place}{}[{}]: {}", diagnostic.severity, diagnostic.code, diagnostic.message);
+        // Writing into memory cannot fail.
+        let _ = writeln!(text, "  {}", harmless(&finding));
+        if let Some(help) = &diagnostic.help {
+            let _ = writeln!(text, "    help: {}", harmless(help));
+        }
+    }
 }
 
 /// Text of filters and clients without what a terminal would obey.

@@ -51,12 +51,16 @@ pub struct File {
     pub workers: Option<Text>,
     /// `json` or `off`.
     pub access_log: Option<Text>,
+    /// The file that they are appended to instead of standard output.
+    pub access_log_file: Option<Text>,
     /// Log levels, by module: `info,sluicegate::chain=debug`.
     pub log: Option<Text>,
     /// The name server to ask instead of the system's.
     pub dns: Option<Text>,
     /// `auto`, `native`, `poll` or `off`.
     pub watch: Option<Text>,
+    /// The Unix socket by which a new process takes the place of the running one.
+    pub take_over: Option<Text>,
     /// Where events are kept.
     pub events: Option<Events>,
     /// Where traces go.

@@ -314,6 +314,27 @@ pub const LISTEN_BACKLOG: i32 = 1024;
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// For what is in flight when the proxy is asked to end.
 pub const DRAIN: Duration = Duration::from_secs(30);
+/// How long an operator who asks for a reload waits for what comes of it: some filters compile for seconds each.
+pub const RELOAD_ANSWER: Duration = Duration::from_mins(1);
+/// For each answer of a process that hands over, or takes over.
+pub const TAKE_OVER_ANSWER: Duration = Duration::from_secs(10);
+/// For a process that takes over to load its configuration: it may have to compile many filters.
+pub const TAKE_OVER_PREPARE: Duration = Duration::from_mins(15);
+/// For the process that is there to let go of the files of events.
+pub const TAKE_OVER_RELEASE: Duration = Duration::from_secs(30);
+/// For deliveries of their events that are under way; what is not done by then is delivered by the next process.
+pub const RELEASE_DELIVERIES: Duration = Duration::from_secs(5);
+/// For a process that wanted to take over and failed to be gone.
+pub const TAKE_OVER_RESUME: Duration = Duration::from_secs(10);
+/// For a process that takes over to begin to serve, once it has all it needs.
+pub const TAKE_OVER_READY: Duration = Duration::from_secs(30);
+/// For a connection's next request once the proxy ends. Clients that use a connection at all often use it within this time;
+/// without it they would find it closed with a request on its way.
+pub const LAST_REQUEST: Duration = Duration::from_secs(1);
+/// Of the time to end, the part that this may be at most: one in so many.
+pub const LAST_REQUEST_SHARE: u32 = 4;
+/// For events in memory, where requests have taken all of the time to end.
+pub const LAST_EVENTS: Duration = Duration::from_secs(1);
 /// For the last spans to reach the collector when the proxy ends, once requests and events are done.
 pub const TRACES_CLOSE: Duration = Duration::from_secs(5);
 /// The same when somebody wants it to end at once.

@@ -64,6 +64,8 @@ pub struct Flags {
     pub workers: Option<String>,
     /// `--access-log`.
     pub access_log: Option<String>,
+    /// `--access-log-file`.
+    pub access_log_file: Option<String>,
     /// `--log`.
     pub log: Option<String>,
     /// `--dns`.
@@ -78,6 +80,8 @@ pub struct Flags {
     pub trace_ratio: Option<String>,
     /// `--drain-timeout`.
     pub drain: Option<String>,
+    /// `--take-over`.
+    pub take_over: Option<String>,
 }
 
 /// What the program uses.
@@ -113,6 +117,8 @@ pub struct Settings {
     pub workers: usize,
     /// Whether and how requests are logged.
     pub access_log: AccessLogFormat,
+    /// The file that they are appended to instead of standard output.
+    pub access_log_file: Option<PathBuf>,
     /// Log levels, by module; valid.
     pub log: String,
     /// The name server to ask instead of the system's.
@@ -125,6 +131,8 @@ pub struct Settings {
     pub tracing: Tracing,
     /// For requests in flight when the proxy ends.
     pub drain: Duration,
+    /// The Unix socket by which a new process takes the place of the running one.
+    pub take_over: Option<PathBuf>,
     /// Connections in total.
     pub connections: usize,
     /// Connections of one client address.
@@ -149,7 +157,7 @@ pub struct ListenTls {
 /// Whether and how requests are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AccessLogFormat {
-    /// One JSON object a line, to standard output.
+    /// One JSON object a line.
     Json,
     /// Not at all.
     Off,
@@ -220,12 +228,14 @@ impl Settings {
             access_log: merge
                 .one(flags.access_log, "--access-log", file.access_log, choice)
                 .unwrap_or(AccessLogFormat::Json),
+            access_log_file: merge.place(flags.access_log_file, "--access-log-file", file.access_log_file),
             log: merge.one(flags.log, "--log", file.log, levels).unwrap_or(DEFAULT_LOG.into()),
             dns: merge.one(flags.dns, "--dns", file.dns, super::address::socket_address),
             watch: merge.one(flags.watch, "--watch", file.watch, choice).unwrap_or(Watch::Auto),
             events: merge.events(flags.events, file.events.unwrap_or_default()),
             tracing: merge.tracing((flags.trace_endpoint, flags.trace_ratio), file.tracing.unwrap_or_default(), said),
             drain: merge.one(flags.drain, "--drain-timeout", bounds.drain, quantity::duration).unwrap_or(limits::DRAIN),
+            take_over: merge.place(flags.take_over, "--take-over", file.take_over),
             connections: merge.written(bounds.connections, quantity::count).unwrap_or(limits::CONNECTIONS),
             connections_per_client: merge
                 .written(bounds.connections_per_client, quantity::count)
@@ -313,6 +323,13 @@ impl Merge<'_> {
     fn files(&mut self, flags: Vec<String>, name: &'static str, file: Option<Vec<Text>>) -> Vec<PathBuf> {
         let written = self.pick_all(flags, name, file);
         written.into_iter().filter_map(|one| self.existing(one, Expected::File)).collect()
+    }
+
+    /// Where something is to be; what the file writes is relative to the file.
+    fn place(&mut self, flag: Option<String>, name: &'static str, file: Option<Text>) -> Option<PathBuf> {
+        let written = self.pick(flag, name, file)?;
+        let base = self.path.parent().filter(|_| matches!(written.origin, Origin::File { .. }));
+        Some(base.unwrap_or(Path::new("")).join(&written.text))
     }
 
     /// What is there and is what was expected. What the file writes is relative to the file.

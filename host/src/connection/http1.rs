@@ -1,7 +1,7 @@
 //! HTTP/1.0 and HTTP/1.1.
 
 use super::track::{InFlight, Tracked};
-use super::{ConnectionInfo, GateHandle, GateIo, Handler};
+use super::{ConnectionInfo, GateHandle, GateIo, Handler, caught};
 use crate::body::ProxyBody;
 use crate::config::limits::READ_BUFFER;
 use crate::error::RequestError;
@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::sleep;
@@ -39,17 +40,25 @@ where
         async move {
             let response = match guard.0.violation_of(number) {
                 Some(violation) if !violation.in_body => closing(handler.refuse(&info, &violation.error)),
-                _ => {
-                    let response = Arc::clone(&handler).handle(Arc::clone(&info), request).await;
-                    let response = conclude(response, &guard.0, handler.as_ref(), &info);
-                    if guard.0.violation_of(number).is_some() { closing(response) } else { response }
-                }
+                _ => match caught::handle(&handler, &info, request).await {
+                    Ok(response) => {
+                        let response = conclude(response, &guard.0, handler.as_ref(), &info);
+                        let is_last = info.drain.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS;
+                        let ends = is_last || guard.0.violation_of(number).is_some();
+                        if ends { closing(response) } else { response }
+                    }
+                    Err(answer) => {
+                        guard.0.settle(false);
+                        closing(answer)
+                    }
+                },
             };
             Ok::<_, Infallible>(response.map(|body| Tracked { body, guard }))
         }
     });
     let mut builder = http1::Builder::new();
     builder.keep_alive(true).half_close(false).max_buf_size(READ_BUFFER);
+    let mut drained = pin!(drained(info));
     loop {
         // On the heap, and gone while the connection rests: what the library holds is many times what is needed then.
         let mut connection = Box::new(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
@@ -58,8 +67,8 @@ where
             tokio::select! {
                 biased;
                 result = &mut *connection => return result,
-                () = info.drain.signal() => {
-                    std::pin::Pin::new(&mut *connection).graceful_shutdown();
+                () = drained.as_mut() => {
+                    Pin::new(&mut *connection).graceful_shutdown();
                     return connection.await;
                 }
                 () = sleep(info.timeouts.rest) => if state.has_rested(finished) { break },
@@ -70,8 +79,8 @@ where
         (io, service) = (parts.io.into_inner(), parts.service);
         let goes_on = tokio::select! {
             biased;
-            () = info.drain.signal() => false,
             goes_on = io.rest() => goes_on,
+            () = drained.as_mut() => false,
         };
         if !goes_on {
             // The client may be gone already.
@@ -79,6 +88,13 @@ where
             return Ok(());
         }
     }
+}
+
+/// A moment after the proxy begins to end. Whatever is answered within it says that it is the last: a client whose next
+/// request is on its way then is not to find its connection closed.
+async fn drained(info: &ConnectionInfo) {
+    info.drain.signal().await;
+    sleep(info.timeouts.last_request).await;
 }
 
 /// Settles what the response means for the connection.

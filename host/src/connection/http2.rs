@@ -2,7 +2,7 @@
 
 use super::flood::{FloodGuard, Verdict as FloodVerdict};
 use super::track::Streams;
-use super::{ConnectionInfo, GateIo, Handler};
+use super::{ConnectionInfo, GateIo, Handler, caught};
 use crate::config::limits;
 use crate::drain::DrainSignal;
 use http::{Method, Request};
@@ -40,7 +40,7 @@ where
         }
         let (handler, info) = (Arc::clone(&handler), Arc::clone(info));
         async move {
-            let response = handler.handle(info, request).await;
+            let response = caught::handle(&handler, &info, request).await.unwrap_or_else(|answer| answer);
             Ok::<_, Infallible>(response.map(|body| stream.respond(body)))
         }
     });

@@ -5,6 +5,7 @@
 //! upstreams, and it does not accept connections ([`crate::listener`] does).
 
 mod body;
+mod caught;
 mod characters;
 mod chunked;
 mod flood;
@@ -73,6 +74,11 @@ pub trait Handler: Send + Sync + 'static {
         let _ = result;
     }
 
+    /// Answers a request whose handling panicked; whatever it held has been dropped.
+    fn broken(&self, connection: &ConnectionInfo) -> Response<ProxyBody> {
+        self.refuse(connection, &RequestError::Fault)
+    }
+
     /// Answers what cannot be handled as a request. The connection is closed afterwards.
     fn refuse(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody>;
 }
@@ -136,6 +142,8 @@ pub struct Timeouts {
     pub write_stalled: Duration,
     /// For the client to see a refusal.
     pub linger: Duration,
+    /// For the next request of a connection, once the proxy ends: it is answered, and told that it is the last.
+    pub last_request: Duration,
 }
 
 impl Default for Timeouts {
@@ -149,6 +157,7 @@ impl Default for Timeouts {
             body_total: limits::BODY_TOTAL,
             write_stalled: limits::WRITE_STALLED,
             linger: limits::LINGER,
+            last_request: limits::LAST_REQUEST,
         }
     }
 }
@@ -162,7 +171,7 @@ where
 {
     let Accepted { mut stream, peer, local, arrival, tls } = accepted;
     let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    let Some((protocol, bytes)) = opening::read(&mut stream, timeouts.head_read, &drain).await else {
+    let Some((protocol, bytes)) = opening::read(&mut stream, &timeouts, &drain).await else {
         return;
     };
     let gate = (protocol == Protocol::Http1).then(GateHandle::default);

@@ -1,11 +1,11 @@
 //! The first bytes of a connection: which protocol it speaks.
 
+use super::Timeouts;
 use crate::drain::Drain;
 use bytes::BytesMut;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// What an HTTP/2 client begins with (RFC 9113, section 3.4).
@@ -21,18 +21,22 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// Reads until the protocol is known. None when the connection ended, asked for nothing in time, or when the proxy
-/// ends before it has asked for anything.
+/// Reads until the protocol is known. None when the connection ended or asked for nothing in time, of which there is
+/// little once the proxy ends: a client that has just connected is about to ask.
 pub(super) async fn read(
     stream: &mut (impl AsyncRead + Unpin),
-    limit: Duration,
+    timeouts: &Timeouts,
     drain: &Drain,
 ) -> Option<(Protocol, BytesMut)> {
-    let reading = tokio::time::timeout(limit, detect(stream));
+    let reading = tokio::time::timeout(timeouts.head_read, detect(stream));
+    let over = async {
+        drain.signal().await;
+        tokio::time::sleep(timeouts.last_request).await;
+    };
     tokio::select! {
         biased;
         detected = reading => detected.ok().flatten(),
-        () = drain.signal() => None,
+        () = over => None,
     }
 }
 

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
+mod drain;
+mod faults;
 mod framing;
 mod http2;
 mod limits;
@@ -16,6 +18,9 @@ mod upgrade;
 
 /// More than any test should take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// For clients that are waited for once it is clear that nothing more is to come of them.
+const SOON: Duration = Duration::from_millis(100);
 
 /// Answers by path, and counts what it was given to handle.
 #[derive(Debug, Default)]
@@ -31,6 +36,8 @@ impl Handler for Echo {
     ) -> Response<ProxyBody> {
         self.handled.fetch_add(1, Ordering::Relaxed);
         match request.uri().path() {
+            "/panic" => panic!("a handler that panics"),
+            "/broken-body" => Response::new(faults::broken_body()),
             "/early" => answer(413, "early"),
             "/slow" => {
                 sleep(Duration::from_millis(300)).await;
@@ -85,7 +92,7 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
-        Self::with(Timeouts { linger: Duration::from_millis(100), ..Timeouts::default() }).await
+        Self::with(Timeouts { linger: SOON, last_request: SOON, ..Timeouts::default() }).await
     }
 
     async fn with(timeouts: Timeouts) -> Self {

@@ -1,5 +1,6 @@
 //! Response bodies that tell when they end, and whether their reader has stopped reading.
 
+use super::caught;
 use super::handle::GateHandle;
 use crate::body::{BodyError, ProxyBody};
 use bytes::Bytes;
@@ -37,7 +38,7 @@ impl Body for Tracked {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        caught::poll_frame(&mut self.body, context)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -160,7 +161,7 @@ impl Body for StreamBody {
             let rest = std::mem::take(&mut self.portioned);
             return Poll::Ready(Some(Ok(self.portion(rest))));
         }
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let polled = caught::poll_frame(&mut self.body, context);
         self.stream.offered(polled.is_ready());
         polled.map_ok(|frame| match frame.into_data() {
             Ok(data) => self.portion(data),

@@ -43,6 +43,10 @@ pub struct Channels {
     /// Ends the dispatcher.
     pub(super) stop: CancellationToken,
     draining: AtomicBool,
+    /// What only one process can have is another's, or about to be.
+    pub(super) released: AtomicBool,
+    /// It was taken back, and its channels are to be opened anew.
+    pub(super) stale: AtomicBool,
     /// Requests that wait for an answer by an event.
     pub replies: Replies,
 }
@@ -74,7 +78,7 @@ enum Origin {
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) name: String,
-    store: StoreChoice,
+    pub(super) store: StoreChoice,
     pub(super) log: Arc<dyn Log>,
     /// None where there is no subscription that could give an event up, or the store gives no log for them.
     pub(super) letters: Option<Arc<DeadLetters>>,
@@ -109,11 +113,17 @@ impl Channels {
         let all = old.channels.values().flat_map(|channel| &channel.subscriptions);
         let mut known: Known =
             all.map(|entry| ((entry.channel.clone(), entry.name.clone()), Arc::clone(entry))).collect();
+        // Their places in the files stay: they are opened anew, and go on there.
+        let stale = self.stale.swap(false, Ordering::AcqRel);
+        let is_stale = |channel: &Channel| stale && self.stores.is_exclusive(channel.store);
+        known.retain(|(channel, _), _| !old.channels.get(channel).is_some_and(|channel| is_stale(channel)));
         let mut table = Table::default();
         for mut spec in specs {
             let store = self.stores.choose(spec.store);
             let former = old.channels.get(&spec.name);
-            let log = match former.filter(|former| former.store == store) {
+            let same = former.filter(|former| former.store == store);
+            let open = same.filter(|same| !is_stale(same));
+            let log = match open {
                 Some(former) => Arc::clone(&former.log),
                 None => self.open(store, &spec, &mut known),
             };
@@ -127,9 +137,8 @@ impl Channels {
                     subscriptions.push(new);
                 }
             }
-            let same = former.filter(|former| former.store == store);
             let audience = same.map(|channel| Arc::clone(&channel.audience)).unwrap_or_default();
-            let known_letters = same.and_then(|known| known.letters.clone());
+            let known_letters = open.and_then(|known| known.letters.clone());
             let letters = known_letters.or_else(|| {
                 let opened = self.open_letters(store, &spec.name, !subscriptions.is_empty());
                 starting.letters.extend(opened.clone());
@@ -248,6 +257,10 @@ impl Channels {
     fn reserve(&self, accepted: Accepted, origin: Origin) -> Result<Vec<Room>, PublishError> {
         let mut rooms: Vec<Room> = Vec::with_capacity(accepted.len());
         for (channel, events) in accepted {
+            if self.is_released(&channel) {
+                let reason = "another process is taking over".to_owned();
+                return Err(channel.refused(&StoreError::Unavailable(reason)));
+            }
             let (count, wanted) = (events.len(), channel.audience.wants(&events));
             let reserved = channel.log.reserve(events).map_err(|error| channel.refused(&error))?;
             rooms.push(Room { channel, count, wanted, reserved });
@@ -302,6 +315,10 @@ impl Channels {
             );
         }
         left
+    }
+
+    pub(super) fn stores(&self) -> &Stores {
+        &self.stores
     }
 
     /// The channel of this name (`NAMESPACE/NAME`).

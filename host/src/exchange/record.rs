@@ -104,8 +104,21 @@ fn refused<'a>(
     }
 }
 
+impl Outcome {
+    /// A panic has ended the request: its client is answered 500, unless an answer is on its way.
+    fn fail(&mut self) {
+        let error = RequestError::Fault;
+        self.status.get_or_insert(error.status());
+        self.error = Some(error);
+    }
+}
+
 impl Drop for Run {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(request = %self.head.id, "the proxy's own code failed on a request; only that request ends");
+            self.outcome.fail();
+        }
         let Self { head, received, priority, outcome, trace, .. } = self;
         let route = head.attribute("route");
         let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });

@@ -40,7 +40,7 @@ pub fn of_body(error: &BodyError) -> CallError {
         BodyError::TooLarge { .. } => CallError::TooLarge,
         BodyError::Timeout => CallError::Deadline,
         BodyError::NotJson(_) => CallError::NotJson,
-        BodyError::Http(_) => CallError::Reset,
+        BodyError::Http(_) | BodyError::Malformed(_) | BodyError::Fault => CallError::Reset,
     }
 }
 

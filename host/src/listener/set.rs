@@ -1,6 +1,6 @@
 //! The listeners that come and go with the configuration.
 
-use super::{BindError, Listener, Served, bind};
+use super::{BindError, Inherited, Listener, Served, bind};
 use crate::drain::Drain;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -41,13 +41,14 @@ pub struct Change {
 pub struct Listeners {
     workers: usize,
     drain: Drain,
+    inherited: Inherited,
     open: Vec<Open>,
 }
 
 impl Listeners {
-    /// None yet. `drain` ends all that there will be.
-    pub fn new(workers: usize, drain: Drain) -> Self {
-        Self { workers: workers.max(1), drain, open: Vec::new() }
+    /// None yet. `drain` ends all that there will be; what is inherited is not bound again.
+    pub fn new(workers: usize, drain: Drain, inherited: Inherited) -> Self {
+        Self { workers: workers.max(1), drain, inherited, open: Vec::new() }
     }
 
     /// Those that are open, in the order of the plan.
@@ -67,7 +68,7 @@ impl Listeners {
                 open.push(Open { served, ..known.clone() });
                 continue;
             }
-            match bind(planned.address, self.workers) {
+            match bind(planned.address, self.workers, &self.inherited) {
                 Ok(sockets) => {
                     let address = sockets.first().and_then(|socket| socket.local_addr().ok());
                     let address = address.unwrap_or(planned.address);
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_stays_in_the_plan_is_not_bound_again() {
-        let mut listeners = Listeners::new(1, Drain::default());
+        let mut listeners = Listeners::new(1, Drain::default(), Inherited::default());
         let first = listeners.prepare(&[planned(ANY, 80), planned(ANY, 443)]).unwrap();
         assert_eq!((first.kept.len(), first.opened.len(), first.closed.len()), (0, 2, 0));
         let address = listeners.open()[1].address;
@@ -129,8 +130,8 @@ mod tests {
 
     #[test]
     fn a_port_that_is_not_to_be_had_leaves_all_as_it_was() {
-        let taken = bind(ANY.into(), 1).unwrap();
-        let mut listeners = Listeners::new(1, Drain::default());
+        let taken = bind(ANY.into(), 1, &Inherited::default()).unwrap();
+        let mut listeners = Listeners::new(1, Drain::default(), Inherited::default());
         listeners.prepare(&[planned(ANY, 80)]).unwrap();
         let address = listeners.open()[0].address;
         let plan = [planned(ANY, 81), planned(taken[0].local_addr().unwrap(), 443)];

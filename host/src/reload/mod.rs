@@ -3,6 +3,7 @@
 //! Scan, parse, check, compile, configure, self-check, swap: nothing that is in force is touched before the last step,
 //! so "roll back" means to do nothing. One thread does it, at low priority, and never one that serves requests.
 
+mod asked;
 mod behind;
 mod bounds;
 mod configured;
@@ -16,6 +17,7 @@ mod self_test;
 mod status;
 mod thread;
 
+pub use asked::{Asked, Reloaded, Reloads, Unanswered};
 pub(crate) use filters::{FILES as FILTER_FILES, stem};
 pub use load::{Loaded, Loader, Sources};
 pub use policy::{FilterPolicy, POLICY_SCHEMA};

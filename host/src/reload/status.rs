@@ -1,9 +1,11 @@
 //! What an operator wants to know of reloads: what is in force since when, and what was refused and why.
 
+use super::asked::Reloaded;
 use super::rollout::Shown;
+use crate::admin::reload::{ReloadOutcome, ReloadStatus};
 use crate::admin::view::{DiagnosticStatus, ReloadFailure};
 use crate::listener::Open;
-use crate::manifest::Diagnostics;
+use crate::manifest::{Diagnostic, Diagnostics};
 use crate::rollout::Histories;
 use crate::wasm::Reports;
 use std::collections::BTreeMap;
@@ -44,15 +46,33 @@ pub struct Status {
 impl Failure {
     /// As the admin endpoint shows it.
     pub fn view(&self) -> ReloadFailure {
-        let diagnostics = self.diagnostics.iter().map(|diagnostic| DiagnosticStatus {
-            severity: diagnostic.severity.as_str().into(),
-            code: diagnostic.code.clone(),
-            origin: diagnostic.location.as_ref().map(ToString::to_string).unwrap_or_default(),
-            message: diagnostic.message.clone(),
-            help: diagnostic.help.clone(),
-        });
-        ReloadFailure { at: rfc3339(self.at), diagnostics: diagnostics.collect() }
+        ReloadFailure { at: rfc3339(self.at), diagnostics: shown(&self.diagnostics) }
     }
+}
+
+impl Reloaded {
+    /// As the admin endpoint shows it.
+    pub fn view(&self) -> ReloadStatus {
+        let refused = self.diagnostics.has_errors();
+        ReloadStatus {
+            result: if refused { ReloadOutcome::Refused } else { ReloadOutcome::InForce },
+            generation: self.generation,
+            milliseconds: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            compiling: self.compiling,
+            diagnostics: shown(&self.diagnostics),
+        }
+    }
+}
+
+fn shown(diagnostics: &Diagnostics) -> Vec<DiagnosticStatus> {
+    let one = |diagnostic: &Diagnostic| DiagnosticStatus {
+        severity: diagnostic.severity.as_str().into(),
+        code: diagnostic.code.clone(),
+        origin: diagnostic.location.as_ref().map(ToString::to_string).unwrap_or_default(),
+        message: diagnostic.message.clone(),
+        help: diagnostic.help.clone(),
+    };
+    diagnostics.iter().map(one).collect()
 }
 
 /// A time as RFC 3339 has it, in UTC and to the millisecond.

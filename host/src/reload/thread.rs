@@ -1,5 +1,6 @@
 //! The thread that reloads.
 
+use super::asked::{Asked, Reloaded, Reloads};
 use super::behind;
 use super::load::{Loader, Sources};
 use super::rollout::{Effect, LOOK, Order, Orders};
@@ -27,6 +28,8 @@ pub struct Reload {
     pub status: Arc<ArcSwap<Status>>,
     /// For what operators ask.
     pub orders: Orders,
+    /// For reloads that operators ask for.
+    pub reloads: Reloads,
     stop: Arc<AtomicBool>,
 }
 
@@ -46,7 +49,8 @@ pub fn spawn(
     let status = Arc::new(ArcSwap::from_pointee(loader.status.clone()));
     let stop = Arc::new(AtomicBool::new(false));
     let (orders, ordered) = Orders::new();
-    let reload = Reload { status: Arc::clone(&status), orders, stop: Arc::clone(&stop) };
+    let (reloads, asked) = Reloads::new();
+    let reload = Reload { status: Arc::clone(&status), orders, reloads, stop: Arc::clone(&stop) };
     let run = move || {
         // On Linux this is the thread's own priority, not the process's.
         if let Err(error) = rustix::process::setpriority_process(None, NICE) {
@@ -72,10 +76,15 @@ pub fn spawn(
                 status.store(Arc::new(loader.status.clone()));
             }
             let rescan = recheck || ordered == Some(Effect::Files) || loader.behind.is_done();
-            let sources = changed.or_else(|| rescan.then(|| Loader::scan(&settings)));
+            let asked: Vec<Asked> = asked.try_iter().collect();
+            // What the watch has read may be older than what an operator wants to have read.
+            let sources = changed.filter(|_| asked.is_empty());
+            let rescan = rescan || !asked.is_empty();
+            let sources = sources.or_else(|| rescan.then(|| Loader::scan(&settings)));
             if let Some(sources) = sources {
-                apply(&mut loader, &sources, &exchange, &doors);
+                let reloaded = apply(&mut loader, &sources, &exchange, &doors);
                 status.store(Arc::new(loader.status.clone()));
+                asked.into_iter().for_each(|asked| asked.reply(&reloaded));
             } else if loader.names_changed()
                 && let Some(snapshot) = loader.renew(&exchange.snapshot.load())
             {
@@ -113,7 +122,7 @@ fn obey(loader: &mut Loader, orders: &Receiver<Order>, exchange: &Exchange) -> O
 }
 
 /// Loads, and swaps the snapshot when there is one.
-fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange, doors: &Doors) {
+fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange, doors: &Doors) -> Reloaded {
     let started = Instant::now();
     let (change, diagnostics) = loader.load(sources);
     log(&diagnostics);
@@ -126,6 +135,8 @@ fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange, doors: &Do
     } else {
         tracing::error!("the change was refused; what was in force stays in force");
     }
+    let (generation, compiling) = (exchange.snapshot.load().generation, loader.behind.is_busy());
+    Reloaded { generation, took: started.elapsed(), compiling, diagnostics }
 }
 
 /// Says what was found, each finding on a line.

@@ -81,6 +81,8 @@ fn http2_has_one_authority_and_no_connection_headers() {
         &[("connection", "close")],
         &[("keep-alive", "1")],
         &[("transfer-encoding", "chunked")],
+        &[("x", " y")],
+        &[("x", "y\t")],
     ] {
         assert!(matches!(sanitized(Version::HTTP_2, uri, headers), Err(BadRequest(_))), "{headers:?}");
     }

@@ -1,12 +1,16 @@
-//! Where access records go: from each worker's buffer, by one thread, to standard output.
+//! Where access records go: from each worker's buffer, by one thread, to standard output or a file.
 //!
 //! A worker appends a line to its own buffer and goes on. The thread empties all buffers some tens of milliseconds
 //! after the first line came. When the reader of the log is slower than the proxy, buffers fill up to their bound;
 //! then lines are dropped and counted. Lines of different workers within one batch are not ordered by time.
 
+mod file;
+
 use super::record::AccessRecord;
 use super::shard::Sharded;
+use file::LogFile;
 use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{JoinHandle, Thread};
@@ -31,6 +35,8 @@ struct Owner {
     shared: Arc<Shared>,
     writer: Thread,
     handle: Mutex<Option<JoinHandle<()>>>,
+    /// Where there is a file: it is to be opened anew.
+    reopen: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Debug, Default)]
@@ -58,16 +64,29 @@ impl AccessLog {
         Self::to(std::io::stdout())
     }
 
+    /// Appends to a file, which [`AccessLog::reopen`] opens anew.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or its thread cannot be started.
+    pub fn file(path: &Path) -> std::io::Result<Self> {
+        let reopen = Arc::new(AtomicBool::new(false));
+        Self::start(LogFile::open(path, Arc::clone(&reopen))?, Some(reopen))
+    }
+
     /// Writes to `output`.
     ///
     /// # Errors
     /// When its thread cannot be started.
     pub fn to(output: impl Write + Send + 'static) -> std::io::Result<Self> {
+        Self::start(output, None)
+    }
+
+    fn start(output: impl Write + Send + 'static, reopen: Option<Arc<AtomicBool>>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let handle = std::thread::Builder::new().name("access-log".into()).spawn(move || theirs.run(output))?;
         let writer = handle.thread().clone();
-        Ok(Self(Some(Arc::new(Owner { shared, writer, handle: Mutex::new(Some(handle)) }))))
+        Ok(Self(Some(Arc::new(Owner { shared, writer, handle: Mutex::new(Some(handle)), reopen }))))
     }
 
     /// Appends a line, or counts it as dropped. Never waits for the output.
@@ -89,6 +108,20 @@ impl AccessLog {
         }
     }
 
+    /// Has the next line written to a new file of the same name, where the log goes to a file.
+    pub fn reopen(&self) {
+        if let Some(reopen) = self.0.as_ref().and_then(|owner| owner.reopen.as_ref()) {
+            reopen.store(true, Ordering::Release);
+        }
+    }
+
+    /// Writes what waits, for a bounded time, and nothing more. For the end of the process, whoever still holds the log.
+    pub fn close(&self) {
+        if let Some(owner) = &self.0 {
+            owner.close();
+        }
+    }
+
     /// Lines that were dropped because the output is too slow.
     pub fn dropped(&self) -> u64 {
         self.0.as_ref().map_or(0, |owner| owner.shared.dropped.load(Ordering::Relaxed))
@@ -102,8 +135,13 @@ impl AccessLog {
 }
 
 impl Drop for Owner {
-    /// Writes what waits, for a bounded time.
     fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Owner {
+    fn close(&self) {
         self.shared.closing.store(true, Ordering::Release);
         self.writer.unpark();
         let Some(handle) = lock(&self.handle).take() else { return };
@@ -219,6 +257,17 @@ mod tests {
         drop(log);
         let arrived: usize = lines.iter().map(|bytes| newlines(&bytes)).sum();
         assert_eq!(arrived + dropped, written);
+    }
+
+    #[test]
+    fn closing_writes_what_waits_although_somebody_holds_the_log() {
+        let (log, lines, open) = output();
+        drop(open);
+        let held = log.clone();
+        log.write(&record());
+        held.close();
+        assert_eq!(lines.try_iter().map(|bytes| newlines(&bytes)).sum::<usize>(), 1);
+        drop(log);
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub(crate) fn detached(
     Ok((Box::new(subscriber), handle))
 }
 
-fn subscriber<W>(
+pub(super) fn subscriber<W>(
     levels: &str,
     format: Format,
     output: W,
@@ -137,13 +137,13 @@ fn parse(levels: &str) -> Result<EnvFilter, LogError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::Tracer;
     use super::*;
     use std::sync::Mutex;
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    pub(in crate::telemetry) struct Lines(Arc<Mutex<Vec<u8>>>);
 
     impl std::io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     impl Lines {
-        fn text(&self) -> String {
+        pub(in crate::telemetry) fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod call;
+pub mod faults;
 pub mod log;
 pub mod metrics;
 pub mod record;

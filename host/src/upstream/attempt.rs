@@ -282,7 +282,8 @@ pub fn of_body(error: &BodyError) -> RequestError {
     match error {
         BodyError::TooLarge { limit } => RequestError::BodyTooLarge { limit: *limit },
         BodyError::Timeout => RequestError::RequestTimeout,
+        BodyError::Fault => RequestError::Fault,
         // A client's body is not looked at, so it is never the wrong text.
-        BodyError::Http(_) | BodyError::NotJson(_) => RequestError::ClientGone,
+        BodyError::Http(_) | BodyError::NotJson(_) | BodyError::Malformed(_) => RequestError::ClientGone,
     }
 }

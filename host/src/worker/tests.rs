@@ -2,7 +2,7 @@ use super::*;
 use crate::body::ProxyBody;
 use crate::connection::ConnectionInfo;
 use crate::error::RequestError;
-use crate::listener::{Listeners, Planned, Served};
+use crate::listener::{Change, Listeners, Planned, Served};
 use crate::request::ListenerName;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -28,14 +28,14 @@ impl Handler for Where {
         Response::new(ProxyBody::full(index().to_string()))
     }
 
-    fn refuse(&self, _connection: &ConnectionInfo, _error: &RequestError) -> Response<ProxyBody> {
-        Response::new(ProxyBody::empty())
+    fn refuse(&self, _connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
+        Response::builder().status(error.status()).body(ProxyBody::empty()).unwrap()
     }
 }
 
 fn start(connections: ConnectionLimits) -> Workers {
     let settings = Settings { workers: 2, connections, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
-    Workers::start(&settings, &Arc::new(Where), &Drain::default()).unwrap()
+    Workers::start(&settings, &Arc::new(Where), &Drain::default(), &Inherited::default()).unwrap()
 }
 
 fn connect(workers: &Workers) -> std::net::TcpStream {
@@ -103,13 +103,13 @@ async fn beyond_the_total_a_connection_waits_for_its_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_ends_its_connection_and_nothing_else() {
+async fn a_panic_is_answered_500_and_its_connection_and_nothing_else_ends() {
     let workers = start(ConnectionLimits { total: 1, per_address: 1 });
     // On either worker, and one after the other: a place that is not given back would be missed.
     for _ in 0..10 {
         let mut stream = connect(&workers);
         send(&mut stream, "/panic");
-        assert_eq!(answer(&mut stream), "");
+        assert!(answer(&mut stream).starts_with("HTTP/1.1 500"));
         let mut stream = connect(&workers);
         send(&mut stream, "/");
         assert!(answer(&mut stream).starts_with("HTTP/1.1 200"));
@@ -162,8 +162,8 @@ fn connect_to(address: SocketAddr) -> std::net::TcpStream {
 async fn a_listener_comes_and_goes_while_others_stay() {
     let drain = Drain::default();
     let settings = Settings { workers: 2, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
-    let workers = Workers::start(&settings, &Arc::new(Where), &drain).unwrap();
-    let mut listeners = Listeners::new(2, drain);
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
+    let mut listeners = Listeners::new(2, drain, Inherited::default());
     let address = open(&workers, &mut listeners, None).await;
     let mut idle = connect_to(address);
     write!(idle, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -187,8 +187,8 @@ async fn a_listener_comes_and_goes_while_others_stay() {
 async fn a_closed_listener_waits_for_its_connections_no_longer_than_the_grace() {
     let drain = Drain::default();
     let settings = Settings { workers: 1, drain: Duration::from_millis(50), ..Settings::new(Vec::new()) };
-    let workers = Workers::start(&settings, &Arc::new(Where), &drain).unwrap();
-    let mut listeners = Listeners::new(1, drain);
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
+    let mut listeners = Listeners::new(1, drain, Inherited::default());
     let mut stream = connect_to(open(&workers, &mut listeners, None).await);
     send(&mut stream, "/never");
     std::thread::park_timeout(Duration::from_millis(50));
@@ -207,8 +207,8 @@ async fn a_handshake_that_takes_too_long_is_cut() {
     let tls_handshake = Duration::from_millis(150);
     let timeouts = Timeouts { tls_handshake, ..Timeouts::default() };
     let settings = Settings { workers: 1, timeouts, ..Settings::new(Vec::new()) };
-    let workers = Workers::start(&settings, &Arc::new(Where), &drain).unwrap();
-    let mut listeners = Listeners::new(1, drain);
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
+    let mut listeners = Listeners::new(1, drain, Inherited::default());
     let mut stream = connect_to(open(&workers, &mut listeners, Some(Arc::new(servers))).await);
     let started = std::time::Instant::now();
     // The beginning of a record that holds a ClientHello, and no more.

@@ -6,7 +6,13 @@ use std::path::Path;
 
 /// Cases that fail, by their name.
 #[derive(Debug, Default)]
-pub struct Differences(BTreeMap<String, String>);
+pub struct Differences(BTreeMap<String, Difference>);
+
+#[derive(Debug)]
+struct Difference {
+    reason: String,
+    varies: bool,
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +21,9 @@ struct Group {
     reason: String,
     /// `FILE/CASE`.
     cases: Vec<String>,
+    /// Whether they may pass too, as it happens.
+    #[serde(default)]
+    varies: bool,
 }
 
 impl Differences {
@@ -33,9 +42,10 @@ impl Differences {
     fn parse(text: &str) -> Result<Self, String> {
         let groups: Vec<Group> = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
         let mut listed = BTreeMap::new();
-        for Group { reason, cases } in groups {
+        for Group { reason, cases, varies } in groups {
             for case in cases {
-                if listed.insert(case.clone(), reason.clone()).is_some() {
+                let difference = Difference { reason: reason.clone(), varies };
+                if listed.insert(case.clone(), difference).is_some() {
                     return Err(format!("`{case}` is listed twice"));
                 }
             }
@@ -45,7 +55,12 @@ impl Differences {
 
     /// Why a case is known to fail.
     pub fn reason(&self, case: &str) -> Option<&str> {
-        self.0.get(case).map(String::as_str)
+        self.0.get(case).map(|difference| difference.reason.as_str())
+    }
+
+    /// Whether a case that is known to fail passes at times, for a reason that is not the proxy's.
+    pub fn varies(&self, case: &str) -> bool {
+        self.0.get(case).is_some_and(|difference| difference.varies)
     }
 
     /// Names of cases that are listed.
@@ -63,6 +78,8 @@ mod tests {
         let listed = Differences::parse("- {reason: not built, cases: [a/b, a/c]}").expect("it is a list");
         assert_eq!(listed.reason("a/b"), Some("not built"));
         assert_eq!(listed.reason("a/d"), None);
+        assert!(!listed.varies("a/b"));
+        assert!(Differences::parse("- {reason: a race, cases: [a/b], varies: true}").expect("a list").varies("a/b"));
         assert!(Differences::parse("- {reason: x, cases: [a]}\n- {reason: y, cases: [a]}").is_err());
     }
 }

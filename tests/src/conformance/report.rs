@@ -2,6 +2,7 @@
 
 use super::differences::Differences;
 use super::run::CaseResult;
+use serde_json::{Map, Value, json};
 use std::fmt::{self, Display, Formatter};
 
 /// How a case stands.
@@ -19,6 +20,18 @@ pub enum Standing {
     Missing,
 }
 
+impl Standing {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Known => "known",
+            Self::Failed => "failed",
+            Self::Stale => "stale",
+            Self::Missing => "missing",
+        }
+    }
+}
+
 /// All results of a run.
 #[derive(Debug)]
 pub struct Report {
@@ -34,6 +47,9 @@ impl Report {
                 (None, true) => (Standing::Passed, result.name.clone(), result.remark.clone()),
                 (None, false) => (Standing::Failed, result.name.clone(), why),
                 (Some(reason), false) => (Standing::Known, result.name.clone(), reason.to_owned()),
+                (Some(reason), true) if differences.varies(&result.name) => {
+                    (Standing::Known, result.name.clone(), format!("this time it passed: {reason}"))
+                }
                 (Some(reason), true) => (Standing::Stale, result.name.clone(), format!("listed as: {reason}")),
             }
         });
@@ -54,6 +70,15 @@ impl Report {
     /// Whether anything differs from what is known.
     pub fn has_drift(&self) -> bool {
         [Standing::Failed, Standing::Stale, Standing::Missing].into_iter().any(|standing| self.count(standing) > 0)
+    }
+
+    /// All of it for programs: each case with its standing, and how many there are of each.
+    pub fn json(&self) -> Value {
+        let case = |(standing, name, why): &(Standing, String, String)| json!({"name": name, "standing": standing.word(), "reason": why});
+        let standings = [Standing::Passed, Standing::Known, Standing::Failed, Standing::Stale, Standing::Missing];
+        let counts: Map<String, Value> =
+            standings.iter().map(|standing| (standing.word().to_owned(), self.count(*standing).into())).collect();
+        json!({"counts": counts, "cases": self.lines.iter().map(case).collect::<Vec<_>>()})
     }
 
     /// The lines of those that differ from what is known.
@@ -128,6 +153,9 @@ mod tests {
         }
         let summary = "4 cases: 1 passed, 1 differ as is known, 1 failed, 2 listed in vain";
         assert!(report.to_string().contains(summary), "{report}");
+        let json = report.json();
+        assert_eq!(json["counts"], json!({"passed": 1, "known": 1, "failed": 1, "stale": 1, "missing": 1}));
+        assert_eq!(json["cases"][2], json!({"name": "a/failed", "standing": "failed", "reason": "404"}));
     }
 
     #[test]

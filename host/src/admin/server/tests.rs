@@ -102,7 +102,8 @@ fn start(address: &AdminAddress) -> Running {
     let metrics = Metrics::new(&AccessLog::off());
     let (log, levels) = detached("info", Format::Json).unwrap();
     let shown: Arc<dyn AdminView> = view.clone();
-    let server = AdminServer::start(address, false, shown, metrics.clone(), levels.clone()).unwrap();
+    let socket = AdminSocket::bind(address, &Inherited::default()).unwrap();
+    let server = AdminServer::start(socket, false, shown, metrics.clone(), levels.clone()).unwrap();
     Running { server, view, metrics, levels, _log: log }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn run(demo: &Demo) -> Result<Verdict, Failure> {
     let shop = OpenShop::open().context("the services cannot start")?;
     let place = Place::create(shop.addresses(), demo.keep)?;
     let settings = Settings { manifests: vec![place.path().to_owned()], ..settings };
-    run::serve(settings, |proxy| print::text(&guide(proxy, &place)?.to_string()))?;
+    run::serve(settings, listener::Inherited::default(), |proxy| print::text(&guide(proxy, &place)?.to_string()))?;
     // The proxy is gone by now, so no request is cut off when the services end.
     Ok(Verdict::Fine)
 }
@@ -59,7 +59,7 @@ fn check(settings: &Settings) -> Result<(), Failure> {
     let addresses = settings.listen.iter().map(|address| ("--listen", *address)).chain([("--admin", admin)]);
     let mut held = Vec::new();
     for (flag, address) in addresses {
-        let bound = listener::bind(address, 1).map_err(|error| {
+        let bound = listener::bind(address, 1, &listener::Inherited::default()).map_err(|error| {
             anyhow!("{error}\n  help: choose another with `sluice demo {flag} ADDR`; port 0 takes a free one")
         })?;
         // Held until all are looked at: the two could be the same.

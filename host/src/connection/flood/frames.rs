@@ -1,28 +1,26 @@
 //! Where frames begin and end in a client's bytes (RFC 9113, section 4.1).
 
 use super::budget::{Budget, Counted, Flood};
+use super::ended::Ended;
+use super::fault::{self, Fault, Settings};
+use super::kind::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADER, HEADERS, LAST_STREAM, PING, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE,
+};
 
 /// Of the preface, RFC 9113, section 3.4.
 const PREFACE: usize = 24;
-/// Of a frame's header.
-const HEADER: usize = 9;
-
-// Types and flags, RFC 9113, section 6.
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-/// The highest number of a stream that a client may open, which none of use gets near to.
-const LAST_STREAM: u32 = 0x7fff_ffff;
 /// More than any implementation takes of one header block.
 const UNBEARABLE: usize = 64;
+
+/// Why a client's frames are followed no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// One of them was one too many.
+    Flood(Flood),
+    /// One of them is wrong in itself.
+    Fault(Fault),
+}
 
 /// Follows the frames of one client.
 #[derive(Debug)]
@@ -34,50 +32,88 @@ pub(super) struct Frames {
     have: usize,
     /// The stream whose header block is open.
     block: Option<u32>,
-    flood: Option<Flood>,
+    /// The payload is one of SETTINGS.
+    settings: Option<Settings>,
+    ended: Ended,
+    end: Option<End>,
 }
 
 impl Frames {
     pub(super) fn new() -> Self {
-        Self { skip: PREFACE, header: [0; HEADER], have: 0, block: None, flood: None }
-    }
-
-    /// How many of these bytes may pass: all of them, or those up to the end of the frame that was one too many.
-    pub(super) fn scan(&mut self, bytes: &[u8], budget: &mut Budget) -> usize {
-        let mut rest = bytes;
-        loop {
-            let skipped = self.skip.min(rest.len());
-            self.skip -= skipped;
-            rest = rest.get(skipped..).unwrap_or_default();
-            if self.skip == 0 && self.flood.is_some() {
-                return bytes.len() - rest.len();
-            }
-            let Some(room) = self.header.get_mut(self.have..) else { return bytes.len() };
-            let taken = room.len().min(rest.len());
-            let (head, after) = rest.split_at(taken);
-            room.iter_mut().zip(head).for_each(|(room, byte)| *room = *byte);
-            self.have += taken;
-            rest = after;
-            if self.have < HEADER {
-                return bytes.len();
-            }
-            self.have = 0;
-            self.flood = self.frame().and_then(|frame| budget.spend(frame));
+        Self {
+            skip: PREFACE,
+            header: [0; HEADER],
+            have: 0,
+            block: None,
+            settings: None,
+            ended: Ended::default(),
+            end: None,
         }
     }
 
-    /// What the connection is flooded with, once the frame that was one too many has ended.
-    pub(super) fn flood(&self) -> Option<Flood> {
-        self.flood.filter(|_| self.skip == 0)
+    /// How many of these bytes may pass: all of them, or those up to the end of the frame that was one too many, or wrong.
+    /// What is wrong with it is changed, so that the implementation behind makes nothing of it.
+    pub(super) fn scan(&mut self, bytes: &mut [u8], budget: &mut Budget) -> usize {
+        let mut passed = 0;
+        loop {
+            passed += self.payload(bytes.get_mut(passed..).unwrap_or_default());
+            if self.end().is_some() {
+                return passed;
+            }
+            passed += self.head(bytes.get_mut(passed..).unwrap_or_default());
+            if self.have < HEADER {
+                return passed;
+            }
+            self.have = 0;
+            // Whatever comes within a header block but its continuation is wrong in another way.
+            let closed = if self.block.is_none() { self.ended.follow(&self.header) } else { None };
+            let flood = self.frame().and_then(|frame| budget.spend(frame));
+            self.end = self.end.or(flood.map(End::Flood)).or(closed.map(End::Fault));
+        }
     }
 
-    /// Stands in for what is kept back after a flood: a header block without an end, to which the implementation behind
-    /// answers with ENHANCE_YOUR_CALM.
+    /// Why no more frames are taken, once the last one has ended.
+    pub(super) fn end(&self) -> Option<End> {
+        self.end.filter(|_| self.skip == 0 && self.have == 0)
+    }
+
+    /// Stands in for what is kept back: frames to which the implementation behind answers with the right code.
     pub(super) fn substitute(&self) -> Vec<u8> {
+        if let Some(End::Fault(fault)) = self.end {
+            return fault.substitute();
+        }
+        // A header block without an end is answered with ENHANCE_YOUR_CALM.
         let stream = self.block.unwrap_or(LAST_STREAM);
         let frame = |kind: u8| [&[0, 0, 0, kind, 0][..], &stream.to_be_bytes()].concat();
         let start = if self.block.is_some() { Vec::new() } else { frame(HEADERS) };
         [start, frame(CONTINUATION).repeat(UNBEARABLE)].concat()
+    }
+
+    /// Takes what there is of the preface or of a payload.
+    fn payload(&mut self, bytes: &mut [u8]) -> usize {
+        let length = self.skip.min(bytes.len());
+        self.skip -= length;
+        if let (Some(settings), Some(payload)) = (&mut self.settings, bytes.get_mut(..length))
+            && let Some(fault) = settings.mend(payload)
+        {
+            self.end = Some(End::Fault(fault));
+        }
+        length
+    }
+
+    /// Takes what there is of a header.
+    fn head(&mut self, bytes: &mut [u8]) -> usize {
+        let before = self.have;
+        for byte in bytes.iter_mut().take(HEADER - before) {
+            let Some(room) = self.header.get_mut(self.have) else { break };
+            *room = *byte;
+            self.have += 1;
+            if let Some((fault, mended)) = fault::mend(&mut self.header, self.have) {
+                *byte = mended;
+                self.end = Some(End::Fault(fault));
+            }
+        }
+        self.have - before
     }
 
     /// Takes in the header that is complete now.
@@ -85,6 +121,7 @@ impl Frames {
         let [high, middle, low, kind, flags, stream @ ..] = self.header;
         let length = u32::from_be_bytes([0, high, middle, low]);
         self.skip = usize::try_from(length).unwrap_or(usize::MAX);
+        self.settings = (kind == SETTINGS).then(Settings::default);
         let open = (flags & END_HEADERS == 0).then(|| u32::from_be_bytes(stream) & LAST_STREAM);
         match kind {
             DATA if length == 0 && flags & END_STREAM == 0 => Some(Counted::Cheap(Flood::EmptyData)),
@@ -116,6 +153,10 @@ mod tests {
         [&length[1..], &[kind, flags, 0, 0, 0, 1], &vec![0x41; payload]].concat()
     }
 
+    fn passed(frames: &mut Frames, bytes: &[u8]) -> usize {
+        frames.scan(&mut bytes.to_vec(), &mut Budget::new())
+    }
+
     fn preface() -> Vec<u8> {
         vec![b'p'; PREFACE]
     }
@@ -123,10 +164,19 @@ mod tests {
     #[test]
     fn frames_that_do_work_are_not_counted() {
         let mut frames = Frames::new();
-        let request = [frame(HEADERS, END_HEADERS, 40), frame(DATA, 0, 1000), frame(DATA, END_STREAM, 0)].concat();
-        let bytes = [preface(), request.repeat(10_000)].concat();
-        assert_eq!(frames.scan(&bytes, &mut Budget::new()), bytes.len());
-        assert_eq!(frames.flood(), None);
+        let request = |stream: u32| {
+            let frames = [frame(HEADERS, END_HEADERS, 40), frame(DATA, 0, 1000), frame(DATA, END_STREAM, 0)];
+            let [of_headers, of_data] = [5, HEADER + 40 + 5];
+            let mut bytes = frames.concat();
+            for at in [of_headers, of_data, of_data + HEADER + 1000] {
+                bytes[at..at + 4].copy_from_slice(&stream.to_be_bytes());
+            }
+            bytes
+        };
+        let bytes: Vec<u8> =
+            preface().into_iter().chain((0..10_000).flat_map(|number| request(2 * number + 1))).collect();
+        assert_eq!(passed(&mut frames, &bytes), bytes.len());
+        assert_eq!(frames.end(), None);
     }
 
     #[test]
@@ -134,16 +184,16 @@ mod tests {
         let most = usize::try_from(limits::H2_PINGS).unwrap();
         let bytes = [preface(), frame(PING, 0, 8).repeat(2 * most)].concat();
         let mut frames = Frames::new();
-        assert_eq!(frames.scan(&bytes, &mut Budget::new()), PREFACE + (most + 1) * 17);
-        assert_eq!(frames.flood(), Some(Flood::Ping));
+        assert_eq!(passed(&mut frames, &bytes), PREFACE + (most + 1) * 17);
+        assert_eq!(frames.end(), Some(End::Flood(Flood::Ping)));
     }
 
     #[test]
     fn within_a_header_block_the_substitute_goes_on_with_it() {
         let mut frames = Frames::new();
-        frames.scan(&[preface(), frame(HEADERS, 0, 3)].concat(), &mut Budget::new());
+        passed(&mut frames, &[preface(), frame(HEADERS, 0, 3)].concat());
         assert!(frames.substitute().starts_with(&[0, 0, 0, CONTINUATION, 0, 0, 0, 0, 1]));
-        frames.scan(&frame(CONTINUATION, END_HEADERS, 3), &mut Budget::new());
+        passed(&mut frames, &frame(CONTINUATION, END_HEADERS, 3));
         assert!(frames.substitute().starts_with(&[0, 0, 0, HEADERS, 0, 0x7f, 0xff, 0xff, 0xff]));
     }
 
@@ -155,10 +205,10 @@ mod tests {
         ) {
             let all = kinds.iter().flat_map(|(kind, flags, payload)| frame(*kind, *flags, *payload));
             let bytes: Vec<u8> = preface().into_iter().chain(all).collect();
-            let mut whole = Frames::new();
-            let passed = whole.scan(&bytes, &mut Budget::new());
-            let (mut pieces, mut budget, mut sum) = (Frames::new(), Budget::new(), 0);
-            for piece in bytes.chunks(step) {
+            let (mut whole, mut at_once) = (Frames::new(), bytes.clone());
+            let passed = whole.scan(&mut at_once, &mut Budget::new());
+            let (mut pieces, mut budget, mut sum, mut in_pieces) = (Frames::new(), Budget::new(), 0, bytes);
+            for piece in in_pieces.chunks_mut(step) {
                 let more = pieces.scan(piece, &mut budget);
                 sum += more;
                 if more < piece.len() {
@@ -166,7 +216,8 @@ mod tests {
                 }
             }
             prop_assert_eq!(sum, passed);
-            prop_assert_eq!(pieces.flood(), whole.flood());
+            prop_assert_eq!(pieces.end(), whole.end());
+            prop_assert_eq!(&in_pieces[..passed], &at_once[..passed]);
         }
     }
 }

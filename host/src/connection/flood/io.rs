@@ -2,7 +2,8 @@
 
 use super::super::GateIo;
 use super::budget::{Budget, Flood};
-use super::frames::Frames;
+use super::fault::Fault;
+use super::frames::{End, Frames};
 use bytes::{Buf, Bytes};
 use std::io;
 use std::pin::Pin;
@@ -21,12 +22,14 @@ impl Verdict {
     }
 }
 
-/// Passes a client's frames on until they are a flood.
+/// Passes a client's frames on until they are a flood, or one is wrong.
 #[derive(Debug)]
 pub(in super::super) struct FloodGuard<S> {
     stream: GateIo<S>,
     frames: Frames,
     budget: Budget,
+    /// What is wrong with what the client has sent, as far as what it is told of it is not right yet.
+    fault: Option<Fault>,
     /// Goes on in place of what the client sends.
     substitute: Option<Bytes>,
     verdict: Verdict,
@@ -35,7 +38,7 @@ pub(in super::super) struct FloodGuard<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> FloodGuard<S> {
     /// Follows the stream from its first byte, the preface.
     pub(in super::super) fn new(stream: GateIo<S>, verdict: Verdict) -> Self {
-        Self { stream, frames: Frames::new(), budget: Budget::new(), substitute: None, verdict }
+        Self { stream, frames: Frames::new(), budget: Budget::new(), fault: None, substitute: None, verdict }
     }
 
     fn wrote(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -61,12 +64,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for FloodGuard<S> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut this.stream).poll_read(context, buffer);
         if matches!(result, Poll::Ready(Ok(()))) {
-            let read = buffer.filled().get(before..).unwrap_or_default();
+            let read = buffer.filled_mut().get_mut(before..).unwrap_or_default();
             let passed = this.frames.scan(read, &mut this.budget);
             buffer.set_filled(before + passed);
-            if let Some(flood) = this.frames.flood() {
-                // Decided once; the connection ends by it.
-                let _ = this.verdict.0.set(flood);
+            if let Some(end) = this.frames.end() {
+                match end {
+                    // Decided once; the connection ends by it.
+                    End::Flood(flood) => drop(this.verdict.0.set(flood)),
+                    End::Fault(fault) => this.fault = Some(fault),
+                }
                 this.stream.client_goes_on();
                 this.substitute = Some(this.frames.substitute().into());
                 if passed == 0 {
@@ -81,7 +87,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for FloodGuard<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for FloodGuard<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = Pin::new(&mut this.stream).poll_write(context, bytes);
+        let corrected = this.fault.and_then(|fault| fault.correct(bytes));
+        let result = Pin::new(&mut this.stream).poll_write(context, corrected.as_deref().unwrap_or(bytes));
         this.wrote(result)
     }
 
@@ -90,6 +97,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for FloodGuard<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.fault.is_some() {
+            let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| slice);
+            return self.poll_write(context, first);
+        }
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
         this.wrote(result)

@@ -3,7 +3,7 @@ use http_body_util::{Empty, Full};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-async fn client<B>(server: &Server) -> SendRequest<B>
+pub(super) async fn client<B>(server: &Server) -> SendRequest<B>
 where
     B: hyper::body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + Unpin + 'static,
 {
@@ -44,6 +44,43 @@ async fn the_preface_may_come_byte_by_byte() {
     let mut frame = [0; 9];
     timeout(PATIENCE, client.0.read_exact(&mut frame)).await.unwrap().unwrap();
     assert_eq!(frame[3..], [4, 0, 0, 0, 0, 0]);
+}
+
+/// The code of the GOAWAY that ends a connection, on which these frames follow the preface and empty SETTINGS.
+async fn goaway(frames: &[u8]) -> u32 {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    client.send([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", frames].concat()).await;
+    loop {
+        let mut header = [0; 9];
+        timeout(PATIENCE, client.0.read_exact(&mut header)).await.unwrap().unwrap();
+        let mut payload = vec![0; usize::from(header[2])];
+        timeout(PATIENCE, client.0.read_exact(&mut payload)).await.unwrap().unwrap();
+        if header[3] == 7 {
+            return u32::from_be_bytes(payload[4..8].try_into().unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_sends_a_wrong_frame_is_told_what_is_wrong_with_it() {
+    const PROTOCOL_ERROR: u32 = 1;
+    const FLOW_CONTROL_ERROR: u32 = 3;
+    const STREAM_CLOSED: u32 = 5;
+    const FRAME_SIZE_ERROR: u32 = 6;
+    let ping = b"\0\0\x06\x06\0\0\0\0\0123456";
+    let update = b"\0\0\x03\x08\0\0\0\0\0\0\0\x01";
+    let settings = b"\0\0\x03\x04\0\0\0\0\0\0\x03\0";
+    let acknowledgement = b"\0\0\x06\x04\x01\0\0\0\0\0\x03\0\0\0\x64";
+    for frame in [ping.as_slice(), update, settings, acknowledgement] {
+        assert_eq!(goaway(frame).await, FRAME_SIZE_ERROR, "{frame:?}");
+    }
+    assert_eq!(goaway(b"\0\0\x06\x04\0\0\0\0\0\0\x04\x80\0\0\0").await, FLOW_CONTROL_ERROR);
+    assert_eq!(goaway(b"\0\0\x05\x05\0\0\0\0\x01\0\0\0\x02\x88").await, PROTOCOL_ERROR);
+    // GET http://a/ that ends its stream, and goes on with it.
+    let get = b"\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a";
+    assert_eq!(goaway(&[get.as_slice(), b"\0\0\x01\0\0\0\0\0\x01x"].concat()).await, STREAM_CLOSED);
+    assert_eq!(goaway(&get.repeat(2)).await, STREAM_CLOSED);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ fn short() -> Timeouts {
         body_total: SHORT * 4,
         write_stalled: SHORT,
         linger: SHORT,
+        last_request: SHORT,
     }
 }
 

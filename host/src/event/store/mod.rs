@@ -33,6 +33,7 @@ pub use stores::Stores;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -42,8 +43,21 @@ pub(super) trait Store: Debug + Send + Sync {
     /// The log of a channel (`NAMESPACE/NAME`), with what is kept of it from before.
     fn open(&self, channel: &str) -> Result<Arc<dyn Log>, StoreError>;
 
-    /// Makes what was done so far durable, as the process ends.
+    /// Makes what was done so far durable, as the process ends or another one takes over.
     fn close(&self) -> BoxFuture<'_, ()>;
+
+    /// Whether only one process at a time can have it.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
+    /// Takes it back after it was closed: the other process has failed.
+    ///
+    /// # Errors
+    /// When another process has it.
+    fn resume(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The events of one channel.

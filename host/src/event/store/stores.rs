@@ -80,6 +80,23 @@ impl Stores {
         })
     }
 
+    /// Whether only one process at a time can have this store.
+    pub(in crate::event) fn is_exclusive(&self, choice: StoreChoice) -> bool {
+        self.all.get(&choice).is_some_and(|store| store.is_exclusive())
+    }
+
+    /// Lets go of what only one process at a time can have.
+    pub(in crate::event) async fn release(&self) {
+        for store in self.all.values().filter(|store| store.is_exclusive()) {
+            store.close().await;
+        }
+    }
+
+    /// Takes that back.
+    pub(in crate::event) fn resume(&self) -> io::Result<()> {
+        self.all.values().filter(|store| store.is_exclusive()).try_for_each(|store| store.resume())
+    }
+
     /// Makes everything durable, as the process ends.
     pub(in crate::event) async fn close(&self) {
         for store in self.all.values() {

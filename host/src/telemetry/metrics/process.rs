@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::super::faults;
 use super::Section;
 use super::histogram::Count;
 
@@ -80,6 +81,7 @@ impl Process {
         let help = "How long filters take to compile";
         registry.register("sluicegate_filter_compile_duration_seconds", help, process.compilations.0.clone());
         registry.register_collector(Box::new(Dropped(Box::new(dropped))));
+        registry.register_collector(Box::new(Faults));
         process
     }
 
@@ -102,6 +104,18 @@ impl Process {
 
     pub(super) fn filter_compiled(&self, filter: &str, duration: Duration) {
         self.compilations.0.get_or_create(&[("filter", filter.to_owned())]).observe(duration.as_secs_f64());
+    }
+}
+
+/// Reads the count of faults when it is asked for.
+#[derive(Debug)]
+struct Faults;
+
+impl Collector for Faults {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Faults of the proxy's own code (panics).";
+        let section = Section::counter(&mut encoder, "sluicegate_faults", help)?;
+        Count(faults::count()).encode(section.metric)
     }
 }
 

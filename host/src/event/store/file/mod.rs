@@ -42,7 +42,7 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use writer::Writer;
 
 /// What a file has at most, unless a channel may hold less than a few of them: large enough to be few, small enough for
@@ -58,6 +58,13 @@ const LONGEST_NAME: usize = 200;
 #[derive(Debug)]
 pub(super) struct FileStore {
     settings: FileSettings,
+    /// None once it was closed.
+    held: Mutex<Option<Held>>,
+}
+
+/// The directory, while it is this process's.
+#[derive(Debug)]
+struct Held {
     writer: Writer,
     /// Locked, so that no two processes write to the directory.
     _lock: File,
@@ -66,27 +73,58 @@ pub(super) struct FileStore {
 impl FileStore {
     /// Makes the directory where there is none, and takes it for this process.
     pub(super) fn start(settings: FileSettings) -> io::Result<Self> {
-        std::fs::create_dir_all(&settings.directory)?;
-        let lock = File::create(settings.directory.join("lock"))?;
+        let held = Mutex::new(Some(Held::take(&settings.directory)?));
+        Ok(Self { settings, held })
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn take(directory: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let lock = File::create(directory.join("lock"))?;
         lock.try_lock().map_err(|error| match error {
             std::fs::TryLockError::WouldBlock => io::Error::other("another process has it"),
             std::fs::TryLockError::Error(error) => error,
         })?;
-        Ok(Self { writer: Writer::start()?, settings, _lock: lock })
+        Ok(Self { writer: Writer::start()?, _lock: lock })
     }
 }
 
 impl Store for FileStore {
     fn open(&self, channel: &str) -> Result<Arc<dyn Log>, StoreError> {
         let directory = self.settings.directory.join(file_name(channel));
-        let log = FileLog::open(channel, &directory, &self.settings, self.writer.queue())
+        let queue = self.held().as_ref().map(|held| Arc::clone(held.writer.queue()));
+        let queue = queue.ok_or_else(|| StoreError::Unavailable("another process is about to have it".to_owned()))?;
+        let log = FileLog::open(channel, &directory, &self.settings, &queue)
             .map_err(|error| StoreError::Unavailable(format!("{} cannot be opened: {error}", directory.display())))?;
-        self.writer.queue().follow(&log);
+        queue.follow(&log);
         Ok(Arc::new(log))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.writer.close().boxed()
+        let held = self.held().take();
+        async move {
+            if let Some(held) = held {
+                held.writer.close().await;
+            }
+        }
+        .boxed()
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
+    fn resume(&self) -> io::Result<()> {
+        let mut held = self.held();
+        if held.is_none() {
+            *held = Some(Held::take(&self.settings.directory)?);
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,165 @@
+//! The process that is there: it waits for one that takes its place.
+
+use super::Listening;
+use super::wire::{self, Message, Socket, VERSION};
+use crate::config::limits;
+use crate::unix_socket::{Ownership, SocketFile};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What a process has that another one takes over. Its functions may block.
+pub trait HandsOver: Send + 'static {
+    /// The listening sockets.
+    fn sockets(&self) -> io::Result<Vec<Listening>>;
+    /// Lets go of what only one process can have.
+    fn release(&self);
+    /// Takes that back: the other process has failed.
+    fn resume(&self);
+    /// The other process serves: takes in nothing more that is not its own.
+    fn retire(&self);
+}
+
+/// Says that another process serves, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handed {
+    /// Its number.
+    pub process: u32,
+}
+
+/// Waits for a process that takes over. Dropping it ends that, and removes the socket unless it was handed over.
+#[derive(Debug)]
+pub struct Offer {
+    _file: SocketFile,
+    handed: mpsc::Receiver<Handed>,
+    over: Arc<AtomicBool>,
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+    }
+}
+
+impl Offer {
+    /// Waits on a thread of its own.
+    ///
+    /// # Errors
+    /// When the socket cannot be used, or there is no thread.
+    pub fn start((listener, file): (UnixListener, SocketFile), holder: impl HandsOver) -> io::Result<Self> {
+        listener.set_nonblocking(false)?;
+        let (sender, handed) = mpsc::channel(1);
+        let (ownership, over) = (file.ownership(), Arc::new(AtomicBool::new(false)));
+        let ended = Arc::clone(&over);
+        let run = move || {
+            for stream in listener.incoming() {
+                if ended.load(Ordering::Acquire) {
+                    return;
+                }
+                let done = stream.and_then(|stream| serve(&stream, &listener, &ownership, &holder));
+                match done {
+                    Ok(handed) => {
+                        // Whoever waits has ended when the process does.
+                        let _ = sender.blocking_send(handed);
+                        return;
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "another process wanted to take over and failed; this one serves on");
+                        #[allow(clippy::disallowed_methods, reason = "the thread has nothing else to do")]
+                        std::thread::sleep(limits::ACCEPT_BACKOFF);
+                    }
+                }
+            }
+        };
+        std::thread::Builder::new().name("take-over".into()).spawn(run)?;
+        Ok(Self { _file: file, handed, over })
+    }
+
+    /// Resolves once another process serves.
+    pub async fn handed(&mut self) -> Handed {
+        match self.handed.recv().await {
+            Some(handed) => handed,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// One try to take over.
+fn serve(
+    stream: &UnixStream,
+    listener: &UnixListener,
+    ownership: &Ownership,
+    holder: &impl HandsOver,
+) -> io::Result<Handed> {
+    stream.set_write_timeout(Some(limits::TAKE_OVER_ANSWER))?;
+    let process = match heard(stream, limits::TAKE_OVER_ANSWER)? {
+        Message::TakeOver { version: VERSION, process } => process,
+        Message::TakeOver { version, .. } => {
+            wire::say(
+                stream,
+                &Message::Refused(format!("it speaks version {VERSION}, not {version}, of the hand-over")),
+            )?;
+            return Err(io::Error::other("it speaks another version of the hand-over"));
+        }
+        _ => return Err(io::Error::other("it does not begin as it should")),
+    };
+    tracing::info!(process, "another process is about to take over");
+    hand_sockets(stream, listener, ownership, holder)?;
+    match heard(stream, limits::TAKE_OVER_PREPARE)? {
+        Message::Prepared => {}
+        Message::Refused(reason) => return Err(io::Error::other(reason)),
+        _ => return Err(io::Error::other("it does not go on as it should")),
+    }
+    holder.release();
+    let ready = wire::say(stream, &Message::Released).and_then(|()| heard(stream, limits::TAKE_OVER_READY));
+    match ready {
+        Ok(Message::Ready) => {
+            ownership.leave();
+            holder.retire();
+            Ok(Handed { process })
+        }
+        Ok(_) => {
+            holder.resume();
+            Err(io::Error::other("it does not end as it should"))
+        }
+        Err(error) => {
+            holder.resume();
+            Err(error)
+        }
+    }
+}
+
+fn hand_sockets(
+    stream: &UnixStream,
+    listener: &UnixListener,
+    ownership: &Ownership,
+    holder: &impl HandsOver,
+) -> io::Result<()> {
+    let mut sockets = holder.sockets()?;
+    sockets.push(Listening::Unix(ownership.path().to_owned(), OwnedFd::from(listener.try_clone()?)));
+    let described = sockets.iter().map(|socket| match socket {
+        Listening::Tcp(_) => Socket::Tcp,
+        Listening::Unix(path, _) => Socket::Unix(path.clone()),
+    });
+    wire::say(stream, &Message::Sockets(described.collect()))?;
+    let descriptors: Vec<BorrowedFd<'_>> = sockets
+        .iter()
+        .map(|socket| match socket {
+            Listening::Tcp(descriptor) | Listening::Unix(_, descriptor) => descriptor.as_fd(),
+        })
+        .collect();
+    wire::hand(stream, &descriptors)
+}
+
+fn heard(stream: &UnixStream, limit: Duration) -> io::Result<Message> {
+    stream.set_read_timeout(Some(limit))?;
+    wire::hear(stream).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "it says nothing in time"),
+        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "it has ended"),
+        _ => error,
+    })
+}
