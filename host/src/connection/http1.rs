@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::sleep;
@@ -68,7 +68,7 @@ where
                 biased;
                 result = &mut *connection => return result,
                 () = drained.as_mut() => {
-                    Pin::new(&mut *connection).graceful_shutdown();
+                    std::pin::Pin::new(&mut *connection).graceful_shutdown();
                     return connection.await;
                 }
                 () = sleep(info.timeouts.rest) => if state.has_rested(finished) { break },
