@@ -331,6 +331,7 @@ impl Explain {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Get {
     Endpoints(GetEndpoints),
+    Overload(GetOverload),
 }
 
 /// Shows the endpoints of services, with why some are out
@@ -347,6 +348,20 @@ pub(crate) struct GetEndpoints {
     /// Service, such as shop or shop.default.svc.cluster.local
     #[arg(value_name = "SERVICE")]
     pub(crate) service: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// Shows limits of overload, how near they are, and what was refused
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sluice get overload
+  sluice get overload -o json
+
+Limits are set by a document of kind Overload (sluicegate.dev/v1alpha1); host/README.md has its fields. Exit codes:
+0 nothing is refused for memory at present, 1 something is, 2 usage, 3 no instance reached.")]
+pub(crate) struct GetOverload {
     #[command(flatten)]
     pub(crate) ask: Ask,
 }

@@ -3,8 +3,9 @@
 use crate::body::ProxyBody;
 use crate::chain::result_of_failure;
 use crate::event::{Decide, Post, Transport};
-use crate::exchange::{Exchange, split_authority};
+use crate::exchange::Exchange;
 use crate::gather;
+use crate::request::split_authority;
 use crate::telemetry::trace::Span;
 use crate::telemetry::{CallResult, Phase};
 use crate::upstream::registry::Cluster;

@@ -1,5 +1,6 @@
 //! What can go wrong with a request, on which side, and which status each failure becomes.
 
+use crate::shed::{Shed, ShedReason};
 use http::StatusCode;
 use std::sync::Arc;
 
@@ -57,9 +58,9 @@ pub enum RequestError {
     /// The client went away before the answer.
     #[error("the client closed the connection")]
     ClientGone,
-    /// More requests in flight than the proxy takes.
-    #[error("too many requests in flight")]
-    Overloaded,
+    /// There is no room for it.
+    #[error(transparent)]
+    Overloaded(#[from] Shed),
     /// No filter decided and the authority names no known service.
     #[error("no filter decided on the request and no service is called {authority:?}")]
     NoRoute {
@@ -197,6 +198,8 @@ impl RequestError {
             | Self::NotImplemented(_)
             | Self::VersionNotSupported
             | Self::ClientGone => Side::Downstream,
+            Self::Overloaded(shed) if shed.reason.is_of_client() => Side::Downstream,
+            Self::Overloaded(Shed { reason: ShedReason::Service, .. }) => Side::Upstream,
             Self::NoEndpoint { .. }
             | Self::UnknownSubset { .. }
             | Self::NoHealthyEndpoint { .. }
@@ -208,7 +211,7 @@ impl RequestError {
             | Self::BadResponse { .. }
             | Self::Deadline { .. } => Side::Upstream,
             Self::Filter { .. } => Side::Filter,
-            Self::Overloaded
+            Self::Overloaded(_)
             | Self::Fault
             | Self::NoRoute { .. }
             | Self::BadRoute { .. }
@@ -223,6 +226,14 @@ impl RequestError {
             self,
             Self::NoEndpoint { .. } | Self::UnknownSubset { .. } | Self::BadRoute { .. } | Self::EventRefused { .. }
         )
+    }
+
+    /// Why it was refused so that others could be served, if it was.
+    pub fn shed(&self) -> Option<Shed> {
+        match self {
+            Self::Overloaded(shed) => Some(*shed),
+            _ => None,
+        }
     }
 
     /// The status that the client gets.
@@ -241,7 +252,8 @@ impl RequestError {
             Self::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::StorageFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::Filter { answer: Some(answer), .. } => answer.status,
-            Self::Overloaded
+            Self::Overloaded(shed) if shed.reason.is_of_client() => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overloaded(_)
             | Self::NoEndpoint { .. }
             | Self::UnknownSubset { .. }
             | Self::NoHealthyEndpoint { .. }
@@ -266,7 +278,9 @@ impl RequestError {
             Self::NotImplemented(_) => "http_request_not_implemented",
             Self::VersionNotSupported => "http_version_not_supported",
             Self::ClientGone => "client_gone",
-            Self::Overloaded => "proxy_overloaded",
+            Self::Overloaded(shed) if shed.reason.is_of_client() => "client_limit_reached",
+            Self::Overloaded(Shed { reason: ShedReason::Service, .. }) => "destination_overloaded",
+            Self::Overloaded(_) => "proxy_overloaded",
             Self::NoRoute { .. } => "no_route",
             Self::NoEndpoint { .. } | Self::UnknownSubset { .. } | Self::BadRoute { .. } => "destination_not_found",
             Self::NoHealthyEndpoint { .. } => "destination_unavailable",

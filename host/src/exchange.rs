@@ -13,7 +13,9 @@ use crate::event::Channels;
 use crate::gather::Cache;
 use crate::grpc::{self, Call};
 use crate::mirror::{Mirror, Mirroring};
-use crate::request::RequestHead;
+use crate::overload::Overload;
+use crate::priority::Priority;
+use crate::request::{RequestHead, split_authority};
 use crate::sanitize::{self, Sanitized, Upgrading};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
@@ -33,7 +35,6 @@ use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use record::{Outcome, Received};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Serves requests with whatever snapshot is current.
@@ -48,7 +49,8 @@ pub struct Exchange {
     pub request_body: Option<u64>,
     /// Responses to calls of plans; outlives every snapshot.
     pub responses: Cache,
-    in_flight: AtomicUsize,
+    /// What is in flight, and what there is no room for.
+    pub overload: Overload,
 }
 
 /// One request on its way. It writes its access record when it is dropped, which is when its response is over or when
@@ -61,6 +63,7 @@ struct Run {
     head: Box<RequestHead>,
     /// As the client sent it, for the record and for `x-forwarded-host`.
     received: Received,
+    priority: Priority,
     body: ProxyBody,
     upgrade: Option<Upgrading>,
     /// When it is a gRPC call.
@@ -77,7 +80,8 @@ impl Exchange {
     pub fn new(snapshot: Snapshot, channels: Arc<Channels>, telemetry: Telemetry, request_body: Option<u64>) -> Self {
         let snapshot = ArcSwap::from_pointee(snapshot);
         let responses = Cache::new(limits::RESPONSE_CACHE, telemetry.metrics.gather().clone());
-        Self { snapshot, channels, telemetry, request_body, responses, in_flight: AtomicUsize::new(0) }
+        let overload = Overload::new(telemetry.metrics.overload().clone());
+        Self { snapshot, channels, telemetry, request_body, responses, overload }
     }
 
     /// The same with so many bytes for responses to calls of plans.
@@ -89,26 +93,7 @@ impl Exchange {
 
     /// How many requests are being served.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-}
-
-/// Counts a request for as long as it is served.
-struct InFlight<'a>(&'a AtomicUsize);
-
-impl<'a> InFlight<'a> {
-    fn enter(count: &'a AtomicUsize) -> Result<Self, RequestError> {
-        let entered = Self(count);
-        if count.fetch_add(1, Ordering::Relaxed) >= limits::IN_FLIGHT {
-            return Err(RequestError::Overloaded);
-        }
-        Ok(entered)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.overload.in_flight()
     }
 }
 
@@ -119,11 +104,6 @@ impl Handler for Exchange {
         request: Request<Incoming>,
     ) -> Response<ProxyBody> {
         let exchange = Arc::clone(&self);
-        let _in_flight = match InFlight::enter(&exchange.in_flight) {
-            Ok(entered) => entered,
-            Err(error) => return self.refuse(&connection, &error),
-        };
-        let _active = self.telemetry.metrics.request_started();
         let (parts, incoming) = request.into_parts();
         let version = parts.version;
         let Sanitized { mut head, host, upgrade } = match sanitize::request(parts, &connection) {
@@ -133,6 +113,14 @@ impl Handler for Exchange {
             }
             Err(error) => return self.refuse(&connection, &error),
         };
+        let snapshot = self.snapshot.load_full();
+        let priority = snapshot.overload.rules.of(&head);
+        let client = (connection.peer.ip(), &connection.client);
+        let _admitted = match exchange.overload.admit(&snapshot.overload, priority, client) {
+            Ok(admitted) => admitted,
+            Err(shed) => return self.record_shed(&connection, &head, &host, &shed.into()),
+        };
+        let _active = self.telemetry.metrics.request_started();
         let trace = self.telemetry.tracer.request(&mut head.headers);
         let received = Received {
             host,
@@ -140,7 +128,6 @@ impl Handler for Exchange {
             user_agent: head.headers.get(USER_AGENT).cloned(),
             started: Instant::now(),
         };
-        let snapshot = self.snapshot.load_full();
         let call = Call::of(&head.method, &head.headers);
         let body = match call {
             Some(_) => connection.call_body(incoming, self.request_body),
@@ -154,6 +141,7 @@ impl Handler for Exchange {
             connection,
             head,
             received,
+            priority,
             body,
             upgrade,
             call,
@@ -198,6 +186,10 @@ impl Handler for Exchange {
     fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
         tracing::info!(peer = %connection.peer, frames = flood.name(), "a connection was ended because of a flood of frames");
         self.telemetry.metrics.floods().ended(flood.name());
+    }
+
+    fn starved(&self) {
+        self.telemetry.metrics.overload().accept_failed();
     }
 }
 
@@ -318,7 +310,8 @@ impl Run {
     fn policy(&self, timeout: Option<Duration>, retries: Option<RetryPolicy>) -> ForwardPolicy {
         let timeout = self.call.map_or(timeout, |call| call.limit(timeout));
         let (conversation, source) = (self.call.is_some(), Some(self.head.peer.ip()));
-        ForwardPolicy { timeout, retries, conversation, source, trace: self.trace.parent() }
+        let load = self.snapshot.overload.load(self.priority);
+        ForwardPolicy { timeout, retries, conversation, source, load, trace: self.trace.parent() }
     }
 
     async fn send(
@@ -424,35 +417,10 @@ impl Run {
         {
             metrics.erred();
         }
+        if let Some(shed) = error.shed() {
+            self.exchange.overload.refused(shed);
+        }
         self.outcome.error = Some(error);
         response
-    }
-}
-
-/// Host and port of an authority; IPv6 addresses stand in brackets.
-pub fn split_authority(authority: &str) -> (&str, Option<u16>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (host, port.parse().ok())
-        }
-        _ => (authority, None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn more_requests_in_flight_than_the_limit_are_refused_and_a_finished_one_makes_room() {
-        let count = AtomicUsize::new(0);
-        let mut served: Vec<_> = (0..limits::IN_FLIGHT).map(|_| InFlight::enter(&count).unwrap()).collect();
-        for _ in 0..2 {
-            assert_eq!(InFlight::enter(&count).err(), Some(RequestError::Overloaded));
-        }
-        served.pop();
-        assert!(InFlight::enter(&count).is_ok());
-        drop(served);
-        assert_eq!(count.into_inner(), 0);
     }
 }

@@ -25,7 +25,7 @@ use crate::upstream::cluster::Cluster;
 use crate::upstream::health;
 use crate::wasm::Runtime;
 use crate::worker::{self, Workers};
-use crate::{admission::ConnectionLimits, dns};
+use crate::{admission::ConnectionLimits, dns, overload};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -135,6 +135,14 @@ impl Proxy {
             tokio::select! {
                 () = drain_begins => {}
                 () = health::run(checked) => {}
+            }
+        });
+        let (drain_begins, watched) = (drain.signal(), Arc::clone(&exchange));
+        drain.spawn(async move {
+            let policy = || Arc::clone(&watched.snapshot.load().overload);
+            tokio::select! {
+                () = drain_begins => {}
+                () = overload::watch(&watched.overload, policy) => {}
             }
         });
         let workers = Workers::start(&worker_settings(&settings), &exchange, &drain, &inherited)?;

@@ -6,7 +6,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response};
 use http_body::Body;
 
-/// When a client that found the proxy overloaded should come again, in seconds.
+/// When a client should come again that found a channel full, in seconds.
 const COME_AGAIN: HeaderValue = HeaderValue::from_static("1");
 /// Says that a limit of the service was met and that trying again at once makes it worse; Envoy's name for it, which
 /// clients and other proxies know.
@@ -42,10 +42,15 @@ pub fn error(error: &RequestError) -> Response<ProxyBody> {
     {
         response.headers_mut().insert(CONTENT_TYPE, answer.content_type.clone());
     }
-    if matches!(error, RequestError::Overloaded | RequestError::Publish { .. } | RequestError::StorageFull { .. }) {
+    if matches!(error, RequestError::Publish { .. } | RequestError::StorageFull { .. }) {
         response.headers_mut().insert(RETRY_AFTER, COME_AGAIN);
     }
-    if matches!(error, RequestError::UpstreamOverloaded { .. }) {
+    let shed = error.shed();
+    if let Some(shed) = shed {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(shed.retry_after));
+    }
+    if matches!(error, RequestError::UpstreamOverloaded { .. }) || shed.is_some_and(|shed| !shed.reason.is_of_client())
+    {
         response.headers_mut().insert(OVERLOADED, HeaderValue::from_static("true"));
     }
     response

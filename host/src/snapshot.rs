@@ -2,6 +2,7 @@
 
 use crate::chain::Chain;
 use crate::manifest::Document;
+use crate::overload::Policy;
 use crate::upstream::registry::Registry;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub chain: Arc<Chain>,
     /// The services.
     pub registry: Arc<Registry>,
+    /// How much is taken in.
+    pub overload: Arc<Policy>,
     /// The ports of Gateway documents on which requests are taken, lowest first.
     pub gateway_ports: Vec<GatewayPort>,
     /// The documents it was made of.

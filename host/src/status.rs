@@ -1,10 +1,12 @@
 //! What the admin endpoint shows of a running proxy.
 
 mod endpoints;
+mod overload;
 mod rollout;
 
 use crate::admin::endpoints::EndpointStatus;
 use crate::admin::events::{ChannelFiguresStatus, SubscriptionFiguresStatus};
+use crate::admin::overload::OverloadStatus;
 use crate::admin::reload::ReloadStatus;
 use crate::admin::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use crate::admin::view::{
@@ -120,6 +122,10 @@ impl AdminView for View {
 
     fn endpoints(&self) -> Vec<EndpointStatus> {
         endpoints::all(&self.exchange.snapshot.load_full().registry)
+    }
+
+    fn overload(&self) -> OverloadStatus {
+        overload::status(&self.exchange)
     }
 
     fn events(&self) -> Vec<ChannelFiguresStatus> {
@@ -244,8 +250,10 @@ fn listener_status(open: &crate::listener::Open) -> ListenerStatus {
 fn document_status(document: &Document, snapshot: &Snapshot) -> DocumentStatus {
     let claims = |link: &&Link| link.filter.code.manifest.kinds.iter().any(|kind| document.is(&kind.group, &kind.kind));
     let filter = snapshot.chain.links().iter().find(claims).map(|link| link.filter.name.to_string());
-    let own =
-        manifest::endpoints::claims(document) || gateway::claims(document) || document.is("sluicegate.dev", "Filter");
+    let own = manifest::endpoints::claims(document)
+        || gateway::claims(document)
+        || crate::overload::document::KIND.is_of(document)
+        || document.is("sluicegate.dev", "Filter");
     DocumentStatus {
         api_version: document.api_version.clone(),
         kind: document.kind.clone(),

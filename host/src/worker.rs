@@ -24,7 +24,7 @@ use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -126,11 +126,12 @@ impl Workers {
                 }
             }
         }
-        let admission = Admission::new(settings.connections);
+        let (admission, starved) = (Admission::new(settings.connections), Arc::<AtomicBool>::default());
         let mut workers = Self { addresses, drain: drain.clone(), threads: Vec::with_capacity(count), doors };
         for (index, (share, queue)) in shares.into_iter().zip(queues).enumerate() {
             let (handler, drain, admission) = (Arc::clone(handler), drain.clone(), Arc::clone(&admission));
-            let worker = Worker { handler, drain, admission, timeouts: settings.timeouts, grace: settings.drain };
+            let (timeouts, grace, starved) = (settings.timeouts, settings.drain, Arc::clone(&starved));
+            let worker = Worker { handler, drain, admission, timeouts, grace, starved };
             workers.threads.push(worker.spawn(index, share, queue).inspect_err(|_| workers.drain.abort())?);
         }
         Ok(workers)
@@ -164,6 +165,8 @@ struct Worker<H> {
     timeouts: Timeouts,
     /// For the connections of a listener that is closed.
     grace: Duration,
+    /// Whether the last `accept` failed for want of descriptors or memory, of which all workers have the same.
+    starved: Arc<AtomicBool>,
 }
 
 impl<H: Handler> Worker<H> {
@@ -250,6 +253,10 @@ impl<H: Handler> Worker<H> {
     ) {
         match accepted {
             Ok((stream, peer)) => {
+                // A load, as it is nearly never so.
+                if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
+                    tracing::info!("connections are accepted again");
+                }
                 let permit = tokio::select! {
                     permit = self.admission.admit(peer.ip()) => permit,
                     () = listener.drain.signal(), if !listener.drain.is_draining() => None,
@@ -267,7 +274,10 @@ impl<H: Handler> Worker<H> {
             // The client was gone before it was accepted.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections; trying again shortly");
+                self.handler.starved();
+                if !self.starved.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "cannot accept connections; they wait until there is room");
+                }
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }

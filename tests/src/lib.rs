@@ -19,6 +19,7 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot go on panics")]
 
 mod artifact;
+pub mod attack;
 mod background;
 pub mod bench;
 mod broker;
@@ -26,6 +27,7 @@ mod client;
 mod collector;
 pub mod conformance;
 mod directory;
+pub mod frames;
 mod load;
 pub mod malformed;
 mod options;

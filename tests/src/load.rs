@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
 /// Kept connections that share the rate; enough that a slow answer on one does not lower it much.
 const CONNECTIONS: u32 = 20;
@@ -96,10 +96,12 @@ impl Load {
     ) -> Self {
         let (stop, report) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(LoadReport::default())));
         let connections = (0..CONNECTIONS)
-            .map(|_| {
+            .map(|number| {
                 let sender = Connection { usage, address, header, idle: None, report: Arc::clone(&report) };
                 let pace = Duration::from_secs(1) * CONNECTIONS / per_second.max(1);
-                background::spawn(sender.send_until(Arc::clone(&stop), pace, request.clone()))
+                // One after the other: all at once would be a burst, again and again.
+                let first = Instant::now() + pace * number / CONNECTIONS;
+                background::spawn(sender.send_until(Arc::clone(&stop), first, pace, request.clone()))
             })
             .collect();
         Self { stop, report, connections }
@@ -135,8 +137,8 @@ struct Connection {
 }
 
 impl Connection {
-    async fn send_until(mut self, stop: Arc<AtomicBool>, pace: Duration, request: Request) {
-        let mut ticks = interval(pace);
+    async fn send_until(mut self, stop: Arc<AtomicBool>, first: Instant, pace: Duration, request: Request) {
+        let mut ticks = interval_at(first.into(), pace);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.load(Ordering::SeqCst) {
             ticks.tick().await;
@@ -256,7 +258,7 @@ mod tests {
         let start = Instant::now();
         let load = Load::start(upstream.address(), 500, &Request::get("http://shop/"), Some("content-type"));
         crate::wait_until(Duration::from_secs(20), || load.report().sent >= 200);
-        // 200 at 500 a second take 0.4 s, less the first request of each connection, which goes at once.
+        // 200 at 500 a second take 0.4 s.
         assert!(start.elapsed() > Duration::from_millis(250), "too fast: {:?}", start.elapsed());
         let report = load.stop();
         assert!(report.all_were(200), "{report:?}");

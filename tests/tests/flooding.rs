@@ -1,59 +1,19 @@
 //! A client that floods an HTTP/2 connection with frames loses that connection, and nobody else notices.
-#![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
+use sluicegate_tests::frames::{
+    self, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEAD, HEADERS, PING, PREFACE, PRIORITY,
+    RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, goodbye, request_and,
+};
 use sluicegate_tests::{Options, Proxy, Upstream, raw};
-
-/// RFC 9113, section 3.4, with an empty SETTINGS frame behind it.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-/// `GET http://shop/`, from the static table (RFC 7541, appendix A) but for the authority.
-const HEAD: &[u8] = b"\x82\x86\x84\x01\x04shop";
-
-// Types and flags of frames (RFC 9113, section 6).
-const HEADERS: u8 = 1;
-const DATA: u8 = 0;
-const PRIORITY: u8 = 2;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-/// RFC 9113, section 7.
-const ENHANCE_YOUR_CALM: u32 = 11;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a frame is small").to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
 
 /// The same frame again and again, on an open stream.
 fn repeated(times: usize, frame: &[u8]) -> Vec<u8> {
-    [&self::frame(HEADERS, END_HEADERS, 1, HEAD), &frame.repeat(times)[..]].concat()
+    [&frames::frame(HEADERS, END_HEADERS, 1, HEAD), &frame.repeat(times)[..]].concat()
 }
 
 /// The frames of as many requests, each followed by another frame of its stream.
 fn requests(number: u32, flags: u8, kind: u8, payload: &[u8]) -> Vec<u8> {
-    let streams = (0..number).map(|index| 2 * index + 1);
-    streams
-        .flat_map(|stream| {
-            [frame(HEADERS, END_HEADERS | flags, stream, HEAD), frame(kind, 0, stream, payload)].concat()
-        })
-        .collect()
-}
-
-/// Why the other side ended the connection.
-fn goodbye(mut answer: &[u8]) -> Option<u32> {
-    while let Some((head, rest)) = answer.split_first_chunk::<9>() {
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        let payload = rest.get(..length)?;
-        if head[3] == GOAWAY {
-            return Some(u32::from_be_bytes(*payload.get(4..)?.first_chunk()?));
-        }
-        answer = &rest[length..];
-    }
-    None
+    (0..number).flat_map(|index| request_and(index, flags, kind, payload)).collect()
 }
 
 /// Sends the frames and expects the end of the connection, with few requests at the service and none of others lost.
@@ -91,8 +51,7 @@ fn resets_that_the_proxy_is_made_to_send_end_the_connection() {
 #[test]
 fn a_head_that_goes_on_and_on_ends_the_connection() {
     // CVE-2024-27316.
-    let endless =
-        (0..200).flat_map(|_| frame(CONTINUATION, 0, 1, &[b"\0\x01a\x7f\x81\x01", &[b'b'; 256][..]].concat()));
+    let endless = (0..200).flat_map(|_| frames::endless_piece());
     let frames: Vec<u8> = frame(HEADERS, END_STREAM, 1, HEAD).into_iter().chain(endless).collect();
     floods(&frames, 0);
 }
@@ -124,11 +83,8 @@ fn frames_that_only_cost_the_proxy_something_end_the_connection_and_are_counted(
 
 #[test]
 fn a_head_that_unpacks_to_much_more_than_it_is_ends_the_connection() {
-    // CVE-2016-6581: one long line goes into the table, and each byte behind it repeats it.
-    let line = [&b"\x40\x01x\x7f\x81\x1e"[..], &[b'y'; 3_968]].concat();
-    let bomb = [HEAD, &line, &[0xbe; 10_000]].concat();
-    let frames: Vec<u8> =
-        (0..20).flat_map(|index| frame(HEADERS, END_HEADERS | END_STREAM, 2 * index + 1, &bomb)).collect();
+    // CVE-2016-6581.
+    let frames: Vec<u8> = (0..20).flat_map(frames::bomb).collect();
     floods(&frames, 0);
 }
 

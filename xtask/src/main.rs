@@ -3,6 +3,7 @@
 //! Every command first sets up what it needs (a compiler target, the components, a peer to compare with), says each
 //! step as it takes it, and ends whatever it started. Nothing here is part of the product.
 
+mod attack;
 mod bench;
 mod brokers;
 mod build;
@@ -52,6 +53,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Feeds what reads foreign bytes with anything at all, guided by what that reaches.
     Fuzz(fuzz::Arguments),
+    /// Attacks the proxy with slow clients, idle ones and floods, and shows what comes of it.
+    Attack(attack::Arguments),
     /// Has filters fail in twelve ways, here and in Envoy, and shows what comes of it.
     Failures(failures::Arguments),
 }
@@ -81,6 +84,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Example(arguments) => example::run(&workspace, &arguments),
         Task::Bench(arguments) => bench::run(&workspace, &arguments),
         Task::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
+        Task::Attack(arguments) => attack::run(&workspace, &arguments),
         Task::Failures(arguments) => failures::run(&workspace, &arguments),
     }
 }

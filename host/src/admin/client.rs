@@ -8,6 +8,7 @@ use super::dead_letters::{self, DeadLetterStatus, DroppedStatus, ReplayedStatus}
 use super::endpoints::EndpointStatus;
 use super::event_tools::{PublishedStatus, ReadStatus, ReplayStatus, Stretch};
 use super::events::ChannelFiguresStatus;
+use super::overload::OverloadStatus;
 use super::reload::ReloadStatus;
 use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps};
 use super::view::{ConfigStatus, ExplainAnswer, ExplainRequest, FilterStatus, Tapped};
@@ -122,6 +123,14 @@ impl AdminClient {
     /// When there is no answer.
     pub fn config(&self) -> Result<ConfigStatus, ClientError> {
         self.ask(Method::GET, "/config", Bytes::new())
+    }
+
+    /// Limits of overload, how near they are, and what was refused.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn overload(&self) -> Result<OverloadStatus, ClientError> {
+        self.ask(Method::GET, "/overload", Bytes::new())
     }
 
     /// The endpoints of all services.

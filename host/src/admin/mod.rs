@@ -11,6 +11,7 @@ pub mod endpoints;
 pub mod event_tools;
 pub mod events;
 mod guard;
+pub mod overload;
 mod query;
 pub mod reload;
 pub mod rollout;

@@ -32,7 +32,7 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// Path, methods, and what is there.
-const ENDPOINTS: [(&str, &str, &str); 23] = [
+const ENDPOINTS: [(&str, &str, &str); 24] = [
     ("/", "GET", "this list"),
     ("/livez", "GET", "200 while the process answers"),
     ("/readyz", "GET", "200 while requests should be sent here; ?verbose says why"),
@@ -48,6 +48,7 @@ const ENDPOINTS: [(&str, &str, &str); 23] = [
     ("/reload", "POST", "reads the directories anew, and says what came of it"),
     ("/config", "GET", "manifests, services and channels in force"),
     ("/endpoints", "GET", "endpoints of services, with why some are out"),
+    ("/overload", "GET", "limits of overload, how near they are, and what was refused"),
     ("/events", "GET", "channels, and how far their subscriptions are"),
     ("/events/publish", "POST", "publishes the event in the body (CloudEvents JSON) to ?channel=NAMESPACE/NAME"),
     ("/events/read", "GET", "events of ?channel= as they come, or ?from=POSITION or ?since=TIME on"),
@@ -109,6 +110,7 @@ impl Routes {
             "/reload" => reload::answer(&self.view).await,
             "/config" => json(StatusCode::OK, &self.view.config()),
             "/endpoints" => json(StatusCode::OK, &self.view.endpoints()),
+            "/overload" => json(StatusCode::OK, &self.view.overload()),
             "/events" => json(StatusCode::OK, &self.view.events()),
             "/events/publish" => self.publish(request).await,
             "/events/read" => outcome(event_tools::read(&self.view.channels(), request.uri().query()).await),

@@ -8,6 +8,7 @@ pub use plan::{ExplainCache, ExplainCall, ExplainGroup, ExplainPlan};
 
 use super::endpoints::EndpointStatus;
 use super::events::ChannelFiguresStatus;
+use super::overload::OverloadStatus;
 use super::reload::ReloadStatus;
 use super::rollout::{FilterActed, FilterAction, FilterHistory, FilterTraps, QuarantineStatus, StageStatus};
 use crate::chain::{TraceCandidate, TraceStep};
@@ -58,6 +59,10 @@ pub trait AdminView: Send + Sync + 'static {
     fn config(&self) -> ConfigStatus;
     /// All endpoints of all services, those that are out included.
     fn endpoints(&self) -> Vec<EndpointStatus>;
+    /// Limits of overload, and what was refused.
+    fn overload(&self) -> OverloadStatus {
+        OverloadStatus::default()
+    }
     /// All channels, and how far their subscriptions are.
     fn events(&self) -> Vec<ChannelFiguresStatus>;
     /// The channels themselves, for what operators do with their events.

@@ -3,6 +3,7 @@
 use super::signals::{Asked, Signals};
 use super::successor;
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sluicegate::admin::view::{ExplainAnswer, ExplainRequest};
 use sluicegate::config::{AdminAddress, Settings, limits};
 use sluicegate::drain::Drained;
@@ -24,6 +25,7 @@ pub(crate) fn serve(
     (telemetry, levels): (Telemetry, LogLevels),
     listening: impl FnOnce(&Proxy) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    raise_descriptors(settings.connections);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _entered = runtime.enter();
     let mut signals = Signals::listen()?;
@@ -62,6 +64,18 @@ pub(crate) fn serve(
         }
     });
     Ok(())
+}
+
+/// Has the system allow as many descriptors as it will. A connection takes one, and its request another.
+fn raise_descriptors(connections: usize) {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::info!(%error, "the limit of descriptors stays as it is");
+    }
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2);
+    if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|allowed| *allowed < wanted) {
+        tracing::info!(allowed, connections, "descriptors do not suffice for all connections; some may have to wait");
+    }
 }
 
 /// Does what signals ask for until one asks for the end, or until another process serves.

@@ -1,5 +1,7 @@
 //! `sluice get`: lists of what a running instance has.
 
+mod overload;
+
 use super::exit::{Failure, Verdict};
 use super::explain::instance;
 use super::print;
@@ -11,6 +13,7 @@ use sluicegate::admin::endpoints::EndpointStatus;
 pub(crate) fn get(get: Get) -> Result<Verdict, Failure> {
     match get {
         Get::Endpoints(endpoints) => show_endpoints(&endpoints),
+        Get::Overload(overload) => overload::show(&overload),
     }
 }
 

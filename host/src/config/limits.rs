@@ -225,8 +225,22 @@ pub const LISTENER_HEARTBEAT: Duration = Duration::from_secs(15);
 pub const DEAD_LETTERS: usize = 1_000;
 /// What the dead letters of a channel may take in memory, in bytes. Beyond, the oldest are dropped.
 pub const DEAD_LETTER_BYTES: usize = 16 << 20;
-/// Requests being served at once; more are answered 503.
+/// Requests being served at once unless an Overload document says otherwise; more are answered 503.
 pub const IN_FLIGHT: usize = 10_000;
+/// How often the memory of the process is looked at: it grows by some 100 MB in that time at the very most.
+pub const MEMORY_LOOK: Duration = Duration::from_millis(100);
+/// Clients of which something is remembered, where they have limits: several times the connections that there may be.
+pub const CLIENTS: usize = 65_536;
+/// Concurrency that an adaptive limit never falls below: so little that no queue is of the proxy's making.
+pub const ADAPTIVE_LEAST: u32 = 3;
+/// The adaptive limit of a service that nothing is known of, and the most that it grows to unless the document says otherwise.
+pub const ADAPTIVE_FIRST: u32 = 100;
+/// See [`ADAPTIVE_FIRST`].
+pub const ADAPTIVE_MOST: u32 = 1_000;
+/// How long latencies are gathered before an adaptive limit is set anew: a few round trips of most services.
+pub const ADAPTIVE_WINDOW: Duration = Duration::from_millis(100);
+/// How many there have to be, so that their mean says something; until then the window stays open.
+pub const ADAPTIVE_SAMPLES: u64 = 20;
 
 // Names of upstreams.
 
@@ -283,12 +297,14 @@ pub const BODY_TOTAL: Duration = Duration::from_mins(5);
 pub const WRITE_STALLED: Duration = Duration::from_secs(30);
 /// Between two requests of a connection: shorter than the minutes for which clients keep one.
 pub const KEEP_ALIVE_IDLE: Duration = Duration::from_mins(1);
+/// After this long without a request a connection gives back what it holds but for its socket.
+pub const REST: Duration = Duration::from_secs(2);
 /// How long to read on after a refusal, so that a reset does not overtake the answer (RFC 9112, section 9.6).
 pub const LINGER: Duration = Duration::from_secs(1);
 /// How much to read on after a refusal, in bytes; a client that sends more does not listen.
 pub const LINGER_SIZE: usize = 1 << 20;
 
-/// Connections in total: at some 40 kB each, far below what a small machine has.
+/// Connections in total: busy ones take some 40 kB each, far below what a small machine has; idle ones a few.
 pub const CONNECTIONS: usize = 10_000;
 /// Connections of one client address, so that one client cannot take them all.
 pub const CONNECTIONS_PER_ADDRESS: usize = 256;

@@ -1,7 +1,7 @@
 //! What a connection's gate and the handling of its requests tell each other.
 
 use super::gate::Violation;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 
@@ -18,6 +18,7 @@ struct Shared {
     reader: Mutex<Option<Waker>>,
     started: AtomicU64,
     finished: AtomicU64,
+    resting: AtomicBool,
 }
 
 /// Where a request to upgrade stands.
@@ -68,6 +69,19 @@ impl GateHandle {
 
     pub(super) fn finished(&self) -> u64 {
         self.0.finished.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the connection waits for its next request and has nothing left to do.
+    pub(super) fn set_resting(&self, resting: bool) {
+        self.0.resting.store(resting, Ordering::Relaxed);
+    }
+
+    /// Whether it has had nothing to do since so many requests were finished.
+    pub(super) fn has_rested(&self, finished: u64) -> bool {
+        let shared = &self.0;
+        shared.resting.load(Ordering::Relaxed)
+            && shared.finished.load(Ordering::Relaxed) == finished
+            && shared.started.load(Ordering::Relaxed) == finished
     }
 
     /// The last of so many requests asks to upgrade.

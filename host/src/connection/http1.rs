@@ -15,7 +15,8 @@ use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::sleep;
 
 pub(super) async fn serve<S, H>(
     io: GateIo<S>,
@@ -27,7 +28,8 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Handler,
 {
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let (mut io, state) = (Box::new(io), gate.clone());
+    let mut service = service_fn(move |mut request: Request<Incoming>| {
         let number = gate.start();
         if !gate.wants_upgrade() {
             // The library would hand the connection over at its end, whoever asked for whatever protocol.
@@ -56,20 +58,43 @@ where
     });
     let mut builder = http1::Builder::new();
     builder.keep_alive(true).half_close(false).max_buf_size(READ_BUFFER);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
-    tokio::select! {
-        biased;
-        result = connection.as_mut() => return result,
-        () = info.drain.signal() => {}
+    let mut drained = pin!(drained(info));
+    loop {
+        // On the heap, and gone while the connection rests: what the library holds is many times what is needed then.
+        let mut connection = Box::new(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
+        loop {
+            let finished = state.finished();
+            tokio::select! {
+                biased;
+                result = &mut *connection => return result,
+                () = drained.as_mut() => {
+                    std::pin::Pin::new(&mut *connection).graceful_shutdown();
+                    return connection.await;
+                }
+                () = sleep(info.timeouts.rest) => if state.has_rested(finished) { break },
+            }
+        }
+        // Nothing that was read waits there while it rests; and only an upgrade leaves no parts, which never rests.
+        let Some(parts) = connection.into_parts().filter(|parts| parts.read_buf.is_empty()) else { return Ok(()) };
+        (io, service) = (parts.io.into_inner(), parts.service);
+        let goes_on = tokio::select! {
+            biased;
+            goes_on = io.rest() => goes_on,
+            () = drained.as_mut() => false,
+        };
+        if !goes_on {
+            // The client may be gone already.
+            let _ = io.shutdown().await;
+            return Ok(());
+        }
     }
-    // Whatever is answered from now on says that it is the last. A client whose next request is on its way as the proxy ends
-    // is not to find its connection closed.
-    tokio::select! {
-        biased;
-        result = connection.as_mut() => return result,
-        () = tokio::time::sleep(info.timeouts.last_request) => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await
+}
+
+/// A moment after the proxy begins to end. Whatever is answered within it says that it is the last: a client whose next
+/// request is on its way then is not to find its connection closed.
+async fn drained(info: &ConnectionInfo) {
+    info.drain.signal().await;
+    sleep(info.timeouts.last_request).await;
 }
 
 /// Settles what the response means for the connection.

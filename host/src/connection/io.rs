@@ -8,10 +8,12 @@
 use super::Timeouts;
 use super::gate::{Gate, Phase};
 use super::handle::{GateHandle, Upgrade};
+use super::opening::FIRST_READ;
 use crate::config::limits::LINGER_SIZE;
 use crate::error::RequestError;
 use crate::timer::Timer;
 use bytes::{Buf, BytesMut};
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -100,8 +102,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
         self.goes_on = true;
     }
 
+    /// Waits for what comes next without any buffer; what comes is kept for the next read. False when it is the end.
+    pub(super) async fn rest(&mut self) -> bool {
+        poll_fn(|context| {
+            let mut room = [0; FIRST_READ];
+            let mut buffer = ReadBuf::new(&mut room);
+            let read = ready!(Pin::new(&mut *self).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(false);
+            }
+            let mut bytes = BytesMut::from(buffer.filled());
+            bytes.extend_from_slice(&self.ready);
+            self.ready = bytes;
+            Poll::Ready(true)
+        })
+        .await
+    }
+
+    /// Says whether the reader waits for a request with nothing else to do, now that there is nothing to read.
+    fn note_rest(&self) {
+        let idle = matches!(self.gate.phase(), Phase::Head) && self.held.is_empty() && self.gate.messages() > 0;
+        let done = self.write_stalled_since.is_none() && self.handle.finished() >= self.gate.messages();
+        self.handle.set_resting(idle && done);
+    }
+
     /// Checks what was read into `buffer` behind `before`, and leaves there what may go on.
     fn admit(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+        self.handle.set_resting(false);
         self.body_silent_since = None;
         let read = buffer.filled().get(before..).unwrap_or_default();
         if !self.held.is_empty() {
@@ -290,10 +317,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GateIo<S> {
             }
             let before = buffer.filled().len();
             match Pin::new(&mut this.stream).poll_read(context, buffer)? {
-                Poll::Pending => match ready!(this.overdue(context)) {
-                    Overdue::Close => break,
-                    Overdue::Fail => this.fail(RequestError::RequestTimeout),
-                },
+                Poll::Pending => {
+                    this.note_rest();
+                    match ready!(this.overdue(context)) {
+                        Overdue::Close => break,
+                        Overdue::Fail => this.fail(RequestError::RequestTimeout),
+                    }
+                }
                 Poll::Ready(()) if buffer.filled().len() == before && !this.end() => break,
                 Poll::Ready(()) if buffer.filled().len() == before => {}
                 Poll::Ready(()) => {

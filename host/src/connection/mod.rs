@@ -30,6 +30,7 @@ use crate::chain::Passing;
 use crate::config::limits;
 use crate::drain::Drain;
 use crate::error::RequestError;
+use crate::overload::admit::ClientSlot;
 use crate::request::Arrival;
 use crate::telemetry::metrics::HandshakeResult;
 use crate::tls::Session;
@@ -64,6 +65,9 @@ pub trait Handler: Send + Sync + 'static {
     fn flooded(&self, connection: &ConnectionInfo, flood: Flood) {
         let _ = (connection, flood);
     }
+
+    /// A connection could not be accepted for want of descriptors or memory.
+    fn starved(&self) {}
 
     /// Told how each handshake ended.
     fn handshaken(&self, result: HandshakeResult) {
@@ -100,6 +104,8 @@ pub struct ConnectionInfo {
     pub timeouts: Timeouts,
     /// The client's address as `x-forwarded-for` gives it.
     pub forwarded_for: HeaderValue,
+    /// What is known of the client, where clients have limits.
+    pub client: ClientSlot,
 }
 
 /// A connection that has been accepted.
@@ -126,6 +132,8 @@ pub struct Timeouts {
     pub tls_handshake: Duration,
     /// Between two requests.
     pub keep_alive_idle: Duration,
+    /// After so long without a request a connection gives back what it holds but for its socket.
+    pub rest: Duration,
     /// For the next byte of a body.
     pub body_idle: Duration,
     /// For a whole body.
@@ -144,6 +152,7 @@ impl Default for Timeouts {
             head_read: limits::HEAD_READ,
             tls_handshake: limits::TLS_HANDSHAKE,
             keep_alive_idle: limits::KEEP_ALIVE_IDLE,
+            rest: limits::REST,
             body_idle: limits::BODY_IDLE,
             body_total: limits::BODY_TOTAL,
             write_stalled: limits::WRITE_STALLED,
@@ -168,11 +177,17 @@ where
     let gate = (protocol == Protocol::Http1).then(GateHandle::default);
     let forwarded_for = HeaderValue::try_from(peer.ip().to_canonical().to_string());
     let forwarded_for = forwarded_for.unwrap_or(HeaderValue::from_static("unknown"));
-    let info = ConnectionInfo { peer, local, arrival, scheme, tls, gate: gate.clone(), drain, timeouts, forwarded_for };
+    let client = ClientSlot::default();
+    let gate_of = gate.clone();
+    let info =
+        ConnectionInfo { peer, local, arrival, scheme, tls, gate: gate_of, drain, timeouts, forwarded_for, client };
     let info = Arc::new(info);
     let result = match gate {
-        Some(gate) => http1::serve(GateIo::new(stream, bytes, gate.clone(), timeouts), gate, handler, &info).await,
-        None => http2::serve(GateIo::raw(stream, bytes, timeouts), handler, &info).await,
+        // On the heap, so that a connection that has sent nothing yet does not hold their size.
+        Some(gate) => {
+            Box::pin(http1::serve(GateIo::new(stream, bytes, gate.clone(), timeouts), gate, handler, &info)).await
+        }
+        None => Box::pin(http2::serve(GateIo::raw(stream, bytes, timeouts), handler, &info)).await,
     };
     if let Err(error) = result {
         tracing::debug!(peer = %info.peer, %error, "a connection ended with an error");

@@ -3,13 +3,17 @@
 use super::Timeouts;
 use crate::drain::Drain;
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// What an HTTP/2 client begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Room for the first read, in bytes: what the HTTP library starts with too.
-const FIRST_READ: usize = 8 << 10;
+/// Room for the first read, and for the first one after a rest, in bytes: what the HTTP library starts with too. With less,
+/// the head of a short message would go on before a mistake in its body is seen.
+pub(super) const FIRST_READ: usize = 8 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -37,9 +41,9 @@ pub(super) async fn read(
 }
 
 async fn detect(stream: &mut (impl AsyncRead + Unpin)) -> Option<(Protocol, BytesMut)> {
-    let mut bytes = BytesMut::with_capacity(FIRST_READ);
+    let mut bytes = BytesMut::new();
     loop {
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+        if read_some(stream, &mut bytes).await? == 0 {
             // An incomplete preface is an incomplete request, which is for the gate to say.
             return (!bytes.is_empty()).then_some((Protocol::Http1, bytes));
         }
@@ -50,4 +54,20 @@ async fn detect(stream: &mut (impl AsyncRead + Unpin)) -> Option<(Protocol, Byte
             return Some((Protocol::Http1, bytes));
         }
     }
+}
+
+/// Reads what is there, and says how much. It goes through a buffer on the stack, as who sends nothing should take none.
+async fn read_some(stream: &mut (impl AsyncRead + Unpin), bytes: &mut BytesMut) -> Option<usize> {
+    poll_fn(|context| {
+        let mut room = [0; FIRST_READ];
+        let mut buffer = ReadBuf::new(&mut room);
+        Poll::Ready(match ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer)) {
+            Ok(()) => {
+                bytes.extend_from_slice(buffer.filled());
+                Some(buffer.filled().len())
+            }
+            Err(_) => None,
+        })
+    })
+    .await
 }

@@ -66,6 +66,7 @@ impl Run {
             registry: &self.snapshot.registry,
             inherited: &inherited,
             source: Some(self.head.peer.ip()),
+            load: self.snapshot.overload.load(self.priority),
             cached: Some(Cached { cache: &self.exchange.responses, drain: &self.connection.drain }),
             deadline: composition.deadline.into(),
             trace: &self.trace.parent(),

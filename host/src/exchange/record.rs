@@ -4,11 +4,13 @@ use super::{Exchange, Run};
 use crate::body::{BodyEnd, ProxyBody};
 use crate::connection::ConnectionInfo;
 use crate::error::RequestError;
+use crate::grpc::{self, Call};
 use crate::request::{RequestHead, RequestId};
 use crate::respond;
 use crate::telemetry::AccessRecord;
 use crate::upstream::Tries;
 use crate::upstream::registry::Cluster;
+use http::header::USER_AGENT;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Response, StatusCode};
 use std::time::{Duration, Instant, SystemTime};
@@ -36,37 +38,69 @@ pub(super) struct Outcome {
 }
 
 impl Exchange {
-    /// Answers a request that is not understood, or that there is no room for, and records it.
+    /// Answers a request that is not understood, and records it.
     pub(super) fn record_refusal(&self, connection: &ConnectionInfo, error: &RequestError) -> Response<ProxyBody> {
-        let mut head = RequestHead { peer: connection.peer, local: connection.local, ..RequestHead::default() };
-        head.id = RequestId::random();
+        let head = RequestHead { id: RequestId::random(), ..RequestHead::default() };
         let response = respond::error(error);
+        let record = refused(connection, &head, &response, error);
+        self.telemetry.finish(&record);
+        response
+    }
+
+    /// Answers a request that there is no room for, and records it. `host` is the authority that the client sent.
+    pub(super) fn record_shed(
+        &self,
+        connection: &ConnectionInfo,
+        head: &RequestHead,
+        host: &HeaderValue,
+        error: &RequestError,
+    ) -> Response<ProxyBody> {
+        let is_call = Call::of(&head.method, &head.headers).is_some();
+        let response = if is_call { grpc::error(error) } else { respond::error(error) };
+        let response = if head.method == Method::HEAD { respond::head_only(response) } else { response };
         self.telemetry.finish(&AccessRecord {
-            id: head.id,
-            trace: None,
-            time: SystemTime::now(),
-            peer: connection.peer,
-            method: &head.method,
-            scheme: connection.scheme.as_str(),
-            authority: "",
-            path: "",
-            protocol: head.version,
-            status: Some(response.status().as_u16()),
-            request_bytes: 0,
-            response_bytes: 0,
-            duration: Duration::ZERO,
-            time_to_first_byte: None,
-            route: None,
-            filter: None,
-            upstream: None,
-            endpoint: None,
-            attempts: 0,
-            error: Some(error),
-            user_agent: None,
-            aborted: false,
-            calls: &[],
+            authority: host.to_str().unwrap_or_default(),
+            path: head.path_and_query.path(),
+            time: head.received,
+            user_agent: head.headers.get(USER_AGENT).map(HeaderValue::as_bytes),
+            priority: error.shed().map(|shed| shed.priority),
+            ..refused(connection, head, &response, error)
         });
         response
+    }
+}
+
+fn refused<'a>(
+    connection: &'a ConnectionInfo,
+    head: &'a RequestHead,
+    response: &Response<ProxyBody>,
+    error: &'a RequestError,
+) -> AccessRecord<'a> {
+    AccessRecord {
+        id: head.id,
+        trace: None,
+        time: SystemTime::now(),
+        peer: connection.peer,
+        method: &head.method,
+        scheme: connection.scheme.as_str(),
+        authority: "",
+        path: "",
+        protocol: head.version,
+        status: Some(response.status().as_u16()),
+        request_bytes: 0,
+        response_bytes: 0,
+        duration: Duration::ZERO,
+        time_to_first_byte: None,
+        priority: None,
+        route: None,
+        filter: None,
+        upstream: None,
+        endpoint: None,
+        attempts: 0,
+        error: Some(error),
+        user_agent: None,
+        aborted: false,
+        calls: &[],
     }
 }
 
@@ -85,7 +119,7 @@ impl Drop for Run {
             tracing::error!(request = %self.head.id, "the proxy's own code failed on a request; only that request ends");
             self.outcome.fail();
         }
-        let Self { head, received, outcome, trace, .. } = self;
+        let Self { head, received, priority, outcome, trace, .. } = self;
         let route = head.attribute("route");
         let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
         let head_only = head.method == Method::HEAD;
@@ -104,6 +138,7 @@ impl Drop for Run {
             response_bytes: if head_only { 0 } else { end.bytes },
             duration: received.started.elapsed(),
             time_to_first_byte: outcome.first_byte,
+            priority: self.snapshot.overload.rules.tell_apart().then_some(*priority),
             route: route.as_deref(),
             filter: self.snapshot.chain.decided_by(&self.course).map(|name| &**name),
             upstream: outcome.upstream.as_ref().map(Cluster::name),

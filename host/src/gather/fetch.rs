@@ -10,6 +10,7 @@ use crate::config::limits;
 use crate::json;
 use crate::telemetry::call::Origin;
 use crate::telemetry::trace::Parent;
+use crate::upstream::adaptive::Load;
 use crate::upstream::registry::Registry;
 use crate::upstream::{ForwardPolicy, Tries, forward_noting};
 use crate::wasm::types::{BodyUse, CallError, RetryPolicy};
@@ -30,6 +31,8 @@ pub(super) struct Common<'a> {
     pub(super) inherited: &'a HeaderMap,
     /// The client, for policies that tie clients to endpoints.
     pub(super) source: Option<IpAddr>,
+    /// How it is held against the adaptive limit of a service.
+    pub(super) load: Load,
     /// Where responses are kept, if they are.
     pub(super) cached: Option<Cached<'a>>,
 }
@@ -142,7 +145,8 @@ async fn try_fetch(
     let changed = common.cached.filter(|_| !head.method.is_safe()).map(|cached| cached.forget_after(&cluster, &head));
     let body = body.map_or_else(ProxyBody::empty, ProxyBody::full);
     let timeout = Some(deadline.saturating_duration_since(Instant::now()));
-    let policy = ForwardPolicy { timeout, retries, source: common.source, trace, ..ForwardPolicy::default() };
+    let Common { source, load, .. } = common;
+    let policy = ForwardPolicy { timeout, retries, source, load, trace, ..ForwardPolicy::default() };
     let forwarded = forward_noting(&cluster, head, body, &policy, tries).await.map_err(|error| of_error(&error))?;
     let (head, body) = forwarded.response.into_parts();
     if let Some(forget) = changed.filter(|_| !head.status.is_client_error() && !head.status.is_server_error()) {

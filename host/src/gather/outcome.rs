@@ -28,7 +28,8 @@ pub fn of_error(error: &RequestError) -> CallError {
         RequestError::ConnectFailed { .. }
         | RequestError::HandshakeFailed { .. }
         | RequestError::NoHealthyEndpoint { .. }
-        | RequestError::UpstreamOverloaded { .. } => CallError::Refused,
+        | RequestError::UpstreamOverloaded { .. }
+        | RequestError::Overloaded(_) => CallError::Refused,
         _ => CallError::Reset,
     }
 }

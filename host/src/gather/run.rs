@@ -12,6 +12,7 @@ use crate::telemetry::call::{CallEnd, CallReport};
 use crate::telemetry::trace::{Parent, Span, http as spans, messaging};
 use crate::timer::Timer;
 use crate::upstream::Tries;
+use crate::upstream::adaptive::Load;
 use crate::upstream::registry::Registry;
 use crate::wasm::types::{CallError, Destination, Outcome};
 use http::HeaderMap;
@@ -34,6 +35,8 @@ pub struct Run<'a> {
     pub inherited: &'a HeaderMap,
     /// The client, for policies that tie clients to endpoints.
     pub source: Option<IpAddr>,
+    /// How its calls are held against the adaptive limits of their services.
+    pub load: Load,
     /// Where responses are kept, if they are.
     pub cached: Option<Cached<'a>>,
     /// When the request has no more time.
@@ -67,8 +70,8 @@ pub async fn run(run: &Run<'_>, plan: Plan) -> Gathered {
     let sendings = calls.iter_mut().map(|call| Some(Sending::take(call))).collect();
     let budget = Budget::default();
     let places: Vec<Place> = calls.iter().map(|_| Place::default()).collect();
-    let Run { registry, inherited, source, cached, trace, .. } = *run;
-    let common = Common { registry, inherited, source, cached };
+    let Run { registry, inherited, source, load, cached, trace, .. } = *run;
+    let common = Common { registry, inherited, source, cached, load };
     let (flights, landed, timer) = (Vec::new(), Vec::new(), Timer::default());
     let mut running =
         Running { calls: &calls, common, trace, budget: &budget, total, sendings, places, flights, landed, timer };

@@ -11,6 +11,7 @@ use super::*;
 use crate::config::limits;
 use crate::telemetry::call::{CallEnd, Origin};
 use crate::telemetry::trace::Parent;
+use crate::upstream::adaptive::Load;
 use crate::upstream::registry::Registry;
 use crate::upstream::tests::harness::{OK, Socket, Upstream, closed_port, registry};
 use crate::wasm::types::{
@@ -65,7 +66,15 @@ pub(super) fn checked(plan: types::Plan) -> Result<Plan, String> {
 async fn gather_with(registry: &Registry, plan: types::Plan, inherited: &HeaderMap) -> Gathered {
     let deadline = Instant::now() + limits::COMPOSING;
     run(
-        &Run { registry, inherited, source: None, cached: None, deadline, trace: &Parent::default() },
+        &Run {
+            registry,
+            inherited,
+            source: None,
+            load: Load::default(),
+            cached: None,
+            deadline,
+            trace: &Parent::default(),
+        },
         checked(plan).unwrap(),
     )
     .await

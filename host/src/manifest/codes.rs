@@ -85,6 +85,8 @@ codes! {
         "A number, a length or a count is outside its limits, or a text does not follow its pattern.";
     BAD_SCHEMA = "SG0116", "a schema is not valid",
         "A filter's manifest brings a JSON schema that cannot be compiled. This is a defect of the filter.";
+    OVERLOAD = "SG0117", "a value of an Overload document cannot be used",
+        "The message says what is allowed. There is one such document, and what it does not name has its default.";
     CHANNEL = "SG0490", "a channel or subscription cannot be used",
         "The host delivers events by the channel's documents and cannot make sense of this one. The message says why.";
     ENDPOINT_ADDRESS = "SG0501", "an endpoint's address is not valid",

@@ -15,6 +15,7 @@ use crate::gateway::{self, Files, Memory, Plan};
 use crate::listener::{Change, Listeners};
 use crate::manifest::schema::Schema;
 use crate::manifest::{self, Diagnostic, Diagnostics, Document, Severity, codes, endpoints};
+use crate::overload;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{ReloadResult, UpstreamFigures};
@@ -219,6 +220,7 @@ impl Loader {
     ) -> Option<Loaded> {
         let before = diagnostics.count(Severity::Error);
         let policies = policies(&documents, diagnostics);
+        let overload = Arc::new(overload::document::read(&documents, diagnostics));
         // First, as it begins the list of files that are read.
         let plan = plan.unwrap_or_else(|| {
             gateway::plan(&documents, &self.settings, &mut self.files, &mut self.memory, diagnostics)
@@ -277,7 +279,8 @@ impl Loader {
         self.spares_due = Some(Instant::now() + limits::SPARES_PATIENCE);
         self.documents = Some(documents.clone());
         let chain = Arc::new(self.chain());
-        let snapshot = Snapshot { generation: self.generation, chain, registry, gateway_ports, documents, built: now };
+        let (generation, built) = (self.generation, now);
+        let snapshot = Snapshot { generation, chain, registry, overload, gateway_ports, documents, built };
         Some(Loaded { snapshot, channels, listeners })
     }
 
@@ -493,8 +496,9 @@ impl Loader {
             return None;
         }
         self.generation += 1;
-        let (chain, gateway_ports) = (Arc::clone(&current.chain), current.gateway_ports.clone());
-        Some(Snapshot { generation: self.generation, chain, registry, gateway_ports, documents, built: current.built })
+        let (chain, overload) = (Arc::clone(&current.chain), Arc::clone(&current.overload));
+        let (generation, gateway_ports, built) = (self.generation, current.gateway_ports.clone(), current.built);
+        Some(Snapshot { generation, chain, registry, overload, gateway_ports, documents, built })
     }
 }
 
@@ -547,7 +551,10 @@ fn report_unclaimed(documents: &[Arc<Document>], components: &[Component], diagn
         let claims = |component: &Component| {
             component.code.manifest.kinds.iter().any(|kind| document.is(&kind.group, &kind.kind))
         };
-        let own = document.is(OWN_GROUP, "Filter") || endpoints::claims(document) || gateway::claims(document);
+        let own = document.is(OWN_GROUP, "Filter")
+            || endpoints::claims(document)
+            || gateway::claims(document)
+            || overload::document::KIND.is_of(document);
         if !own && !components.iter().any(claims) {
             let message = format!("nothing implements kind {} of {}", document.kind, document.api_version);
             let diagnostic = document.diagnostic(Severity::Warning, codes::UNCLAIMED, "/kind", message);

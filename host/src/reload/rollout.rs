@@ -344,6 +344,7 @@ impl Loader {
             generation: self.generation,
             chain: Arc::new(self.chain()),
             registry: Arc::clone(&current.registry),
+            overload: Arc::clone(&current.overload),
             gateway_ports: current.gateway_ports.clone(),
             documents: current.documents.clone(),
             built: current.built,

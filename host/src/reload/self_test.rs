@@ -35,6 +35,7 @@ pub(super) fn run(new: &Configured, surroundings: &Surroundings<'_>) -> Diagnost
         generation: 0,
         chain: Arc::new(Chain::new(new.links(None))),
         registry: Arc::clone(surroundings.registry),
+        overload: Arc::default(),
         gateway_ports: surroundings.plan.ports(),
         documents: surroundings.documents.to_vec(),
         built: SystemTime::now(),

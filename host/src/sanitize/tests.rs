@@ -15,6 +15,7 @@ fn connection() -> ConnectionInfo {
         drain: Drain::default(),
         timeouts: Timeouts::default(),
         forwarded_for: HeaderValue::from_static("10.0.0.1"),
+        client: crate::overload::admit::ClientSlot::default(),
     }
 }
 

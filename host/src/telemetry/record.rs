@@ -6,6 +6,7 @@
 use super::call::{CallEnd, CallReport};
 use super::trace::SpanContext;
 use crate::error::{RequestError, Side};
+use crate::priority::Priority;
 use crate::request::RequestId;
 use http::{Method, Version};
 use std::io::Write;
@@ -46,6 +47,8 @@ pub struct AccessRecord<'a> {
     pub duration: Duration,
     /// From the complete head to the first byte of the response.
     pub time_to_first_byte: Option<Duration>,
+    /// How much it matters, where requests are told apart, and where it was refused for it.
+    pub priority: Option<Priority>,
     /// The route's name, as the filter that chose it says.
     pub route: Option<&'a str>,
     /// The filter that decided, if one did.
@@ -110,6 +113,9 @@ impl AccessRecord<'_> {
             object.text("error.type", error.kind().as_bytes());
             object.text("sluicegate.error.side", side(error.side()).as_bytes());
             object.text("error.message", error.to_string().as_bytes());
+            if let Some(shed) = error.shed() {
+                object.text("sluicegate.shed", shed.reason.name().as_bytes());
+            }
         }
         if self.aborted {
             object.key("sluicegate.aborted");
@@ -118,6 +124,9 @@ impl AccessRecord<'_> {
     }
 
     fn write_way(&self, object: &mut Object<'_>) {
+        if let Some(priority) = self.priority {
+            object.text("sluicegate.priority", priority.name().as_bytes());
+        }
         if let Some(route) = self.route {
             object.text("http.route", route.as_bytes());
         }
@@ -297,6 +306,7 @@ fn is_hidden(character: char) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::shed::{Shed, ShedReason};
     use crate::telemetry::call::Origin;
     use serde_json::Value;
 
@@ -317,6 +327,7 @@ pub(super) mod tests {
             response_bytes: 42,
             duration: Duration::from_micros(1_234),
             time_to_first_byte: Some(Duration::from_micros(900)),
+            priority: None,
             route: Some("orders"),
             filter: Some("router"),
             upstream: Some("orders.default.svc.cluster.local"),
@@ -384,6 +395,15 @@ pub(super) mod tests {
         let value: Value = serde_json::from_str(&line(&AccessRecord { trace, ..record() })).unwrap();
         assert_eq!(value["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!((&value["span_id"], &value["trace_flags"]), (&"00f067aa0ba902b7".into(), &"01".into()));
+    }
+
+    #[test]
+    fn says_what_was_short_and_how_much_it_mattered() {
+        let error = RequestError::Overloaded(Shed::new(ShedReason::Memory, Priority::Low));
+        let record = AccessRecord { error: Some(&error), priority: Some(Priority::Low), ..record() };
+        let value: Value = serde_json::from_str(&line(&record)).unwrap();
+        assert_eq!((&value["sluicegate.shed"], &value["sluicegate.priority"]), (&"memory".into(), &"low".into()));
+        assert_eq!(value["error.type"], "proxy_overloaded");
     }
 
     #[test]

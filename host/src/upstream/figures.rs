@@ -26,6 +26,7 @@ impl UpstreamFigures for States {
             pending: state.pending(),
             retries: state.retries(),
             connections: state.connections(),
+            adaptive: state.adaptive().map(|figures| figures.limit),
             overflows: Limit::ALL.iter().map(|(limit, name)| (*name, state.overflows(*limit))).collect(),
         });
         all.collect()

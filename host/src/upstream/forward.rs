@@ -1,5 +1,6 @@
 //! Sends a request to a service and hands back its response as it streams in.
 
+use super::adaptive::Load;
 use super::attempt::{Answered, Clock, Failure, attempt, copy};
 use super::balance::affinity::Affinity;
 use super::cluster::Cluster;
@@ -38,6 +39,8 @@ pub struct ForwardPolicy {
     /// Whether both sides may speak in any order, as in gRPC: nothing waits for the request's body, and `timeout` runs
     /// from the request's head.
     pub conversation: bool,
+    /// How it is held against the adaptive limit of the service.
+    pub load: Load,
     /// Who asks, for a policy that ties clients to endpoints.
     pub source: Option<IpAddr>,
     /// What the spans of its tries begin from.
@@ -122,6 +125,9 @@ pub async fn forward_noting(
     };
     let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
     let admitted = admit(cluster)?;
+    let measured = request.body().is_known();
+    let waiting = cluster.state().adaptive.enter(policy.load);
+    let waiting = waiting.inspect_err(|_| cluster.state().overflowed(Limit::Adaptive))?;
     let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
     let mut trying = Trying { tries, trace: &policy.trace };
     let mut last = match retries {
@@ -129,6 +135,9 @@ pub async fn forward_noting(
         Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries, &mut trying)).await?,
         None => Try::at(first(cluster, affinity.key)?, request, clock, &mut trying).await,
     };
+    if let Some(waiting) = waiting.filter(|_| measured && last.tells_latency()) {
+        waiting.answered();
+    }
     last.admitted = admitted;
     let mut forwarded = last.finish(trying.tries.count)?;
     if let Some(cookie) = affinity.cookie {
@@ -212,6 +221,14 @@ impl<'a> Try<'a> {
             outlier::observe(target.cluster, target.member, failed);
         }
         Self { target, result, active, admitted: None, retry: None, span }
+    }
+
+    /// Whether how long it took says something of how busy the service is: errors may come at once.
+    fn tells_latency(&self) -> bool {
+        match &self.result {
+            Ok(answered) => !answered.status().is_server_error(),
+            Err(failure) => matches!(failure.error, RequestError::Deadline { .. }),
+        }
     }
 
     /// The response, followed to its end where that is wanted.

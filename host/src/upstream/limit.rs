@@ -1,5 +1,6 @@
 //! What is counted for a cluster as a whole, and held against the limits of its policy.
 
+use super::adaptive::{Adaptive, AdaptiveFigures};
 use super::slots::Slots;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,6 +16,8 @@ pub struct ClusterState {
     pub(super) retries: Gauge,
     /// Its connections, where its policy rules them.
     pub(super) slots: Arc<Slots>,
+    /// How many may wait for a response, by its latency.
+    pub(super) adaptive: Adaptive,
     /// What was refused, by limit.
     overflows: [AtomicU64; Limit::ALL.len()],
     /// Held while an endpoint is ejected, so that two do not go where only one may.
@@ -30,12 +33,18 @@ pub enum Limit {
     Requests,
     /// Retries at the same time.
     Retries,
+    /// Requests that wait for a response, by its latency.
+    Adaptive,
 }
 
 impl Limit {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Pending, "pending"), (Self::Requests, "requests"), (Self::Retries, "retries")];
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Pending, "pending"),
+        (Self::Requests, "requests"),
+        (Self::Retries, "retries"),
+        (Self::Adaptive, "adaptive"),
+    ];
 }
 
 impl ClusterState {
@@ -49,6 +58,11 @@ impl ClusterState {
     /// How often a limit was met.
     pub fn overflows(&self, limit: Limit) -> u64 {
         self.overflows.get(limit as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Its adaptive limit; none where there is none, or nothing has been measured yet.
+    pub fn adaptive(&self) -> Option<AdaptiveFigures> {
+        self.adaptive.figures()
     }
 
     /// How many requests are active.

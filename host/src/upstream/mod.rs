@@ -1,7 +1,7 @@
 //! Services by name, their endpoints, and the way to them.
 //!
 //! [`forward`](forward()) picks an endpoint ([`balance`]), takes a connection to it ([`target`]: from the [`pool`] or,
-//! where a [`policy`] rules them, from the [`slots`] of the [`cluster`]), makes the try ([`attempt`]), repeats it when
+//! where a [`policy`] rules them, from the [`slots`] of the [`cluster`]), unless its [`adaptive`] limit is met, makes the try ([`attempt`]), repeats it when
 //! that is allowed and worth it ([`retry`]) and streams the response back ([`response`]), followed to its end ([`watch`]);
 //! after a 101, [`splice`] takes over. Endpoints of a name may
 //! have several addresses ([`alternatives`]), and are reached at the first that answers ([`mod@race`]). Endpoints that speak HTTP/2 ([`wire`]) get it on shared connections ([`streams`],
@@ -9,6 +9,7 @@
 //! ([`state`]: activity, failures, health) outlives snapshots; [`outlier`] leaves those out that fail, and
 //! [`health`] those that say they are unwell. [`tunnel`] passes on connections that are not ours to read.
 
+pub mod adaptive;
 pub mod alternatives;
 mod attempt;
 mod balance;

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 
 /// The body of an answer; an error breaks the connection.
 pub(super) type ScriptedBody = UnsyncBoxBody<Bytes, Broken>;
@@ -67,8 +67,8 @@ pub enum Behaviour {
     Reset,
     /// Another behaviour, later.
     Later(Duration, Box<Behaviour>),
-    /// Another behaviour, after so long and one request at a time: the others queue.
-    InTurn(Arc<Mutex<()>>, Duration, Box<Behaviour>),
+    /// Another behaviour, after so long and some requests at a time: the others queue.
+    InTurn(Arc<Semaphore>, Duration, Box<Behaviour>),
 }
 
 impl Behaviour {
@@ -101,7 +101,13 @@ impl Behaviour {
     /// The same, one request at a time and so long for each: what a service does that is at its limit.
     #[must_use]
     pub fn one_at_a_time(self, each: Duration) -> Self {
-        Self::InTurn(Arc::default(), each, Box::new(self))
+        self.some_at_a_time(1, each)
+    }
+
+    /// The same, so many requests at a time.
+    #[must_use]
+    pub fn some_at_a_time(self, number: usize, each: Duration) -> Self {
+        Self::InTurn(Arc::new(Semaphore::new(number)), each, Box::new(self))
     }
 
     fn ok(media_type: &str, body: Bytes) -> Self {
@@ -131,7 +137,7 @@ impl Behaviour {
                     *next
                 }
                 Self::InTurn(turn, each, next) => {
-                    let _turn = turn.lock().await;
+                    let _turn = turn.acquire().await;
                     tokio::time::sleep(each).await;
                     *next
                 }

@@ -7,6 +7,7 @@ fn short() -> Timeouts {
         head_read: SHORT,
         tls_handshake: SHORT,
         keep_alive_idle: SHORT,
+        rest: SHORT / 15,
         body_idle: SHORT,
         body_total: SHORT * 4,
         write_stalled: SHORT,
@@ -59,6 +60,36 @@ async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
     let idle_since = Instant::now();
     assert_eq!(client.rest().await, "");
     assert!(idle_since.elapsed() + Duration::from_millis(10) >= SHORT, "{:?}", idle_since.elapsed());
+}
+
+#[tokio::test]
+async fn a_connection_that_has_rested_goes_on_as_if_it_had_not() {
+    let timeouts = Timeouts { rest: SHORT / 15, ..Timeouts::default() };
+    let server = Server::with(timeouts).await;
+    let mut client = server.connect().await;
+    let post = |body: &str| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for turn in 0..3 {
+        client.send(&post("whole")).await;
+        client.until("whole").await;
+        sleep(timeouts.rest * 5).await;
+        // A head that comes in two pieces, with two bodies and half of a third request behind it.
+        let (head, rest) = (post("one") + &post("two") + &post("three"), 12);
+        client.send(&head[..rest]).await;
+        sleep(timeouts.rest * 5).await;
+        client.send(&head[rest..head.len() - 3]).await;
+        client.until("two").await;
+        sleep(timeouts.rest * 5).await;
+        client.send(&head[head.len() - 3..]).await;
+        client.until("three").await;
+        assert_eq!(server.handled(), 4 * (turn + 1));
+        sleep(timeouts.rest * 5).await;
+    }
+    let drained = tokio::spawn({
+        let drain = server.drain.clone();
+        async move { drain.finish(PATIENCE).await }
+    });
+    assert_eq!(client.rest().await, "", "it ends while it rests");
+    assert_eq!(drained.await.unwrap(), crate::drain::Drained::Completed);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::json;
 use crate::telemetry::call::Origin;
 use crate::telemetry::metrics::CacheResult;
 use crate::telemetry::trace::Parent;
+use crate::upstream::adaptive::Load;
 use crate::upstream::registry::Cluster;
 use crate::upstream::{ForwardPolicy, Tries, forward_noting};
 use crate::wasm::types::{CachePolicy, CallError, RetryPolicy};
@@ -60,6 +61,7 @@ struct Exchange {
     head: Parts,
     retries: Option<RetryPolicy>,
     source: Option<IpAddr>,
+    load: Load,
     policy: CachePolicy,
     known: Option<Arc<Entry>>,
     most: u64,
@@ -108,9 +110,10 @@ pub(in crate::gather) async fn fetch(
     }
     let most = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
     let asking = Asking { key: key.clone(), cluster: cluster.clone(), headers, most };
-    let (cache, source) = (cache.clone(), common.source);
-    let mut exchange =
-        Some(Exchange { cache, key, cluster, head, retries, source, policy, known: known.clone(), most, trace });
+    let (cache, source, load) = (cache.clone(), common.source, common.load);
+    let exchange =
+        Exchange { cache, key, cluster, head, retries, source, load, policy, known: known.clone(), most, trace };
+    let mut exchange = Some(exchange);
     let (flight, shared) = join(asking, || match exchange.take() {
         Some(exchange) => exchange.land().boxed(),
         None => std::future::pending().boxed(),
@@ -227,6 +230,7 @@ impl Exchange {
             timeout,
             retries: self.retries.take(),
             source: self.source,
+            load: self.load,
             trace: self.trace,
             ..ForwardPolicy::default()
         };

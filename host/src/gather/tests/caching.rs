@@ -55,6 +55,7 @@ impl Stage {
             registry: &self.registry,
             inherited: &inherited,
             source: None,
+            load: Load::default(),
             cached,
             deadline,
             trace: &Parent::default(),

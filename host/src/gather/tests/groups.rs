@@ -68,6 +68,7 @@ async fn a_request_that_has_no_more_time_has_none_for_its_calls() {
         registry: &registry,
         inherited: &inherited,
         source: None,
+        load: Load::default(),
         cached: None,
         deadline,
         trace: &Parent::default(),

@@ -47,6 +47,8 @@ pub struct ClusterFigures {
     pub retries: u32,
     /// Open connections, where a policy rules them.
     pub connections: u32,
+    /// How many may wait for a response, where that follows latency.
+    pub adaptive: Option<u32>,
     /// What was refused, by the limit's name.
     pub overflows: Vec<(&'static str, u64)>,
 }
@@ -93,6 +95,13 @@ fn clusters(all: &[ClusterFigures], encoder: &mut DescriptorEncoder<'_>) -> Resu
         let mut section = Section::gauge(encoder, name, help)?;
         for one in all {
             section.series(&one.labels(), &amount(value(one).into()))?;
+        }
+    }
+    let help = "How many requests may wait for a response, as the adaptive limit has it.";
+    let mut section = Section::gauge(encoder, "sluicegate_upstream_adaptive_limit", help)?;
+    for one in all {
+        if let Some(limit) = one.adaptive {
+            section.series(&one.labels(), &amount(limit.into()))?;
         }
     }
     let name = "sluicegate_upstream_overflows";

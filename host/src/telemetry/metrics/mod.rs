@@ -14,6 +14,7 @@ mod flood;
 mod gather;
 mod histogram;
 mod mirror;
+mod overload;
 mod process;
 mod request;
 mod tls;
@@ -28,6 +29,7 @@ pub use filter::{CallResult, Phase};
 pub use flood::FloodMetrics;
 pub use gather::{CacheResult, GatherMetrics};
 pub use mirror::{MirrorInFlight, MirrorMetrics, MirrorResult};
+pub use overload::OverloadMetrics;
 pub use process::ReloadResult;
 pub use request::ActiveRequest;
 pub use tls::{CertificateFigures, HandshakeResult, TlsMetrics};
@@ -71,6 +73,7 @@ struct Families {
     dns: DnsMetrics,
     floods: FloodMetrics,
     tls: TlsMetrics,
+    overload: OverloadMetrics,
     process: Process,
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
     events: OnceLock<Weak<dyn EventFigures>>,
@@ -90,6 +93,7 @@ impl Metrics {
             dns: DnsMetrics::register(&mut registry),
             floods: FloodMetrics::register(&mut registry),
             tls: TlsMetrics::register(&mut registry),
+            overload: OverloadMetrics::default(),
             process: Process::register(&mut registry, access.dropped_counter()),
             figures: OnceLock::new(),
             events: OnceLock::new(),
@@ -164,6 +168,11 @@ impl Metrics {
         &self.families.tls
     }
 
+    /// What is counted of overload.
+    pub fn overload(&self) -> &OverloadMetrics {
+        &self.families.overload
+    }
+
     /// The counters of copies of requests.
     pub fn mirrors(&self) -> &MirrorMetrics {
         &self.families.mirrors
@@ -205,6 +214,7 @@ impl Collector for Families {
             endpoint::encode(figures.as_ref(), &mut encoder)?;
         }
         self.tls.encode(&mut encoder)?;
+        self.overload.encode(&mut encoder)?;
         if let Some(counts) = self.traces.get() {
             trace::encode(counts, &mut encoder)?;
         }
