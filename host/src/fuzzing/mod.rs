@@ -7,6 +7,7 @@ use crate::body::ProxyBody;
 use crate::connection::{ConnectionInfo, Flood, GateHandle, Timeouts, flood, target};
 use crate::drain::Drain;
 use crate::error::RequestError;
+use crate::overload::admit::ClientSlot;
 use crate::request::Arrival;
 use crate::upstream::framing;
 use crate::wasm::check::Allowed;
@@ -71,5 +72,6 @@ pub fn connection(http1: bool) -> ConnectionInfo {
         drain: Drain::default(),
         timeouts: Timeouts::default(),
         forwarded_for: HeaderValue::from_static("127.0.0.1"),
+        client: ClientSlot::default(),
     }
 }
