@@ -199,8 +199,8 @@ impl RequestError {
             | Self::VersionNotSupported
             | Self::ClientGone => Side::Downstream,
             Self::Overloaded(shed) if shed.reason.is_of_client() => Side::Downstream,
-            Self::Overloaded(Shed { reason: ShedReason::Service, .. }) => Side::Upstream,
-            Self::NoEndpoint { .. }
+            Self::Overloaded(Shed { reason: ShedReason::Service, .. })
+            | Self::NoEndpoint { .. }
             | Self::UnknownSubset { .. }
             | Self::NoHealthyEndpoint { .. }
             | Self::UpstreamOverloaded { .. }

@@ -146,7 +146,7 @@ async fn try_fetch(
     let body = body.map_or_else(ProxyBody::empty, ProxyBody::full);
     let timeout = Some(deadline.saturating_duration_since(Instant::now()));
     let Common { source, load, .. } = common;
-    let policy = ForwardPolicy { timeout, retries, source, load, trace, ..ForwardPolicy::default() };
+    let policy = ForwardPolicy { timeout, retries, load, source, trace, ..ForwardPolicy::default() };
     let forwarded = forward_noting(&cluster, head, body, &policy, tries).await.map_err(|error| of_error(&error))?;
     let (head, body) = forwarded.response.into_parts();
     if let Some(forget) = changed.filter(|_| !head.status.is_client_error() && !head.status.is_server_error()) {

@@ -71,7 +71,7 @@ pub async fn run(run: &Run<'_>, plan: Plan) -> Gathered {
     let budget = Budget::default();
     let places: Vec<Place> = calls.iter().map(|_| Place::default()).collect();
     let Run { registry, inherited, source, load, cached, trace, .. } = *run;
-    let common = Common { registry, inherited, source, cached, load };
+    let common = Common { registry, inherited, source, load, cached };
     let (flights, landed, timer) = (Vec::new(), Vec::new(), Timer::default());
     let mut running =
         Running { calls: &calls, common, trace, budget: &budget, total, sendings, places, flights, landed, timer };

@@ -147,7 +147,7 @@ mod tests {
         };
         assert_eq!(Priority::ALL.map(&mut taken), [6, 2, 2, 3]);
         let counted = overload.metrics.counts().into_iter().filter(|(_, _, count)| *count > 0);
-        let counted: Vec<_> = counted.map(|(reason, priority, count)| (reason, priority, count)).collect();
+        let counted: Vec<_> = counted.collect();
         let expected = ["low", "normal", "high", "critical"].map(|priority| ("requests", priority, 1));
         assert_eq!(counted, expected);
     }

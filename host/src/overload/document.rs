@@ -111,14 +111,15 @@ impl Reader<'_> {
         let limit = match memory.limit.as_deref() {
             None | Some("system") => MemoryLimit::OfSystem,
             Some("none") => MemoryLimit::None,
-            Some(text) => match quantity::size(text) {
-                Ok(bytes @ 1..) => MemoryLimit::Bytes(bytes),
-                _ => {
+            Some(text) => {
+                if let Ok(bytes @ 1..) = quantity::size(text) {
+                    MemoryLimit::Bytes(bytes)
+                } else {
                     let help = "write a size such as 512MiB, `system` for what the control group allows, or `none`";
                     self.refuse("memory/limit", format!("`{text}` is not a size"), help);
                     default.limit
                 }
-            },
+            }
         };
         MemoryPolicy { limit, from: memory.from.unwrap_or(default.from) }
     }

@@ -12,7 +12,7 @@ const IDLE: u64 = 6 << 10;
 /// How long a client looks at the clock.
 const ASKED: Duration = Duration::from_secs(4);
 /// For connections to be made, and to be gone.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What a slow reader asks for, in bytes.
 const LARGE: usize = 4 << 20;
 
