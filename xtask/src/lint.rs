@@ -25,6 +25,18 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         run_command(cargo().args(["fmt", "--all"]))?;
         run_command(cargo().args(["clippy", "--workspace", "--all-targets", "--fix", "--allow-dirty"]))?;
     }
+    check(workspace)
+}
+
+/// The compiler's lints. With every store: the client of Kafka takes a C compiler.
+pub(crate) fn clippy() -> Command {
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--workspace", "--all-targets", "--features", "sluicegate/kafka", "--", "-D", "warnings"]);
+    clippy
+}
+
+/// Reports, and changes nothing.
+pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let mut failed = Vec::new();
     let mut check = |name: &'static str, command: &mut Command| {
         step(name);
@@ -34,9 +46,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         }
     };
     check("formatting", cargo().args(["fmt", "--all", "--check"]));
-    // With every store: the client of Kafka takes a C compiler.
-    let every = ["--workspace", "--all-targets", "--features", "sluicegate/kafka"];
-    check("lints", cargo().arg("clippy").args(every).args(["--", "-D", "warnings"]));
+    check("lints", &mut clippy());
     if find("cargo-deny").is_some() {
         check("licences, duplicates and sources", cargo().args(["deny", "check", "licenses", "bans", "sources"]));
         // Apart, as the list of advisories is fetched: without a network this alone fails.

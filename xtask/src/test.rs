@@ -3,6 +3,7 @@
 use crate::brokers;
 use crate::build::{self, Components, Profile};
 use crate::command::{cargo, run as run_command, step};
+use crate::lint;
 use crate::suites;
 use crate::workspace::Workspace;
 use anyhow::{Result, bail};
@@ -12,7 +13,8 @@ use std::time::Instant;
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask test               everything
-  cargo xtask test smuggling     only tests whose name holds `smuggling`, black-box tests included";
+  cargo xtask test smuggling     only tests whose name holds `smuggling`, black-box tests included
+  cargo xtask test --lint        what runs on every change: the lints too, compiled while tests wait";
 
 /// What to test.
 #[derive(Debug, clap::Args)]
@@ -20,6 +22,9 @@ Examples:
 pub(crate) struct Arguments {
     /// Runs only the tests whose name holds this.
     filter: Option<String>,
+    /// Runs `cargo xtask lint` in the end. What it needs is compiled while the tests run, which is sooner than after them.
+    #[arg(long)]
+    lint: bool,
 }
 
 /// All but benchmarks, which nobody tests with.
@@ -32,7 +37,7 @@ const KAFKA: &str = "kafka";
 const WITH_KAFKA: [&str; 3] = ["--lib", "--features", "sluicegate/kafka"];
 
 /// Waits until the tests of the first kind run, since cargo lets one of two compile; then compiles only while a core has
-/// nothing else to do.
+/// nothing else to do. Whether it went well is seen, and said, when its turn comes.
 const AHEAD: &str = "sleep 20; exec nice -n 19 \"$0\" \"$@\"";
 
 /// Runs the command.
@@ -48,22 +53,31 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let filter = arguments.filter.as_deref();
     let mut kinds: Vec<(&str, &[&str], Option<&str>)> =
         vec![("unit and black-box tests", &TARGETS, filter), ("documentation tests", &["--doc"], filter)];
-    let mut compiling = None;
+    let mut ahead = Ahead::default();
+    if arguments.lint {
+        ahead.compile(lint::clippy());
+    }
     // With a feature that takes a C library along, which all others do without.
     if filter.is_none_or(|filter| filter.contains(KAFKA)) {
         kinds.push(("tests of events on Kafka", &WITH_KAFKA, filter.or(Some(KAFKA))));
-        compiling = ahead(&WITH_KAFKA);
+        let mut tests = cargo();
+        tests.args(["test", "--workspace", "--no-run"]).args(WITH_KAFKA);
+        ahead.compile(tests);
     }
     let mut failed = Vec::new();
     for (kind, flags, filter) in kinds {
-        if flags == WITH_KAFKA
-            && let Some(compiling) = &mut compiling
-        {
-            // Whether it went well is seen when the tests run.
-            let _ = compiling.wait();
+        if flags == WITH_KAFKA {
+            ahead.wait();
         }
         if !passes(kind, flags, filter) {
             failed.push(kind);
+        }
+    }
+    if arguments.lint {
+        ahead.wait();
+        if let Err(error) = lint::check(workspace) {
+            eprintln!("error: {error:#}");
+            failed.push("lints");
         }
     }
     let seconds = start.elapsed().as_secs();
@@ -74,13 +88,25 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Compiles what later tests need while others run, which mostly wait. What it says is said again by those that need it.
-fn ahead(flags: &[&str]) -> Option<Child> {
-    let mut compile = Command::new("sh");
-    compile.args(["-c", AHEAD]).arg(cargo().get_program());
-    compile.args(["test", "--workspace", "--no-run", "--quiet"]).args(flags);
-    compile.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    compile.spawn().ok()
+/// What is compiled while tests run, which mostly wait.
+#[derive(Default)]
+struct Ahead(Vec<Child>);
+
+impl Ahead {
+    /// Does without it if it cannot be started: then it is compiled when its turn comes.
+    fn compile(&mut self, command: Command) {
+        let mut compile = Command::new("sh");
+        compile.args(["-c", AHEAD]).arg(command.get_program()).args(command.get_args());
+        compile.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.0.extend(compile.spawn());
+    }
+
+    /// Until all of it is there, or has failed.
+    fn wait(&mut self) {
+        for compiling in &mut self.0 {
+            let _ = compiling.wait();
+        }
+    }
 }
 
 fn passes(kind: &str, flags: &[&str], filter: Option<&str>) -> bool {
