@@ -39,6 +39,7 @@ mod declared;
 mod event;
 #[doc(hidden)]
 pub mod export;
+mod field_lines;
 mod gather;
 mod hooks;
 mod instance;
@@ -62,6 +63,7 @@ pub use event::{
     Acknowledgement, CorrelatedAnswer, Delivery, DeliveryDecision, DeliveryRequest, Emission, Event, EventDecision,
     Publication, Publish, ReplyWait, StreamFormat, SubscriptionStream, Target, publish, subscribe,
 };
+pub use field_lines::FieldLines;
 pub use gather::{
     Assembly, BodyPart, BodyUse, BodyValue, CachePolicy, Call, CallError, CallGroup, CallResponse, Expectation,
     Inheritance, Outcome, Outcomes, PartError, Plan, StatusRange, assemble, cache, call, gather, group,

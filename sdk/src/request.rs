@@ -3,6 +3,7 @@
 use crate::bindings::imports::sluicegate::filter::types;
 use crate::decision::Header;
 use crate::declared::Declared;
+use crate::field_lines::FieldLines;
 use crate::testing::TestRequest;
 
 /// A read-only view of the request as it stands at this point of the chain.
@@ -114,8 +115,16 @@ impl<'a> Request<'a> {
     /// All headers, in order, with names in lower case.
     pub fn headers(&self) -> Vec<Header> {
         match self.source {
-            Source::Host(request) => request.headers(),
+            Source::Host(_) => self.field_lines().headers(),
             Source::Test(request) => request.headers.list(),
+        }
+    }
+
+    /// All headers in one piece, which is cheaper than a list of them.
+    pub fn field_lines(&self) -> FieldLines {
+        match self.source {
+            Source::Host(request) => FieldLines::new(request.field_lines()),
+            Source::Test(request) => request.headers.list().as_slice().into(),
         }
     }
 

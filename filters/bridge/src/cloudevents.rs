@@ -2,7 +2,7 @@
 
 use crate::attribute::{Invalid, check, set};
 use crate::{header, json};
-use sluicegate_sdk::{Event, Header};
+use sluicegate_sdk::{Event, FieldLines, Header};
 use std::borrow::Cow;
 
 /// What the names of attributes begin with as headers.
@@ -25,11 +25,11 @@ pub(crate) enum Mode {
 
 impl Mode {
     /// The mode of a message with these headers.
-    pub(crate) fn of(headers: &[Header]) -> Result<Self, Invalid> {
+    pub(crate) fn of(headers: &FieldLines) -> Result<Self, Invalid> {
         let content_type = content_type(headers)?.unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if !essence.starts_with("application/cloudevents") {
-            let binary = headers.iter().any(|header| header.name.eq_ignore_ascii_case("ce-specversion"));
+            let binary = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("ce-specversion"));
             return Ok(if binary { Self::Binary } else { Self::Plain });
         }
         if !is_unicode(content_type) {
@@ -45,10 +45,10 @@ impl Mode {
 }
 
 /// The event of a message in binary mode.
-pub(crate) fn parse_binary(headers: &[Header], body: &[u8]) -> Result<Event, Invalid> {
+pub(crate) fn parse_binary(headers: &FieldLines, body: &[u8]) -> Result<Event, Invalid> {
     let mut event = Event::new("", "", "");
     let mut seen: Vec<Cow<'_, str>> = Vec::with_capacity(8);
-    for Header { name, value } in headers {
+    for (name, value) in headers.iter() {
         let Some(attribute) = attribute_of(name) else { continue };
         if attribute == "datacontenttype" {
             return Err(Invalid::new(
@@ -82,7 +82,7 @@ fn attribute_of(name: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The event of a message that carries one, in either mode; none when it carries none.
-pub(crate) fn parse_one(headers: &[Header], body: &[u8]) -> Result<Option<Event>, Invalid> {
+pub(crate) fn parse_one(headers: &FieldLines, body: &[u8]) -> Result<Option<Event>, Invalid> {
     match Mode::of(headers)? {
         Mode::Binary => parse_binary(headers, body).map(Some),
         Mode::Structured => json::parse(body).map(Some),
@@ -128,13 +128,13 @@ pub(crate) fn for_each_attribute(event: &Event, mut take: impl FnMut(&str, &str)
 }
 
 /// The one `Content-Type` of a message.
-pub(crate) fn content_type(headers: &[Header]) -> Result<Option<&str>, Invalid> {
-    let mut values = headers.iter().filter(|header| header.name.eq_ignore_ascii_case("content-type"));
-    let Some(first) = values.next() else { return Ok(None) };
+pub(crate) fn content_type(headers: &FieldLines) -> Result<Option<&str>, Invalid> {
+    let mut values = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let Some((_, first)) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(Invalid::new("datacontenttype", "the Content-Type header is there more than once"));
     }
-    match std::str::from_utf8(&first.value) {
+    match std::str::from_utf8(first) {
         Ok(value) => Ok(Some(value)),
         Err(_) => Err(Invalid::new("datacontenttype", "the Content-Type header is not text")),
     }

@@ -1,8 +1,9 @@
 use super::*;
 use sluicegate_sdk::Attribute;
 
-fn headers(list: &[(&str, &str)]) -> Vec<Header> {
-    list.iter().map(|(name, value)| Header { name: (*name).into(), value: value.as_bytes().to_vec() }).collect()
+fn headers(list: &[(&str, &str)]) -> FieldLines {
+    let header = |(name, value): &(&str, &str)| Header { name: (*name).into(), value: value.as_bytes().to_vec() };
+    list.iter().map(header).collect::<Vec<_>>().as_slice().into()
 }
 
 const REQUIRED: [(&str, &str); 4] =
@@ -32,7 +33,7 @@ fn the_mode_is_read_from_the_content_type_and_then_from_specversion() {
     }
     assert_eq!(Mode::of(&headers(&[("ce-specversion", "0.3")])), Ok(Mode::Binary));
     assert_eq!(Mode::of(&headers(&[("content-type", "text/plain"), ("ce-id", "1")])), Ok(Mode::Plain));
-    assert_eq!(Mode::of(&[]), Ok(Mode::Plain));
+    assert_eq!(Mode::of(&headers(&[])), Ok(Mode::Plain));
     assert!(Mode::of(&headers(&[("content-type", "a/b"), ("content-type", "a/b")])).is_err());
 }
 
@@ -69,8 +70,8 @@ fn a_binary_event_that_breaks_a_rule_is_refused_by_attribute() {
         assert_eq!(binary(more, "").map_err(|invalid| invalid.attribute), Err(attribute.to_owned()), "{more:?}");
     }
     for missing in ["id", "source", "type"] {
-        let list: Vec<Header> = headers(&REQUIRED).into_iter().filter(|header| header.name[3..] != *missing).collect();
-        assert_eq!(parse_binary(&list, b"").unwrap_err().attribute, missing);
+        let rest: Vec<_> = REQUIRED.into_iter().filter(|(name, _)| name[3..] != *missing).collect();
+        assert_eq!(parse_binary(&headers(&rest), b"").unwrap_err().attribute, missing);
     }
 }
 
@@ -84,7 +85,7 @@ fn what_is_written_reads_the_same() {
     event.extensions = vec![Attribute { name: "partitionkey".into(), value: "a b".into() }];
     event.data = Some(b"{ \"spaced\" : 1.0 }".to_vec());
     for (headers, body) in [write_binary(&event), write_structured(&event)] {
-        assert_eq!(parse_one(&headers, &body), Ok(Some(event.clone())));
+        assert_eq!(parse_one(&headers.as_slice().into(), &body), Ok(Some(event.clone())));
     }
     let (headers, _) = write_binary(&event);
     let sent = |name: &str| headers.iter().find(|header| header.name == name).map(|header| header.value.clone());

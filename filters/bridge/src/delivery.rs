@@ -76,7 +76,7 @@ pub(crate) fn judge(
 /// A reply into the broker that the event comes from. A body that is no event is a failed delivery, which the broker's
 /// filter in Knative answers 502.
 fn reply_to_broker(event: &Event, delivery: &Delivery, response: &CallResponse) -> DeliveryDecision {
-    match parse_one(&response.headers, &response.body) {
+    match parse_one(&response.headers.as_slice().into(), &response.body) {
         Ok(Some(mut reply)) => {
             hops::inherit(&mut reply, event);
             DeliveryDecision::Emit(vec![reply])
@@ -94,7 +94,7 @@ fn failed(delivery: &Delivery, reason: &str) -> DeliveryDecision {
 
 /// A subscriber's reply. What is no event is passed over: the event itself was taken.
 fn reply(delivery: &Delivery, response: &CallResponse) -> DeliveryDecision {
-    match parse_one(&response.headers, &response.body) {
+    match parse_one(&response.headers.as_slice().into(), &response.body) {
         Ok(Some(event)) => DeliveryDecision::Emit(vec![event]),
         Ok(None) => DeliveryDecision::Ack,
         Err(invalid) => {

@@ -9,7 +9,7 @@ use sluicegate_sdk::{Event, Header};
 /// # Errors
 /// With what is wrong with it.
 pub fn parse(headers: &[Header], body: &[u8]) -> Result<Option<Event>, String> {
-    cloudevents::parse_one(headers, body).map_err(described)
+    cloudevents::parse_one(&headers.into(), body).map_err(described)
 }
 
 /// The events of a batch.

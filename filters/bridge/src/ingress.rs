@@ -6,7 +6,7 @@ use crate::cloudevents::{Mode, content_type, parse_binary};
 use crate::config::Channel;
 use crate::{header, hops, json};
 use serde_json::json;
-use sluicegate_sdk::{Acknowledgement, Attribute, Header, Publication, Publish, prelude::*};
+use sluicegate_sdk::{Acknowledgement, Attribute, FieldLines, Publication, Publish, prelude::*};
 
 /// The largest body, in bytes; what the host buffers for a filter by default. Intermediaries have to carry 64 KiB.
 pub(crate) const LARGEST_BODY: u64 = 256 << 10;
@@ -41,7 +41,7 @@ pub(crate) fn decide(channel: &Channel, request: &Request<'_>) -> RequestDecisio
     if let Some(answer) = refuse_method(request) {
         return answer.into();
     }
-    let headers = request.headers();
+    let headers = request.field_lines();
     let mode = match Mode::of(&headers) {
         Ok(Mode::Unknown(format)) => return unsupported(&format).into(),
         Ok(mode) => mode,
@@ -86,7 +86,7 @@ impl Taken {
 
     /// The one event of a request in this mode, or what to do instead.
     #[expect(clippy::result_large_err, reason = "an event is as large as a decision, so a box would save nothing")]
-    pub(crate) fn read(mode: &Mode, headers: &[Header], request: &Request<'_>) -> Result<Self, RequestDecision> {
+    pub(crate) fn read(mode: &Mode, headers: &FieldLines, request: &Request<'_>) -> Result<Self, RequestDecision> {
         if *mode != Mode::Structured {
             return parsed(mode, headers, &[]).map(Self::beside_its_data).map_err(|invalid| refused(&invalid));
         }
@@ -108,7 +108,7 @@ fn refused(invalid: &Invalid) -> RequestDecision {
 /// The one event of a request, or what to do instead.
 #[expect(clippy::result_large_err, reason = "an event is as large as a decision, so a box would save nothing")]
 pub(crate) fn one(request: &Request<'_>) -> Result<Taken, RequestDecision> {
-    let headers = request.headers();
+    let headers = request.field_lines();
     let mode = match Mode::of(&headers) {
         Ok(Mode::Unknown(format)) => return Err(unsupported(&format).into()),
         Ok(mode) => mode,
@@ -119,13 +119,13 @@ pub(crate) fn one(request: &Request<'_>) -> Result<Taken, RequestDecision> {
 
 /// The event of a request as far as it can be told, for `explain`: without its body where that is not there.
 pub(crate) fn preview(request: &Request<'_>) -> Option<Event> {
-    let headers = request.headers();
+    let headers = request.field_lines();
     let mode = Mode::of(&headers).ok()?;
     parsed(&mode, &headers, &request.body().unwrap_or_default()).ok()
 }
 
 /// The one event of a message in this mode.
-pub(crate) fn parsed(mode: &Mode, headers: &[Header], body: &[u8]) -> Result<Event, Invalid> {
+pub(crate) fn parsed(mode: &Mode, headers: &FieldLines, body: &[u8]) -> Result<Event, Invalid> {
     match mode {
         Mode::Structured => json::parse(body),
         Mode::Binary => parse_binary(headers, body),
@@ -242,7 +242,7 @@ pub(crate) fn event_id(request: &Request<'_>) -> String {
 }
 
 /// Makes an event of a request that carries none; its data is the request's body.
-fn wrap(request: &Request<'_>, headers: &[Header]) -> Result<Event, Invalid> {
+fn wrap(request: &Request<'_>, headers: &FieldLines) -> Result<Event, Invalid> {
     let id = event_id(request);
     let source = format!("/{}", address::host(&request.authority()).to_ascii_lowercase());
     let mut event = Event::new(id, source, REQUEST_TYPE);

@@ -109,6 +109,18 @@ fn list(headers: &http::HeaderMap) -> Vec<types::Header> {
     headers.iter().map(header).collect()
 }
 
+/// The headers as the lines of a message, without room to spare.
+fn field_lines(headers: &http::HeaderMap) -> Vec<u8> {
+    let size = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 3).sum();
+    let mut lines = Vec::with_capacity(size);
+    for (name, value) in headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"] {
+            lines.extend_from_slice(part);
+        }
+    }
+    lines
+}
+
 fn values(headers: &http::HeaderMap, name: &str) -> Vec<Vec<u8>> {
     headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect()
 }
@@ -146,6 +158,10 @@ impl types::HostRequest for State {
 
     fn headers(&mut self, _: Resource<CurrentRequest>) -> Result<Vec<types::Header>> {
         Ok(list(&self.request()?.headers))
+    }
+
+    fn field_lines(&mut self, _: Resource<CurrentRequest>) -> Result<Vec<u8>> {
+        Ok(field_lines(&self.request()?.headers))
     }
 
     fn attribute(&mut self, _: Resource<CurrentRequest>, name: String) -> Result<Option<String>> {

@@ -8,7 +8,7 @@ use crate::ingress::{LARGEST_BODY, Taken, event_id, refuse, unsupported};
 use crate::{address, header, hops};
 use serde_json::Value;
 use sluicegate_sdk::prelude::*;
-use sluicegate_sdk::{Acknowledgement, Header, Publish, ReplyWait};
+use sluicegate_sdk::{Acknowledgement, FieldLines, Publish, ReplyWait};
 
 /// Where answers are that were not waited for.
 const REPLIES: &str = "/replies/";
@@ -88,7 +88,7 @@ impl RequestBridge {
         if let (Some(key), Some(reply)) = (self.asked(&path).filter(|_| request.method() == "GET"), &self.reply) {
             return self.fetch(reply, key, request);
         }
-        let headers = request.headers();
+        let headers = request.field_lines();
         let mode = match Mode::of(&headers) {
             Ok(Mode::Unknown(format)) => return unsupported(&format).into(),
             Ok(Mode::Batch) => {
@@ -113,7 +113,7 @@ impl RequestBridge {
     }
 
     /// Makes an event of a request that carries none; its data is the request's body.
-    fn wrap(&self, request: &Request<'_>, headers: &[Header]) -> Result<Event, Invalid> {
+    fn wrap(&self, request: &Request<'_>, headers: &FieldLines) -> Result<Event, Invalid> {
         let mut event = Event::new(event_id(request), "", "");
         event.datacontenttype = content_type(headers)?.map(str::to_owned);
         let body = if self.making.reads_data() { request.body() } else { None };
