@@ -34,9 +34,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.release {
         build::programs(profile, &["sluicegate"])?;
     }
-    // The same selection as for tests, so that nothing is compiled twice with other features.
     step("building everything, with its tests");
-    run_command(cargo().args(["build", "--workspace", "--all-targets"]))?;
+    run_command(cargo().args(["build", "--all-targets"]).args(build::EVERYTHING))?;
     let attack = workspace.program(Profile::Development, "attack");
     run_command(Command::new(attack).arg(workspace.program(profile, "sluice")).arg(arguments.connections.to_string()))
 }

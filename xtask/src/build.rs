@@ -13,6 +13,10 @@ const FILTER_TARGET: &str = "wasm32-wasip2";
 /// The directory beside the executable in which the proxy looks for its stock filters.
 const STOCK_DIRECTORY: &str = "filters";
 
+/// What tests and tools select of the workspace, so that nothing is compiled twice with other features: all of it, with every
+/// store for events.
+pub(crate) const EVERYTHING: [&str; 3] = ["--workspace", "--features", "sluicegate/kafka"];
+
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask build              for development: target/debug/sluice, target/debug/filters/

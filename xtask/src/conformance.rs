@@ -72,9 +72,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         bail!("a suite that others have made runs as a whole, without words or --cases");
     }
     build::components(workspace, Profile::Development, Components::All)?;
-    // The same selection as for tests, so that nothing is compiled twice with other features.
     step("building everything, with its tests");
-    run_command(cargo().args(["build", "--workspace", "--all-targets"]))?;
+    run_command(cargo().args(["build", "--all-targets"]).args(build::EVERYTHING))?;
     let lists = workspace.root.join("tests/conformance");
     let conformance = || {
         let mut program = Command::new(workspace.program(Profile::Development, "conformance"));

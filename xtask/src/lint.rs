@@ -28,11 +28,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     check(workspace)
 }
 
-/// The compiler's lints. With every store: the client of Kafka takes a C compiler.
-pub(crate) fn clippy() -> Command {
-    let mut clippy = cargo();
-    clippy.args(["clippy", "--workspace", "--all-targets", "--features", "sluicegate/kafka", "--", "-D", "warnings"]);
-    clippy
+/// The compiler's lints: of everything, and of what only some have compiled.
+pub(crate) fn clippy() -> [Command; 2] {
+    [&["--all-targets"][..], &["--lib", "--features", "sluicegate/kafka"]].map(|selected| {
+        let mut clippy = cargo();
+        clippy.args(["clippy", "--workspace"]).args(selected).args(["--", "-D", "warnings"]);
+        clippy
+    })
 }
 
 /// Reports, and changes nothing.
@@ -46,7 +48,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
         }
     };
     check("formatting", cargo().args(["fmt", "--all", "--check"]));
-    check("lints", &mut clippy());
+    for mut clippy in clippy() {
+        check("lints", &mut clippy);
+    }
     if find("cargo-deny").is_some() {
         check("licences, duplicates and sources", cargo().args(["deny", "check", "licenses", "bans", "sources"]));
         // Apart, as the list of advisories is fetched: without a network this alone fails.

@@ -30,12 +30,6 @@ pub(crate) struct Arguments {
 /// All but benchmarks, which nobody tests with.
 const TARGETS: [&str; 4] = ["--lib", "--bins", "--tests", "--examples"];
 
-/// What the names of the tests hold that need the feature of this name.
-const KAFKA: &str = "kafka";
-
-/// What they are compiled with.
-const WITH_KAFKA: [&str; 3] = ["--lib", "--features", "sluicegate/kafka"];
-
 /// Waits until the tests of the first kind run, since cargo lets one of two compile; then compiles only while a core has
 /// nothing else to do. Whether it went well is seen, and said, when its turn comes.
 const AHEAD: &str = "sleep 20; exec nice -n 19 \"$0\" \"$@\"";
@@ -46,30 +40,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     build::components(workspace, Profile::Development, Components::All)?;
     brokers::ensure(workspace)?;
     suites::ensure(workspace)?;
-    // The same selection of targets and packages as below, so that nothing is compiled twice with other features.
     step("building everything, with its tests");
-    run_command(cargo().args(["build", "--workspace"]).args(TARGETS))?;
+    run_command(cargo().arg("build").args(build::EVERYTHING).args(TARGETS))?;
+    let ahead = if arguments.lint { Ahead::compile(lint::clippy()) } else { Ahead::default() };
     // Each kind runs even if the one before it failed: one run shows all that is broken.
-    let filter = arguments.filter.as_deref();
-    let mut kinds: Vec<(&str, &[&str], Option<&str>)> =
-        vec![("unit and black-box tests", &TARGETS, filter), ("documentation tests", &["--doc"], filter)];
-    let mut ahead = Ahead::default();
-    if arguments.lint {
-        ahead.compile(lint::clippy());
-    }
-    // With a feature that takes a C library along, which all others do without.
-    if filter.is_none_or(|filter| filter.contains(KAFKA)) {
-        kinds.push(("tests of events on Kafka", &WITH_KAFKA, filter.or(Some(KAFKA))));
-        let mut tests = cargo();
-        tests.args(["test", "--workspace", "--no-run"]).args(WITH_KAFKA);
-        ahead.compile(tests);
-    }
     let mut failed = Vec::new();
-    for (kind, flags, filter) in kinds {
-        if flags == WITH_KAFKA {
-            ahead.wait();
-        }
-        if !passes(kind, flags, filter) {
+    for (kind, flags) in [("unit and black-box tests", &TARGETS[..]), ("documentation tests", &["--doc"])] {
+        if !passes(kind, flags, arguments.filter.as_deref()) {
             failed.push(kind);
         }
     }
@@ -93,17 +70,19 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 struct Ahead(Vec<Child>);
 
 impl Ahead {
-    /// Does without it if it cannot be started: then it is compiled when its turn comes.
-    fn compile(&mut self, command: Command) {
-        let mut compile = Command::new("sh");
-        compile.args(["-c", AHEAD]).arg(command.get_program()).args(command.get_args());
-        compile.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.0.extend(compile.spawn());
+    /// Cargo takes one at a time. Does without it if it cannot be started: then it is compiled when its turn comes.
+    fn compile(commands: impl IntoIterator<Item = Command>) -> Self {
+        let start = |command: Command| {
+            let mut compile = Command::new("sh");
+            compile.args(["-c", AHEAD]).arg(command.get_program()).args(command.get_args());
+            compile.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
+        };
+        Self(commands.into_iter().filter_map(start).collect())
     }
 
     /// Until all of it is there, or has failed.
-    fn wait(&mut self) {
-        for compiling in &mut self.0 {
+    fn wait(self) {
+        for mut compiling in self.0 {
             let _ = compiling.wait();
         }
     }
@@ -112,7 +91,7 @@ impl Ahead {
 fn passes(kind: &str, flags: &[&str], filter: Option<&str>) -> bool {
     step(kind);
     let mut test = cargo();
-    test.args(["test", "--workspace", "--no-fail-fast"]).args(flags).args(filter);
+    test.args(["test", "--no-fail-fast"]).args(build::EVERYTHING).args(flags).args(filter);
     match run_command(&mut test) {
         Ok(()) => true,
         Err(error) => {

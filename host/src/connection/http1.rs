@@ -60,23 +60,28 @@ where
     builder.keep_alive(true).half_close(false).max_buf_size(READ_BUFFER);
     let mut drained = pin!(drained(info));
     loop {
-        // On the heap, and gone while the connection rests: what the library holds is many times what is needed then.
-        let mut connection = Box::new(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
-        loop {
-            let finished = state.finished();
-            tokio::select! {
-                biased;
-                result = &mut *connection => return result,
-                () = drained.as_mut() => {
-                    std::pin::Pin::new(&mut *connection).graceful_shutdown();
-                    return connection.await;
+        let parts = {
+            // On the heap, and gone while the connection rests: what the library holds is many times what is needed then.
+            let mut connection = Box::new(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
+            loop {
+                let finished = state.finished();
+                tokio::select! {
+                    biased;
+                    result = &mut *connection => return result,
+                    () = drained.as_mut() => {
+                        std::pin::Pin::new(&mut *connection).graceful_shutdown();
+                        return connection.await;
+                    }
+                    () = sleep(info.timeouts.rest) => if state.has_rested(finished) { break },
                 }
-                () = sleep(info.timeouts.rest) => if state.has_rested(finished) { break },
             }
-        }
-        // Nothing that was read waits there while it rests; and only an upgrade leaves no parts, which never rests.
-        let Some(parts) = connection.into_parts().filter(|parts| parts.read_buf.is_empty()) else { return Ok(()) };
-        (io, service) = (parts.io.into_inner(), parts.service);
+            // Nothing that was read waits there while it rests; and only an upgrade leaves no parts, which never rests. The
+            // buffer goes now, not after the rest.
+            let parts = connection.into_parts().filter(|parts| parts.read_buf.is_empty());
+            parts.map(|parts| (parts.io.into_inner(), parts.service))
+        };
+        let Some(parts) = parts else { return Ok(()) };
+        (io, service) = parts;
         let goes_on = tokio::select! {
             biased;
             goes_on = io.rest() => goes_on,
