@@ -1,6 +1,7 @@
 //! What is kept of a request until it is over, and the access record that is made of it.
 
-use super::{Exchange, Run};
+use super::Exchange;
+use super::run::Run;
 use crate::body::{BodyEnd, ProxyBody};
 use crate::connection::ConnectionInfo;
 use crate::error::RequestError;
