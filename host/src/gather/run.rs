@@ -255,10 +255,7 @@ impl Gathered {
             calls.iter().zip(&places).all(holds)
         });
         let expected = expected.and_then(|mut expected| {
-            let body = |name: &str| {
-                let (_, place) = calls.iter().zip(&places).find(|(call, _)| call.name == name)?;
-                place.over.as_ref()?.0.result.as_ref().ok()?.whole()
-            };
+            let body = |call: usize| places.get(call)?.over.as_ref()?.0.result.as_ref().ok()?.whole();
             expected.fill(body).then_some(expected)
         });
         let mut gathered = Self {
