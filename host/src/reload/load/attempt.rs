@@ -64,7 +64,7 @@ impl Loader {
             return None;
         }
         let listeners = self.listen(&plan, diagnostics)?;
-        let snapshot = self.put_in_force(Fitting { documents, registry, overload, plan, components, made });
+        let snapshot = self.commit(Fitting { documents, registry, overload, plan, components, made });
         Some(Loaded { snapshot, channels, listeners })
     }
 
@@ -82,7 +82,7 @@ impl Loader {
     }
 
     /// Remembers what fits together as what is in force.
-    fn put_in_force(&mut self, fitting: Fitting) -> Snapshot {
+    fn commit(&mut self, fitting: Fitting) -> Snapshot {
         let Fitting { documents, registry, overload, plan, components, made } = fitting;
         let gateway_ports = plan.ports();
         self.telemetry.metrics.tls().show_certificates(plan.certificates().to_vec());
