@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub(crate) struct Sources {
     /// Configuration file (YAML); flags beat it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// Directory of filters (components)
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     filters: Option<String>,

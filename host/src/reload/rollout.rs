@@ -14,7 +14,7 @@ pub(super) use versions::Rollouts;
 use super::configured::Configured;
 use super::load::Loader;
 use super::status::Failure;
-use crate::chain::{Chain, Link, Shadowing, Trial};
+use crate::chain::{Chain, Link, Shadowing};
 use crate::manifest::{Diagnostics, Location};
 use crate::rollout::Event;
 use crate::snapshot::Snapshot;
