@@ -14,6 +14,7 @@ pub mod cache;
 mod check;
 mod expected;
 mod fetch;
+mod gathered;
 mod held;
 mod inheritance;
 pub mod outcome;
@@ -24,9 +25,10 @@ mod run;
 pub use assemble::{assemble, put_together};
 pub use cache::{Cache, Cached};
 pub use check::check;
+pub use gathered::Gathered;
 pub use held::{Bodies, Held};
 pub use plan::{Call, Expected, Group, Part, Plan};
-pub use run::{Gathered, Run, run};
+pub use run::{Run, run};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,9 @@
 //!
 //! All functions take text that was found to be one JSON value (RFC 8259) without white space around it. On other text they
 //! give some part of it or nothing, but never fail. Where a key is repeated, its last value counts.
+//!
+//! `host/src/json/within.rs` walks the members of JSON for the host, on the other side of the sandbox. The two share no code, as
+//! SDK and host know only the contract. Who mends one looks at the other.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -44,6 +44,8 @@ mod gather;
 mod hooks;
 mod instance;
 pub mod json;
+mod naming;
+mod place;
 mod request;
 mod resource;
 mod response;
@@ -72,6 +74,7 @@ pub use hooks::{
     Candidate, Connection, ConnectionDecision, ConnectionFilter, EventFilter, Explain, Explanation, GatherFilter,
     RequestFilter, ResponseFilter,
 };
+pub use place::Place;
 pub use request::Request;
 pub use response::Response;
 

@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use serde_json::Value;
-use sluicegate_tests::{Behaviour, Options, Proxy, Upstream, wait_until};
+use sluicegate_tests::{Behaviour, Options, Proxy, Request, Upstream, wait_until};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -52,6 +52,23 @@ fn a_client_that_leaves_before_the_answer_is_recorded_without_a_status() {
     assert_eq!(record["http.response.status_code"], Value::Null, "{record:#}");
     assert_eq!(record["sluicegate.aborted"], true, "{record:#}");
     assert_eq!(record["sluicegate.endpoint"], slow.address().to_string(), "{record:#}");
+}
+
+#[test]
+fn the_bytes_of_a_response_are_those_that_were_sent_which_are_none_for_head() {
+    let shop = Upstream::start();
+    let proxy = Proxy::start(Options::new().upstream("shop", shop.address()));
+    for (host, status) in [("shop", 200), ("nobody", 404)] {
+        let (get, head) = (format!("/{host}-get"), format!("/{host}-head"));
+        let answer = proxy.get(&format!("http://{host}{get}"));
+        assert_eq!((answer.status, answer.body.is_empty()), (status, false));
+        assert_eq!(record(&proxy, &get)["http.response.body.size"], answer.body.len());
+        let answer = proxy.send(Request::new("HEAD", &format!("http://{host}{head}")));
+        assert_eq!((answer.status, answer.body.len()), (status, 0));
+        let record = record(&proxy, &head);
+        assert_eq!(record["http.response.body.size"], 0, "{record:#}");
+        assert!(record["sluicegate.aborted"].is_null(), "{record:#}");
+    }
 }
 
 #[test]

@@ -42,10 +42,9 @@ pub(crate) fn decide(channel: &Channel, request: &Request<'_>) -> RequestDecisio
         return answer.into();
     }
     let headers = request.field_lines();
-    let mode = match Mode::of(&headers) {
-        Ok(Mode::Unknown(format)) => return unsupported(&format).into(),
+    let mode = match mode(&headers) {
         Ok(mode) => mode,
-        Err(invalid) => return refuse(&invalid, None).into(),
+        Err(answer) => return answer.into(),
     };
     if mode == Mode::Batch {
         let Some(body) = request.body() else { return inspect_body(LARGEST_BODY) };
@@ -53,8 +52,10 @@ pub(crate) fn decide(channel: &Channel, request: &Request<'_>) -> RequestDecisio
     }
     let taken = match mode {
         // What a broker takes are events; only a channel makes one of anything.
-        Mode::Plain if channel.is_broker() => Err(refused(&no_event())),
-        Mode::Plain => wrap(request, &headers).map(Taken::beside_its_data).map_err(|invalid| refused(&invalid)),
+        Mode::Plain if channel.is_broker() => Err(refuse(&no_event(), None).into()),
+        Mode::Plain => {
+            wrap(request, &headers).map(Taken::beside_its_data).map_err(|invalid| refuse(&invalid, None).into())
+        }
         mode => Taken::read(&mode, &headers, request),
     };
     let Taken { event, body } = match taken {
@@ -88,10 +89,14 @@ impl Taken {
     #[expect(clippy::result_large_err, reason = "an event is as large as a decision, so a box would save nothing")]
     pub(crate) fn read(mode: &Mode, headers: &FieldLines, request: &Request<'_>) -> Result<Self, RequestDecision> {
         if *mode != Mode::Structured {
-            return parsed(mode, headers, &[]).map(Self::beside_its_data).map_err(|invalid| refused(&invalid));
+            return parsed(mode, headers, &[])
+                .map(Self::beside_its_data)
+                .map_err(|invalid| refuse(&invalid, None).into());
         }
         let Some(body) = request.body() else { return Err(inspect_body(LARGEST_BODY)) };
-        parsed(mode, headers, &body).map(|event| Self { event, body: false }).map_err(|invalid| refused(&invalid))
+        parsed(mode, headers, &body)
+            .map(|event| Self { event, body: false })
+            .map_err(|invalid| refuse(&invalid, None).into())
     }
 
     /// Publishes it.
@@ -101,20 +106,21 @@ impl Taken {
     }
 }
 
-fn refused(invalid: &Invalid) -> RequestDecision {
-    refuse(invalid, None).into()
-}
-
 /// The one event of a request, or what to do instead.
 #[expect(clippy::result_large_err, reason = "an event is as large as a decision, so a box would save nothing")]
 pub(crate) fn one(request: &Request<'_>) -> Result<Taken, RequestDecision> {
     let headers = request.field_lines();
-    let mode = match Mode::of(&headers) {
-        Ok(Mode::Unknown(format)) => return Err(unsupported(&format).into()),
-        Ok(mode) => mode,
-        Err(invalid) => return Err(refuse(&invalid, None).into()),
-    };
-    Taken::read(&mode, &headers, request)
+    Taken::read(&mode(&headers)?, &headers, request)
+}
+
+/// How a request carries events, or the answer to one that carries them in no way that is understood.
+#[expect(clippy::result_large_err, reason = "an answer is made for few requests, and a box would only move it")]
+pub(crate) fn mode(headers: &FieldLines) -> Result<Mode, Answer> {
+    match Mode::of(headers) {
+        Ok(Mode::Unknown(format)) => Err(unsupported(&format)),
+        Ok(mode) => Ok(mode),
+        Err(invalid) => Err(refuse(&invalid, None)),
+    }
 }
 
 /// The event of a request as far as it can be told, for `explain`: without its body where that is not there.
@@ -186,7 +192,7 @@ fn handshake(request: &Request<'_>) -> Answer {
 }
 
 /// The answer to events in a format that is not understood.
-pub(crate) fn unsupported(format: &str) -> Answer {
+fn unsupported(format: &str) -> Answer {
     let supported = ["application/cloudevents+json", "application/cloudevents-batch+json"];
     respond(415).json(&json!({
         "error": "unsupported event format",

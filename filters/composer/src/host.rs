@@ -1,6 +1,5 @@
-//! Host names: what short ones stand for.
+//! Host names: which are valid, and which of the known ones an authority means.
 
-use sluicegate_sdk::Environment;
 use std::borrow::Cow;
 
 /// RFC 1035, section 2.3.4.
@@ -19,29 +18,6 @@ pub fn is_valid(name: &str, wildcards: bool) -> bool {
         (1..=LABEL_LENGTH).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
     };
     name.len() <= NAME_LENGTH && labels.split('.').all(label)
-}
-
-/// The full name: one without a dot is a service of the namespace.
-pub fn expand(name: &str, namespace: &str, environment: &Environment) -> String {
-    let name = name.to_ascii_lowercase();
-    if name.contains('.') || name == "*" {
-        return name;
-    }
-    format!("{name}.{namespace}.svc.{}", environment.cluster_domain)
-}
-
-/// The shorter names that mean the same service.
-pub fn aliases(full: &str, environment: &Environment) -> Vec<String> {
-    let Some(service) = full.strip_suffix(&format!(".svc.{}", environment.cluster_domain)) else { return Vec::new() };
-    let Some((name, namespace)) = service.split_once('.') else { return Vec::new() };
-    if name == "*" || namespace.contains('.') {
-        return Vec::new();
-    }
-    let mut aliases = vec![service.to_owned(), format!("{service}.svc")];
-    if namespace == environment.namespace {
-        aliases.push(name.to_owned());
-    }
-    aliases
 }
 
 /// The host of an authority: no port, no final dot, lower case.
@@ -65,12 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_name_is_a_service_of_the_namespace_and_known_by_each_of_its_names() {
-        let environment = Environment { namespace: "default".into(), cluster_domain: "cluster.local".into() };
-        let full = expand("Shop", "default", &environment);
-        assert_eq!(full, "shop.default.svc.cluster.local");
-        assert_eq!(aliases(&full, &environment), ["shop.default", "shop.default.svc", "shop"]);
-        assert_eq!(expand("shop.example", "default", &environment), "shop.example");
+    fn an_authority_means_its_host_and_each_wildcard_above_it() {
         assert_eq!(of_authority("Shop.Example.:8080"), "shop.example");
         assert_eq!(covering("a.b").collect::<Vec<_>>(), ["a.b", "*.b", "*"]);
     }

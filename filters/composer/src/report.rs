@@ -1,35 +1,8 @@
 //! Says what is wrong with a document, and where.
 
+pub use sluicegate_sdk::Place;
+
 use sluicegate_sdk::{Diagnostics, Resource};
-
-/// A place in a document, as a JSON pointer (RFC 6901).
-#[derive(Debug, Clone)]
-pub struct Place(String);
-
-impl Place {
-    /// The document's `spec`.
-    pub fn spec() -> Self {
-        Self("/spec".to_owned())
-    }
-
-    /// A member of the object here.
-    #[must_use]
-    pub fn key(&self, name: &str) -> Self {
-        Self(format!("{}/{}", self.0, name.replace('~', "~0").replace('/', "~1")))
-    }
-
-    /// Whether a call cannot be made without the value here: its path, or the list that it is made for.
-    pub fn is_needed(&self) -> bool {
-        let is_of_call = self.0.matches('/').count() == 4;
-        is_of_call && (self.0.ends_with("/path") || self.0.ends_with("/forEach"))
-    }
-
-    /// An element of the list here.
-    #[must_use]
-    pub fn index(&self, index: usize) -> Self {
-        Self(format!("{}/{index}", self.0))
-    }
-}
 
 /// Collects the diagnostics of one document.
 #[derive(Debug)]
@@ -48,13 +21,13 @@ impl<'a> Report<'a> {
     /// Refuses the configuration; `help` says what to do.
     pub fn error(&mut self, place: &Place, code: &str, message: impl Into<String>, help: impl Into<String>) {
         self.errors += 1;
-        self.diagnostics.error(self.resource, place.0.as_str(), code, message);
+        self.diagnostics.error(self.resource, place, code, message);
         self.diagnostics.help(help);
     }
 
     /// Something that likely does not do what the author meant.
     pub fn warning(&mut self, place: &Place, code: &str, message: impl Into<String>, help: impl Into<String>) {
-        self.diagnostics.warning(self.resource, place.0.as_str(), code, message);
+        self.diagnostics.warning(self.resource, place, code, message);
         self.diagnostics.help(help);
     }
 

@@ -42,7 +42,7 @@ impl Table {
         let mut hosts: HashMap<String, Vec<usize>> = HashMap::new();
         for (number, composition) in compositions.iter().enumerate() {
             for name in &composition.matching.hosts {
-                for name in host::aliases(name, environment).into_iter().chain([name.clone()]) {
+                for name in environment.aliases(name).into_iter().chain([name.clone()]) {
                     let of_host = hosts.entry(name).or_default();
                     if !of_host.contains(&number) {
                         of_host.push(number);

@@ -300,7 +300,7 @@ fn hosts(
             let help = "name the services, or bind the resource to a gateway by `gateways`";
             report.error(&place, code::MESH_HOST, message, help);
         }
-        let full = host::expand(name, &resource.namespace, environment);
+        let full = environment.full_name(name, &resource.namespace);
         if let Some(other) = seen.overlapping(&full) {
             let other = written.hosts.get(other).map_or("", String::as_str);
             let message = format!("hosts `{other}` and `{name}` overlap");

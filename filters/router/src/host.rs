@@ -1,6 +1,5 @@
-//! Host names: which are valid, what short ones stand for, and which of the known ones an authority means.
+//! Host names: which are valid, and which of the known ones an authority means.
 
-use sluicegate_sdk::Environment;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
@@ -47,31 +46,6 @@ pub fn is_label(label: &str) -> bool {
 /// Whether a host is an IP address.
 pub fn is_address(name: &str) -> bool {
     name.parse::<std::net::IpAddr>().is_ok()
-}
-
-/// The full name of a host that a resource in `namespace` writes: a name without a dot becomes
-/// `NAME.NAMESPACE.svc.DOMAIN`, everything else is only lower-cased.
-pub fn expand(name: &str, namespace: &str, environment: &Environment) -> String {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    if name.contains('.') || name == "*" || is_address(&name) {
-        return name;
-    }
-    format!("{name}.{namespace}.svc.{}", environment.cluster_domain)
-}
-
-/// The shorter names that mean the same service: `NAME.NAMESPACE` and `NAME.NAMESPACE.svc` from everywhere, and `NAME`
-/// in the proxy's own namespace.
-pub fn aliases(full: &str, environment: &Environment) -> Vec<String> {
-    let Some(service) = full.strip_suffix(&format!(".svc.{}", environment.cluster_domain)) else { return Vec::new() };
-    let Some((name, namespace)) = service.split_once('.') else { return Vec::new() };
-    if name == "*" || namespace.contains('.') {
-        return Vec::new();
-    }
-    let mut aliases = vec![service.to_owned(), format!("{service}.svc")];
-    if namespace == environment.namespace {
-        aliases.push(name.to_owned());
-    }
-    aliases
 }
 
 /// Whether every name that `narrow` stands for is one of those that `wide` stands for.
@@ -220,34 +194,6 @@ impl<T: Clone> HostIndex<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn environment() -> Environment {
-        Environment { namespace: "default".into(), cluster_domain: "cluster.local".into() }
-    }
-
-    #[test]
-    fn a_short_name_stands_for_a_service_of_the_namespace() {
-        for (written, full) in [
-            ("reviews", "reviews.shop.svc.cluster.local"),
-            ("Reviews", "reviews.shop.svc.cluster.local"),
-            ("reviews.other", "reviews.other"),
-            ("*.Example.com", "*.example.com"),
-            ("*", "*"),
-            ("::1", "::1"),
-        ] {
-            assert_eq!(expand(written, "shop", &environment()), full);
-        }
-    }
-
-    #[test]
-    fn a_service_answers_to_its_shorter_names() {
-        let own = aliases("reviews.default.svc.cluster.local", &environment());
-        assert_eq!(own, ["reviews.default", "reviews.default.svc", "reviews"]);
-        let other = aliases("reviews.shop.svc.cluster.local", &environment());
-        assert_eq!(other, ["reviews.shop", "reviews.shop.svc"]);
-        assert!(aliases("www.example.com", &environment()).is_empty());
-        assert!(aliases("*.svc.cluster.local", &environment()).is_empty());
-    }
 
     #[test]
     fn the_host_of_an_authority_has_no_port_and_no_case() {

@@ -107,7 +107,7 @@ fn names(block: &Layer4Match, scope: Scope<'_>, place: &Place, report: &mut Repo
     let mut names = Vec::new();
     for (index, name) in block.sni_hosts.iter().enumerate() {
         let place = place.index(index);
-        let full = host::expand(name, scope.naming.namespace, scope.naming.environment);
+        let full = scope.naming.environment.full_name(name, scope.naming.namespace);
         if let Err(reason) = host::check(name) {
             report.error(&place, code::HOST, format!("host `{name}` {reason}"), "write a DNS name, or `*.` and one");
         } else if host::is_address(name) {

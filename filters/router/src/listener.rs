@@ -229,7 +229,7 @@ impl Routed {
             }
             (share, routes) => share.or(routes),
         };
-        let aliases = host::aliases(name, assembly.environment);
+        let aliases = assembly.environment.aliases(name);
         if let Some(share) = share {
             let entry = assembly.compiler.entry(share);
             self.hosts.insert_aliases(aliases, &entry);

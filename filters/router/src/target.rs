@@ -292,7 +292,7 @@ pub fn destination(
         let help = "name one service; requests for this one are answered as for every unknown service";
         report.warning(&place.key("host"), code::DESTINATION, message, help);
     }
-    let host = host::expand(&written.host, naming.namespace, naming.environment);
+    let host = naming.environment.full_name(&written.host, naming.namespace);
     let subset = written.subset.clone().filter(|subset| !subset.is_empty());
     match port {
         Some(None) => None,

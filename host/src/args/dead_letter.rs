@@ -1,6 +1,6 @@
 //! `sluice dead-letter`.
 
-use super::Ask;
+use super::ask::Ask;
 use clap::{Args, Subcommand};
 use sluicegate::event::Selection;
 

@@ -1,6 +1,6 @@
 //! `sluice event`.
 
-use super::{Ask, Format};
+use super::ask::{Ask, Format};
 use clap::{Args, Subcommand};
 
 /// Looks at channels and brokers, and at their events

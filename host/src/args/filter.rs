@@ -1,6 +1,6 @@
 //! The flags of `sluice filter`.
 
-use super::Ask;
+use super::ask::Ask;
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! `sluice reload`.
 
-use super::Ask;
+use super::ask::Ask;
 use clap::Args;
 
 /// Has a running instance read its directories anew, and shows what came of it

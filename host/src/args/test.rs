@@ -1,6 +1,7 @@
 //! The flags of `sluice test`.
 
-use super::{Format, Sources};
+use super::ask::Format;
+use super::sources::Sources;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
 

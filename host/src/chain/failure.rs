@@ -1,6 +1,6 @@
 //! What becomes of a request whose filter fails, and what is noted of it.
 
-use super::{Link, Stopwatch};
+use super::link::{Link, Stopwatch};
 use crate::error::RequestError;
 use crate::request::RequestId;
 use crate::telemetry::trace::Parent;

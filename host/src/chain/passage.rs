@@ -1,7 +1,8 @@
 //! Connections that are passed on undecrypted: filters say where to, as they do for requests.
 
+use super::Chain;
 use super::failure::{Failing, failed};
-use super::{Chain, Link, Stopwatch};
+use super::link::{Link, Stopwatch};
 use crate::error::RequestError;
 use crate::request::RequestId;
 use crate::telemetry::trace::Parent;

@@ -8,7 +8,7 @@ use super::{composition, print};
 use crate::args::{Explain, Format};
 use sluicegate::admin::AdminClient;
 use sluicegate::admin::view::{ExplainAnswer, ExplainDestination, ExplainListener, ExplainRequest, ExplainStep};
-use sluicegate::config::resolve::DEFAULT_ADMIN;
+use sluicegate::config::settings::DEFAULT_ADMIN;
 use sluicegate::config::{AdminAddress, Settings};
 use std::fmt::{self, Write};
 

@@ -18,6 +18,13 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::sleep;
 
+/// The HTTP library as it serves every connection.
+fn library() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.keep_alive(true).half_close(false).max_buf_size(READ_BUFFER);
+    builder
+}
+
 pub(super) async fn serve<S, H>(
     io: GateIo<S>,
     gate: GateHandle,
@@ -56,8 +63,7 @@ where
             Ok::<_, Infallible>(response.map(|body| Tracked { body, guard }))
         }
     });
-    let mut builder = http1::Builder::new();
-    builder.keep_alive(true).half_close(false).max_buf_size(READ_BUFFER);
+    let builder = library();
     let mut drained = pin!(drained(info));
     loop {
         let parts = {
@@ -122,4 +128,33 @@ fn conclude<H: Handler>(
 fn closing(mut response: Response<ProxyBody>) -> Response<ProxyBody> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::opening::FIRST_READ;
+    use super::*;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll};
+    use tokio::io::{ReadBuf, join, sink};
+
+    /// Notes how much room the first read has, and ends.
+    struct Room(Arc<AtomicUsize>);
+
+    impl AsyncRead for Room {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+            self.0.fetch_max(buffer.remaining(), Ordering::Relaxed);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_library_begins_with_as_much_room_as_the_first_read_here() {
+        let room = Arc::new(AtomicUsize::new(0));
+        let stream = TokioIo::new(join(Room(Arc::clone(&room)), sink()));
+        let answer = |_: Request<Incoming>| async { Ok::<_, Infallible>(Response::new(ProxyBody::empty())) };
+        library().serve_connection(stream, service_fn(answer)).await.unwrap();
+        assert_eq!(room.load(Ordering::Relaxed), FIRST_READ);
+    }
 }

@@ -5,23 +5,25 @@
 //! gets a plain request in place of the bad one, so that the requests before it are answered in order; the service
 //! recognises it by its number and answers with the error.
 
+mod checking;
+mod closing;
+mod patience;
+
 use super::Timeouts;
 use super::gate::{Gate, Phase};
-use super::handle::{GateHandle, Upgrade};
+use super::handle::GateHandle;
 use super::opening::FIRST_READ;
-use crate::config::limits::LINGER_SIZE;
 use crate::error::RequestError;
 use crate::timer::Timer;
 use bytes::{Buf, BytesMut};
+use closing::Closing;
+use patience::Overdue;
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
-
-/// Stands in for a request that is refused.
-const SUBSTITUTE: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
 /// A checked stream.
 #[derive(Debug)]
@@ -45,20 +47,6 @@ pub struct GateIo<S> {
     closing: Option<Closing>,
     /// The client is known to send on, whatever it is told.
     goes_on: bool,
-}
-
-#[derive(Debug)]
-struct Closing {
-    since: Instant,
-    discarded: usize,
-}
-
-/// What to do about a client that is too slow.
-enum Overdue {
-    /// End the connection; it asked for nothing.
-    Close,
-    /// Answer the request that never came, or fail its body.
-    Fail,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
@@ -117,177 +105,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
             Poll::Ready(true)
         })
         .await
-    }
-
-    /// Says whether the reader waits for a request with nothing else to do, now that there is nothing to read.
-    fn note_rest(&self) {
-        let idle = matches!(self.gate.phase(), Phase::Head) && self.held.is_empty() && self.gate.messages() > 0;
-        let done = self.write_stalled_since.is_none() && self.handle.finished() >= self.gate.messages();
-        self.handle.set_resting(idle && done);
-    }
-
-    /// Checks what was read into `buffer` behind `before`, and leaves there what may go on.
-    fn admit(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
-        self.handle.set_resting(false);
-        self.body_silent_since = None;
-        let read = buffer.filled().get(before..).unwrap_or_default();
-        if !self.held.is_empty() {
-            self.held.extend_from_slice(read);
-            buffer.set_filled(before);
-            return self.scan_held();
-        }
-        let passed = self.gate.scan(read);
-        if passed < read.len() {
-            self.held.extend_from_slice(read.get(passed..).unwrap_or_default());
-            buffer.set_filled(before + passed);
-            self.head_since = Some(Instant::now());
-        }
-        self.after_scan();
-    }
-
-    fn scan_held(&mut self) {
-        let passed = self.gate.scan(&self.held);
-        if passed > 0 {
-            self.ready.extend_from_slice(self.held.get(..passed).unwrap_or_default());
-            self.held.advance(passed);
-            give_back(&mut self.held);
-            self.head_since = Some(Instant::now());
-        }
-        self.after_scan();
-    }
-
-    fn after_scan(&mut self) {
-        match self.gate.phase() {
-            Phase::Held => self.handle.hold(self.gate.messages()),
-            Phase::Failed => self.refuse(),
-            _ => {}
-        }
-    }
-
-    fn fail(&mut self, error: RequestError) {
-        self.gate.fail(error);
-        self.refuse();
-    }
-
-    fn refuse(&mut self) {
-        let Some(violation) = self.gate.violation() else { return };
-        self.handle.fail(violation.clone());
-        self.held.clear();
-        if !violation.in_body {
-            self.ready.extend_from_slice(SUBSTITUTE);
-        }
-    }
-
-    fn read_failed(&self) -> Poll<io::Result<()>> {
-        match self.gate.violation() {
-            Some(violation) if violation.in_body => {
-                Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, violation.error.clone())))
-            }
-            // The refusal is on its way, and it closes the connection.
-            _ => Poll::Pending,
-        }
-    }
-
-    /// Goes on after the answer to a request to upgrade. Whether there is one.
-    fn resume(&mut self, context: &mut Context<'_>) -> bool {
-        match self.handle.answer(context.waker()) {
-            Upgrade::Pending => return false,
-            Upgrade::Upgraded => self.gate.upgraded(),
-            Upgrade::Declined | Upgrade::None => self.gate.declined(),
-        }
-        self.activity = Instant::now();
-        self.head_since = Some(self.activity);
-        self.scan_held();
-        true
-    }
-
-    /// The client sends no more. Whether there is something to say about it.
-    fn end(&mut self) -> bool {
-        match self.gate.phase() {
-            Phase::Head if !self.held.is_empty() => {
-                self.fail(RequestError::BadRequest("the connection ended within the request head"));
-                true
-            }
-            Phase::Body => {
-                self.fail(RequestError::ClientGone);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn overdue(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
-        match self.gate.phase() {
-            Phase::Head if !self.held.is_empty() => {
-                let since = *self.head_since.get_or_insert_with(Instant::now);
-                self.expect(context, since + self.timeouts.head_read, Overdue::Fail)
-            }
-            Phase::Head if self.gate.messages() == 0 => {
-                self.expect(context, self.activity + self.timeouts.head_read, Overdue::Close)
-            }
-            Phase::Head => loop {
-                ready!(self.expect(context, self.activity + self.timeouts.keep_alive_idle, Overdue::Close));
-                if self.handle.finished() >= self.gate.messages() {
-                    return Poll::Ready(Overdue::Close);
-                }
-                // A request is being handled, which may take its time.
-                self.activity = Instant::now();
-            },
-            Phase::Body => {
-                let silent_since = *self.body_silent_since.get_or_insert_with(Instant::now);
-                let message = self.gate.messages();
-                let since = match self.body_since {
-                    Some((of, since)) if of == message => since,
-                    _ => self.body_since.insert((message, silent_since)).1,
-                };
-                let deadline = (silent_since + self.timeouts.body_idle).min(since + self.timeouts.body_total);
-                self.expect(context, deadline, Overdue::Fail)
-            }
-            Phase::Held | Phase::Raw | Phase::Failed => Poll::Pending,
-        }
-    }
-
-    fn expect(&mut self, context: &mut Context<'_>, deadline: Instant, otherwise: Overdue) -> Poll<Overdue> {
-        if self.timer.passed(context, deadline) { Poll::Ready(otherwise) } else { Poll::Pending }
-    }
-
-    fn written<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if result.is_ready() {
-            self.write_stalled_since = None;
-            self.activity = Instant::now();
-            return result;
-        }
-        let since = *self.write_stalled_since.get_or_insert_with(Instant::now);
-        if self.timer.passed(context, since + self.timeouts.write_stalled) {
-            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
-        }
-        Poll::Pending
-    }
-
-    /// Reads on for a while where the client is likely to be sending still: closing at once would reset the
-    /// connection, and the client might never see its answer (RFC 9112, section 9.6).
-    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let closing = self.closing.get_or_insert_with(|| Closing { since: Instant::now(), discarded: 0 });
-        let mut scratch = [0; 4096];
-        while closing.discarded < LINGER_SIZE {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => closing.discarded += buffer.filled().len(),
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending if self.timer.passed(context, closing.since + self.timeouts.linger) => {
-                    return Poll::Ready(());
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Poll::Ready(())
-    }
-
-    fn is_client_sending(&self) -> bool {
-        self.goes_on
-            || matches!(self.gate.phase(), Phase::Failed | Phase::Body)
-            || !self.held.is_empty()
-            || !self.ready.is_empty()
     }
 }
 

@@ -11,8 +11,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// What an HTTP/2 client begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Room for the first read, and for the first one after a rest, in bytes: what the HTTP library starts with too. With less,
-/// the head of a short message would go on before a mistake in its body is seen.
+/// Room for the first read, and for the first one after a rest, in bytes: what the HTTP library starts with too, which keeps
+/// its number to itself; a test of [`super::http1`] holds the two together. With less, the head of a short message would go on
+/// before a mistake in its body is seen.
 pub(super) const FIRST_READ: usize = 8 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The plans of a request: they share a deadline, what their calls inherit, and the bodies that wait for the answer.
 
-use super::Run;
+use super::run::Run;
 use crate::chain::{Parts, Step};
 use crate::config::limits;
 use crate::error::RequestError;

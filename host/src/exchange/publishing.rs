@@ -1,6 +1,6 @@
 //! Requests that publish events.
 
-use super::Run;
+use super::run::Run;
 use crate::body::ProxyBody;
 use crate::chain::{Answered, Publishing, Reply};
 use crate::decision;

@@ -1,6 +1,7 @@
 //! What is kept of a request until it is over, and the access record that is made of it.
 
-use super::{Exchange, Run};
+use super::Exchange;
+use super::run::Run;
 use crate::body::{BodyEnd, ProxyBody};
 use crate::connection::ConnectionInfo;
 use crate::error::RequestError;
@@ -122,7 +123,6 @@ impl Drop for Run {
         let Self { head, received, priority, outcome, trace, .. } = self;
         let route = head.attribute("route");
         let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
-        let head_only = head.method == Method::HEAD;
         let record = AccessRecord {
             id: head.id,
             trace: trace.context(),
@@ -135,7 +135,7 @@ impl Drop for Run {
             protocol: head.version,
             status: outcome.status.map(|status| status.as_u16()),
             request_bytes: head.body.as_ref().map_or(0, |body| body.len() as u64),
-            response_bytes: if head_only { 0 } else { end.bytes },
+            response_bytes: end.bytes,
             duration: received.started.elapsed(),
             time_to_first_byte: outcome.first_byte,
             priority: self.snapshot.overload.rules.tell_apart().then_some(*priority),

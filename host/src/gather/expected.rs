@@ -16,18 +16,21 @@ impl Expected {
     pub(super) fn check(written: types::Expectation, calls: &[Call]) -> Result<Box<Self>, String> {
         let types::Expectation { answer: types::Assembly { status, headers, body }, unless_headers } = written;
         let head = decision::head(status, headers).map_err(|failure| failure.message)?;
-        let mut parts = Vec::with_capacity(body.len());
+        let (mut parts, mut values) = (Vec::with_capacity(body.len()), Vec::new());
         for part in body {
             let part = Part::from(part);
-            if !part.is_given_by(calls) || (matches!(part, Part::BodyOf(_)) && parts.contains(&part)) {
+            let giver = part.giver(calls);
+            let is_given = giver.is_some() || matches!(part, Part::Bytes(_));
+            if !is_given || (matches!(part, Part::BodyOf(_)) && parts.contains(&part)) {
                 return Err(format!("it expects an answer with {part}, which it does not hold"));
             }
+            values.extend(giver.filter(|_| matches!(part, Part::ValueOf(_))));
             parts.push(part);
         }
         let unless = unless_headers
             .iter()
             .map(|name| HeaderName::try_from(name.as_str()).map_err(|_| format!("{name:?} is not a header name")));
-        Ok(Box::new(Self { head, body: parts, unless: unless.collect::<Result<_, _>>()? }))
+        Ok(Box::new(Self { head, body: parts, values, unless: unless.collect::<Result<_, _>>()? }))
     }
 
     /// Whether this is what one of the calls was expected to give.
@@ -40,15 +43,17 @@ impl Expected {
             && !self.unless.iter().any(|name| head.headers.contains_key(name))
     }
 
-    /// Puts the values in that the answer takes from bodies which are here: whether all are there. `of` gives the body of a
-    /// call.
-    pub(super) fn fill<'b>(&mut self, of: impl Fn(&str) -> Option<&'b Bytes>) -> bool {
-        let mut looked_into: Vec<(String, &Bytes, json::Values<'_>)> = Vec::new();
+    /// Puts the values in that the answer takes from bodies which are here: whether all are there. `of` gives the body of the
+    /// call at a place of the plan.
+    pub(super) fn fill<'b>(&mut self, of: impl Fn(usize) -> Option<&'b Bytes>) -> bool {
+        let mut looked_into: Vec<(usize, &Bytes, json::Values<'_>)> = Vec::new();
+        let mut calls = self.values.iter().copied();
         self.body.iter_mut().all(|part| {
-            let Part::ValueOf(BodyValue { call, path }) = part else { return true };
-            let place = looked_into.iter().position(|(known, ..)| known == call).or_else(|| {
+            let Part::ValueOf(BodyValue { path, .. }) = part else { return true };
+            let Some(call) = calls.next() else { return false };
+            let place = looked_into.iter().position(|(known, ..)| *known == call).or_else(|| {
                 let body = of(call)?;
-                looked_into.push((call.clone(), body, json::Values::new(body)));
+                looked_into.push((call, body, json::Values::new(body)));
                 Some(looked_into.len() - 1)
             });
             let found = place.and_then(|place| looked_into.get_mut(place)).and_then(|(_, body, values)| {
@@ -61,13 +66,13 @@ impl Expected {
 }
 
 impl Part {
-    /// Whether one of the calls has what is wanted.
-    fn is_given_by(&self, calls: &[Call]) -> bool {
+    /// The call that has what is wanted, by its place in the plan; none for bytes.
+    fn giver(&self, calls: &[Call]) -> Option<usize> {
         match self {
-            Self::Bytes(_) => true,
-            Self::BodyOf(name) => calls.iter().any(|call| call.name == *name && call.splices()),
+            Self::Bytes(_) => None,
+            Self::BodyOf(name) => calls.iter().position(|call| call.name == *name && call.splices()),
             Self::ValueOf(value) => {
-                calls.iter().any(|call| call.name == value.call && call.body_use == BodyUse::ReadJson)
+                calls.iter().position(|call| call.name == value.call && call.body_use == BodyUse::ReadJson)
             }
         }
     }

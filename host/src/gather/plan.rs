@@ -28,6 +28,8 @@ pub struct Expected {
     pub head: Response<()>,
     /// Its body, all of whose calls are of the plan.
     pub body: Vec<Part>,
+    /// The call of each value in the body, by its place in the plan.
+    pub(super) values: Vec<usize>,
     /// Headers of responses that make another answer of it.
     pub unless: Vec<HeaderName>,
 }

@@ -1,20 +1,17 @@
-//! Carries a plan out.
+//! Carries a plan out: its calls begin, land and are given up.
 
 use super::budget::Budget;
 use super::cache::Cached;
-use super::fetch::{Common, Fetched, Response, Sending, fetch};
-use super::held::Held;
-use super::outcome::word;
-use super::plan::{Call, Expected, Plan};
+use super::fetch::{Common, Fetched, Sending, fetch};
+use super::gathered::Gathered;
+use super::plan::{Call, Plan};
 use super::progress::{Progress, places};
 use crate::config::limits;
-use crate::telemetry::call::{CallEnd, CallReport};
 use crate::telemetry::trace::{Parent, Span, http as spans, messaging};
 use crate::timer::Timer;
-use crate::upstream::Tries;
 use crate::upstream::adaptive::Load;
 use crate::upstream::registry::Registry;
-use crate::wasm::types::{CallError, Destination, Outcome};
+use crate::wasm::types::CallError;
 use http::HeaderMap;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -45,21 +42,6 @@ pub struct Run<'a> {
     pub trace: &'a Parent,
 }
 
-/// What a plan gave.
-#[derive(Debug)]
-pub struct Gathered {
-    /// In the order of the calls; empty when all is as expected.
-    pub outcomes: Vec<Outcome>,
-    /// The bodies that stay here, with the names of their calls.
-    pub bodies: Vec<(String, Box<Held>)>,
-    /// For the access record and the metrics, in the order of the calls.
-    pub reports: Vec<CallReport>,
-    /// Handed back to the filter.
-    pub state: Vec<u8>,
-    /// The answer, when all is as expected.
-    pub expected: Option<Box<Expected>>,
-}
-
 /// Carries out a plan. Every call that is not wanted any more is dropped at once, which ends its exchange with the
 /// service, and so are all of them with the future.
 pub async fn run(run: &Run<'_>, plan: Plan) -> Gathered {
@@ -88,11 +70,11 @@ fn after(now: Instant, limit: Duration) -> Instant {
 
 /// Where one call stands.
 #[derive(Debug, Default)]
-struct Place {
+pub(super) struct Place {
     begun: Option<Instant>,
     deadline: Option<Instant>,
     span: Span,
-    over: Option<(Fetched, Duration)>,
+    pub(super) over: Option<(Fetched, Duration)>,
 }
 
 /// An exchange with a service, and the calls that want its response.
@@ -242,72 +224,6 @@ impl Running<'_> {
         self.flights.retain_mut(|flight| {
             flight.members &= !(1 << index);
             flight.members != 0
-        });
-    }
-}
-
-impl Gathered {
-    fn of(calls: Vec<Call>, places: Vec<Place>, state: Vec<u8>, expected: Option<Box<Expected>>) -> Self {
-        let expected = expected.filter(|expected| {
-            let holds = |(call, place): (&Call, &Place)| {
-                place.over.as_ref().is_some_and(|(fetched, _)| expected.holds(call, fetched))
-            };
-            calls.iter().zip(&places).all(holds)
-        });
-        let expected = expected.and_then(|mut expected| {
-            let body = |name: &str| {
-                let (_, place) = calls.iter().zip(&places).find(|(call, _)| call.name == name)?;
-                place.over.as_ref()?.0.result.as_ref().ok()?.whole()
-            };
-            expected.fill(body).then_some(expected)
-        });
-        let mut gathered = Self {
-            outcomes: Vec::with_capacity(if expected.is_some() { 0 } else { calls.len() }),
-            bodies: Vec::with_capacity(calls.len()),
-            reports: Vec::with_capacity(calls.len()),
-            state,
-            expected,
-        };
-        for (call, place) in calls.into_iter().zip(places) {
-            let over = place.over.unwrap_or_else(|| (Fetched::failed(CallError::Cancelled), Duration::ZERO));
-            gathered.take_in(call, over);
-        }
-        gathered
-    }
-
-    fn take_in(&mut self, call: Call, (fetched, duration): (Fetched, Duration)) {
-        let Fetched { result, tries, origin } = fetched;
-        let end = match &result {
-            Ok(Response { head, .. }) if call.accepts(head.status) => CallEnd::Good(head.status.as_u16()),
-            Ok(Response { head, .. }) => CallEnd::Unaccepted(head.status.as_u16()),
-            Err(error) => CallEnd::Failed(word(error)),
-        };
-        let good = matches!(end, CallEnd::Good(_));
-        if self.expected.is_some() {
-            let held = result.ok().and_then(Response::into_held);
-            self.bodies.extend(held.map(|body| (call.name.clone(), body)));
-        } else {
-            let response = result.and_then(|response| {
-                let (response, body) = response.into_contract();
-                if !good {
-                    return Err(CallError::Status(response));
-                }
-                self.bodies.extend(body.map(|body| (call.name.clone(), body)));
-                Ok(response)
-            });
-            self.outcomes.push(Outcome { name: call.name.clone(), response });
-        }
-        let (Destination { host, port, subset }, Tries { count, endpoint }) = (call.destination, tries);
-        self.reports.push(CallReport {
-            name: call.name,
-            host,
-            port,
-            subset,
-            end,
-            origin,
-            attempts: count,
-            endpoint,
-            duration,
         });
     }
 }

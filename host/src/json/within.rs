@@ -1,6 +1,10 @@
 //! Values within a JSON text, as slices of it: nothing is built or copied.
 //!
 //! The text was found to be one JSON text before ([`check`](super::check)). Of other bytes some part is found, or nothing.
+//!
+//! `sdk/src/json.rs` walks the members of JSON for filters, on the other side of the sandbox. The two share no code, as host and
+//! SDK know only the contract: here are bytes of services, of which several values are taken, so that each object is walked
+//! once; there is text, of which a guest reads a member or two. Who mends one looks at the other.
 
 use super::token;
 use memchr::memchr2;

@@ -4,6 +4,7 @@ use crate::connection::ConnectionInfo;
 use crate::error::RequestError;
 use crate::listener::{Change, Listeners, Planned, Served};
 use crate::request::ListenerName;
+use crate::tls;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::collections::HashSet;

@@ -4,7 +4,7 @@ use super::making::Making;
 use super::template::{Selector, Values, found};
 use crate::attribute::{Invalid, check};
 use crate::cloudevents::{Mode, content_type};
-use crate::ingress::{LARGEST_BODY, Taken, event_id, refuse, unsupported};
+use crate::ingress::{LARGEST_BODY, Taken, event_id, mode, refuse};
 use crate::{address, header, hops};
 use serde_json::Value;
 use sluicegate_sdk::prelude::*;
@@ -89,16 +89,15 @@ impl RequestBridge {
             return self.fetch(reply, key, request);
         }
         let headers = request.field_lines();
-        let mode = match Mode::of(&headers) {
-            Ok(Mode::Unknown(format)) => return unsupported(&format).into(),
-            Ok(Mode::Batch) => {
+        let mode = match mode(&headers) {
+            Ok(mode) => mode,
+            Err(answer) => return answer.into(),
+        };
+        let taken = match mode {
+            Mode::Batch => {
                 return refuse(&Invalid::new("", "a request becomes one event; send a batch to the channel"), None)
                     .into();
             }
-            Ok(mode) => mode,
-            Err(invalid) => return refuse(&invalid, None).into(),
-        };
-        let taken = match mode {
             Mode::Plain if self.making.reads_data() && request.body().is_none() => return inspect_body(LARGEST_BODY),
             Mode::Plain => {
                 let event = self.wrap(request, &headers).map(Taken::beside_its_data);

@@ -81,7 +81,7 @@ impl Compiler<'_> {
             let help = "write the service's host name, with a port from 1 to 65535 if it has one: `NAME:PORT`";
             report.error(&place.key("service"), code::SERVICE, format!("`{written}` is not a service"), help);
         }
-        let mut destination = Destination::new(host::expand(name, self.namespace, self.context.environment));
+        let mut destination = Destination::new(self.context.environment.full_name(name, self.namespace));
         destination.port = port.filter(|_| written.contains(':'));
         destination.subset.clone_from(&call.subset);
         destination

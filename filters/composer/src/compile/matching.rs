@@ -41,7 +41,7 @@ pub(super) fn resolve(
     };
     let methods = if spec.methods.is_empty() { vec!["GET".to_owned()] } else { spec.methods.clone() };
     Some(Matching {
-        hosts: spec.hosts.iter().map(|name| host::expand(name, namespace, environment)).collect(),
+        hosts: spec.hosts.iter().map(|name| environment.full_name(name, namespace)).collect(),
         methods,
         path,
         written_path: spec.path.clone(),

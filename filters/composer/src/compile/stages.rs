@@ -160,7 +160,7 @@ pub(super) fn check_presence(spec: &Spec, calls: &[Compiled], report: &mut Repor
         if !service.required || service.when.is_some() {
             continue;
         }
-        for used in compiled.uses.iter().filter(|used| !used.fallback && used.place.is_needed()) {
+        for used in compiled.uses.iter().filter(|used| !used.fallback && is_needed(&used.place)) {
             let (Source::CallBody(call) | Source::CallHeader(call, _) | Source::CallStatus(call)) = used.source else {
                 continue;
             };
@@ -176,4 +176,10 @@ pub(super) fn check_presence(spec: &Spec, calls: &[Compiled], report: &mut Repor
             report.error(&used.place, code::MAY_BE_ABSENT, message, help);
         }
     }
+}
+
+/// Whether a call cannot be made without the value at this place: its path, or the list that it is made for.
+fn is_needed(place: &Place) -> bool {
+    let is_of_call = place.as_str().matches('/').count() == 4;
+    is_of_call && (place.as_str().ends_with("/path") || place.as_str().ends_with("/forEach"))
 }

@@ -6,7 +6,6 @@
 
 mod conjunction;
 
-use crate::host;
 use conjunction::conjunction;
 use serde_json::{Map, Value};
 use sluicegate_sdk::{Environment, Resource};
@@ -175,7 +174,7 @@ fn with_full_hosts(value: &Value, namespace: &str, environment: &Environment) ->
         Value::Object(members) => {
             let member = |(name, value): (&String, &Value)| match value {
                 Value::String(host) if name == "host" => {
-                    (name.clone(), Value::String(host::expand(host, namespace, environment)))
+                    (name.clone(), Value::String(environment.full_name(host, namespace)))
                 }
                 other => (name.clone(), with_full_hosts(other, namespace, environment)),
             };

@@ -74,7 +74,7 @@ pub fn resolve_one(
     if !well_formed {
         return None;
     }
-    let host = host::expand(&written.name, namespace, context.naming.environment);
+    let host = context.naming.environment.full_name(&written.name, namespace);
     let destination = Destination { host, port: port.ok()?, subset: None };
     let to = Referent { group, kind, namespace, name: &written.name };
     let happens = if context.kind == Kind::TlsRoute {

@@ -3,7 +3,6 @@
 use super::config::ParentRef;
 use super::{CORE, GROUP};
 use crate::code;
-use crate::host;
 use crate::report::{Place, Report};
 use crate::target::Naming;
 
@@ -75,7 +74,7 @@ fn resolve_one(
                 let happens = "names of ports are not known here; `port` limits the rules to one";
                 report.no_effect(&place.key("sectionName"), "sectionName", happens);
             }
-            Parent::Service { name: host::expand(&written.name, &namespace, naming.environment), port }
+            Parent::Service { name: naming.environment.full_name(&written.name, &namespace), port }
         }
         (_, kind) => {
             let message = format!("nothing here accepts routes for a {kind}, so the rules do not count there");

@@ -1,37 +1,19 @@
 //! The settings of event stores.
 
-use super::{Merge, choice};
+use super::merge::Merge;
+use super::value::choice;
 use crate::config::events::{
     CHANNEL_SIZE, FileSettings, KafkaSettings, NatsSettings, ServerSettings, StoreChoice, StoreSettings,
 };
 use crate::config::file::{Events, Kafka, Server};
+use crate::config::flags::EventFlags;
 use crate::config::problem::{Mistake, Origin};
 use crate::config::quantity;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Partitions of topics that are made, unless told otherwise: so many proxies can share a subscription, and nobody who
 /// needs more has one broker.
 const PARTITIONS: usize = 8;
-
-/// What the command line says of where events are kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EventFlags {
-    /// `--event-store`.
-    pub store: Option<String>,
-    /// `--event-directory`.
-    pub directory: Option<String>,
-    /// `--event-nats`.
-    pub nats: Vec<String>,
-    /// `--event-redis`.
-    pub redis: Option<String>,
-    /// `--event-amqp`.
-    pub amqp: Option<String>,
-    /// `--event-mqtt`.
-    pub mqtt: Option<String>,
-    /// `--event-kafka`.
-    pub kafka: Vec<String>,
-}
 
 impl Merge<'_> {
     /// What the command line says, and what the file says.
@@ -41,8 +23,7 @@ impl Merge<'_> {
         let default = self.one(flags.store, "--event-store", file.store, choice).unwrap_or_default();
         let bytes = self.written(file.size, quantity::size).unwrap_or(CHANNEL_SIZE);
         let age = self.written(file.age, quantity::duration);
-        let directory = self.pick(flags.directory, "--event-directory", file.directory);
-        let directory = directory.map(|written| self.beside(&written.origin, &written.text));
+        let directory = self.place(flags.directory, "--event-directory", file.directory);
         let mut one = |flag: Option<String>, name, file: Option<Server>, parse: Parse| {
             let server = self.one(flag, name, file.and_then(|file| file.server), parse);
             server.map(|server| ServerSettings { server, bytes, age })
@@ -87,12 +68,6 @@ impl Merge<'_> {
         };
         let help = format!("set `events: {{ {entry} }}` in the configuration file, or give {flag}");
         self.problems.add(origin, format!("events cannot be kept {place} without a {lacking}"), Some(help));
-    }
-
-    /// A path that need not be there yet. What the file writes is relative to the file.
-    fn beside(&self, origin: &Origin, text: &str) -> PathBuf {
-        let base = self.path.parent().filter(|_| matches!(origin, Origin::File { .. }));
-        base.unwrap_or(Path::new("")).join(text)
     }
 }
 
@@ -148,6 +123,7 @@ fn address(text: &str, good: bool, of: &str, form: &str) -> Result<String, Mista
 mod tests {
     use super::*;
     use crate::config::{Flags, Settings};
+    use std::path::{Path, PathBuf};
     use std::time::Duration;
 
     fn load(text: &str, flags: Flags) -> Result<(StoreSettings, PathBuf), String> {

@@ -1,9 +1,11 @@
 //! Where requests are taken, plain and over TLS.
 
-use super::{DEFAULT_LISTEN, Expected, ListenTls, Merge};
+use super::merge::Merge;
+use super::paths::Expected;
 use crate::config::address::socket_address;
 use crate::config::file::Text;
 use crate::config::gateway_port::GatewayPort;
+use crate::config::settings::{DEFAULT_LISTEN, ListenTls};
 use std::net::SocketAddr;
 
 impl Merge<'_> {
@@ -72,6 +74,7 @@ impl Merge<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::load;
     use crate::config::{Flags, Settings};
 
     fn problems(flags: Flags) -> String {
@@ -100,5 +103,10 @@ mod tests {
         let problems = problems(Flags { gateway_ports, ..Flags::default() });
         assert!(problems.contains("--gateway-port: error: port 80 is there twice"), "{problems}");
         assert!(problems.contains("--gateway-port: error: `80` is no pair of ports"), "{problems}");
+    }
+
+    #[test]
+    fn an_address_that_is_there_twice_is_refused() {
+        assert!(load("listen: ['127.0.0.1:1', 'localhost:1']", Flags::default()).unwrap_err()[0].contains("twice"));
     }
 }

@@ -1,6 +1,7 @@
 //! Where traces go: flags over file over OpenTelemetry's variables.
 
-use super::{Merge, yes_or_no};
+use super::merge::Merge;
+use super::value::yes_or_no;
 use crate::config::file;
 use crate::config::problem::Origin;
 use crate::config::quantity;
@@ -62,10 +63,10 @@ impl Merge<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Flags, Settings};
     use super::*;
     use crate::config::file::File;
     use crate::config::problem::Problems;
+    use crate::config::{Flags, Settings};
     use std::path::Path;
 
     fn resolve(flags: Flags, file: &str, variables: &[(&str, &str)]) -> Result<Tracing, Problems> {

@@ -1,0 +1,56 @@
+//! How far a request has come along the chain, and what waits for its end.
+
+use super::explained::TraceStep;
+use super::spent::Spent;
+use crate::decision::HeaderEdit;
+use crate::telemetry::trace::Parent;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How far a request has come along the chain.
+#[derive(Debug, Default)]
+pub struct Course {
+    /// The next filter to ask.
+    pub(super) next: usize,
+    /// Applied to the response, whoever makes it.
+    pub(super) response_edits: Vec<HeaderEdit>,
+    /// The filter that settled the request.
+    pub(super) decided_by: Option<usize>,
+    /// How long to wait before what it decided is done.
+    pub(super) delay: Option<Duration>,
+    /// Who answered, once somebody has.
+    pub upstream: Option<SocketAddr>,
+    /// Filled only when someone wants to know why.
+    pub(super) trace: Option<Vec<TraceStep>>,
+    /// What spans of filters begin from.
+    pub(super) parent: Parent,
+    /// How long filters took that took long.
+    pub(super) spent: Spent,
+}
+
+impl Course {
+    /// A course whose filters are spans below this one.
+    pub fn below(parent: Parent) -> Self {
+        Self { parent, ..Self::default() }
+    }
+
+    /// A course that records why.
+    pub fn traced() -> Self {
+        Self { trace: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// What was recorded so far.
+    pub fn trace(&self) -> &[TraceStep] {
+        self.trace.as_deref().unwrap_or_default()
+    }
+
+    /// How long to wait before the step is carried out. Waiting is done once.
+    pub fn take_delay(&mut self) -> Option<Duration> {
+        self.delay.take()
+    }
+
+    /// What was recorded.
+    pub fn into_trace(self) -> Vec<TraceStep> {
+        self.trace.unwrap_or_default()
+    }
+}

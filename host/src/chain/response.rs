@@ -1,0 +1,50 @@
+//! The response phase of one filter.
+
+use super::course::Course;
+use super::failure::{Failing, failed};
+use super::link::{Link, Stopwatch};
+use crate::body::ProxyBody;
+use crate::decision;
+use crate::error::RequestError;
+use crate::request::RequestHead;
+use crate::telemetry::{CallResult, Phase};
+use crate::wasm::types;
+use http::{Response, response};
+
+/// Edits the head in place, or gives another response.
+pub(super) fn respond(
+    (place, link): (usize, &Link),
+    head: &mut Box<RequestHead>,
+    parts: &mut response::Parts,
+    course: &mut Course,
+) -> Result<Option<Response<ProxyBody>>, RequestError> {
+    let mut watch = Stopwatch::start();
+    // Its edits stand after those that wait for the end of the chain until they are applied here.
+    let waiting = course.response_edits.len();
+    let in_time = course.spent.check(place, link);
+    let decided = in_time.and_then(|()| link.on_response(head, parts));
+    let decided = decided.and_then(|decision| match decision {
+        types::ResponseDecision::Next(edits) => {
+            decision::header_edits(edits, &mut course.response_edits).map(|()| None)
+        }
+        types::ResponseDecision::Respond(answer) => decision::response(answer).map(Some),
+    });
+    match decided {
+        Ok(Some(answer)) => {
+            let took = link.called(Phase::Response, CallResult::Respond, &mut watch, &course.parent);
+            course.spent.add(place, link, took);
+            Ok(Some(answer))
+        }
+        Ok(None) => {
+            link.called(Phase::Response, CallResult::Next, &mut watch, &course.parent);
+            for edit in course.response_edits.drain(waiting..) {
+                edit.apply(&mut parts.headers, course.upstream);
+            }
+            Ok(None)
+        }
+        Err(failure) => {
+            let failing = Failing { phase: Phase::Response, parent: &course.parent, request: Some(head.id) };
+            failed(link, &failing, &mut watch, &failure).map(|_| None)
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What is known of versions: which are under way, which came before, and which may not come into force.
+
+use super::super::configured::Configured;
+use super::super::policy::FilterPolicy;
+use super::running::Running;
+use crate::chain::Trial;
+use crate::manifest::{Diagnostic, codes};
+use crate::rollout::{Difference, Entry, Event, Histories};
+use crate::wasm::engine::ContentHash;
+use crate::wasm::types::ResourceDocument;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Versions of one filter that are remembered as bad: more than anybody tries one after the other.
+const REJECTED: usize = 32;
+
+/// What is under way, by the filter's name.
+#[derive(Debug, Default)]
+pub(in crate::reload) struct Rollouts {
+    pub(super) running: HashMap<String, Running>,
+    /// The version before the one in force.
+    pub(super) previous: HashMap<String, Configured>,
+    pub(super) rejected: HashMap<String, Vec<Rejected>>,
+    pub(super) pinned: HashMap<String, ContentHash>,
+    /// Whose next version comes into force without stages.
+    pub(super) unstaged: HashSet<String>,
+    pub(super) histories: Arc<Histories>,
+}
+
+/// A version that was taken back.
+#[derive(Debug)]
+pub(super) struct Rejected {
+    /// The component, unless the version before had the same.
+    code: Option<ContentHash>,
+    /// Settings and documents, unless the version before had the same.
+    configuration: Option<Configured>,
+    reason: String,
+}
+
+impl Rollouts {
+    /// None under way, and what becomes of those to come noted here.
+    pub(in crate::reload) fn noting_in(histories: Arc<Histories>) -> Self {
+        Self { histories, ..Self::default() }
+    }
+
+    /// Whether a component may come into force.
+    pub(in crate::reload) fn admit(&self, name: &str, hash: ContentHash) -> Result<(), Box<Diagnostic>> {
+        if let Some(pinned) = self.pinned.get(name).filter(|pinned| **pinned != hash) {
+            let message = format!("the filter is pinned to the version with digest {pinned}, and the file has another");
+            let help = format!("`sluice filter unpin {name}` lets it in");
+            return Err(Box::new(Diagnostic::warning(codes::FILTER_PINNED, message).help(help)));
+        }
+        let mut rejected = self.rejected.get(name).into_iter().flatten();
+        match rejected.find(|rejected| rejected.code == Some(hash)) {
+            Some(rejected) => Err(Box::new(rolled_back(name, &rejected.reason))),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers what a version has that the one in force has not; says whether that is the component.
+    pub(in crate::reload) fn reject(&mut self, new: &Configured, old: &Configured, reason: &str) -> bool {
+        let code = (new.component.code.hash != old.component.code.hash).then_some(new.component.code.hash);
+        let configuration = (!old.is_configured_with(&new.policy, &new.given)).then(|| new.clone());
+        let rejected = self.rejected.entry(new.component.name.clone()).or_default();
+        if rejected.len() == REJECTED {
+            rejected.remove(0);
+        }
+        rejected.push(Rejected { code, configuration, reason: reason.to_owned() });
+        code.is_some()
+    }
+
+    /// Why settings and documents may not come into force.
+    pub(in crate::reload) fn rejects(
+        &self,
+        name: &str,
+        policy: &FilterPolicy,
+        given: &[Arc<ResourceDocument>],
+    ) -> Option<Diagnostic> {
+        let mut rejected = self.rejected.get(name).into_iter().flatten();
+        let same = |rejected: &&Rejected| {
+            rejected.configuration.as_ref().is_some_and(|configured| configured.is_configured_with(policy, given))
+        };
+        rejected.find(same).map(|rejected| rolled_back(name, &rejected.reason))
+    }
+
+    /// The version that is tried beside the one in force.
+    pub(in crate::reload) fn candidate(&self, name: &str) -> Option<&Configured> {
+        self.running.get(name).filter(|running| running.is_trial()).map(|running| &running.new)
+    }
+
+    /// Gives the instances of the version before back, so that the next one is made of them.
+    pub(in crate::reload) fn release(&self, name: &str) {
+        if let Some(previous) = self.previous.get(name) {
+            previous.filter.release_spares();
+        }
+    }
+
+    pub(super) fn trial(&self, name: &str) -> Option<Trial> {
+        self.running.get(name).and_then(Running::trial)
+    }
+
+    /// Notes what became of a version.
+    pub(super) fn note(&self, event: Event, new: &Configured, old: Option<&Configured>, reason: impl Into<String>) {
+        self.note_with(event, new, old, reason, Vec::new());
+    }
+
+    /// The same with decisions in which it differed.
+    pub(super) fn note_with(
+        &self,
+        event: Event,
+        new: &Configured,
+        old: Option<&Configured>,
+        reason: impl Into<String>,
+        differences: Vec<Difference>,
+    ) {
+        let entry = Entry {
+            at: SystemTime::now(),
+            event,
+            version: new.component.code.manifest.version.clone(),
+            digest: new.component.code.hash.to_string(),
+            configuration_only: old.is_some_and(|old| old.component.code.hash == new.component.code.hash),
+            reason: reason.into(),
+            differences,
+        };
+        self.histories.add(&new.component.name, entry);
+    }
+}
+
+pub(super) fn rolled_back(name: &str, reason: &str) -> Diagnostic {
+    let message = format!("the version was taken back: {reason}");
+    let help = format!("change it, or try it again with `sluice filter promote {name}`; the version before serves");
+    Diagnostic::error(codes::FILTER_ROLLED_BACK, message).help(help)
+}

@@ -1,0 +1,152 @@
+//! A worker's thread: it accepts connections of its listeners, as many as there is room for, until it is drained.
+
+use super::doors::Opening;
+use super::slot;
+use crate::admission::Admission;
+use crate::config::limits::{self, ACCEPT_BACKOFF};
+use crate::connection::{Handler, Timeouts};
+use crate::drain::Drain;
+use crate::listener::Listener;
+use futures_util::FutureExt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// What the thread of a worker has.
+pub(super) struct Worker<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) drain: Drain,
+    pub(super) admission: Arc<Admission>,
+    pub(super) timeouts: Timeouts,
+    /// For the connections of a listener that is closed.
+    pub(super) grace: Duration,
+    /// Whether the last `accept` failed for want of descriptors or memory, of which all workers have the same.
+    pub(super) starved: Arc<AtomicBool>,
+}
+
+impl<H: Handler> Worker<H> {
+    /// Starts the thread, which serves these listeners and those that come by the queue.
+    pub(super) fn spawn(
+        self,
+        index: usize,
+        openings: Vec<Opening>,
+        queue: mpsc::Receiver<Opening>,
+    ) -> io::Result<JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            slot::take(index);
+            runtime.block_on(Arc::new(self).run(openings, queue));
+            // What is left was to be aborted, and dropping the runtime does that.
+        })
+    }
+
+    async fn run(self: Arc<Self>, openings: Vec<Opening>, mut queue: mpsc::Receiver<Opening>) {
+        for opening in openings {
+            self.open(opening);
+        }
+        let mut draining = self.drain.signal();
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut draining => break,
+                Some(opening) = queue.recv() => self.open(opening),
+            }
+        }
+        tokio::select! {
+            biased;
+            () = self.drain.aborted() => {}
+            () = self.drain.finished() => {}
+        }
+    }
+
+    fn open(self: &Arc<Self>, (listener, socket): Opening) {
+        match TcpListener::from_std(socket) {
+            Ok(socket) => {
+                let socket = Arc::new(socket);
+                listener.opened(&socket);
+                drop(tokio::spawn(Arc::clone(self).accept(listener, socket)));
+            }
+            Err(error) => tracing::error!(%error, "a listener cannot be served by one of the workers"),
+        }
+    }
+
+    /// Accepts until the drain begins, and then what the kernel has already completed: those clients have been told
+    /// that they are connected. Of a socket that another process has too there may be more all the time, and that process
+    /// takes them. Connections end with their listener, the last of them after the grace.
+    async fn accept(self: Arc<Self>, listener: Arc<Listener>, socket: Arc<TcpListener>) {
+        // Held so that the drain is not over while there may be more to accept.
+        let token = listener.drain.track();
+        let mut connections = JoinSet::new();
+        let mut draining = listener.drain.signal();
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut draining => break,
+                Some(_) = connections.join_next() => {}
+                accepted = socket.accept() => self.admit(&listener, accepted, &mut connections).await,
+            }
+        }
+        for _ in 0..limits::LISTEN_BACKLOG {
+            let Some(Ok(accepted)) = socket.accept().now_or_never() else { break };
+            self.admit(&listener, Ok(accepted), &mut connections).await;
+        }
+        drop((socket, token));
+        let grace = tokio::time::sleep(self.grace);
+        tokio::pin!(grace);
+        loop {
+            tokio::select! {
+                ended = connections.join_next() => if ended.is_none() { break },
+                // The end of the whole proxy has a grace of its own, and ends everything.
+                () = &mut grace, if !self.drain.is_draining() => break,
+            }
+        }
+        if !connections.is_empty() && !self.drain.is_draining() {
+            tracing::warn!(left = connections.len(), "connections of a closed listener were aborted");
+            listener.drain.abort();
+        }
+    }
+
+    async fn admit(
+        self: &Arc<Self>,
+        listener: &Arc<Listener>,
+        accepted: io::Result<(TcpStream, SocketAddr)>,
+        connections: &mut JoinSet<()>,
+    ) {
+        match accepted {
+            Ok((stream, peer)) => {
+                // A load, as it is nearly never so.
+                if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
+                    tracing::info!("connections are accepted again");
+                }
+                let permit = tokio::select! {
+                    permit = self.admission.admit(peer.ip()) => permit,
+                    () = listener.drain.signal(), if !listener.drain.is_draining() => None,
+                };
+                let Some(permit) = permit else {
+                    return tracing::debug!(%peer, "a connection was refused: its address has too many");
+                };
+                let token = listener.drain.track();
+                let (worker, listener) = (Arc::clone(self), Arc::clone(listener));
+                connections.spawn(async move {
+                    worker.serve(&listener, stream, peer).await;
+                    drop((permit, token));
+                });
+            }
+            // The client was gone before it was accepted.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+            Err(error) => {
+                self.handler.starved();
+                if !self.starved.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "cannot accept connections; they wait until there is room");
+                }
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+            }
+        }
+    }
+}
