@@ -368,8 +368,9 @@ impl Loader {
         let code = Arc::clone(&component.code);
         let metrics = self.telemetry.metrics.filter(&name, &manifest.version, &component.code.hash.to_string());
         let reports = Arc::clone(self.status.reports.entry(component.name.clone()).or_default());
+        let holding = self.telemetry.metrics.holdings().of(&name);
         let filter = Filter::new(name, code, policy.settings.clone(), configuration, self.settings.workers, reports);
-        let filter = filter.metered(Arc::clone(metrics.meter()));
+        let filter = filter.metered(Arc::clone(metrics.meter())).holding(holding);
         let filter = match before {
             Some(before) => filter.succeeding(&before.filter),
             None => filter,
@@ -471,10 +472,11 @@ impl Loader {
         registry
     }
 
-    /// Replaces instances that are older than the operator wants, where that is due.
+    /// Replaces instances that are older than the operator wants, and gives back what expired in stores, where that is due.
     pub fn recycle(&mut self) {
         if self.recycled.elapsed() >= limits::RECYCLE_LOOK {
             self.configured.values().for_each(|known| known.filter.recycle_old());
+            self.telemetry.metrics.holdings().sweep();
             self.recycled = Instant::now();
         }
     }
