@@ -37,6 +37,8 @@ pub struct RequestHead {
     pub version: Version,
     /// When it came.
     pub received: SystemTime,
+    /// Whether filters are asked only what they would do: for a test, an explanation or a comparison.
+    pub rehearsed: bool,
 }
 
 /// By which listener a request came in, and what the handshake said.
@@ -122,6 +124,7 @@ impl Default for RequestHead {
             arrival: Arrival::default(),
             version: Version::HTTP_11,
             received: SystemTime::UNIX_EPOCH,
+            rehearsed: false,
         }
     }
 }

@@ -93,6 +93,7 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
         arrival: connection.arrival.clone(),
         version: parts.version,
         received: std::time::SystemTime::now(),
+        rehearsed: false,
     });
     Ok(Sanitized { head, host, upgrade })
 }

@@ -2,6 +2,9 @@
 
 use crate::bindings::imports::sluicegate::filter as wit;
 
+pub mod metrics;
+pub mod store;
+
 /// Capability `log`: messages go to the host's log under the filter's name. Granted by default.
 pub mod log {
     /// How much a message matters.

@@ -177,6 +177,12 @@ pub fn failed(name: &str, error: CallError) -> Outcome {
     Outcome { name: name.into(), response: Err(error) }
 }
 
+/// What the test's thread has counted in a filter's own metrics: the value of a counter or a gauge, or how many values a
+/// histogram has; none where no series has this name and these labels.
+pub fn metric(name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    crate::capability::metrics::counted(name, labels)
+}
+
 /// A document, as the host hands it over.
 ///
 /// # Panics

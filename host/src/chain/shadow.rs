@@ -110,12 +110,12 @@ impl Shadowing {
 
     /// A copy of a request that is in the share, before the filter in force is asked.
     pub(super) fn before_request(&self, head: &RequestHead) -> Option<Before> {
-        self.share.holds(head.id).then(|| Before(Box::new(head.clone()), None))
+        self.share.holds(head.id).then(|| Before(rehearsal(head), None))
     }
 
     /// The same of a response.
     pub(super) fn before_response(&self, head: &RequestHead, parts: &response::Parts) -> Option<Before> {
-        self.share.holds(head.id).then(|| Before(Box::new(head.clone()), Some(Box::new(parts.clone()))))
+        self.share.holds(head.id).then(|| Before(rehearsal(head), Some(Box::new(parts.clone()))))
     }
 
     /// Has the new version decide on what the one in force has decided. What it failed on is compared with nothing.
@@ -137,6 +137,11 @@ impl Shadowing {
             self.compared.skipped.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// A copy of a request that nothing comes of.
+fn rehearsal(head: &RequestHead) -> Box<RequestHead> {
+    Box::new(RequestHead { rehearsed: true, ..head.clone() })
 }
 
 fn run(compared: &Compared, copies: &Receiver<Copy>) {

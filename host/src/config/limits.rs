@@ -86,6 +86,32 @@ pub const FILTER_PUBLICATIONS_IN_FLIGHT: usize = 32_768;
 pub const FILTER_LOG_LINES: usize = 100;
 /// The same in bytes: at most 5.5 GB a day.
 pub const FILTER_LOG_BYTES: usize = 64 << 10;
+/// Series of metrics of one filter's own: a dozen names with some dozen values of a label. With the longest names and labels
+/// they take half a mebibyte.
+pub const FILTER_METRIC_SERIES: usize = 256;
+/// The most series that an operator can grant: what a scrape of one filter should not exceed by far.
+pub const FILTER_METRIC_SERIES_MAX: usize = 10_000;
+/// Labels of one of those series.
+pub const FILTER_METRIC_LABELS: usize = 8;
+/// The name of a metric or of a label, in bytes.
+pub const FILTER_METRIC_NAME: usize = 64;
+/// The value of a label, in bytes: a host's name fits, a URL does not, which has no end of values.
+pub const FILTER_METRIC_VALUE: usize = 128;
+/// Buckets of a histogram.
+pub const FILTER_METRIC_BUCKETS: usize = 32;
+/// What one filter keeps in its store, in bytes, what an entry takes beside key and value included: some thousands of
+/// counters, and 50 such filters fit into a sidecar.
+pub const FILTER_STORE_BYTES: usize = 1 << 20;
+/// Entries of one filter's store: those that fit into [`FILTER_STORE_BYTES`] if they are empty, so that bytes are what counts
+/// unless an operator says otherwise.
+pub const FILTER_STORE_KEYS: usize = 8_192;
+/// A key of it, in bytes.
+pub const FILTER_STORE_KEY: usize = 1 << 10;
+/// What an entry takes beside its key and value, in bytes: its places in a table and in the order of expiry, and what the
+/// allocator adds.
+pub const FILTER_STORE_ENTRY: usize = 128;
+/// Expired entries that one write, or one look at all stores, takes out at most beyond those that it needs the room of.
+pub const FILTER_STORE_SWEEP: usize = 64;
 /// The guest's stack: wasmtime's own default, a tenth of a worker thread's.
 pub const FILTER_STACK: usize = 512 << 10;
 /// How often running guests are asked whether their time is up. Finer ticks cost wake-ups when nothing runs.

@@ -29,6 +29,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Bounds {
         publications_in_flight: reader.count("publicationsInFlight", default.publications_in_flight, usize::MAX),
         log_lines: reader.count("logLines", default.log_lines, usize::MAX),
         log_bytes: reader.size("logBytes", default.log_bytes, limits::FILTER_MEMORY_MAX),
+        metric_series: reader.count("metricSeries", default.metric_series, limits::FILTER_METRIC_SERIES_MAX),
+        store_bytes: reader.size("storeBytes", default.store_bytes, limits::FILTER_MEMORY_MAX),
+        store_keys: reader.count("storeKeys", default.store_keys, usize::MAX),
     }
 }
 
@@ -117,7 +120,7 @@ mod tests {
     fn limits_are_written_in_units() {
         let (policy, said) = policy(
             "{limits: {requestTime: 20ms, tableElements: 7, decision: 1MiB, edits: 3, editBytes: 2KiB, calls: 4, mirrors: 0, \
-             publications: 5, callsInFlight: 6, publicationsInFlight: 8, logLines: 9, logBytes: 10kB}}",
+             publications: 5, callsInFlight: 6, publicationsInFlight: 8, logLines: 9, logBytes: 10kB, metricSeries: 11, storeBytes: 12KiB, storeKeys: 13}}",
         );
         let expected = Bounds {
             request_time: Duration::from_millis(20),
@@ -132,6 +135,9 @@ mod tests {
             publications_in_flight: 8,
             log_lines: 9,
             log_bytes: 10_000,
+            metric_series: 11,
+            store_bytes: 12 << 10,
+            store_keys: 13,
         };
         assert_eq!((&*policy.settings.bounds, said.as_str()), (&expected, ""));
     }
@@ -144,6 +150,7 @@ mod tests {
             ("decision: 1GiB", "at most 256MiB"),
             ("requestTime: 1ms", "from 5ms to 10s"),
             ("logBytes: many", "a size such as 64KiB"),
+            ("metricSeries: 10001", "write at most 10000"),
             ("series: 5", "series"),
         ] {
             let (policy, said) = policy(&format!("{{limits: {{{limit}}}}}"));

@@ -48,6 +48,7 @@ impl Loader {
         let configured = &self.configured;
         self.rollouts.running.retain(|name, _| configured.contains_key(name));
         self.rollouts.previous.retain(|name, _| configured.contains_key(name));
+        self.telemetry.metrics.holdings().retain(|name| configured.contains_key(name));
         self.show_stages();
     }
 

@@ -42,6 +42,14 @@ pub enum Bound {
     LogLines,
     /// Bytes that all instances may log in a second.
     LogBytes,
+    /// Series of the filter's own metrics.
+    MetricSeries,
+    /// Names, labels and bounds of those.
+    MetricNames,
+    /// Bytes of its store.
+    StoreBytes,
+    /// Entries of its store.
+    StoreKeys,
     /// Random bytes in one call of the host.
     Random,
     /// A service that requests may be sent to.
@@ -72,7 +80,7 @@ const fn row(bound: Bound, name: &'static str, setting: Option<&'static str>, de
 }
 
 /// The table, in the order of [`Bound`].
-pub const BOUNDS: [Row; 22] = [
+pub const BOUNDS: [Row; 26] = [
     row(Bound::Deadline, "deadline", Some("deadline"), "10ms"),
     row(Bound::RequestTime, "request-time", Some("limits/requestTime"), "100ms"),
     row(Bound::Memory, "memory", Some("memory"), "64MiB"),
@@ -90,6 +98,10 @@ pub const BOUNDS: [Row; 22] = [
     row(Bound::LogCall, "log-call", None, "4KiB"),
     row(Bound::LogLines, "log-lines", Some("limits/logLines"), "100 a second"),
     row(Bound::LogBytes, "log-bytes", Some("limits/logBytes"), "64KiB a second"),
+    row(Bound::MetricSeries, "metric-series", Some("limits/metricSeries"), "256"),
+    row(Bound::MetricNames, "metric-names", None, "64 bytes, 8 labels of 128"),
+    row(Bound::StoreBytes, "store-bytes", Some("limits/storeBytes"), "1MiB"),
+    row(Bound::StoreKeys, "store-keys", Some("limits/storeKeys"), "8192"),
     row(Bound::Random, "random", None, "4KiB"),
     row(Bound::Forward, "forward", Some("grants/forward"), "none"),
     row(Bound::Call, "call", Some("grants/call"), "none"),
@@ -142,6 +154,12 @@ pub struct Bounds {
     pub log_lines: usize,
     /// Bytes in a second.
     pub log_bytes: usize,
+    /// Series of its own metrics.
+    pub metric_series: usize,
+    /// Bytes of its store.
+    pub store_bytes: usize,
+    /// Entries of its store.
+    pub store_keys: usize,
 }
 
 impl Default for Bounds {
@@ -159,6 +177,9 @@ impl Default for Bounds {
             publications_in_flight: limits::FILTER_PUBLICATIONS_IN_FLIGHT,
             log_lines: limits::FILTER_LOG_LINES,
             log_bytes: limits::FILTER_LOG_BYTES,
+            metric_series: limits::FILTER_METRIC_SERIES,
+            store_bytes: limits::FILTER_STORE_BYTES,
+            store_keys: limits::FILTER_STORE_KEYS,
         }
     }
 }
@@ -210,6 +231,9 @@ mod tests {
             (Bound::PublicationsInFlight, bounds.publications_in_flight),
             (Bound::LogLines, bounds.log_lines),
             (Bound::LogBytes, bounds.log_bytes),
+            (Bound::MetricSeries, bounds.metric_series),
+            (Bound::StoreBytes, bounds.store_bytes),
+            (Bound::StoreKeys, bounds.store_keys),
             (Bound::Memory, limits::FILTER_MEMORY),
             (Bound::Stack, limits::FILTER_STACK),
             (Bound::LogCall, limits::FILTER_LOG),

@@ -29,8 +29,13 @@ const HOOKS: [&str; 8] = [
     "explain-filter",
 ];
 /// What may be granted, and what it is for.
-pub const CAPABILITIES: [(&str, &str); 3] =
-    [("log", "write to the host's log"), ("clock", "read the time"), ("random", "draw random bytes")];
+pub const CAPABILITIES: [(&str, &str); 5] = [
+    ("log", "write to the host's log"),
+    ("clock", "read the time"),
+    ("random", "draw random bytes"),
+    ("metrics", "count in metrics of its own"),
+    ("store", "keep values with the host"),
+];
 
 /// Why a component is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -317,6 +322,8 @@ fn linker(engine: &Engine, component: &Component, granted: &[String]) -> wasmtim
             "log" => imports::log::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
             "clock" => imports::clock::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
             "random" => imports::random::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
+            "metrics" => imports::metrics::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
+            "store" => imports::store::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
             _ => {}
         }
     }

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::given::Documents;
 use super::grant::Grants;
 use super::guard::{Admitted, Guard};
+use super::holding::Holding;
 use super::host_api::CURRENT;
 use super::instance::Instance;
 use super::meter::{Flight, InFlight, Meter};
@@ -112,6 +113,8 @@ pub struct Filter {
     pub(super) spares: Arc<Spares>,
     /// Of all instances of this version.
     pub(super) meter: Arc<Meter>,
+    /// What it has with the host, with all its versions.
+    pub(super) holding: Arc<Holding>,
     /// Whether its instances become spares.
     pub(super) keeps_spares: bool,
     /// How many calls an instance serves.
@@ -148,7 +151,7 @@ impl Filter {
         let settings_text = settings.settings.to_string();
         let deadline = Deadline::new(settings.deadline);
         let keeps_spares = code.hooks.has_update() && !settings.isolated && configuration.is_large();
-        let (spares, meter) = Default::default();
+        let (spares, meter, holding) = Default::default();
         // What takes long to configure is not replaced now and then, in the middle of a request, for nothing.
         let without_end = if keeps_spares { u32::MAX } else { limits::INSTANCE_CALLS };
         let calls = settings.resilience.recycle.calls.unwrap_or(without_end);
@@ -165,6 +168,7 @@ impl Filter {
             slots,
             spares,
             meter,
+            holding,
             keeps_spares,
             calls,
         }
@@ -174,6 +178,13 @@ impl Filter {
     #[must_use]
     pub fn metered(mut self, meter: Arc<Meter>) -> Self {
         self.meter = meter;
+        self
+    }
+
+    /// Shares metrics of its own and its store with other versions.
+    #[must_use]
+    pub fn holding(mut self, holding: Arc<Holding>) -> Self {
+        self.holding = holding;
         self
     }
 
@@ -382,6 +393,7 @@ impl Filter {
         call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
         instance.begin(self.deadline);
+        instance.store.data_mut().access.effective = true;
         call(instance).map_err(|error| instance.failure(&error))
     }
 }
@@ -398,6 +410,7 @@ fn swap_request<T>(
         std::mem::swap(&mut state.request, head);
         state.has_request = given;
     };
+    instance.store.data_mut().access.effective = !head.rehearsed;
     lend(instance, true);
     let result = call(instance);
     lend(instance, false);

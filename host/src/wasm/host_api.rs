@@ -3,6 +3,8 @@
 use super::bindings::sluicegate::filter::{clock, log, random, types};
 use super::bound::{Bound, Bounds};
 use super::failure::{Denied, Known};
+use super::filter::Filter;
+use super::holding::Access;
 use super::meter::Meter;
 use super::room::Room;
 use super::time::CallTime;
@@ -45,22 +47,26 @@ pub struct State {
     pub(super) log_budget: usize,
     pub(super) room: Room,
     pub(super) time: CallTime,
-    bounds: Arc<Bounds>,
-    meter: Arc<Meter>,
+    /// To what the filter has with the host.
+    pub(super) access: Access,
+    pub(super) bounds: Arc<Bounds>,
+    pub(super) meter: Arc<Meter>,
 }
 
 impl State {
-    pub(super) fn new(filter: Arc<str>, memory: usize, bounds: Arc<Bounds>, meter: Arc<Meter>) -> Self {
+    pub(super) fn new(filter: &Filter) -> Self {
+        let (bounds, meter) = (Arc::clone(&filter.settings.bounds), Arc::clone(&filter.meter));
         Self {
-            filter,
+            filter: Arc::clone(&filter.name),
             request: Box::default(),
             has_request: false,
             response: None,
             last_words: LastWords::default(),
             started: Instant::now(),
             log_budget: limits::FILTER_LOG,
-            room: Room::new(memory, bounds.table_elements, Arc::clone(&meter)),
+            room: Room::new(filter.settings.memory, bounds.table_elements, Arc::clone(&meter)),
             time: CallTime::new(limits::CONFIGURE_DEADLINE),
+            access: Access::to(Arc::clone(&filter.holding)),
             bounds,
             meter,
         }

@@ -4,14 +4,12 @@ use super::bindings::exports::sluicegate::filter as exports;
 use super::component::Code;
 use super::configuration_hook::ConfigurationHook;
 use super::failure::{Failure, FailureKind};
-use super::filter::FilterSettings;
+use super::filter::Filter;
 use super::given::Given;
 use super::host_api::State;
-use super::meter::Meter;
 use super::request_hook::RequestHook;
 use super::time::{CallTime, Deadline};
 use crate::config::limits;
-use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::Instance as Component;
 
@@ -34,18 +32,12 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Makes one for a filter, not configured yet, that serves so many calls.
-    pub(super) fn new(
-        code: &Code,
-        name: &Arc<str>,
-        settings: &FilterSettings,
-        meter: &Arc<Meter>,
-        calls: u32,
-    ) -> Result<Self, Failure> {
-        let state = State::new(Arc::clone(name), settings.memory, Arc::clone(&settings.bounds), Arc::clone(meter));
-        let mut store = Store::new(&code.engine, state);
+    /// Makes one for a filter, not configured yet.
+    pub(super) fn new(filter: &Filter) -> Result<Self, Failure> {
+        let code = &filter.code;
+        let mut store = Store::new(&code.engine, State::new(filter));
         store.limiter(|state| &mut state.room);
-        store.set_hostcall_fuel(settings.bounds.decision);
+        store.set_hostcall_fuel(filter.settings.bounds.decision);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.tick()));
         store.set_epoch_deadline(Deadline::new(limits::CONFIGURE_DEADLINE).ticks);
         let instance = match code.pre.instantiate(&mut store) {
@@ -54,7 +46,7 @@ impl Instance {
                 return Err(Failure::of_instance(&error, store.data().known(&store.data().last_words.text())));
             }
         };
-        let built = Self::load(code, store, &instance).map(|built| Self { calls_left: calls, ..built });
+        let built = Self::load(code, store, &instance).map(|built| Self { calls_left: filter.calls, ..built });
         built.map_err(|(error, ())| Failure::new(FailureKind::Instantiate, format!("{error:#}")))
     }
 
@@ -82,12 +74,13 @@ impl Instance {
         })
     }
 
-    /// Readies the store for one call that may take this long.
+    /// Readies the store for one call that may take this long, and of which nothing comes that another call could see.
     pub(super) fn begin(&mut self, deadline: Deadline) {
         self.store.set_epoch_deadline(deadline.ticks);
         let state = self.store.data_mut();
         state.time = CallTime::new(deadline.time);
         state.log_budget = limits::FILTER_LOG;
+        state.access.effective = false;
         state.room.forget();
     }
 

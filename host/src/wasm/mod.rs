@@ -3,7 +3,7 @@
 //! [`engine`] compiles, [`manifest`] and [`component`] check before anything is linked, [`wasi`] gives every component a
 //! WASI that denies, [`instance`] is one running copy, [`filter`] is a configured filter with its warm instances.
 //! [`bound`] is the table of all that bounds a filter, [`grant`] says where its decisions may reach, [`meter`] counts what was
-//! refused; `check` holds each decision to it.
+//! refused, [`holding`] is what a filter has beside its instances; `check` holds each decision to it.
 //! An instance is configured with all documents, or brought from one set of them to the next (`warm`, `given`, `spares`). A [`guard`] keeps a filter that fails again and again from being called.
 
 pub mod bindings;
@@ -18,6 +18,7 @@ pub mod filter;
 mod given;
 pub mod grant;
 pub mod guard;
+pub mod holding;
 pub mod host_api;
 pub mod instance;
 pub mod manifest;
@@ -41,6 +42,7 @@ pub use failure::{Failure, FailureKind};
 pub use filter::{Filter, FilterSettings, OnFailure};
 pub use given::Documents;
 pub use grant::{Grants, Scope, WrittenGrants};
+pub use holding::{Holding, Holdings};
 pub use guard::{Condition, Guard, Verdict};
 pub use meter::{Flight, InFlight, Meter};
 pub use report::{Frame, Report, Reports};

@@ -1,7 +1,7 @@
 //! How a filter comes by its instances: spares that are brought up to date where there are some, fresh ones otherwise.
 
 use super::failure::{Failure, FailureKind};
-use super::filter::Filter;
+use super::filter::{Configuration, Filter};
 use super::given::{Given, Places};
 use super::instance::Instance;
 use super::time::Deadline;
@@ -178,25 +178,22 @@ impl Filter {
     }
 
     fn instantiate(&self) -> Result<(Instance, Vec<Diagnostic>), Failure> {
-        let mut instance = Instance::new(&self.code, &self.name, &self.settings, &self.meter, self.calls)?;
-        let documents = &self.configuration.documents;
+        let mut instance = Instance::new(self)?;
+        let said = self.configure(&mut instance).map_err(|error| instance.failure(&error))?;
+        instance.most_memory = self.most_memory(instance.store.data().room.memory());
+        Ok((instance, said))
+    }
+
+    /// Hands an instance its settings and documents, if it wants them.
+    fn configure(&self, instance: &mut Instance) -> wasmtime::Result<Vec<Diagnostic>> {
+        let Some(hook) = &instance.configuration else { return Ok(Vec::new()) };
+        let Configuration { environment, documents } = &self.configuration;
         instance.begin(deadline(documents.len()));
-        let Some(hook) = &instance.configuration else {
-            instance.most_memory = self.most_memory(instance.store.data().room.memory());
-            return Ok((instance, Vec::new()));
-        };
-        let environment = &self.configuration.environment;
-        let said = hook.configure(&mut instance.store, environment, &self.settings_text, documents);
-        match said {
-            Ok(diagnostics) => {
-                if self.keeps_spares {
-                    instance.given = Given::all(documents);
-                }
-                instance.most_memory = self.most_memory(instance.store.data().room.memory());
-                Ok((instance, diagnostics))
-            }
-            Err(error) => Err(instance.failure(&error)),
+        let said = hook.configure(&mut instance.store, environment, &self.settings_text, documents)?;
+        if self.keeps_spares {
+            instance.given = Given::all(documents);
         }
+        Ok(said)
     }
 
     /// With how much memory an instance is replaced that had so much before its first call.

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod handles;
+mod keeping;
 pub(crate) mod loading;
 mod resources;
 
@@ -29,7 +30,7 @@ pub(crate) enum Outcome {
 
 /// All of them, the ones that are refused last.
 pub(crate) fn all() -> Vec<Case> {
-    [resources::cases(), decisions::cases(), handles::cases(), loading::cases()].into_iter().flatten().collect()
+    [resources::cases(), keeping::cases(), decisions::cases(), handles::cases(), loading::cases()].into_iter().flatten().collect()
 }
 
 fn case(tries: &'static str, outcome: Outcome, guest: &Guest) -> Case {

@@ -27,7 +27,8 @@ kind: Filter
 metadata:
   name: hostile
 spec:
-  capabilities: [random]
+  capabilities: [random, metrics, store]
+  limits: {storeKeys: 100}
   quarantine: {enabled: false}
   rollout: {watch: {enabled: false}}
 ";

@@ -79,6 +79,7 @@ impl ExplainRequest {
             arrival: Arrival::default(),
             version: Version::HTTP_11,
             received: std::time::SystemTime::now(),
+            rehearsed: true,
         })
     }
 

@@ -23,10 +23,11 @@ impl Loader {
         true
     }
 
-    /// Replaces instances that are older than the operator wants, where that is due.
+    /// Replaces instances that are older than the operator wants, and gives back what expired in stores, where that is due.
     pub fn recycle(&mut self) {
         if self.recycled.elapsed() >= limits::RECYCLE_LOOK {
             self.configured.values().for_each(|known| known.filter.recycle_old());
+            self.telemetry.metrics.holdings().sweep();
             self.recycled = Instant::now();
         }
     }

@@ -120,8 +120,9 @@ impl Loader {
         let code = Arc::clone(&component.code);
         let metrics = self.telemetry.metrics.filter(&name, &code.manifest.version, &code.hash.to_string());
         let reports = Arc::clone(self.status.reports.entry(component.name.clone()).or_default());
+        let holding = self.telemetry.metrics.holdings().of(&name);
         let filter = Filter::new(name, code, policy.settings.clone(), configuration, self.settings.workers, reports);
-        let filter = filter.metered(Arc::clone(metrics.meter()));
+        let filter = filter.metered(Arc::clone(metrics.meter())).holding(holding);
         let filter = match self.configured.get(&component.name) {
             Some(before) => filter.succeeding(&before.filter),
             None => filter,

@@ -5,6 +5,7 @@
 //! snapshot was loaded; the series vanish with the last copy of the handle, so old filter versions leave no trace.
 
 mod call;
+mod custom;
 mod dns;
 mod endpoint;
 mod event;
@@ -39,6 +40,7 @@ pub use version::{Durations, FilterFigures, FilterMetrics};
 use super::AccessLog;
 use super::record::AccessRecord;
 use super::trace::Counts;
+use crate::wasm::Holdings;
 use family::Live;
 use filter::FilterKey;
 use process::Process;
@@ -67,6 +69,7 @@ pub struct Metrics {
 struct Families {
     requests: Requests,
     filters: Live<FilterKey, FilterSeries>,
+    holdings: Holdings,
     upstreams: Live<UpstreamKey, UpstreamMetrics>,
     mirrors: MirrorMetrics,
     gather: GatherMetrics,
@@ -87,6 +90,7 @@ impl Metrics {
         let families = Arc::new(Families {
             requests: Requests::default(),
             filters: Live::default(),
+            holdings: Holdings::default(),
             upstreams: Live::default(),
             mirrors: MirrorMetrics::register(&mut registry),
             gather: GatherMetrics::register(&mut registry),
@@ -146,6 +150,11 @@ impl Metrics {
     pub fn filter(&self, name: &str, version: &str, digest: &str) -> Arc<FilterMetrics> {
         let key = FilterKey { name: name.to_owned(), version: version.to_owned() };
         Arc::new(FilterMetrics::joining(self.families.filters.handle(key), digest))
+    }
+
+    /// What filters have with the host: metrics of their own, which are shown here, and stores.
+    pub fn holdings(&self) -> &Holdings {
+        &self.families.holdings
     }
 
     /// The counters of a service that requests are sent to.
@@ -209,6 +218,7 @@ impl Collector for Families {
         self.requests.encode(&mut encoder)?;
         filter::encode(&self.filters, &mut encoder)?;
         call::encode(&self.filters, &mut encoder)?;
+        custom::encode(&self.holdings, &mut encoder)?;
         upstream::encode(&self.upstreams, &mut encoder)?;
         if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {
             endpoint::encode(figures.as_ref(), &mut encoder)?;
