@@ -141,6 +141,8 @@ pub struct Settings {
     pub request_body: Option<u64>,
     /// For responses to calls of plans that are kept, in bytes; 0 keeps none.
     pub response_cache: u64,
+    /// For the memories of all instances of all filters, in bytes.
+    pub filter_memory: usize,
 }
 
 /// Addresses that take requests over TLS.
@@ -242,6 +244,7 @@ impl Settings {
                 .unwrap_or(limits::CONNECTIONS_PER_ADDRESS),
             request_body: merge.written(bounds.request_body, quantity::size),
             response_cache: merge.written(bounds.response_cache, quantity::size).unwrap_or(limits::RESPONSE_CACHE),
+            filter_memory: merge.written(bounds.filter_memory, memory).unwrap_or(limits::FILTERS_MEMORY),
         };
         if merge.problems.0.is_empty() { Ok(settings) } else { Err(merge.problems) }
     }
@@ -384,6 +387,11 @@ fn choice<T: ValueEnum>(text: &str) -> Result<T, Mistake> {
 
 fn yes_or_no(text: &str) -> Result<bool, Mistake> {
     text.parse().map_err(|_| Mistake::new(format!("`{text}` is neither `true` nor `false`")))
+}
+
+fn memory(text: &str) -> Result<usize, Mistake> {
+    let bytes = quantity::size(text)?;
+    usize::try_from(bytes).map_err(|_| Mistake::new(format!("`{text}` is more than this machine can address")))
 }
 
 fn levels(text: &str) -> Result<String, Mistake> {
