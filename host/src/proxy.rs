@@ -108,7 +108,8 @@ impl Proxy {
         let place = Place::find(&settings, &inherited)?;
         worker::reserve(settings.workers);
         let settings = Arc::new(settings);
-        let runtime = Arc::new(Runtime::new(Runtime::default_cache()).map_err(StartError::Runtime)?);
+        let runtime = Runtime::new(Runtime::default_cache()).map_err(StartError::Runtime)?;
+        let runtime = Arc::new(runtime.with_memory(settings.filter_memory));
         let (watch, trees) = watching::watch(&settings)?;
         let drain = Drain::default();
         let listeners = Listeners::new(settings.workers, drain.clone(), inherited.clone());

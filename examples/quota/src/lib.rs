@@ -67,7 +67,7 @@ impl RequestFilter for Quota {
         if count > requests {
             self.refused.increment();
             let seconds = left.as_secs().saturating_add(1).to_string();
-            return respond(429).header("retry-after", &seconds).text("the quota is used up").into();
+            return respond(429).header("retry-after", seconds).text("the quota is used up").into();
         }
         self.passed.increment();
         next().with_response(set_header("x-quota-left", (requests - count).to_string())).into()

@@ -76,6 +76,7 @@ pub fn result_of(kind: FailureKind) -> CallResult {
         FailureKind::Deadline => CallResult::Deadline,
         FailureKind::Memory => CallResult::Memory,
         FailureKind::Invalid => CallResult::Invalid,
+        FailureKind::Crowded => CallResult::Crowded,
         FailureKind::Quarantined => CallResult::Quarantined,
     }
 }

@@ -183,6 +183,8 @@ pub struct Limits {
     pub request_body: Option<Text>,
     /// For responses to calls of plans that are kept.
     pub response_cache: Option<Text>,
+    /// For the memories of all instances of all filters.
+    pub filter_memory: Option<Text>,
 }
 
 impl File {

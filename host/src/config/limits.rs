@@ -118,6 +118,11 @@ pub const FILTER_STACK: usize = 512 << 10;
 pub const FILTER_TICK: Duration = Duration::from_millis(5);
 /// Instances that can live at once: workers times filters times the snapshots that requests still hold.
 pub const FILTER_INSTANCES: u32 = 1_000;
+/// Guest memory of all instances of all filters, unless the operator says otherwise: 4 MiB for each of [`FILTER_INSTANCES`], where
+/// one of a small Rust filter has little more than 1, or 64 of them with all of [`FILTER_MEMORY`]. It is memory as instances see
+/// it; the system gives it page by page, and most of it is never touched. So it is no limit of a sidecar's: that is for whoever
+/// knows the filters.
+pub const FILTERS_MEMORY: usize = 4 << 30;
 /// The most guest memory that an operator can grant: what the pool reserves address space for.
 pub const FILTER_MEMORY_MAX: usize = 256 << 20;
 

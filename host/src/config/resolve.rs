@@ -22,7 +22,7 @@ use super::tracing::Said;
 use super::upstream::Upstream;
 use merge::Merge;
 use std::path::{Path, PathBuf};
-use value::{choice, domain, label, levels, yes_or_no};
+use value::{choice, domain, label, levels, memory, yes_or_no};
 
 impl Settings {
     /// Merges the flags with the file at `config`, if there is one, with OpenTelemetry's variables of the environment, and
@@ -90,6 +90,7 @@ impl Settings {
                 .unwrap_or(limits::CONNECTIONS_PER_ADDRESS),
             request_body: merge.written(bounds.request_body, quantity::size),
             response_cache: merge.written(bounds.response_cache, quantity::size).unwrap_or(limits::RESPONSE_CACHE),
+            filter_memory: merge.written(bounds.filter_memory, memory).unwrap_or(limits::FILTERS_MEMORY),
         };
         if merge.problems.0.is_empty() { Ok(settings) } else { Err(merge.problems) }
     }

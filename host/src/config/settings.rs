@@ -74,6 +74,8 @@ pub struct Settings {
     pub request_body: Option<u64>,
     /// For responses to calls of plans that are kept, in bytes; 0 keeps none.
     pub response_cache: u64,
+    /// For the memories of all instances of all filters, in bytes.
+    pub filter_memory: usize,
 }
 
 /// Addresses that take requests over TLS.

@@ -43,7 +43,8 @@ pub enum ExplainError {
 fn load_once(settings: &Settings) -> Result<(Option<Snapshot>, Diagnostics), StartError> {
     // One worker and the thread that asks.
     worker::reserve(1);
-    let runtime = Arc::new(Runtime::new(Runtime::default_cache()).map_err(StartError::Runtime)?);
+    let runtime = Runtime::new(Runtime::default_cache()).map_err(StartError::Runtime)?;
+    let runtime = Arc::new(runtime.with_memory(settings.filter_memory));
     let telemetry = Telemetry::new(AccessLog::off(), Tracer::off());
     let settings = Arc::new(Settings { workers: 1, ..settings.clone() });
     let names = dns::Names::start(settings.dns, telemetry.metrics.dns().clone())?;

@@ -111,6 +111,7 @@ impl Loader {
         let states = Arc::new(States::counted_in(telemetry.metrics.clone()));
         let figures = Arc::clone(&states) as Arc<dyn UpstreamFigures>;
         telemetry.metrics.show_upstreams(Arc::downgrade(&figures));
+        telemetry.metrics.show_filter_memory(Arc::clone(runtime.memory()));
         Self {
             runtime,
             telemetry,

@@ -14,6 +14,8 @@ pub enum Bound {
     RequestTime,
     /// Linear memories of an instance, all together.
     Memory,
+    /// Linear memories of all instances of all filters.
+    FilterMemory,
     /// Elements of an instance's tables, all together.
     Table,
     /// Core instances, memories and tables that one component is made of.
@@ -80,10 +82,11 @@ const fn row(bound: Bound, name: &'static str, setting: Option<&'static str>, de
 }
 
 /// The table, in the order of [`Bound`].
-pub const BOUNDS: [Row; 26] = [
+pub const BOUNDS: [Row; 27] = [
     row(Bound::Deadline, "deadline", Some("deadline"), "10ms"),
     row(Bound::RequestTime, "request-time", Some("limits/requestTime"), "100ms"),
     row(Bound::Memory, "memory", Some("memory"), "64MiB"),
+    row(Bound::FilterMemory, "filter-memory", None, "4GiB"),
     row(Bound::Table, "table-elements", Some("limits/tableElements"), "20000"),
     row(Bound::Instances, "instances", None, "16 core instances, 4 memories, 8 tables"),
     row(Bound::Stack, "stack", None, "512KiB"),
@@ -110,6 +113,11 @@ pub const BOUNDS: [Row; 26] = [
 ];
 
 impl Bound {
+    /// Whether it is counted where memory and tables are asked for.
+    pub(super) fn is_of_room(self) -> bool {
+        matches!(self, Self::Memory | Self::FilterMemory | Self::Table)
+    }
+
     /// Its name in metrics and messages.
     pub fn name(self) -> &'static str {
         BOUNDS.get(self as usize).map_or("", |row| row.name)
@@ -235,6 +243,7 @@ mod tests {
             (Bound::StoreBytes, bounds.store_bytes),
             (Bound::StoreKeys, bounds.store_keys),
             (Bound::Memory, limits::FILTER_MEMORY),
+            (Bound::FilterMemory, limits::FILTERS_MEMORY),
             (Bound::Stack, limits::FILTER_STACK),
             (Bound::LogCall, limits::FILTER_LOG),
             (Bound::Random, limits::FILTER_RANDOM),

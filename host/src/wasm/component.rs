@@ -6,9 +6,11 @@ use super::configuration_hook::ConfigurationIndices;
 use super::engine::ContentHash;
 use super::host_api::State;
 use super::manifest::Manifest;
+use super::memory::GuestMemory;
 use super::request_hook::RequestIndices;
 use super::wasi;
 use crate::config::limits::FILTER_READS;
+use std::sync::Arc;
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
@@ -179,6 +181,8 @@ impl Inspection {
 pub struct Code {
     pub(super) pre: InstancePre<State>,
     pub(super) engine: Engine,
+    /// What its instances have of.
+    pub(super) memory: Arc<GuestMemory>,
     /// What it says of itself.
     pub manifest: Manifest,
     /// Which hooks it has.
@@ -255,7 +259,7 @@ impl Hooks {
 impl Code {
     /// Links what was inspected and found [admissible](Inspection::admit).
     pub(super) fn link(
-        engine: &Engine,
+        (engine, memory): (&Engine, &Arc<GuestMemory>),
         component: &Component,
         inspection: Inspection,
         hash: ContentHash,
@@ -271,7 +275,8 @@ impl Code {
         };
         let request = RequestIndices::find(&pre, there, &manifest.reads)?;
         let hooks = hooks(&pre, there, request).map_err(unfit)?;
-        Ok(Self { pre, engine: engine.clone(), manifest, hooks, hash, imports })
+        let (engine, memory) = (engine.clone(), Arc::clone(memory));
+        Ok(Self { pre, engine, memory, manifest, hooks, hash, imports })
     }
 }
 

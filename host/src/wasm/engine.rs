@@ -2,6 +2,7 @@
 
 use super::code_cache;
 use super::component::{Code, Refusal};
+use super::memory::GuestMemory;
 use crate::config::limits;
 use sha2::{Digest, Sha256};
 use std::hash::{Hash, Hasher};
@@ -18,6 +19,7 @@ use wasmtime::{
 pub struct Runtime {
     engine: Engine,
     cache: Option<PathBuf>,
+    memory: Arc<GuestMemory>,
     /// Ends the ticking thread.
     stopped: Arc<AtomicBool>,
 }
@@ -52,7 +54,20 @@ impl Runtime {
                 None
             }
         });
-        Ok(Self { engine, cache, stopped })
+        let memory = Arc::new(GuestMemory::of(limits::FILTERS_MEMORY));
+        Ok(Self { engine, cache, memory, stopped })
+    }
+
+    /// Grants all instances together so many bytes of memory.
+    #[must_use]
+    pub fn with_memory(mut self, most: usize) -> Self {
+        self.memory = Arc::new(GuestMemory::of(most));
+        self
+    }
+
+    /// What all instances have together.
+    pub fn memory(&self) -> &Arc<GuestMemory> {
+        &self.memory
     }
 
     /// Where compiled code is kept unless the operator says otherwise.
@@ -72,7 +87,7 @@ impl Runtime {
         prepared.admit(granted)?;
         let hash = ContentHash::of(bytes);
         let component = self.compile(bytes, hash).map_err(|error| Refusal::Compile(format!("{error:#}")))?;
-        Code::link(&self.engine, &component, prepared, hash, granted)
+        Code::link((&self.engine, &self.memory), &component, prepared, hash, granted)
     }
 
     /// Whether a component is compiled already, so that loading it takes no time to speak of.

@@ -35,6 +35,8 @@ pub enum FailureKind {
     Invalid,
     /// No instance could be made.
     Instantiate,
+    /// Filters together have all the memory that they may: none of its own doing.
+    Crowded,
     /// It was not called, as it failed again and again before.
     Quarantined,
 }
@@ -50,6 +52,7 @@ impl FailureKind {
             Self::Limit => "limit",
             Self::Invalid => "invalid",
             Self::Instantiate => "instantiate",
+            Self::Crowded => "crowded",
             Self::Quarantined => "quarantined",
         }
     }
@@ -76,6 +79,8 @@ pub struct Denied {
 pub(super) struct Known<'a> {
     /// Memory that was asked for in vain, in bytes.
     pub(super) memory: Option<usize>,
+    /// Whether memory was asked for that others have.
+    pub(super) crowded: bool,
     /// Table elements that were asked for in vain.
     pub(super) table: Option<usize>,
     /// The end of what the guest wrote.
@@ -145,6 +150,9 @@ impl Failure {
             return Self { bound: Some(Bound::Instances), ..Self::new(FailureKind::Instantiate, message) };
         }
         let failure = Self::of_call(error, known);
+        if failure.kind == FailureKind::Crowded {
+            return failure;
+        }
         Self { kind: FailureKind::Instantiate, message: format!("{}: {}", failure.kind, failure.message), ..failure }
     }
 }
@@ -163,6 +171,11 @@ fn cause(error: &wasmtime::Error, known: Known<'_>) -> (FailureKind, Option<Boun
         let mebibytes = wanted >> 20;
         let message = format!("it wanted {mebibytes} MiB of memory, more than it may have{}", advice(Bound::Memory));
         return (FailureKind::Memory, Some(Bound::Memory), message);
+    }
+    if known.crowded {
+        let message = "filters together have all the memory that they may: `limits: {filter-memory: SIZE}` in the proxy's \
+                       configuration grants more";
+        return (FailureKind::Crowded, Some(Bound::FilterMemory), message.into());
     }
     if let Some(wanted) = known.table {
         let message = format!("it wanted {wanted} table elements, more than it may have{}", advice(Bound::Table));

@@ -333,7 +333,7 @@ impl Filter {
 
     /// Counts what a failure ran against. Memory and tables are counted where they are asked for.
     pub fn count(&self, failure: &Failure) {
-        if let Some(bound) = failure.bound.filter(|bound| !matches!(bound, Bound::Memory | Bound::Table)) {
+        if let Some(bound) = failure.bound.filter(|bound| !bound.is_of_room()) {
             self.refused(bound);
         }
     }
@@ -409,8 +409,8 @@ fn swap_request<T>(
         let state = instance.store.data_mut();
         std::mem::swap(&mut state.request, head);
         state.has_request = given;
+        state.access.effective = given && !state.request.rehearsed;
     };
-    instance.store.data_mut().access.effective = !head.rehearsed;
     lend(instance, true);
     let result = call(instance);
     lend(instance, false);

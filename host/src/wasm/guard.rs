@@ -157,11 +157,12 @@ impl Guard {
         }
     }
 
-    /// Notes a failure that was no quarantine. `calls` is how often the hook was called until now.
+    /// Notes a failure that was no quarantine. `calls` is how often the hook was called until now. That others have the memory
+    /// is not held against a filter.
     pub fn failed(&self, report: Report, calls: u64) -> Verdict {
-        let hook = report.hook;
+        let (hook, kind) = (report.hook, report.kind);
         self.reports.keep(&self.version, report);
-        let Some(rule) = self.rule else { return Verdict::GoesOn };
+        let Some(rule) = self.rule.filter(|_| kind != FailureKind::Crowded) else { return Verdict::GoesOn };
         self.judge(rule, Recent { hook, at: Instant::now(), calls })
     }
 
@@ -301,6 +302,15 @@ mod tests {
         assert!(guard.release());
         assert_eq!(guard.admit(), Ok(Admitted::Freely));
         assert!(!guard.release());
+    }
+
+    #[test]
+    fn a_filter_is_not_left_out_because_others_have_the_memory() {
+        let guard = Guard::new(Some(Quarantine::default()), Arc::default(), (String::new(), String::new()));
+        let failure = Failure::new(FailureKind::Crowded, "no room");
+        for call in 0..100 {
+            assert_eq!(guard.failed(Report::of("request", &failure, None), call), Verdict::GoesOn);
+        }
     }
 
     #[test]

@@ -64,7 +64,11 @@ impl State {
             last_words: LastWords::default(),
             started: Instant::now(),
             log_budget: limits::FILTER_LOG,
-            room: Room::new(filter.settings.memory, bounds.table_elements, Arc::clone(&meter)),
+            room: Room::new(
+                (filter.settings.memory, bounds.table_elements),
+                Arc::clone(&meter),
+                Arc::clone(&filter.code.memory),
+            ),
             time: CallTime::new(limits::CONFIGURE_DEADLINE),
             access: Access::to(Arc::clone(&filter.holding)),
             bounds,
@@ -74,7 +78,8 @@ impl State {
 
     /// What a failure of the call is understood by.
     pub(super) fn known<'a>(&self, last_words: &'a str) -> Known<'a> {
-        Known { memory: self.room.memory_refused, table: self.room.table_refused, last_words }
+        let Room { memory_refused, table_refused, crowded, .. } = self.room;
+        Known { memory: memory_refused, table: table_refused, crowded, last_words }
     }
 
     fn request(&self) -> Result<&RequestHead> {

@@ -186,9 +186,9 @@ impl Filter {
 
     /// Hands an instance its settings and documents, if it wants them.
     fn configure(&self, instance: &mut Instance) -> wasmtime::Result<Vec<Diagnostic>> {
-        let Some(hook) = &instance.configuration else { return Ok(Vec::new()) };
         let Configuration { environment, documents } = &self.configuration;
         instance.begin(deadline(documents.len()));
+        let Some(hook) = &instance.configuration else { return Ok(Vec::new()) };
         let said = hook.configure(&mut instance.store, environment, &self.settings_text, documents)?;
         if self.keeps_spares {
             instance.given = Given::all(documents);

@@ -51,6 +51,7 @@ impl Counter {
     }
 
     /// So many more.
+    #[allow(clippy::cast_precision_loss, reason = "what a test counts is small")]
     pub fn add(self, by: u64) {
         count(self.0, |series| wit::add(series, by), |value| value + by as f64);
     }

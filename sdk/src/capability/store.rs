@@ -43,11 +43,7 @@ pub fn get(key: &str) -> Option<Entry> {
 /// When there is no room.
 pub fn set(key: &str, value: &[u8], lifetime: Option<Duration>) -> Result<u64, Refusal> {
     let lifetime = lifetime.map(milliseconds);
-    if cfg!(target_family = "wasm") {
-        wit::set(key, value, lifetime)
-    } else {
-        Ok(native::set(key, value, lifetime))
-    }
+    if cfg!(target_family = "wasm") { wit::set(key, value, lifetime) } else { Ok(native::set(key, value, lifetime)) }
 }
 
 /// Takes a value out, and says whether there was one.

@@ -30,7 +30,10 @@ pub(crate) enum Outcome {
 
 /// All of them, the ones that are refused last.
 pub(crate) fn all() -> Vec<Case> {
-    [resources::cases(), keeping::cases(), decisions::cases(), handles::cases(), loading::cases()].into_iter().flatten().collect()
+    [resources::cases(), keeping::cases(), decisions::cases(), handles::cases(), loading::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn case(tries: &'static str, outcome: Outcome, guest: &Guest) -> Case {

@@ -1,6 +1,7 @@
 //! Values that have no type of their own: choices, names, log levels.
 
 use crate::config::problem::{Mistake, did_you_mean};
+use crate::config::quantity;
 use clap::ValueEnum;
 
 pub(super) fn choice<T: ValueEnum>(text: &str) -> Result<T, Mistake> {
@@ -16,6 +17,11 @@ pub(super) fn choice<T: ValueEnum>(text: &str) -> Result<T, Mistake> {
 
 pub(super) fn yes_or_no(text: &str) -> Result<bool, Mistake> {
     text.parse().map_err(|_| Mistake::new(format!("`{text}` is neither `true` nor `false`")))
+}
+
+pub(super) fn memory(text: &str) -> Result<usize, Mistake> {
+    let bytes = quantity::size(text)?;
+    usize::try_from(bytes).map_err(|_| Mistake::new(format!("`{text}` is more than this machine can address")))
 }
 
 pub(super) fn levels(text: &str) -> Result<String, Mistake> {

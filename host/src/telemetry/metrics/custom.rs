@@ -108,7 +108,10 @@ mod tests {
         define("b", Kind::Gauge, "level", &[]);
         let holding = define("b", Kind::Histogram, "size", &[]);
         let space = Space { bytes: 1_000, keys: 1 };
-        holding.entries.set("key", (bytes::Bytes::from_static(b"value"), None), space, (Instant::now(), false)).unwrap();
+        holding
+            .entries
+            .set("key", (bytes::Bytes::from_static(b"value"), None), space, (Instant::now(), false))
+            .unwrap();
         let text = metrics.encode().unwrap();
         for line in [
             "# TYPE sluicegate_filter_custom_counter_level counter",

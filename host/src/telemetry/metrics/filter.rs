@@ -4,8 +4,9 @@ use super::Section;
 use super::family::Live;
 use super::histogram::{Amount, Count};
 use super::version::FilterSeries;
+use crate::wasm::GuestMemory;
 use crate::wasm::bound::BOUNDS;
-use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use std::fmt;
 use std::sync::Arc;
 
@@ -82,6 +83,8 @@ pub enum CallResult {
     Denied,
     /// It decided more than it may.
     Limit,
+    /// Filters together had all the memory that they may.
+    Crowded,
     /// It was not called, as it is in quarantine.
     Quarantined,
     /// It was left out, as it may fail open.
@@ -91,7 +94,7 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    pub(super) const ALL: [(Self, &'static str); 17] = [
+    pub(super) const ALL: [(Self, &'static str); 18] = [
         (Self::Next, "next"),
         (Self::Respond, "respond"),
         (Self::Forward, "forward"),
@@ -106,6 +109,7 @@ impl CallResult {
         (Self::Invalid, "invalid"),
         (Self::Denied, "denied"),
         (Self::Limit, "limit"),
+        (Self::Crowded, "crowded"),
         (Self::Quarantined, "quarantined"),
         (Self::Bypassed, "bypassed"),
         (Self::Ok, "ok"),
@@ -120,7 +124,14 @@ impl CallResult {
     pub fn is_failure(self) -> bool {
         matches!(
             self,
-            Self::Trap | Self::Deadline | Self::Memory | Self::Invalid | Self::Denied | Self::Limit | Self::Quarantined
+            Self::Trap
+                | Self::Deadline
+                | Self::Memory
+                | Self::Invalid
+                | Self::Denied
+                | Self::Limit
+                | Self::Crowded
+                | Self::Quarantined
         )
     }
 }
@@ -185,6 +196,16 @@ pub(super) fn encode(
         section.series(&labels, &Amount(1))?;
     }
     Ok(())
+}
+
+/// Writes how much memory all instances have together, and how much they may have.
+pub(super) fn memory(memory: &GuestMemory, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let help = "Memory of all instances of filters as they see it, in bytes, touched or not.";
+    let section = Section::gauge(encoder, "sluicegate_filter_memory_bytes", help)?;
+    Amount(i64::try_from(memory.used()).unwrap_or(i64::MAX)).encode(section.metric)?;
+    let help = "What it may be at most, in bytes.";
+    let section = Section::gauge(encoder, "sluicegate_filter_memory_limit_bytes", help)?;
+    Amount(i64::try_from(memory.most()).unwrap_or(i64::MAX)).encode(section.metric)
 }
 
 /// Writes which versions are in quarantine, and how often they were put there.

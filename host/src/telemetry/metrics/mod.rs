@@ -40,7 +40,7 @@ pub use version::{Durations, FilterFigures, FilterMetrics};
 use super::AccessLog;
 use super::record::AccessRecord;
 use super::trace::Counts;
-use crate::wasm::Holdings;
+use crate::wasm::{GuestMemory, Holdings};
 use family::Live;
 use filter::FilterKey;
 use process::Process;
@@ -81,6 +81,7 @@ struct Families {
     figures: OnceLock<Weak<dyn UpstreamFigures>>,
     events: OnceLock<Weak<dyn EventFigures>>,
     traces: OnceLock<Arc<Counts>>,
+    filter_memory: OnceLock<Arc<GuestMemory>>,
 }
 
 impl Metrics {
@@ -102,6 +103,7 @@ impl Metrics {
             figures: OnceLock::new(),
             events: OnceLock::new(),
             traces: OnceLock::new(),
+            filter_memory: OnceLock::new(),
         });
         registry.register_collector(Box::new(Arc::clone(&families)));
         Self { families, registry: Arc::new(registry) }
@@ -134,6 +136,12 @@ impl Metrics {
     pub fn show_traces(&self, counts: Arc<Counts>) {
         // A second call would mean two exporters in one process, which there never are.
         let _ = self.families.traces.set(counts);
+    }
+
+    /// Shows how much memory filters have together. Only the first is shown.
+    pub fn show_filter_memory(&self, memory: Arc<GuestMemory>) {
+        // There is one runtime in a process.
+        let _ = self.families.filter_memory.set(memory);
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -218,6 +226,9 @@ impl Collector for Families {
         self.requests.encode(&mut encoder)?;
         filter::encode(&self.filters, &mut encoder)?;
         call::encode(&self.filters, &mut encoder)?;
+        if let Some(memory) = self.filter_memory.get() {
+            filter::memory(memory, &mut encoder)?;
+        }
         custom::encode(&self.holdings, &mut encoder)?;
         upstream::encode(&self.upstreams, &mut encoder)?;
         if let Some(figures) = self.figures.get().and_then(Weak::upgrade) {

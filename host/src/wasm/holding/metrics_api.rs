@@ -7,12 +7,7 @@ use super::{Kind, Series, Undefined};
 use wasmtime::Result;
 
 impl Host for State {
-    fn define(
-        &mut self,
-        kind: Wanted,
-        name: String,
-        labels: Vec<Label>,
-    ) -> Result<std::result::Result<u32, Refusal>> {
+    fn define(&mut self, kind: Wanted, name: String, labels: Vec<Label>) -> Result<std::result::Result<u32, Refusal>> {
         let kind = match kind {
             Wanted::Counter => (Kind::Counter, Vec::new()),
             Wanted::Gauge => (Kind::Gauge, Vec::new()),

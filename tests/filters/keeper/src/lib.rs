@@ -16,10 +16,9 @@
 //!
 //! What it is told not to know it leaves alone. `x-keeper` tells the version, a word that tests write over.
 
-use sluicegate_sdk::capability::metrics::{Counter, Gauge, Histogram};
+use sluicegate_sdk::capability::metrics::{self, Counter, Gauge, Histogram};
 use sluicegate_sdk::capability::store::{self, SwapRefusal};
 use sluicegate_sdk::prelude::*;
-use std::fmt::Debug;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -27,6 +26,30 @@ use std::time::Duration;
 const MARKER: &[u8; 8] = b"KEEPER:=";
 /// Tests write over what follows the marker.
 static VERSION: [u8; 16] = *b"KEEPER:=first   ";
+
+/// A refusal in a word.
+trait Word {
+    fn word(self) -> &'static str;
+}
+
+impl Word for store::Refusal {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Bytes => "bytes",
+            Self::Key => "key",
+        }
+    }
+}
+
+impl Word for metrics::Refusal {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Full => "full",
+        }
+    }
+}
 
 /// The filter.
 #[derive(Debug, Default)]
@@ -54,10 +77,11 @@ fn keep(words: &[&str]) -> Option<String> {
         ["swap", key, version, value] => {
             let expected = Some(version.parse().ok()?).filter(|version| *version > 0);
             match store::swap(key, expected, value.as_bytes(), None) {
+                Ok(_) => "ok".into(),
                 Err(SwapRefusal::Changed(there)) => {
                     format!("changed {}", there.map_or("none".into(), |there| text(&there.value)))
                 }
-                swapped => said(swapped),
+                Err(SwapRefusal::Refused(refusal)) => refusal.word().into(),
             }
         }
         ["increment", key] => {
@@ -65,7 +89,7 @@ fn keep(words: &[&str]) -> Option<String> {
                 let before = entry.and_then(|entry| text(&entry.value).parse::<u64>().ok()).unwrap_or_default();
                 ((before + 1).to_string().into_bytes(), None)
             });
-            counted.map_or_else(|refusal| format!("{refusal:?}"), |value| text(&value))
+            counted.map_or_else(|refusal| refusal.word().into(), |value| text(&value))
         }
         ["fill", count, bytes] => {
             let value = vec![b'x'; bytes.parse().ok()?];
@@ -95,17 +119,17 @@ fn measure(words: &[&str]) -> Option<String> {
 }
 
 /// How often it goes well, and why not in the end.
-fn many<T, E: Debug>(count: usize, mut does: impl FnMut(usize) -> Result<T, E>) -> String {
+fn many<T, E: Word>(count: usize, mut does: impl FnMut(usize) -> Result<T, E>) -> String {
     for number in 0..count {
         if let Err(refusal) = does(number) {
-            return format!("{number} {refusal:?}");
+            return format!("{number} {}", refusal.word());
         }
     }
     count.to_string()
 }
 
-fn said<T, E: Debug>(result: Result<T, E>) -> String {
-    result.map_or_else(|refusal| format!("{refusal:?}"), |_| "ok".into())
+fn said<T, E: Word>(result: Result<T, E>) -> String {
+    result.map_or_else(|refusal| refusal.word().into(), |_| "ok".into())
 }
 
 fn text(value: &[u8]) -> String {
