@@ -230,7 +230,7 @@ mod tests {
             ("events:\n  amqp: {server: 'http://me:secret@x'}\n", "error: `x` is no address of a RabbitMQ broker"),
             (
                 "events:\n  amqp: {server: 'amqp://x', ca: ca.pem}\n",
-                "sluicegate.yaml:2:33: error: the address asks for no TLS that this is for",
+                "sluicegate.yaml:2:34: error: the address asks for no TLS that this is for",
             ),
             (
                 "events:\n  nats: {servers: ['tls://x'], certificate: a.pem}\n",
