@@ -103,15 +103,7 @@ fn spec(setup: Setup) -> SubscriptionSpec {
 }
 
 fn event(number: usize, planned: Planned) -> Event {
-    Event {
-        id: number.to_string(),
-        source: "/shop".into(),
-        type_: "order.placed".into(),
-        subject: None,
-        time: None,
-        datacontenttype: None,
-        dataschema: None,
-        extensions: vec![Attribute { name: "partitionkey".into(), value: planned.key().to_string() }],
-        data: Some(vec![planned.byte()]),
-    }
+    let extensions = vec![Attribute { name: "partitionkey".into(), value: planned.key().to_string() }];
+    let data = Some(vec![planned.byte()]);
+    Event { extensions, data, ..Event::new(number.to_string(), "/shop", "order.placed") }
 }

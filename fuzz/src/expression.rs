@@ -7,7 +7,7 @@
 //! - What is denied twice passes if, and only if, it passes without.
 
 use crate::envelope;
-use sluicegate_bridge::cesql::{Expression, Value, evaluate, parse};
+use sluicegate_bridge::cesql::{Expression, Of, Value, evaluate, parse};
 use sluicegate_sdk::{Attribute, Event};
 
 /// Runs the target.
@@ -24,12 +24,12 @@ pub fn run(bytes: &[u8]) {
             return;
         }
     };
-    let evaluation = evaluate(&expression, &event);
-    assert_eq!(evaluate(&expression, &event), evaluation, "{text}");
+    let evaluation = evaluate(&expression, &Of(&event));
+    assert_eq!(evaluate(&expression, &Of(&event)), evaluation, "{text}");
     let _ = expression.calls_unknown();
-    let passes = |expression: &Expression| evaluate(expression, &event).passes();
+    let passes = |expression: &Expression| evaluate(expression, &Of(&event)).passes();
     if let Ok(enclosed) = parse(&format!("({text})")) {
-        assert_eq!(evaluate(&enclosed, &event), evaluation, "{text}");
+        assert_eq!(evaluate(&enclosed, &Of(&event)), evaluation, "{text}");
     }
     if let Ok(twice) = parse(&format!("NOT (NOT ({text}))"))
         && matches!(evaluation.value, Value::Boolean(_))

@@ -179,15 +179,6 @@ impl<'a> Machine<'a> {
 }
 
 fn event(id: u32) -> Event {
-    Event {
-        id: id.to_string(),
-        source: "/shop".into(),
-        type_: "order.placed".into(),
-        subject: None,
-        time: None,
-        datacontenttype: None,
-        dataschema: None,
-        extensions: Vec::new(),
-        data: Some(id.to_le_bytes().repeat(usize::try_from(id % 40).unwrap_or_default())),
-    }
+    let data = Some(id.to_le_bytes().repeat(usize::try_from(id % 40).unwrap_or_default()));
+    Event { data, ..Event::new(id.to_string(), "/shop", "order.placed") }
 }

@@ -2,43 +2,32 @@
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use serde_json::Value;
-use sluicegate_tests::{Behaviour, Directory, Options, Proxy, Request, Upstream, sluice, wait_until};
+use sluicegate_tests::{
+    Behaviour, Broker, Directory, Eventing, Options, Proxy, Request, Store, Upstream, sluice, wait_until,
+};
 use std::process::{Command, Output};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_mins(1);
 
 /// A channel with two subscriptions that do not try again.
-const MANIFESTS: &str = "
-apiVersion: messaging.knative.dev/v1
-kind: Channel
-metadata: {name: orders}
-spec: {}
----
-apiVersion: messaging.knative.dev/v1
-kind: Subscription
-metadata: {name: stock}
-spec:
-  channel: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders}
-  subscriber: {ref: {apiVersion: v1, kind: Service, name: stock}}
----
-apiVersion: messaging.knative.dev/v1
-kind: Subscription
-metadata: {name: audit}
-spec:
-  channel: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders}
-  subscriber: {ref: {apiVersion: v1, kind: Service, name: audit}}
-";
+fn manifests() -> Eventing {
+    Eventing::new().channel("orders").subscription("stock", "orders", "stock").subscription("audit", "orders", "audit")
+}
 
 fn options(stock: &Upstream, audit: &Upstream) -> Options {
-    let options = Options::new().manifest("events.yaml", MANIFESTS);
+    let options = Options::new().manifest("events.yaml", manifests().to_string());
     options.upstream("stock:80", stock.address()).upstream("audit:80", audit.address())
 }
 
-fn place(proxy: &Proxy, id: &str) {
+fn order(id: &str) -> Request {
     let request = Request::post("http://orders/", r#"{"item": "lamp"}"#).header("content-type", "application/json");
     let request = request.header("ce-specversion", "1.0").header("ce-id", id).header("ce-source", "/shop");
-    assert_eq!(proxy.send(request.header("ce-type", "order.placed").header("ce-region", "eu")).status, 202);
+    request.header("ce-type", "order.placed").header("ce-region", "eu")
+}
+
+fn place(proxy: &Proxy, id: &str) {
+    assert_eq!(proxy.send(order(id)).status, 202);
 }
 
 fn run(proxy: &Proxy, arguments: &[&str]) -> Output {
@@ -182,4 +171,43 @@ fn dead_letters_in_files_survive_a_kill_and_are_put_back_under_load() {
     wait_until(LONG, || (0..LETTERS).all(|id| delivered(&id.to_string()) >= 2));
     wait_until(LONG, || (0..200).all(|number| delivered(&format!("load-{number}")) >= 1));
     assert_eq!(kept(&proxy), 0);
+}
+
+#[test]
+fn dead_letters_on_servers_are_listed_and_shown_after_the_proxys_end_and_put_back_and_dropped() {
+    Store::each(on_server);
+}
+
+fn on_server(store: Store) {
+    let (server, stock, audit) = (Broker::start(store), refusing(3), Upstream::start());
+    let start =
+        || Proxy::start(store.arguments(server.address()).into_iter().fold(options(&stock, &audit), Options::argument));
+    let mut proxy = start();
+    for id in ["1", "2", "3"] {
+        // The first one waits for the server.
+        wait_until(LONG, || proxy.send(order(id)).status == 202);
+    }
+    wait_until(LONG, || kept(&proxy) == 3 && audit.arrived() == 3);
+    proxy.terminate();
+    assert!(proxy.wait_for_end(LONG).success());
+    let proxy = start();
+    wait_until(LONG, || kept(&proxy) == 3);
+    let listed = run(&proxy, &["list", "--channel", "orders", "--subscription", "stock", "-o", "json"]);
+    let letters = json(&listed);
+    let letter =
+        |id: &str| letters.as_array().expect("a list").iter().find(|one| one["id"] == id).expect("it is listed");
+    assert_eq!((listed.status.code(), letters.as_array().map(Vec::len)), (Some(1), Some(3)), "{letters}");
+    assert_eq!((&letter("2")["status"], &letter("2")["tries"]), (&422.into(), &1.into()));
+    let number = |id: &str| letter(id)["number"].to_string();
+    let shown = json(&run(&proxy, &["show", "orders", &number("2"), "-o", "json"]));
+    assert_eq!((&shown["event"]["id"], &shown["event"]["data"]["item"]), (&"2".into(), &"lamp".into()));
+    assert_eq!(text(&run(&proxy, &["drop", "orders", &number("1")])), "1 dropped\n");
+    assert_eq!(text(&run(&proxy, &["replay", "orders", &number("2")])), "1 put back\n");
+    wait_until(LONG, || stock.arrived() == 4);
+    let again = &stock.requests()[3];
+    assert_eq!((again.header("ce-id").as_deref(), again.header("ce-region").as_deref()), (Some("2"), Some("eu")));
+    wait_until(LONG, || kept(&proxy) == 1);
+    assert_eq!(run(&proxy, &["show", "orders", &number("2")]).status.code(), Some(1), "it is none any more");
+    assert_eq!(text(&run(&proxy, &["drop", "--all"])), "1 dropped\n");
+    assert_eq!((kept(&proxy), audit.arrived()), (0, 3), "{}: what was put back is for one alone", store.name());
 }

@@ -117,6 +117,32 @@ fn what_files_keep_is_shown_from_a_position_on_and_published_again() {
 }
 
 #[test]
+fn only_events_that_an_expression_is_true_for_are_shown_and_published_again() {
+    let (subscriber, store) = (Upstream::start(), Kept::in_files());
+    let proxy = Proxy::start(store.options(subscriber.address()));
+    for id in 0..10 {
+        assert_eq!(proxy.send(event(&id.to_string(), "")).status, 202);
+    }
+    wait_until(LONG, || delivered(&proxy) == 10);
+    let wanted = "type LIKE 'te%' AND INT(partitionkey) % 3 = 1";
+    let shown = run(&proxy, &["tail", "orders-channel", "--from", "0", "-n", "3", "-o", "json", "--filter", wanted]);
+    let ids: Vec<String> = text(&shown)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON")["event"]["id"].to_string())
+        .collect();
+    assert_eq!(ids, ["\"1\"", "\"4\"", "\"7\""]);
+    let replayed = run(&proxy, &["replay", "orders-channel", "--from", "0", "--filter", "id IN ('2', '5')"]);
+    assert_eq!(text(&replayed), "2 events published again\n", "{replayed:?}");
+    wait_until(LONG, || delivered(&proxy) == 12);
+    let refused = run(&proxy, &["tail", "orders-channel", "--filter", "type LIKE 'te%' AND OR id = '1'"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("at character 21: "), "{said}");
+    let answer = proxy.ask_admin("/events/read?channel=default/orders-channel&from=0&filter=type%20%3D");
+    assert_eq!((answer.status, answer.text().contains("`filter`: at character 7: ")), (400, true), "{}", answer.text());
+}
+
+#[test]
 fn a_store_without_a_history_says_so() {
     let subscriber = Upstream::start();
     let proxy = in_memory(&subscriber);

@@ -18,49 +18,34 @@ const AWAY: Duration = Duration::from_secs(3);
 /// In which an event is refused that cannot be stored, with what a busy machine adds.
 const IN_TIME: Duration = Duration::from_secs(8);
 
-macro_rules! stores {
-    ($($name:ident = $store:expr;)*) => { $(
-        mod $name {
-            use super::*;
-
-            #[test]
-            fn an_event_arrives_with_all_that_it_says_and_the_figures_count_it() {
-                arrival($store);
-            }
-
-            #[test]
-            fn a_subscriber_that_was_down_catches_up() {
-                catch_up($store);
-            }
-
-            #[test]
-            fn a_server_that_stops_and_starts_loses_nothing_acknowledged() {
-                restart($store);
-            }
-
-            #[test]
-            fn a_way_to_the_server_that_carries_nothing_for_a_while_loses_nothing_acknowledged() {
-                partition($store);
-            }
-
-            #[test]
-            fn what_waits_when_the_proxy_is_killed_or_ends_is_delivered_by_the_next_one() {
-                next_proxy($store);
-            }
-
-            #[test]
-            fn a_subscription_that_is_gone_takes_its_events_with_it() {
-                removal($store);
-            }
-        }
-    )* };
+#[test]
+fn an_event_arrives_with_all_that_it_says_and_the_figures_count_it() {
+    Store::each(arrival);
 }
 
-stores! {
-    nats = Store::Nats;
-    redis = Store::Redis;
-    amqp = Store::Amqp;
-    mqtt = Store::Mqtt;
+#[test]
+fn a_subscriber_that_was_down_catches_up() {
+    Store::each(catch_up);
+}
+
+#[test]
+fn a_server_that_stops_and_starts_loses_nothing_acknowledged() {
+    Store::each(restart);
+}
+
+#[test]
+fn a_way_to_the_server_that_carries_nothing_for_a_while_loses_nothing_acknowledged() {
+    Store::each(partition);
+}
+
+#[test]
+fn what_waits_when_the_proxy_is_killed_or_ends_is_delivered_by_the_next_one() {
+    Store::each(next_proxy);
+}
+
+#[test]
+fn a_subscription_that_is_gone_takes_its_events_with_it() {
+    Store::each(removal);
 }
 
 fn arrival(store: Store) {

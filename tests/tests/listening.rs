@@ -2,26 +2,14 @@
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use serde_json::Value;
-use sluicegate_tests::{Directory, Options, Proxy, Request, Upstream, wait_until};
+use sluicegate_tests::{Directory, Eventing, Options, Proxy, Request, Upstream, wait_until};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(30);
 
-const MANIFESTS: &str = "
-apiVersion: messaging.knative.dev/v1
-kind: Channel
-metadata: {name: orders}
-spec: {}
----
-apiVersion: messaging.knative.dev/v1
-kind: Subscription
-metadata: {name: stock}
-spec:
-  channel: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders}
-  subscriber: {ref: {apiVersion: v1, kind: Service, name: stock}}
----
+const LISTEN: &str = "
 apiVersion: sluicegate.dev/v1alpha1
 kind: EventBridge
 metadata: {name: listen}
@@ -32,7 +20,9 @@ spec:
     from: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders}
     filter: {attributes: {type: order.placed}}
     allowOrigins: ['https://desk.example']
----
+";
+
+const PLACE: &str = "
 apiVersion: sluicegate.dev/v1alpha1
 kind: EventBridge
 metadata: {name: place}
@@ -45,8 +35,13 @@ spec:
     acknowledge: none
 ";
 
+fn manifests() -> String {
+    let documents = Eventing::new().channel("orders").subscription("stock", "orders", "stock");
+    documents.document(LISTEN).document(PLACE).to_string()
+}
+
 fn options(stock: &Upstream) -> Options {
-    Options::new().manifest("events.yaml", MANIFESTS).upstream("stock:80", stock.address())
+    Options::new().manifest("events.yaml", manifests()).upstream("stock:80", stock.address())
 }
 
 fn in_files(stock: &Upstream, directory: &Directory) -> Options {

@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use serde_json::{Value, json};
-use sluicegate_tests::{Behaviour, Collector, Options, Proxy, Request, Traced, Upstream, named, wait_until};
+use sluicegate_tests::{Behaviour, Collector, Eventing, Options, Proxy, Request, Traced, Upstream, named, wait_until};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -24,15 +24,11 @@ spec:
       retries: {attempts: 2, retryOn: 5xx}
 ";
 
-const SUBSCRIPTION: &str = "
-apiVersion: messaging.knative.dev/v1
-kind: Subscription
-metadata: {name: orders-to-inventory}
-spec:
-  channel: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders-channel}
-  subscriber: {ref: {apiVersion: v1, kind: Service, name: inventory-service}}
-  delivery: {retry: 3, backoffPolicy: linear, backoffDelay: PT0.05S}
-";
+fn subscription() -> String {
+    let delivery = "{retry: 3, backoffPolicy: linear, backoffDelay: PT0.05S}";
+    let (channel, service) = ("orders-channel", "inventory-service");
+    Eventing::new().subscription_with("orders-to-inventory", channel, service, "{}", delivery).to_string()
+}
 
 fn traced(options: Options, collector: &Collector) -> Options {
     options.argument("--trace-endpoint").argument(collector.url())
@@ -44,7 +40,7 @@ fn article(order: &Upstream, inventory: &Upstream) -> Options {
     let read = |file: &str| std::fs::read(manifests.join(file)).expect("the example has the manifest");
     let files = ["order-service.yaml", "orders-channel.yaml", "product-service.yaml"];
     let options = files.into_iter().fold(Options::new(), |options, file| options.manifest(file, read(file)));
-    let options = options.manifest("subscription.yaml", SUBSCRIPTION);
+    let options = options.manifest("subscription.yaml", subscription());
     let options = options.upstream("order-service:80", order.address());
     options.upstream("inventory-service:80", inventory.address())
 }

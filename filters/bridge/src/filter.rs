@@ -1,7 +1,7 @@
 //! What an event has to be like to be delivered: a Trigger's filters, compiled.
 
 use crate::attribute;
-use crate::cesql::{Expression, evaluate};
+use crate::cesql::{Expression, Of, evaluate};
 use sluicegate_sdk::Event;
 
 /// Filters that all have to pass; without any, everything does.
@@ -52,7 +52,7 @@ impl Filter {
             Self::All(filters) => filters.iter().all(|filter| filter.passes(event)),
             Self::Any(filters) => filters.iter().any(|filter| filter.passes(event)),
             Self::Not(filter) => !filter.passes(event),
-            Self::Sql(expression) => evaluate(expression, event).passes(),
+            Self::Sql(expression) => evaluate(expression, &Of(event)).passes(),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use super::query::{self, Query};
 use crate::event::json::{Readable, parse};
-use crate::event::{Channels, Glimpse, PublishError, Replay, Seen, Start, Until};
+use crate::event::{Channels, Follower, Glimpse, PublishError, Replay, Seen, Start, Until, Wanted};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 
 /// The longest wait for an event to come.
 const WAIT: Duration = Duration::from_secs(1);
@@ -72,6 +73,8 @@ pub struct Stretch {
     pub to: Option<u64>,
     /// Before this time (RFC 3339).
     pub until: Option<String>,
+    /// Only what this expression of CloudEvents SQL is true for.
+    pub filter: Option<String>,
 }
 
 /// Why an event is not published.
@@ -92,6 +95,7 @@ impl Stretch {
             ("since", self.since.clone()),
             ("to", number(self.to)),
             ("until", self.until.clone()),
+            ("filter", self.filter.clone()),
         ];
         query::path(path, parameters)
     }
@@ -107,9 +111,14 @@ impl Stretch {
             since: query.take("since"),
             to,
             until: query.take("until"),
+            filter: query.take("filter"),
         };
         query.end()?;
         Ok(stretch)
+    }
+
+    fn wanted(&self) -> Result<Option<Wanted>, String> {
+        self.filter.as_deref().map(str::parse).transpose().map_err(|error| format!("`filter`: {error}"))
     }
 
     fn start(&self) -> Result<Start, String> {
@@ -141,33 +150,41 @@ pub(super) async fn publish(
 pub(super) async fn read(channels: &Channels, query: Option<&str>) -> Result<ReadStatus, String> {
     let stretch = Stretch::read(query)?;
     let start = stretch.start()?;
-    let mut follower = match &start {
-        // A time that lies before now needs a history; what is kept for those who look on has none.
-        Start::Time(_) => channels.read_back(&stretch.channel, start),
-        Start::Next | Start::Oldest | Start::Position(_) => channels.follow(&stretch.channel, start),
-    }
-    .map_err(|error| error.to_string())?;
+    let follower = channels.look_back(&stretch.channel, start).await;
+    let mut follower = follower.map_err(|error| error.to_string())?;
     if start == Start::Next {
         return Ok(ReadStatus { next: follower.position(), missed: false, events: Vec::new() });
     }
-    let mut glimpse = match tokio::time::timeout(WAIT, follower.next()).await {
-        Ok(Some(glimpse)) => glimpse,
-        Ok(None) => return Err(format!("channel {} is gone", stretch.channel)),
-        Err(_) => Glimpse::default(),
+    let glimpse = glimpse(&mut follower, stretch.wanted()?.as_ref()).await?;
+    let glimpse = glimpse.ok_or_else(|| format!("channel {} is gone", stretch.channel))?;
+    let events = glimpse.events.into_iter().map(seen).collect::<Result<_, _>>()?;
+    Ok(ReadStatus { next: follower.position(), missed: glimpse.missed, events })
+}
+
+/// As much of what is wanted as one answer holds, since each question looks for its place anew; what is not wanted is
+/// neither written nor sent. None: the channel is gone.
+async fn glimpse(follower: &mut Follower, wanted: Option<&Wanted>) -> Result<Option<Glimpse>, String> {
+    let (deadline, mut all) = (Instant::now() + WAIT, Glimpse::default());
+    let add = |all: &mut Glimpse, mut more: Glimpse| {
+        more.events.retain(|seen| wanted.is_none_or(|wanted| wanted.has(&seen.event)));
+        all.missed |= more.missed;
+        all.events.extend(more.events);
     };
-    // As much as one answer holds, since each question looks for its place anew.
-    let mut size = size_of(&glimpse);
-    while !glimpse.events.is_empty() && glimpse.events.len() < EVENTS && size < BYTES {
+    while all.events.is_empty() && !all.missed && Instant::now() < deadline {
+        match tokio::time::timeout_at(deadline, follower.next()).await {
+            Ok(Some(more)) => add(&mut all, more),
+            Ok(None) => return Ok(None),
+            Err(_) => break,
+        }
+    }
+    while !all.events.is_empty() && all.events.len() < EVENTS && size_of(&all) < BYTES && Instant::now() < deadline {
         let more = follower.look().await?;
         if more.events.is_empty() {
             break;
         }
-        size += size_of(&more);
-        glimpse.missed |= more.missed;
-        glimpse.events.extend(more.events);
+        add(&mut all, more);
     }
-    let events = glimpse.events.into_iter().map(seen).collect::<Result<_, _>>()?;
-    Ok(ReadStatus { next: follower.position(), missed: glimpse.missed, events })
+    Ok(Some(all))
 }
 
 /// Publishes again what a query asks for.
@@ -178,7 +195,8 @@ pub(super) async fn replay(channels: &Channels, query: Option<&str>) -> Result<R
         start => start,
     };
     let until = Until { position: stretch.to, time: stretch.until.as_deref().map(time).transpose()? };
-    let replay = Replay { channel: stretch.channel, subscription: stretch.subscription, from, until };
+    let wanted = stretch.wanted()?;
+    let replay = Replay { channel: stretch.channel, subscription: stretch.subscription, from, until, wanted };
     let outcome = channels.replay(&replay).await?;
     Ok(ReplayStatus { replayed: outcome.replayed, missed: outcome.missed, next: outcome.next, end: outcome.end })
 }
@@ -213,6 +231,7 @@ mod tests {
             since: None,
             to: Some(9),
             until: Some("2026-01-31T18:30:00+01:00".into()),
+            filter: Some("type LIKE 'order.%' AND a % 2 = 1".into()),
         };
         let path = stretch.path("/events/replay");
         assert_eq!(Stretch::read(path.split_once('?').map(|(_, query)| query)), Ok(stretch));

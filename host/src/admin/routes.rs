@@ -51,11 +51,15 @@ const ENDPOINTS: [(&str, &str, &str); 24] = [
     ("/overload", "GET", "limits of overload, how near they are, and what was refused"),
     ("/events", "GET", "channels, and how far their subscriptions are"),
     ("/events/publish", "POST", "publishes the event in the body (CloudEvents JSON) to ?channel=NAMESPACE/NAME"),
-    ("/events/read", "GET", "events of ?channel= as they come, or ?from=POSITION or ?since=TIME on"),
+    (
+        "/events/read",
+        "GET",
+        "events of ?channel= as they come, or ?from=POSITION or ?since=TIME on; &filter= is CloudEvents SQL",
+    ),
     (
         "/events/replay",
         "POST",
-        "publishes again what ?channel= has &from=, &to= (positions), &since=, &until= (times), to &subscription= or all",
+        "publishes again what ?channel= has &from=, &to= (positions), &since=, &until= (times), &filter=, to &subscription= or all",
     ),
     (
         "/dead-letters",

@@ -2,6 +2,7 @@
 
 use super::{Ask, Format};
 use clap::{Args, Subcommand};
+use sluicegate::event::Wanted;
 
 /// Looks at channels and brokers, and at their events
 #[derive(Debug, Subcommand)]
@@ -80,12 +81,14 @@ Examples:
       shows events from now on until Ctrl-C
   sluice event tail orders --type 'shop.order.*' -n 10 -o json
       shows ten of them, each as a line of JSON
+  sluice event tail orders --filter \"type LIKE 'shop.order.%' AND INT(quantity) > 10\"
+      shows those for which this expression of CloudEvents SQL is true; the proxy sends no others
   sluice event tail orders --from 0
       begins with the oldest that the channel's store still has, and goes on
   sluice event tail orders --since 2026-01-31T18:30:00Z
 
-A position or a time needs a store that keeps a history: files do. Of others, what is published through this instance is
-shown from the first look on. Exit codes: 0 shown, 1 refused, 2 usage, 3 no instance reached.")]
+A position or a time needs a store that keeps a history: files do, and NATS and Redis with `events: {history: 1d}`. Of
+others, what is published through this instance is shown from the first look on. Exit codes: 0 shown, 1 refused, 2 usage, 3 no instance reached.")]
 pub(crate) struct EventTail {
     /// Channel or broker: NAME or NAMESPACE/NAME
     pub(crate) channel: String,
@@ -95,6 +98,9 @@ pub(crate) struct EventTail {
     /// Begins with what was taken at this time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
+    /// Only events for which this expression of CloudEvents SQL is true
+    #[arg(long, value_name = "EXPRESSION", value_parser = expression)]
+    pub(crate) filter: Option<String>,
     /// How many to show; all until it is ended by default
     #[arg(short, long, value_name = "N")]
     pub(crate) number: Option<usize>,
@@ -120,8 +126,10 @@ Examples:
   sluice event replay orders --from 1200 --to 1300
       publishes these to all, positions as `sluice event tail` shows them
   sluice event replay orders --since 2026-01-31T18:00:00Z --until 2026-01-31T19:00:00Z
+  sluice event replay orders --from 0 --filter \"type = 'shop.order.placed' AND EXISTS subject\"
 
-Only stores that keep a history can: files do, as far back as their files go. Exit codes: 0 done, 1 refused, or there was
+Only stores that keep a history can: files do, as far back as their files go, and NATS and Redis with
+`events: {history: 1d}`. Exit codes: 0 done, 1 refused, or there was
 nothing, 2 usage, 3 no instance reached.")]
 pub(crate) struct EventReplay {
     /// Channel or broker: NAME or NAMESPACE/NAME
@@ -141,6 +149,9 @@ pub(crate) struct EventReplay {
     /// Only to this subscription or trigger: NAME or NAMESPACE/NAME
     #[arg(long, value_name = "NAME")]
     pub(crate) subscription: Option<String>,
+    /// Only events for which this expression of CloudEvents SQL is true
+    #[arg(long, value_name = "EXPRESSION", value_parser = expression)]
+    pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) ask: Ask,
 }
@@ -149,6 +160,11 @@ impl EventTail {
     pub(crate) fn is_json(&self) -> bool {
         self.ask.output == Format::Json
     }
+}
+
+/// An expression as it stands, once it is known to be one.
+fn expression(text: &str) -> Result<String, String> {
+    text.parse::<Wanted>().map(|_| text.to_owned())
 }
 
 /// A name and a value with a character between them.

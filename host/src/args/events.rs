@@ -13,16 +13,16 @@ pub(crate) struct Events {
     /// Directory of the events that are kept in files; made where there is none
     #[arg(long = "event-directory", value_name = "DIR", value_hint = ValueHint::DirPath)]
     directory: Option<String>,
-    /// NATS server that events are kept on, such as nats://127.0.0.1:4222; may be given several times, for a cluster
+    /// NATS server that events are kept on, such as nats://127.0.0.1:4222, or tls:// with TLS; may be given several times, for a cluster
     #[arg(long = "event-nats", value_name = "URL")]
     nats: Vec<String>,
-    /// Redis server that events are kept on, such as redis://127.0.0.1:6379
+    /// Redis server that events are kept on, such as redis://127.0.0.1:6379, or rediss:// with TLS
     #[arg(long = "event-redis", value_name = "URL")]
     redis: Option<String>,
-    /// RabbitMQ broker that events are kept on, such as amqp://127.0.0.1:5672
+    /// RabbitMQ broker that events are kept on, such as amqp://127.0.0.1:5672, or amqps:// with TLS
     #[arg(long = "event-amqp", value_name = "URL")]
     amqp: Option<String>,
-    /// MQTT 5 broker that events are kept on, such as mqtt://127.0.0.1:1883
+    /// MQTT 5 broker that events are kept on, such as mqtt://127.0.0.1:1883, or mqtts:// with TLS
     #[arg(long = "event-mqtt", value_name = "URL")]
     mqtt: Option<String>,
     /// Kafka broker that events are kept on, such as 127.0.0.1:9092; may be given several times; needs a build with Kafka

@@ -28,6 +28,17 @@ pub enum StoreChoice {
     Kafka,
 }
 
+/// What it takes to speak to a server over TLS, which its address asks for: PEM files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerTls {
+    /// The authorities that its certificate may be from; none means those of the system.
+    pub ca: Option<PathBuf>,
+    /// A certificate of the proxy's own, with its chain, to show it; with `key`.
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate.
+    pub key: Option<PathBuf>,
+}
+
 /// How events are kept in files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSettings {
@@ -50,24 +61,39 @@ pub struct NatsSettings {
     pub bytes: u64,
     /// For how long an event is kept that nobody takes; none keeps it until somebody does.
     pub age: Option<Duration>,
+    /// For how long after it was published an event is kept that all have taken, to be read back; none drops it then.
+    pub history: Option<Duration>,
+    /// For addresses with `tls://`.
+    pub tls: ServerTls,
 }
 
 /// How events are kept on a server of another kind.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Where it is, with what it takes to be let in: `redis://`, `amqp://` or `mqtt://`.
+    /// Where it is, with what it takes to be let in: `redis://`, `amqp://` or `mqtt://`, or with an `s` more for TLS.
     pub server: String,
     /// What the events of one channel may take, in bytes: then it takes no more.
     pub bytes: u64,
     /// For how long an event is kept that nobody takes; none keeps it until somebody does.
     pub age: Option<Duration>,
+    /// For how long after it was published an event is kept that all have taken, to be read back, where the kind of server
+    /// can; none drops it then.
+    pub history: Option<Duration>,
+    /// For an address with `rediss://`, `amqps://` or `mqtts://`.
+    pub tls: ServerTls,
 }
 
 impl fmt::Debug for ServerSettings {
     /// Without the server, whose address may hold a password.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server: _, bytes, age } = self;
-        formatter.debug_struct("ServerSettings").field("bytes", bytes).field("age", age).finish_non_exhaustive()
+        let Self { server: _, bytes, age, history, tls } = self;
+        let mut shown = formatter.debug_struct("ServerSettings");
+        shown
+            .field("bytes", bytes)
+            .field("age", age)
+            .field("history", history)
+            .field("tls", tls)
+            .finish_non_exhaustive()
     }
 }
 

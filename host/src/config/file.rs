@@ -91,6 +91,8 @@ pub struct Events {
     pub size: Option<Text>,
     /// For how long events are kept there that nobody takes.
     pub age: Option<Text>,
+    /// For how long events stay on NATS and Redis that everybody has taken, to be read back.
+    pub history: Option<Text>,
     /// NATS servers.
     pub nats: Option<Nats>,
     /// A Redis server: `redis://ADDR:PORT`.
@@ -109,6 +111,12 @@ pub struct Events {
 pub struct Server {
     /// Where it is.
     pub server: Option<Text>,
+    /// With TLS, the authorities to trust instead of the system's: a PEM file.
+    pub ca: Option<Text>,
+    /// With TLS, the certificate to show: a PEM file.
+    pub certificate: Option<Text>,
+    /// Its key: a PEM file.
+    pub key: Option<Text>,
 }
 
 /// Kafka brokers.
@@ -131,6 +139,12 @@ pub struct Nats {
     pub servers: Option<Vec<Text>>,
     /// On how many of them each event is.
     pub replicas: Option<Text>,
+    /// With TLS, the authorities to trust instead of the system's: a PEM file.
+    pub ca: Option<Text>,
+    /// With TLS, the certificate to show: a PEM file.
+    pub certificate: Option<Text>,
+    /// Its key: a PEM file.
+    pub key: Option<Text>,
 }
 
 /// Where traces go, and which.

@@ -16,7 +16,7 @@ pub mod tracing;
 pub mod upstream;
 
 pub use address::AdminAddress;
-pub use events::{FileSettings, KafkaSettings, NatsSettings, ServerSettings, StoreChoice, StoreSettings};
+pub use events::{FileSettings, KafkaSettings, NatsSettings, ServerSettings, ServerTls, StoreChoice, StoreSettings};
 pub use gateway_port::GatewayPort;
 pub use problem::{Origin, Problem, Problems};
 pub use ratio::Ratio;

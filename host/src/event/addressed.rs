@@ -1,5 +1,5 @@
 //! Events that are for one subscription of their channel alone: those that are put back from its dead letters, or
-//! replayed to it.
+//! replayed to it; and those that are replayed to all.
 //!
 //! They go through the channel's log like any other, which keeps them as safe and gives them out in turn; who they are
 //! for stands in an extension that nobody outside sees. Other subscriptions pass them over.
@@ -18,6 +18,11 @@ pub(super) fn to(mut event: Event, subscription: &str) -> Event {
     event
 }
 
+/// The event, for all subscriptions once more.
+pub(super) fn again(event: Event) -> Event {
+    to(event, "")
+}
+
 /// What tells apart the times that an event is put in; nothing for the first.
 pub(super) fn mark(event: &Event) -> Option<&str> {
     event.extensions.iter().find(|attribute| attribute.name == EXTENSION).map(|attribute| attribute.value.as_str())
@@ -25,7 +30,7 @@ pub(super) fn mark(event: &Event) -> Option<&str> {
 
 /// The subscription that an event is for, unless it is for all.
 pub(super) fn receiver(event: &Event) -> Option<&str> {
-    mark(event).map(|mark| mark.split_once(' ').map_or(mark, |(name, _)| name))
+    mark(event).map(|mark| mark.split_once(' ').map_or(mark, |(name, _)| name)).filter(|name| !name.is_empty())
 }
 
 /// The event as it was published.
@@ -43,6 +48,8 @@ mod tests {
         let mut addressed = to(to(event("1"), "default/one"), "default/other");
         assert_eq!(receiver(&addressed), Some("default/other"));
         assert_ne!(mark(&addressed), mark(&to(event("1"), "default/other")));
+        let all = again(event("1"));
+        assert_eq!((receiver(&all), mark(&all).is_some()), (None, true));
         strip(&mut addressed);
         assert_eq!((receiver(&addressed), format!("{addressed:?}")), (None, format!("{:?}", event("1"))));
     }

@@ -82,15 +82,15 @@ impl<T: Transport> Courier<T> {
     /// Delivers an event, or gives it to the dead letter sink, or keeps it with the dead letters. Counts what became of
     /// it, and says whether it is done with.
     pub(super) async fn deliver(&self, event: &Event) -> bool {
-        match addressed::receiver(event) {
-            None => self.deliver_own(event).await,
-            Some(receiver) if receiver != self.subscription.name => true,
-            Some(_) => {
-                let mut own = event.clone();
-                addressed::strip(&mut own);
-                self.deliver_own(&own).await
-            }
+        if addressed::mark(event).is_none() {
+            return self.deliver_own(event).await;
         }
+        if addressed::receiver(event).is_some_and(|receiver| receiver != self.subscription.name) {
+            return true;
+        }
+        let mut own = event.clone();
+        addressed::strip(&mut own);
+        self.deliver_own(&own).await
     }
 
     async fn deliver_own(&self, event: &Event) -> bool {

@@ -4,9 +4,11 @@
 //! slower than what is kept is told that it has missed something.
 
 use super::addressed;
-use super::channels::{Channel, Channels};
+use super::channel::Channel;
+use super::channels::Channels;
+use super::store::archived::{self, ArchiveReader};
 use super::store::recent::Recent;
-use super::store::{History, Kept, Reader};
+use super::store::{Archive, History, Kept, Reader, StoreError};
 use crate::config::limits::LISTENERS;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use std::sync::Arc;
@@ -47,10 +49,20 @@ pub enum FollowError {
         channel: String,
     },
     /// Its store keeps events only until each subscription is done with them.
-    #[error("channel {channel} cannot be read back: its store keeps no history")]
+    #[error("channel {channel} cannot be read back: its store keeps no history, {reason}")]
     NoHistory {
         /// `NAMESPACE/NAME`.
         channel: String,
+        /// Why, and what to do.
+        reason: &'static str,
+    },
+    /// The server that keeps it does not answer.
+    #[error("channel {channel} cannot be read back now: {reason}")]
+    Unanswered {
+        /// `NAMESPACE/NAME`.
+        channel: String,
+        /// What is wrong.
+        reason: String,
     },
 }
 
@@ -147,6 +159,10 @@ pub struct Follower {
     /// Nothing before is wanted.
     since: Option<SystemTime>,
     missed: bool,
+    /// Where the log ended when this began.
+    end: u64,
+    /// Whether positions without an event say nothing.
+    is_sparse: bool,
 }
 
 impl Channels {
@@ -176,24 +192,13 @@ impl Channels {
         Ok(listening)
     }
 
-    /// Reads a channel back, whose store has to keep a history.
-    ///
-    /// # Errors
-    /// When there is no such channel, or no history.
-    pub fn read_back(&self, channel: &str, start: Start) -> Result<Follower, FollowError> {
-        let channel = self.known(channel)?;
-        let none = || FollowError::NoHistory { channel: channel.name.clone() };
-        let history = channel.log.history().ok_or_else(none)?;
-        Ok(Follower::new(&channel, &*history, start))
-    }
-
-    fn known(&self, channel: &str) -> Result<Arc<Channel>, FollowError> {
+    pub(super) fn known(&self, channel: &str) -> Result<Arc<Channel>, FollowError> {
         self.channel(channel).ok_or_else(|| FollowError::UnknownChannel { channel: channel.to_owned() })
     }
 }
 
 impl Follower {
-    fn new(channel: &Channel, history: &dyn History, start: Start) -> Self {
+    pub(super) fn new(channel: &Channel, history: &dyn History, start: Start) -> Self {
         let span = history.span();
         let (from, since) = match start {
             Start::Next => (span.end, None),
@@ -203,7 +208,28 @@ impl Follower {
         };
         let missed = from < span.start || from > span.end;
         let reader = history.reader(if from > span.end { span.end } else { from.max(span.start) });
-        Self { audience: Arc::clone(&channel.audience), reader, since, missed }
+        Self { audience: Arc::clone(&channel.audience), reader, since, missed, end: span.end, is_sparse: false }
+    }
+
+    /// Reads what a server keeps.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub(super) async fn of_archive(
+        channel: &Channel,
+        archive: Arc<dyn Archive>,
+        start: Start,
+    ) -> Result<Self, StoreError> {
+        let span = archived::answer(archive.span()).await?;
+        let (from, since) = match start {
+            Start::Next => (span.end, None),
+            Start::Oldest => (span.start, None),
+            Start::Position(position) => (position, None),
+            Start::Time(time) => (archived::answer(archive.since(time)).await?, Some(time)),
+        };
+        let missed = since.is_none() && from < span.start;
+        let reader = Box::new(ArchiveReader::new(archive, from.max(span.start)));
+        Ok(Self { audience: Arc::clone(&channel.audience), reader, since, missed, end: span.end, is_sparse: true })
     }
 
     /// Waits for what comes next; none once the channel is gone.
@@ -246,13 +272,18 @@ impl Follower {
             let batch = self.reader.next().await.map_err(|error| error.to_string())?;
             let end = self.reader.position();
             let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-            let missed = std::mem::take(&mut self.missed) || end - expected != count;
+            let missed = std::mem::take(&mut self.missed) || (!self.is_sparse && end - expected != count);
             let is_empty = batch.is_empty();
             let events: Vec<Seen> = batch.into_iter().filter(|kept| self.is_wanted(kept)).map(seen).collect();
             if missed || is_empty || !events.is_empty() {
                 return Ok(Glimpse { missed, events });
             }
         }
+    }
+
+    /// Where the log ended when this began to follow it.
+    pub(super) fn end(&self) -> u64 {
+        self.end
     }
 
     /// The position of what comes next.
@@ -266,6 +297,9 @@ impl Follower {
     }
 }
 
-fn seen(Kept { position, time, event }: Kept) -> Seen {
+fn seen(Kept { position, time, mut event }: Kept) -> Seen {
+    if addressed::mark(&event).is_some() {
+        addressed::strip(Arc::make_mut(&mut event));
+    }
     Seen { position, time, event }
 }

@@ -9,13 +9,17 @@
 //!
 //! - [`resource`]: documents of channels, brokers, flows and bridges, resolved to channels and subscriptions
 //! - [`replies`]: requests that wait for an answer by an event
-//! - [`channels`]: publish, apply, drain
+//! - [`channels`], [`apply`], [`publish`]: all channels of the process, as a configuration wants them, and events for them
+//! - [`follow`], [`read_back`]: looking on, and back
 //! - [`letters`], [`operate`]: dead letters, and what operators do with them
 //! - [`store`]: where events are kept until every subscription is done with them
 //! - [`dispatch`]: the thread that delivers, and what it needs from the rest of the proxy
 
 mod addressed;
+mod apply;
+mod attribute;
 mod backoff;
+mod channel;
 pub mod channels;
 mod check;
 mod delivery;
@@ -26,6 +30,8 @@ pub mod json;
 mod lanes;
 mod letters;
 mod operate;
+mod publish;
+mod read_back;
 mod refusal;
 pub mod release;
 mod replies;
@@ -35,6 +41,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod tuning;
+mod wanted;
 
 pub use backoff::{Backoff, Policy};
 pub use channels::{Channels, Drained};
@@ -48,3 +55,4 @@ pub use resource::{ChannelSpec, Document, ResourceError, SubscriptionSpec, resol
 pub use store::Stores;
 pub use subscription::{ChannelStats, SubscriptionStats};
 pub use tuning::Ordering;
+pub use wanted::Wanted;

@@ -1,10 +1,12 @@
 //! What operators do with events: dead letters put back or dropped, what was published before published again.
 
 use super::addressed;
-use super::channels::{Channel, Channels};
+use super::channel::Channel;
+use super::channels::Channels;
 use super::follow::{Seen, Start};
 use super::letters::{DeadLetters, Numbered};
 use super::refusal::PublishError;
+use super::wanted::Wanted;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -47,6 +49,8 @@ pub struct Replay {
     pub from: Start,
     /// Where it ends.
     pub until: Until,
+    /// Which of its events; none means all.
+    pub wanted: Option<Wanted>,
 }
 
 /// Where a replay ends.
@@ -143,18 +147,19 @@ impl Channels {
         {
             return Err(format!("channel {} has no subscription {name}", channel.name));
         }
-        let mut follower = self.read_back(&channel.name, replay.from).map_err(|error| error.to_string())?;
+        let mut follower = self.read_back(&channel.name, replay.from).await.map_err(|error| error.to_string())?;
         let mut outcome = Replayed::default();
         let began = Instant::now();
         // What it publishes itself goes to the end, and is not published again.
-        let end = channel.log.history().map_or(0, |history| history.span().end);
+        let end = follower.end();
         while outcome.next.is_none() && follower.position() < end {
             let mut glimpse = follower.look().await?;
             outcome.missed |= glimpse.missed;
             let count = glimpse.events.len();
             glimpse.events.retain(|seen| seen.position < end && replay.until.is_after(seen));
-            let (wanted, over) = (&glimpse.events, glimpse.events.len() < count);
-            for seen in wanted.chunks(TOGETHER) {
+            let over = glimpse.events.len() < count;
+            glimpse.events.retain(|seen| replay.wanted.as_ref().is_none_or(|wanted| wanted.has(&seen.event)));
+            for seen in glimpse.events.chunks(TOGETHER) {
                 let events = seen.iter().map(|seen| (*seen.event).clone());
                 let put = self.put_in(&channel, events, replay.subscription.as_deref()).await;
                 put.map_err(|error| format!("after {} events: {error}", outcome.replayed))?;
@@ -185,7 +190,7 @@ impl Channels {
         let events: Vec<Arc<Event>> = events
             .map(|event| match subscription {
                 Some(name) => addressed::to(event, name),
-                None => event,
+                None => addressed::again(event),
             })
             .map(Arc::new)
             .collect();

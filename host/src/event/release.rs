@@ -3,7 +3,8 @@
 //! From then on this process refuses to publish there, which clients are told to try again (503, `retry-after`), and delivers
 //! nothing more from there. What it has not finished the other process delivers.
 
-use super::channels::{Channel, Channels};
+use super::channel::Channel;
+use super::channels::Channels;
 use super::subscription::Subscription;
 use std::io;
 use std::sync::Arc;

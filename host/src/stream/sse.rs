@@ -95,15 +95,9 @@ mod tests {
     #[test]
     fn an_event_cannot_break_out_of_its_frame() {
         let event = Event {
-            id: "1".into(),
-            source: "/s".into(),
-            type_: "a\ndata: forged".into(),
-            subject: None,
-            time: None,
             datacontenttype: Some("application/json".into()),
-            dataschema: None,
-            extensions: Vec::new(),
             data: Some(b"{\n\"a\":\r\n1}".to_vec()),
+            ..Event::new("1", "/s", "a\ndata: forged")
         };
         let seen = Seen { position: 7, time: SystemTime::now(), event: Arc::new(event) };
         let text = written(&Told { missed: true, events: vec![seen] });

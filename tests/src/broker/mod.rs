@@ -6,6 +6,7 @@ mod program;
 pub use gap::Gap;
 
 use crate::directory::Directory;
+use crate::tls::Authority;
 use crate::wait::wait_until;
 use program::Program;
 use rustix::process::{Pid, Signal, kill_process};
@@ -30,6 +31,28 @@ pub enum Store {
 }
 
 impl Store {
+    /// Shows a promise on each of them, all beside each other: most of the time each waits for something. What fails names its
+    /// thread, which is called like the store.
+    ///
+    /// # Panics
+    /// When one of them does not keep it.
+    pub fn each(promise: fn(Self)) {
+        Self::each_of([Self::Amqp, Self::Nats, Self::Redis, Self::Mqtt], promise);
+    }
+
+    /// Shows a promise on each of these.
+    ///
+    /// # Panics
+    /// When one of them does not keep it.
+    pub fn each_of(stores: impl IntoIterator<Item = Self>, promise: fn(Self)) {
+        std::thread::scope(|scope| {
+            for store in stores {
+                let thread = std::thread::Builder::new().name(store.name().to_owned());
+                thread.spawn_scoped(scope, move || promise(store)).expect("a thread starts");
+            }
+        });
+    }
+
     /// What the proxy calls it.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +67,17 @@ impl Store {
     pub fn arguments(self, address: SocketAddr) -> [String; 4] {
         let name = self.name();
         ["--event-store".into(), name.into(), format!("--event-{name}"), format!("{name}://{address}")]
+    }
+
+    /// Its address where it is spoken to over TLS.
+    pub fn address_with_tls(self, address: SocketAddr) -> String {
+        let scheme = match self {
+            Self::Nats => "tls",
+            Self::Redis => "rediss",
+            Self::Amqp => "amqps",
+            Self::Mqtt => "mqtts",
+        };
+        format!("{scheme}://{address}")
     }
 }
 
@@ -63,8 +97,30 @@ impl Broker {
     /// When it does not.
     #[track_caller]
     pub fn start(store: Store) -> Self {
+        Self::start_with(store, None)
+    }
+
+    /// Starts it with TLS and nothing else: it shows a certificate, and lets in who shows one of the same authority.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    #[track_caller]
+    pub fn start_with_tls(store: Store, authority: &Authority) -> Self {
+        Self::start_with(store, Some(authority))
+    }
+
+    #[track_caller]
+    fn start_with(store: Store, authority: Option<&Authority>) -> Self {
         let (address, directory) = (free(), Directory::new());
-        let program = Program::prepare(store, &directory);
+        if let Some(authority) = authority {
+            let pair = authority.issue(&["127.0.0.1"]);
+            for (file, text) in
+                [("ca.pem", authority.certificate()), ("server.pem", pair.certificate), ("server.key", pair.key)]
+            {
+                directory.write(file, text);
+            }
+        }
+        let program = Program::prepare(store, &directory, authority.is_some());
         let mut broker = Self { program, address, directory, child: None };
         broker.restart();
         broker

@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 #[derive(Debug)]
 pub(super) struct Program {
     store: Store,
+    /// Whether it speaks TLS and nothing else, with the files of its directory.
+    with_tls: bool,
     distribution: Option<Distribution>,
 }
 
@@ -31,21 +33,24 @@ impl Drop for Distribution {
 }
 
 impl Program {
-    pub(super) fn prepare(store: Store, directory: &Directory) -> Self {
+    pub(super) fn prepare(store: Store, directory: &Directory, with_tls: bool) -> Self {
         if store == Store::Amqp {
             directory.write("plugins", "[].\n");
         }
-        Self { store, distribution: (store == Store::Amqp).then(Distribution::start) }
+        Self { store, with_tls, distribution: (store == Store::Amqp).then(Distribution::start) }
     }
 
     /// Starts it, with its output in a file of the directory.
     pub(super) fn start(&self, address: SocketAddr, directory: &Directory) -> Child {
         let port = address.port().to_string();
         let mut command = match self.store {
-            Store::Nats => nats(&port),
-            Store::Redis => redis(&port),
-            Store::Mqtt => mosquitto(&port, directory),
-            Store::Amqp => rabbitmq(&port, directory, self.distribution.as_ref().expect("it was prepared")),
+            Store::Nats => nats(&port, self.with_tls),
+            Store::Redis => redis(&port, self.with_tls),
+            Store::Mqtt => mosquitto(&port, directory, self.with_tls),
+            Store::Amqp => {
+                let distribution = self.distribution.as_ref().expect("it was prepared");
+                rabbitmq(address, directory, distribution, self.with_tls)
+            }
         };
         let log = File::options().append(true).create(true).open(directory.file("log")).expect("a log can be written");
         command.current_dir(directory.path());
@@ -54,26 +59,24 @@ impl Program {
     }
 }
 
-fn nats(port: &str) -> Command {
+fn nats(port: &str, with_tls: bool) -> Command {
     let mut command = Command::new(artifact::peer("nats", "nats-server", "NATS_SERVER"));
     command.args(["--addr", "127.0.0.1", "--port", port, "--jetstream", "--store_dir", "."]);
+    if with_tls {
+        command.args(["--tlsverify", "--tlscert", "server.pem", "--tlskey", "server.key", "--tlscacert", "ca.pem"]);
+    }
     command
 }
 
-fn redis(port: &str) -> Command {
+fn redis(port: &str, with_tls: bool) -> Command {
     let mut command = Command::new(artifact::peer("redis", "redis-server", "REDIS_SERVER"));
-    command.args([
-        "--bind",
-        "127.0.0.1",
-        "--port",
-        port,
-        "--save",
-        "",
-        "--appendonly",
-        "yes",
-        "--appendfsync",
-        "always",
-    ]);
+    if with_tls {
+        command.args(["--port", "0", "--tls-port", port, "--tls-cert-file", "server.pem"]);
+        command.args(["--tls-key-file", "server.key", "--tls-ca-cert-file", "ca.pem"]);
+    } else {
+        command.args(["--port", port]);
+    }
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
     command
 }
 
@@ -89,31 +92,60 @@ max_queued_messages 0
 max_inflight_messages 0
 ";
 
-fn mosquitto(port: &str, directory: &Directory) -> Command {
-    directory.write("mosquitto.conf", format!("listener {port} 127.0.0.1\n{MOSQUITTO}"));
+const MOSQUITTO_TLS: &str = "\
+cafile ca.pem
+certfile server.pem
+keyfile server.key
+require_certificate true
+";
+
+fn mosquitto(port: &str, directory: &Directory, with_tls: bool) -> Command {
+    let tls = if with_tls { MOSQUITTO_TLS } else { "" };
+    directory.write("mosquitto.conf", format!("listener {port} 127.0.0.1\n{tls}{MOSQUITTO}"));
     let mut command = Command::new(artifact::peer("mosquitto", "mosquitto", "MOSQUITTO"));
     command.args(["-c", "mosquitto.conf"]);
     command
 }
 
-fn rabbitmq(port: &str, directory: &Directory, distribution: &Distribution) -> Command {
+/// TLS and nothing else.
+fn rabbitmq_tls(address: SocketAddr, directory: &Directory) -> String {
+    let file = |name: &str| directory.file(name).display().to_string();
+    let (ca, certificate, key) = (file("ca.pem"), file("server.pem"), file("server.key"));
+    format!(
+        "listeners.tcp = none
+listeners.ssl.1 = {address}
+ssl_options.cacertfile = {ca}
+ssl_options.certfile = {certificate}
+ssl_options.keyfile = {key}
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+"
+    )
+}
+
+fn rabbitmq(address: SocketAddr, directory: &Directory, distribution: &Distribution, with_tls: bool) -> Command {
+    let port = address.port().to_string();
+    if with_tls {
+        directory.write("rabbitmq.conf", rabbitmq_tls(address, directory));
+    }
     let mut command = Command::new(artifact::peer("rabbitmq", "rabbitmq-server", "RABBITMQ_SERVER"));
     let path = |name: &str| directory.file(name);
+    if !with_tls {
+        command.env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1").env("RABBITMQ_NODE_PORT", &port);
+    }
     command
         // The server takes the place of the script that starts it.
         .env("RUNNING_UNDER_SYSTEMD", "1")
         .env("HOME", directory.path())
         .env("ERL_EPMD_PORT", distribution.names.to_string())
         .env("RABBITMQ_NODENAME", format!("node{port}@localhost"))
-        .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
-        .env("RABBITMQ_NODE_PORT", port)
         .env("RABBITMQ_DIST_PORT", distribution.port.to_string())
         .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
         .env("RABBITMQ_MNESIA_BASE", path("mnesia"))
         .env("RABBITMQ_LOG_BASE", path("logs"))
         .env("RABBITMQ_LOGS", "-")
         .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("plugins"))
-        .env("RABBITMQ_CONFIG_FILE", path("none"))
+        .env("RABBITMQ_CONFIG_FILE", path(if with_tls { "rabbitmq.conf" } else { "none" }))
         .env("RABBITMQ_ADVANCED_CONFIG_FILE", path("none-advanced"))
         .env("RABBITMQ_GENERATED_CONFIG_DIR", path("generated"))
         .env("RABBITMQ_CONF_ENV_FILE", path("none-environment"));

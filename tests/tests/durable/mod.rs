@@ -1,7 +1,7 @@
 //! A channel whose events outlive the proxy, and its one subscriber.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use sluicegate_tests::{Client, Directory, Options, Proxy, Request, Store, Upstream, wait_until};
+use sluicegate_tests::{Client, Directory, Eventing, Options, Proxy, Request, Store, Upstream, wait_until};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -12,23 +12,11 @@ const LONG: Duration = Duration::from_mins(1);
 
 /// A channel and a subscription that retries for as long as it takes, in the order of keys.
 pub(crate) fn manifests() -> String {
-    "
-apiVersion: messaging.knative.dev/v1
-kind: Channel
-metadata: {name: orders-channel}
-spec: {}
----
-apiVersion: messaging.knative.dev/v1
-kind: Subscription
-metadata:
-  name: orders-to-inventory
-  annotations: {sluicegate.dev/ordering: key, sluicegate.dev/concurrency: '8'}
-spec:
-  channel: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders-channel}
-  subscriber: {ref: {apiVersion: v1, kind: Service, name: inventory}}
-  delivery: {retry: 1000000, backoffPolicy: linear, backoffDelay: PT0.02S, backoffMax: PT0.1S}
-"
-    .to_owned()
+    let annotations = "{sluicegate.dev/ordering: key, sluicegate.dev/concurrency: '8'}";
+    let delivery = "{retry: 1000000, backoffPolicy: linear, backoffDelay: PT0.02S, backoffMax: PT0.1S}";
+    let (channel, subscription) = ("orders-channel", "orders-to-inventory");
+    let documents = Eventing::new().channel(channel);
+    documents.subscription_with(subscription, channel, "inventory", annotations, delivery).to_string()
 }
 
 /// What is kept from one proxy to the next.

@@ -17,6 +17,7 @@ pub(super) fn replay(replay: &EventReplay) -> Result<Verdict, Failure> {
         since: replay.since.clone(),
         to: replay.to,
         until: replay.until.clone(),
+        filter: replay.filter.clone(),
     };
     let mut whole = client.replay(&stretch)?;
     while let Some(next) = whole.next {

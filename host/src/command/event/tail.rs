@@ -10,9 +10,8 @@ use sluicegate::admin::event_tools::{SeenStatus, Stretch};
 
 pub(super) fn tail(tail: &EventTail) -> Result<Verdict, Failure> {
     let client = client(&tail.ask)?;
-    let channel = full_name(&tail.channel);
-    let mut stretch =
-        Stretch { channel: channel.clone(), from: tail.from, since: tail.since.clone(), ..Stretch::default() };
+    let asked = Stretch { channel: full_name(&tail.channel), filter: tail.filter.clone(), ..Stretch::default() };
+    let mut stretch = Stretch { from: tail.from, since: tail.since.clone(), ..asked.clone() };
     let mut left = tail.number;
     if !tail.is_json() {
         print::text(&format!("{}\n", row(["POSITION", "TAKEN", "TYPE", "SOURCE", "ID", "DATA"])))?;
@@ -20,7 +19,7 @@ pub(super) fn tail(tail: &EventTail) -> Result<Verdict, Failure> {
     while left != Some(0) {
         let look = client.read(&stretch)?;
         // From here on by position; the oldest there is would be 0.
-        stretch = Stretch { channel: channel.clone(), from: Some(look.next.max(1)), ..Stretch::default() };
+        stretch = Stretch { from: Some(look.next.max(1)), ..asked.clone() };
         if look.missed {
             eprintln!("some events were not seen: they are not kept any more");
         }
@@ -78,6 +77,7 @@ mod tests {
             channel: "orders".into(),
             from: None,
             since: None,
+            filter: None,
             number: None,
             kind: kind.map(str::to_owned),
             source: source.map(str::to_owned),

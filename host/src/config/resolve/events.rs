@@ -1,10 +1,10 @@
 //! The settings of event stores.
 
-use super::{Merge, choice};
+use super::{Expected, Merge, Written, choice};
 use crate::config::events::{
-    CHANNEL_SIZE, FileSettings, KafkaSettings, NatsSettings, ServerSettings, StoreChoice, StoreSettings,
+    CHANNEL_SIZE, FileSettings, KafkaSettings, NatsSettings, ServerSettings, ServerTls, StoreChoice, StoreSettings,
 };
-use crate::config::file::{Events, Kafka, Server};
+use crate::config::file::{Events, Kafka, Server, Text};
 use crate::config::problem::{Mistake, Origin};
 use crate::config::quantity;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Partitions of topics that are made, unless told otherwise: so many proxies can share a subscription, and nobody who
 /// needs more has one broker.
 const PARTITIONS: usize = 8;
+
+/// How addresses begin that ask for TLS.
+const TLS: [&str; 4] = ["tls://", "rediss://", "amqps://", "mqtts://"];
 
 /// What the command line says of where events are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,22 +44,27 @@ impl Merge<'_> {
         let default = self.one(flags.store, "--event-store", file.store, choice).unwrap_or_default();
         let bytes = self.written(file.size, quantity::size).unwrap_or(CHANNEL_SIZE);
         let age = self.written(file.age, quantity::duration);
+        let history = self.written(file.history, quantity::duration);
         let directory = self.pick(flags.directory, "--event-directory", file.directory);
         let directory = directory.map(|written| self.beside(&written.origin, &written.text));
         let mut one = |flag: Option<String>, name, file: Option<Server>, parse: Parse| {
-            let server = self.one(flag, name, file.and_then(|file| file.server), parse);
-            server.map(|server| ServerSettings { server, bytes, age })
+            let file = file.unwrap_or_default();
+            let server = self.one(flag, name, file.server, parse);
+            let tls = self.tls([file.ca, file.certificate, file.key], server.iter());
+            server.map(|server| ServerSettings { server, bytes, age, history, tls })
         };
         let redis = one(flags.redis, "--event-redis", file.redis, redis_server);
         let amqp = one(flags.amqp, "--event-amqp", file.amqp, amqp_broker);
         let mqtt = one(flags.mqtt, "--event-mqtt", file.mqtt, mqtt_broker);
         let nats = file.nats.unwrap_or_default();
         let servers = self.all(flags.nats, "--event-nats", nats.servers, nats_server);
+        let tls = self.tls([nats.ca, nats.certificate, nats.key], servers.iter());
         let replicas = self.written(nats.replicas, quantity::count).unwrap_or(1);
+        let nats = NatsSettings { servers, replicas, bytes, age, history, tls };
         let settings = StoreSettings {
             default,
             file: directory.map(|directory| FileSettings { directory, bytes, age }),
-            nats: (!servers.is_empty()).then_some(NatsSettings { servers, replicas, bytes, age }),
+            nats: (!nats.servers.is_empty()).then_some(nats),
             redis,
             amqp,
             mqtt,
@@ -66,6 +74,26 @@ impl Merge<'_> {
             self.lacking(needs, default, origin);
         }
         settings
+    }
+
+    /// The files for TLS, which one of the addresses has to ask for.
+    fn tls<'s>(&mut self, files: [Option<Text>; 3], mut servers: impl Iterator<Item = &'s String>) -> ServerTls {
+        let with_tls = servers.any(|server| TLS.iter().any(|scheme| server.starts_with(scheme)));
+        let [ca, certificate, key] = files.map(|file| self.pick(None, "", file));
+        if let (Some(first), false) = (ca.as_ref().or(certificate.as_ref()).or(key.as_ref()), with_tls) {
+            let help = format!("write the address with one of {}", TLS.join(", "));
+            self.problems.add(
+                first.origin.clone(),
+                "the address asks for no TLS that this is for".to_owned(),
+                Some(help),
+            );
+        }
+        if let (Some(one), None) | (None, Some(one)) = (&certificate, &key) {
+            let message = "a certificate and its key are given together".to_owned();
+            self.problems.add(one.origin.clone(), message, Some("write both `certificate` and `key`".to_owned()));
+        }
+        let mut existing = |file: Option<Written>| file.and_then(|file| self.existing(file, Expected::File));
+        ServerTls { ca: existing(ca), certificate: existing(certificate), key: existing(key) }
     }
 
     fn kafka(&mut self, flags: Vec<String>, file: Kafka, age: Option<Duration>) -> Option<KafkaSettings> {
@@ -114,14 +142,16 @@ fn redis_server(text: &str) -> Result<String, Mistake> {
 
 /// An address of a RabbitMQ broker, as its client takes it.
 fn amqp_broker(text: &str) -> Result<String, Mistake> {
-    let good = text.starts_with("amqp://") && text.parse::<lapin::uri::AMQPUri>().is_ok();
+    let known = ["amqp://", "amqps://"].iter().any(|scheme| text.starts_with(scheme));
+    let good = known && text.parse::<lapin::uri::AMQPUri>().is_ok();
     address(text, good, "a RabbitMQ broker", "amqp://USER:PASSWORD@ADDR:PORT/VHOST")
 }
 
 /// An address of an MQTT broker.
 fn mqtt_broker(text: &str) -> Result<String, Mistake> {
     let uri: Option<http::Uri> = text.parse().ok();
-    let good = uri.is_some_and(|uri| uri.scheme_str() == Some("mqtt") && uri.host().is_some() && uri.path() == "/");
+    let known = |uri: &http::Uri| matches!(uri.scheme_str(), Some("mqtt" | "mqtts"));
+    let good = uri.is_some_and(|uri| known(&uri) && uri.host().is_some() && uri.path() == "/");
     address(text, good, "an MQTT broker", "mqtt://ADDR:PORT")
 }
 
@@ -188,6 +218,22 @@ mod tests {
     }
 
     #[test]
+    fn servers_with_tls_have_files_of_their_own_beside_the_configuration() {
+        let own = std::env::current_exe().unwrap();
+        let file = own.display();
+        let text = format!(
+            "events: {{history: 1d, amqp: {{server: 'amqps://x', ca: {file}}}, mqtt: {{server: 'mqtts://x', certificate: \
+             {file}, key: {file}}}, redis: {{server: 'rediss://x'}}}}"
+        );
+        let settings = load(&text, Flags::default()).unwrap().0;
+        let amqp = settings.amqp.unwrap();
+        assert_eq!((amqp.tls.ca, amqp.history), (Some(own.clone()), Some(Duration::from_hours(24))));
+        let mqtt = settings.mqtt.unwrap().tls;
+        assert_eq!(mqtt, ServerTls { ca: None, certificate: Some(own.clone()), key: Some(own) });
+        assert_eq!(settings.redis.unwrap().tls, ServerTls::default());
+    }
+
+    #[test]
     fn mistakes_have_positions() {
         for (text, expected) in [
             (
@@ -204,7 +250,16 @@ mod tests {
                 "sluicegate.yaml:2:10: error: events cannot be kept on a RabbitMQ broker without a broker",
             ),
             ("events:\n  redis: {server: 'http://x'}\n", "error: `http://x` is no address of a Redis server"),
-            ("events:\n  amqp: {server: 'amqps://me:secret@x'}\n", "error: `x` is no address of a RabbitMQ broker"),
+            ("events:\n  amqp: {server: 'http://me:secret@x'}\n", "error: `x` is no address of a RabbitMQ broker"),
+            (
+                "events:\n  amqp: {server: 'amqp://x', ca: ca.pem}\n",
+                "sluicegate.yaml:2:34: error: the address asks for no TLS that this is for",
+            ),
+            (
+                "events:\n  nats: {servers: ['tls://x'], certificate: a.pem}\n",
+                "error: a certificate and its key are given together",
+            ),
+            ("events:\n  mqtt: {server: 'mqtts://x', ca: absent.pem}\n", "absent.pem"),
             (
                 "events:\n  mqtt: {server: '127.0.0.1:1883'}\n",
                 "error: `127.0.0.1:1883` is no address of an MQTT broker",

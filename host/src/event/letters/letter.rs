@@ -41,17 +41,13 @@ impl Letter {
         ];
         let extensions = extensions.into_iter();
         let mut letter = Event {
-            id: format!("{:032x}", fastrand::u128(..)),
-            source: SOURCE.to_owned(),
-            type_: TYPE.to_owned(),
             subject: Some(self.event.id.clone()),
-            time: None,
             datacontenttype: Some("application/cloudevents+json".to_owned()),
-            dataschema: None,
             extensions: extensions
                 .filter_map(|(name, value)| Some(Attribute { name: name.to_owned(), value: value? }))
                 .collect(),
             data: Some(serde_json::to_vec(&Exact(&self.event)).ok()?),
+            ..Event::new(format!("{:032x}", fastrand::u128(..)), SOURCE, TYPE)
         };
         stamp(&mut letter);
         Some(letter)

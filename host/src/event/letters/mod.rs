@@ -68,6 +68,11 @@ pub(super) fn bytes_of(log: &str, most: u64) -> u64 {
     if log.ends_with(SUFFIX) { most.min(letters) } else { most }
 }
 
+/// For how long a log keeps what everybody is done with: one of dead letters for no time.
+pub(super) fn history_of(log: &str, history: Option<Duration>) -> Option<Duration> {
+    history.filter(|_| !log.ends_with(SUFFIX))
+}
+
 impl DeadLetters {
     /// Those of a channel, in a log of its store.
     ///
@@ -209,5 +214,7 @@ mod tests {
         assert_eq!(bytes_of("default/orders", most), most);
         assert_eq!(bytes_of(&log, most), 32 << 20);
         assert_eq!(bytes_of(&log, 1 << 20), 1 << 20);
+        let day = Some(Duration::from_hours(24));
+        assert_eq!((history_of("default/orders", day), history_of(&log, day)), (day, None));
     }
 }

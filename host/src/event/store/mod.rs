@@ -3,6 +3,7 @@
 //! A [`Log`] belongs to one channel and takes events; a [`Cursor`] belongs to one subscription and gives them out. What
 //! each store promises stands in its own module:
 //!
+//! - [`archived`]: reading back what a server keeps
 //! - [`memory`]: bounded queues; nothing survives the process
 //! - [`file`]: a log in files; everything survives the process and the machine's power
 //! - [`nats`]: streams of a NATS server; everything survives the process and what the server survives
@@ -16,6 +17,7 @@
 //! subscription that is new starts at the end; one that is gone takes its place in the log with it.
 
 mod amqp;
+pub(super) mod archived;
 mod attention;
 pub(crate) mod exposed;
 mod file;
@@ -79,6 +81,12 @@ pub(super) trait Log: Debug + Send + Sync {
     fn history(&self) -> Option<Arc<dyn History>> {
         None
     }
+
+    /// What its server keeps to be read back, by asking it; none where it keeps events only until each subscription is done
+    /// with them, or the store is no server.
+    fn archive(&self) -> Option<Arc<dyn Archive>> {
+        None
+    }
 }
 
 /// The events of a log that can be read back, whoever is done with them.
@@ -91,6 +99,19 @@ pub(super) trait History: Debug + Send + Sync {
 
     /// Reads from a position on. While somebody reads, events are kept although nobody is subscribed.
     fn reader(&self, from: u64) -> Box<dyn Reader>;
+}
+
+/// The events of a log on a server that can be read back. Positions grow, and there may be any number of them between two
+/// events.
+pub(super) trait Archive: Debug + Send + Sync {
+    /// The first position that is kept, and one behind the last event.
+    fn span(&self) -> BoxFuture<'_, Result<Range<u64>, StoreError>>;
+
+    /// Where what was taken at this time or later begins.
+    fn since(&self, time: SystemTime) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Some events from a position on, and where to go on; the same position when there are none yet.
+    fn read(&self, from: u64) -> BoxFuture<'_, Result<(Vec<Kept>, u64), StoreError>>;
 }
 
 /// Reads a history in order, a batch at a time.

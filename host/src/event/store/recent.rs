@@ -14,6 +14,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const EVENTS: usize = 4_096;
 /// What they may take, in bytes of data.
 const BYTES: usize = 8 << 20;
+/// The microseconds since 1970, from 2001 to 2128.
+const POSITIONS: Range<u64> = 1_000_000_000_000_000..5_000_000_000_000_000;
 /// What a reader gets at once.
 const BATCH: usize = 256;
 
@@ -39,6 +41,12 @@ impl Recent {
         let next = u64::try_from(begin).unwrap_or_default();
         let state = Mutex::new(State { events: VecDeque::new(), bytes: 0, next });
         Arc::new(Self { state, attention: Attention::default() })
+    }
+
+    /// Whether it is such a position, rather than one of a server's history: those of NATS count its events, and those of
+    /// Redis are larger.
+    pub(in crate::event) fn is_position(position: u64) -> bool {
+        POSITIONS.contains(&position)
     }
 
     /// Whether somebody wants to have what comes.

@@ -190,17 +190,7 @@ impl Decide for Plain {
 }
 
 pub(in crate::event) fn event(id: &str) -> Event {
-    Event {
-        id: id.into(),
-        source: "/test".into(),
-        type_: "test".into(),
-        subject: None,
-        time: None,
-        datacontenttype: None,
-        dataschema: None,
-        extensions: Vec::new(),
-        data: Some(b"data".to_vec()),
-    }
+    Event { data: Some(b"data".to_vec()), ..Event::new(id, "/test", "test") }
 }
 
 /// A subscription with waits of milliseconds.

@@ -231,17 +231,8 @@ fn calls_of_filters_that_decide_have_spans_and_others_when_asked() {
 
 fn event(traceparent: Option<&str>) -> Event {
     let extension = |value: &str| Attribute { name: "traceparent".into(), value: value.into() };
-    Event {
-        id: "e-1".into(),
-        source: "/shop".into(),
-        type_: "order".into(),
-        subject: None,
-        time: None,
-        datacontenttype: None,
-        dataschema: None,
-        extensions: traceparent.map(extension).into_iter().collect(),
-        data: Some(b"secret".to_vec()),
-    }
+    let extensions = traceparent.map(extension).into_iter().collect();
+    Event { extensions, data: Some(b"secret".to_vec()), ..Event::new("e-1", "/shop", "order") }
 }
 
 fn published(trace: &RequestTrace, event: Event) -> (Event, Option<SpanContext>) {

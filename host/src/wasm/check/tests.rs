@@ -90,17 +90,7 @@ fn gather(hosts: &[&str]) -> RequestDecision {
 }
 
 fn event() -> Event {
-    Event {
-        id: "1".into(),
-        source: "/".into(),
-        type_: "a".into(),
-        subject: None,
-        time: None,
-        datacontenttype: None,
-        dataschema: None,
-        extensions: Vec::new(),
-        data: None,
-    }
+    Event::new("1", "/", "a")
 }
 
 fn publish(channels: &[&str]) -> RequestDecision {

@@ -1,10 +1,12 @@
 //! The connection to the broker.
 
 use crate::event::store::StoreError;
+use crate::event::store::remote::tls::Tls;
 use crate::event::store::remote::unavailable;
+use async_compat::Compat;
 use lapin::options::ConfirmSelectOptions;
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,10 +45,20 @@ impl Link {
 }
 
 /// Connects, with confirmations for what is published.
-pub(super) async fn connect(mut address: AMQPUri) -> lapin::Result<(Link, impl Future<Output = String> + use<>)> {
+pub(super) async fn connect(
+    mut address: AMQPUri,
+    tls: Option<Tls>,
+) -> lapin::Result<(Link, impl Future<Output = String> + use<>)> {
     address.query.heartbeat.get_or_insert(HEARTBEAT);
     let properties = ConnectionProperties::default().with_connection_name("sluicegate".into());
-    let connection = Arc::new(Connection::connect_uri(address, properties).await?);
+    let connection = match tls {
+        None => Connection::connect_uri(address, properties).await?,
+        Some(tls) => {
+            let connect = async move |_, _| Ok(AsyncTcpStream::Plain(Compat::new(tls.socket().await?)));
+            Connection::connector(address, lapin::runtime::default_runtime()?, connect, properties).await?
+        }
+    };
+    let connection = Arc::new(connection);
     let publisher = connection.create_channel().await?;
     publisher.confirm_select(ConfirmSelectOptions::default()).await?;
     let link = Link { connection, publisher };

@@ -13,7 +13,7 @@
 //! mandatory: one that no queue takes is refused. The broker does not say which queues there are, so that a message in a
 //! queue of its own lists those of a channel: by it, queues of subscriptions that are gone are removed. While the broker
 //! cannot be reached, publishing is refused after a bounded wait and deliveries stop; both go on when it is back. An event
-//! that was refused because no answer came may still be stored. There is no TLS to the broker.
+//! that was refused because no answer came may still be stored. `amqps://` is with TLS.
 //!
 //! - [`binding`]: events as messages
 //! - [`consume`]: from a queue
@@ -30,13 +30,14 @@ mod register;
 use super::StoreError;
 use super::remote::line::Line;
 use super::remote::thread::Thread;
-use super::remote::{End, PATIENCE, Place, RemoteStore, Server, name, unavailable};
+use super::remote::tls::Tls;
+use super::remote::{End, Place, RemoteStore, Server, name, unavailable};
 use crate::config::ServerSettings;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use lapin::Acker;
 use lapin::options::{BasicAckOptions, QueueDeleteOptions};
 use lapin::types::ShortString;
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use link::Link;
 use std::io;
 use std::sync::Arc;
@@ -57,17 +58,19 @@ impl Amqp {
     /// Begins to connect; whether the broker is there turns out later.
     pub(super) fn start(settings: &ServerSettings) -> io::Result<RemoteStore<Self>> {
         let address: AMQPUri = settings.server.parse().map_err(io::Error::other)?;
+        let with_tls = address.scheme == AMQPScheme::AMQPS;
+        let tls = || Tls::new(&settings.tls, &address.authority.host, address.authority.port);
+        let tls = with_tls.then(tls).transpose()?;
         let (thread, ()) = Thread::start("amqp", std::future::ready(Ok(())))?;
         let line = Arc::new(Line::new(Self::NAME));
         let (keeper, end) = (Arc::clone(&line), thread.end.clone());
-        thread.spawn(async move { keeper.keep(end, || link::connect(address.clone())).await });
+        thread.spawn(async move { keeper.keep(end, || link::connect(address.clone(), tls.clone())).await });
         let (process, messages) = (fastrand::u128(..), AtomicU64::new(0));
         Ok(RemoteStore::new(Arc::new(Self { settings: settings.clone(), line, process, messages, thread })))
     }
 
     async fn link(&self) -> Result<Link, StoreError> {
-        let gone = || StoreError::Unavailable("the RabbitMQ broker cannot be reached".to_owned());
-        self.line.get(PATIENCE).await.ok_or_else(gone)
+        self.line.reached().await
     }
 }
 
@@ -98,7 +101,7 @@ impl Server for Amqp {
     }
 
     async fn is_reached(&self) -> bool {
-        self.line.get(PATIENCE).await.is_some()
+        self.line.reached().await.is_ok()
     }
 
     async fn publish(&self, channel: &str, events: Vec<Arc<Event>>) -> Result<(), StoreError> {

@@ -1,8 +1,9 @@
 //! The place of one subscription in the log of its channel.
 
 use super::done::Done;
-use super::log::{Ahead, Chunk, FileLog, Record, Spot};
+use super::log::{FileLog, Record};
 use super::place::Place;
+use super::read::{Ahead, Chunk, Spot};
 use crate::event::store::{Cursor, Figures, Taken};
 use futures_util::future::{BoxFuture, FutureExt};
 use std::collections::{BTreeMap, VecDeque};

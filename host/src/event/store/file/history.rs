@@ -1,6 +1,7 @@
 //! Reading back: events are there for as long as their segment is, which the last one always is.
 
-use super::log::{Ahead, FileLog, Record, Spot};
+use super::log::{FileLog, Record};
+use super::read::{Ahead, Spot};
 use crate::event::store::{History, Kept, Reader, StoreError};
 use futures_util::future::{BoxFuture, FutureExt};
 use std::io;

@@ -18,10 +18,13 @@
 //!
 //! - [`codec`], [`frame`]: an event as bytes, and its place in a file
 //! - [`segment`]: the files, and what a crash has left of them
-//! - [`log`], [`writer`]: publishing
+//! - [`log`]: what a channel is made of
+//! - [`room`], [`writer`], [`append`]: publishing
+//! - [`read`], [`retain`]: reading, and for how long events stay
 //! - [`cursor`], [`done`], [`place`]: subscriptions
 //! - [`history`]: reading back what subscriptions are done with, as far as its segment is there
 
+mod append;
 mod codec;
 mod cursor;
 mod done;
@@ -29,6 +32,9 @@ mod frame;
 mod history;
 mod log;
 mod place;
+mod read;
+mod retain;
+mod room;
 mod segment;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataPartition;
 use rdkafka::topic_partition_list::Offset;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub(super) async fn ensure(kafka: &Kafka, consumer: &Arc<Consumer>, channel: &st
     for made in made.map_err(|error| unavailable(&error))? {
         // Another proxy may have been faster.
         if let Err((name, code)) = made
-            && code != rdkafka::error::RDKafkaErrorCode::TopicAlreadyExists
+            && code != RDKafkaErrorCode::TopicAlreadyExists
         {
             return Err(StoreError::Unavailable(format!("topic {name} cannot be made: {code}")));
         }
@@ -103,7 +103,11 @@ pub(super) async fn behind(consumer: &Arc<Consumer>, topic: &str) -> Result<u64,
 pub(super) async fn remove_group(kafka: &Kafka, group: &str) -> Result<(), StoreError> {
     let removed = admin(kafka)?.delete_groups(&[group], &options()).await.map_err(|error| unavailable(&error))?;
     for removed in removed {
-        removed.map_err(|(name, code)| StoreError::Unavailable(format!("group {name} is not removed: {code}")))?;
+        if let Err((name, code)) = removed
+            && code != RDKafkaErrorCode::GroupIdNotFound
+        {
+            return Err(StoreError::Unavailable(format!("group {name} is not removed: {code}")));
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@
 //! in the binary mode of CloudEvents' MQTT binding. A session is removed with its subscription while a proxy runs; one whose
 //! subscription went while none did is left to the broker, which removes it after `age`, or never. While the broker cannot
 //! be reached, publishing is refused after a bounded wait and deliveries stop; both go on when it is back. An event that was
-//! refused because no answer came may still be stored. There is no TLS to the broker.
+//! refused because no answer came may still be stored. `mqtts://` is with TLS.
 //!
 //! - [`binding`]: events as messages
 //! - [`publisher`]: to a topic
@@ -26,11 +26,13 @@ mod session;
 use super::StoreError;
 use super::remote::line::Line;
 use super::remote::thread::Thread;
-use super::remote::{CONNECT, End, PATIENCE, Place, RemoteStore, Server, WINDOW, name, unavailable};
+use super::remote::tls::{Door, Tls};
+use super::remote::{CONNECT, End, Place, RemoteStore, Server, WINDOW, name, unavailable};
 use crate::config::ServerSettings;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use percent_encoding::percent_decode_str;
 use publisher::Publisher;
+use rumqttc::Transport;
 use rumqttc::v5::MqttOptions;
 use std::fmt;
 use std::io;
@@ -39,6 +41,9 @@ use std::time::Duration;
 
 /// Between two questions whether the broker is still there; the second without an answer ends the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// The ports of brokers whose addresses have none.
+const PORT: u16 = 1883;
+const TLS_PORT: u16 = 8883;
 /// The largest message, in bytes (MQTT 5, 2.1.4).
 const LARGEST: u32 = 268_435_455;
 /// Requests that wait for the connection.
@@ -59,6 +64,9 @@ struct Address {
     host: String,
     port: u16,
     credentials: Option<(String, String)>,
+    with_tls: bool,
+    /// Where the client reaches the broker instead, over TLS.
+    door: Option<Arc<Door>>,
 }
 
 impl fmt::Debug for Address {
@@ -68,7 +76,7 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    /// `mqtt://USER:PASSWORD@HOST:PORT`.
+    /// `mqtt://USER:PASSWORD@HOST:PORT`, or with `mqtts`.
     fn parse(text: &str) -> Option<Self> {
         let uri: http::Uri = text.parse().ok()?;
         let authority = uri.authority()?;
@@ -77,12 +85,21 @@ impl Address {
             let (user, password) = user.split_once(':').unwrap_or((user, ""));
             (decoded(user), decoded(password))
         });
-        Some(Self { host: authority.host().to_owned(), port: authority.port_u16().unwrap_or(1883), credentials })
+        let with_tls = uri.scheme_str() == Some("mqtts");
+        let (host, default) = (authority.host().to_owned(), if with_tls { TLS_PORT } else { PORT });
+        Some(Self { host, port: authority.port_u16().unwrap_or(default), credentials, with_tls, door: None })
     }
 
     /// What a client of this name connects with.
     fn options(&self, client: impl Into<String>) -> MqttOptions {
-        let mut options = MqttOptions::new(client, &self.host, self.port);
+        let mut options = match &self.door {
+            None => MqttOptions::new(client, &self.host, self.port),
+            Some(door) => {
+                let mut options = MqttOptions::new(client, door.path().to_string_lossy(), self.port);
+                options.set_transport(Transport::Unix);
+                options
+            }
+        };
         options
             .set_keep_alive(KEEP_ALIVE)
             .set_connection_timeout(CONNECT.as_secs())
@@ -99,8 +116,12 @@ impl Mqtt {
     /// Begins to connect; whether the broker is there turns out later.
     pub(super) fn start(settings: &ServerSettings) -> io::Result<RemoteStore<Self>> {
         let unreadable = || io::Error::other("the address of the MQTT broker cannot be read");
-        let address = Address::parse(&settings.server).ok_or_else(unreadable)?;
-        let (thread, ()) = Thread::start("mqtt", std::future::ready(Ok(())))?;
+        let mut address = Address::parse(&settings.server).ok_or_else(unreadable)?;
+        let tls = || Tls::new(&settings.tls, &address.host, address.port);
+        let tls = address.with_tls.then(tls).transpose()?;
+        let door = async move { tls.map(|tls| Door::open(tls, Self::NAME)).transpose() };
+        let (thread, door) = Thread::start("mqtt", door)?;
+        address.door = door.map(Arc::new);
         let line = Arc::new(Line::new(Self::NAME));
         let (keeper, end, options) = (Arc::clone(&line), thread.end.clone(), publisher::options(&address));
         thread.spawn(async move { keeper.keep(end, || publisher::connect(options.clone())).await });
@@ -135,12 +156,11 @@ impl Server for Mqtt {
     }
 
     async fn is_reached(&self) -> bool {
-        self.line.get(PATIENCE).await.is_some()
+        self.line.reached().await.is_ok()
     }
 
     async fn publish(&self, channel: &str, events: Vec<Arc<Event>>) -> Result<(), StoreError> {
-        let gone = || StoreError::Unavailable("the MQTT broker cannot be reached".to_owned());
-        let publisher = self.line.get(PATIENCE).await.ok_or_else(gone)?;
+        let publisher = self.line.reached().await?;
         publisher.publish(&topic(channel), &events, self.age()).await
     }
 
@@ -179,6 +199,7 @@ mod tests {
     fn an_address_has_a_port_and_may_have_credentials() {
         let parse = |text| Address::parse(text).map(|one| (one.host, one.port, one.credentials));
         assert_eq!(parse("mqtt://broker"), Some(("broker".into(), 1883, None)));
+        assert_eq!(parse("mqtts://broker"), Some(("broker".into(), 8883, None)));
         let credentials = Some(("me".to_owned(), "se@cret".to_owned()));
         assert_eq!(parse("mqtt://me:se%40cret@[::1]:1884"), Some(("[::1]".into(), 1884, credentials)));
     }

@@ -9,32 +9,39 @@
 //! server can set a consumer back (since 2.14) and no other proxy asks for its events; else it takes as long as the server
 //! waits for acknowledgements, which is six seconds.
 //!
-//! A channel is a stream that keeps events until each of its consumers is done with them (retention by interest), refuses
-//! new ones when it is full, and has one subject; a subscription is a durable pull consumer. Events are messages in the
+//! A channel is a stream that keeps events until each of its consumers is done with them (retention by interest), or for
+//! `history` longer (retention by limits, and proxies remove what is older), refuses new ones when it is full, and has one
+//! subject; a subscription is a durable pull consumer. Events are messages in the
 //! binary mode of CloudEvents' NATS binding. While the server cannot be reached, publishing is refused after a bounded
 //! wait and deliveries stop; both go on when it is back. An event that was refused because no answer came may still be
 //! stored.
 //!
+//! - [`archive`]: reading a stream back
 //! - [`binding`]: events as messages
 //! - [`publish`]: into a stream
 //! - [`publisher`]: by which client
 //! - [`pull`]: from a consumer
+//! - [`upkeep`]: what is kept although everybody is done with it
 
+mod archive;
 mod binding;
 mod publish;
 mod publisher;
 mod pull;
+mod upkeep;
 
-use super::StoreError;
 use super::remote::thread::Thread;
-use super::remote::{ANSWER, CONNECT, End, Place, RemoteStore, Server, WINDOW, name, unavailable};
-use crate::config::NatsSettings;
+use super::remote::{ANSWER, CONNECT, End, Place, RemoteStore, Server, WINDOW, name, tls, unavailable};
+use super::{Archive, StoreError};
+use crate::config::{NatsSettings, ServerTls};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use async_nats::jetstream::message::Acker;
-use async_nats::jetstream::{self, AckKind, Context};
+use async_nats::jetstream::stream::{ConsumerError, ConsumerErrorKind};
+use async_nats::jetstream::{self, AckKind, Context, ErrorCode};
 use async_nats::{Client, ConnectOptions};
 use futures_util::StreamExt;
 use publisher::{Publisher, is_connected};
+use rustls::ClientConfig;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -49,6 +56,8 @@ const RECONNECT: Duration = Duration::from_secs(2);
 /// A NATS server, or a cluster of them.
 pub(super) struct Nats {
     settings: NatsSettings,
+    /// Where the settings have files for it.
+    tls: Option<ClientConfig>,
     /// Subscriptions and whatever else is done on the store's own thread.
     shared: Publisher,
     /// Lives as long as the store.
@@ -68,6 +77,9 @@ impl Nats {
     /// Begins to connect; whether the server is there turns out later.
     pub(super) fn start(settings: NatsSettings) -> io::Result<RemoteStore<Self>> {
         let servers = settings.servers.clone();
+        let is_plain = settings.tls == ServerTls::default();
+        let tls = (!is_plain).then(|| tls::config(&settings.tls)).transpose()?;
+        let own = tls.clone();
         let (losses, lost) = watch::channel(0);
         let begin = async move {
             // With `retry_on_initial_connect` this does not wait for the server.
@@ -78,12 +90,18 @@ impl Nats {
                 }
                 other => tracing::info!(event = %other, "NATS"),
             };
-            let client = options(told).connect(servers).await.map_err(io::Error::other)?;
+            let client = options(own, told).connect(servers).await.map_err(io::Error::other)?;
             Ok(Publisher { context: jetstream_of(&client), client })
         };
         let (thread, shared) = Thread::start("nats", begin)?;
-        Ok(RemoteStore::new(Arc::new(Self { settings, shared, alive: Arc::default(), thread, lost })))
+        Ok(RemoteStore::new(Arc::new(Self { settings, tls, shared, alive: Arc::default(), thread, lost })))
     }
+}
+
+/// Whether there is no such consumer, or no stream that could have one.
+fn is_missing(error: &ConsumerError) -> bool {
+    let missing = [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND];
+    matches!(error.kind(), ConsumerErrorKind::JetStream(said) if missing.contains(&said.error_code()))
 }
 
 /// It begins a task of its own.
@@ -92,9 +110,13 @@ fn jetstream_of(client: &Client) -> Context {
 }
 
 /// How to connect; `told` is told what becomes of the connection.
-fn options(told: impl Fn(async_nats::Event) + Send + Sync + 'static) -> ConnectOptions {
+fn options(tls: Option<ClientConfig>, told: impl Fn(async_nats::Event) + Send + Sync + 'static) -> ConnectOptions {
     let told = Arc::new(told);
-    ConnectOptions::new()
+    let options = match tls {
+        Some(tls) => ConnectOptions::new().tls_client_config(tls),
+        None => ConnectOptions::new(),
+    };
+    options
         .event_callback(move |event| {
             let told = Arc::clone(&told);
             async move { told(event) }
@@ -125,7 +147,7 @@ impl Server for Nats {
     }
 
     async fn publish(&self, channel: &str, events: Vec<Arc<Event>>) -> Result<(), StoreError> {
-        publish::publish(self, channel, events).await
+        publish::publish(self, channel, &events).await
     }
 
     async fn serve(&self, place: &Arc<Place<Self>>) -> Result<(), StoreError> {
@@ -144,7 +166,10 @@ impl Server for Nats {
     async fn remove(&self, channel: &str, subscription: &str) -> Result<(), StoreError> {
         let deleted =
             self.shared.context.delete_consumer_from_stream(&name(subscription), &publish::stream_name(channel)).await;
-        deleted.map(drop).map_err(|error| unavailable(&error))
+        match deleted {
+            Err(error) if !is_missing(&error) => Err(unavailable(&error)),
+            _ => Ok(()),
+        }
     }
 
     async fn keep_only(&self, channel: &str, kept: &[String]) -> Result<Vec<String>, StoreError> {
@@ -158,6 +183,10 @@ impl Server for Nats {
             }
         }
         Ok(removed)
+    }
+
+    fn archive(self: &Arc<Self>, channel: &str) -> Option<Arc<dyn Archive>> {
+        Some(Arc::new(archive::NatsArchive::new(self, channel)))
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

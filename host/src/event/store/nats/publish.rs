@@ -1,6 +1,6 @@
 //! Publishing to the stream of a channel.
 
-use super::{Nats, binding};
+use super::{Nats, binding, upkeep};
 use crate::event::letters;
 use crate::event::store::StoreError;
 use crate::event::store::remote::{attributes, name, unavailable};
@@ -20,7 +20,7 @@ pub(super) fn stream_name(channel: &str) -> String {
     format!("sluicegate_{}", name(channel))
 }
 
-fn subject(channel: &str) -> String {
+pub(super) fn subject(channel: &str) -> String {
     format!("sluicegate.events.{}", name(channel))
 }
 
@@ -33,7 +33,10 @@ pub(super) async fn stream(nats: &Nats, channel: &str) -> Result<Stream, StoreEr
         max_bytes: i64::try_from(letters::bytes_of(channel, settings.bytes)).unwrap_or(i64::MAX),
         max_age: settings.age.unwrap_or_default(),
         num_replicas: settings.replicas,
-        retention: RetentionPolicy::Interest,
+        retention: match upkeep::history(nats, channel) {
+            Some(_) => RetentionPolicy::Limits,
+            None => RetentionPolicy::Interest,
+        },
         discard: DiscardPolicy::New,
         storage: StorageType::File,
         duplicate_window: settings.age.map_or(DUPLICATES, |age| age.min(DUPLICATES)),
@@ -44,13 +47,25 @@ pub(super) async fn stream(nats: &Nats, channel: &str) -> Result<Stream, StoreEr
     nats.shared.context.get_stream(stream_name(channel)).await.map_err(|error| unavailable(&error))
 }
 
-pub(super) async fn publish(nats: &Nats, channel: &str, events: Vec<Arc<Event>>) -> Result<(), StoreError> {
+/// Puts events in. Where there is no room, what is only kept to be read back goes.
+pub(super) async fn publish(nats: &Nats, channel: &str, events: &[Arc<Event>]) -> Result<(), StoreError> {
+    match send(nats, channel, events).await {
+        // The server knows those that it has by now.
+        Err(StoreError::Full(_)) if upkeep::history(nats, channel).is_some() => {
+            upkeep::make_room(nats, channel).await?;
+            send(nats, channel, events).await
+        }
+        sent => sent,
+    }
+}
+
+async fn send(nats: &Nats, channel: &str, events: &[Arc<Event>]) -> Result<(), StoreError> {
     let publisher = nats.publisher().await?;
     let (subject, mut acknowledgements) = (subject(channel), Vec::with_capacity(events.len()));
     for event in events {
         let message = PublishMessage::build()
-            .headers(binding::headers(&event))
-            .message_id(attributes::identity(&event))
+            .headers(binding::headers(event))
+            .message_id(attributes::identity(event))
             .payload(event.data.clone().unwrap_or_default().into());
         let sent = publisher.context.send_publish(subject.clone(), message).await;
         acknowledgements.push(sent.map_err(|error| refused(&error))?.into_future());

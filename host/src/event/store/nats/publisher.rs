@@ -2,7 +2,6 @@
 //! to wake up; on others the store's.
 
 use super::{Nats, jetstream_of, options};
-use crate::config::NatsSettings;
 use crate::event::store::StoreError;
 use crate::event::store::remote::{PATIENCE, Server};
 use crate::worker;
@@ -58,15 +57,15 @@ impl Nats {
         match slot.get() {
             Some(publisher) => Ok(publisher.clone()),
             // In a box, as only the first publication has to connect.
-            None => Box::pin(slot.get_or_try_init(|| connect(&self.settings))).await.cloned(),
+            None => Box::pin(slot.get_or_try_init(|| connect(self))).await.cloned(),
         }
     }
 }
 
 /// A client of its own. The store's says what becomes of the server.
-async fn connect(settings: &NatsSettings) -> Result<Publisher, StoreError> {
+async fn connect(nats: &Nats) -> Result<Publisher, StoreError> {
     // With `retry_on_initial_connect` this does not wait for the server.
-    let client = options(|_| ()).connect(settings.servers.clone()).await;
+    let client = options(nats.tls.clone(), |_| ()).connect(nats.settings.servers.clone()).await;
     let client = client.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(Publisher { context: jetstream_of(&client), client })
 }

@@ -1,6 +1,6 @@
 //! Pulls the events of one subscription: a durable consumer.
 
-use super::{Nats, binding, publish};
+use super::{Nats, binding, publish, upkeep};
 use crate::event::store::StoreError;
 use crate::event::store::remote::{Arrival, Place, name, unavailable};
 use async_nats::jetstream::AckKind;
@@ -52,6 +52,7 @@ pub(super) async fn serve(nats: &Nats, place: &Arc<Place<Nats>>) -> Result<(), S
     tokio::select! {
         never = batches(place, &consumer, made) => never,
         () = hold(place) => Ok(()),
+        () = upkeep::keep_up(nats, place.channel()) => Ok(()),
         _ = lost.changed() => Ok(()),
     }
 }

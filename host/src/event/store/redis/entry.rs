@@ -5,6 +5,7 @@ use crate::event::store::remote::attributes;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use redis::{FromRedisValue, ParsingError, Value};
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 const DATA: &str = "data";
@@ -12,14 +13,24 @@ const DATA: &str = "data";
 /// Where an entry is in its stream: the milliseconds since 1970 when it came, and its number among those of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::event::store) struct Id {
-    milliseconds: u64,
-    number: u64,
+    pub(super) milliseconds: u64,
+    pub(super) number: u64,
 }
 
 impl Id {
     /// When it came.
     pub(super) fn since(self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.milliseconds)
+    }
+}
+
+impl FromStr for Id {
+    type Err = ParsingError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('-').and_then(|(one, other)| Some((one.parse().ok()?, other.parse().ok()?)));
+        let (milliseconds, number) = parts.ok_or_else(|| ParsingError::from("an entry has no number"))?;
+        Ok(Self { milliseconds, number })
     }
 }
 
@@ -42,9 +53,7 @@ type Fields = Vec<(String, Vec<u8>)>;
 impl FromRedisValue for Entry {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
         let (id, fields): (String, Option<Fields>) = FromRedisValue::from_redis_value(value)?;
-        let parts = id.split_once('-').and_then(|(one, other)| Some((one.parse().ok()?, other.parse().ok()?)));
-        let (milliseconds, number) = parts.ok_or_else(|| ParsingError::from("an entry has no number"))?;
-        Ok(Self { id: Id { milliseconds, number }, fields })
+        Ok(Self { id: id.parse()?, fields })
     }
 }
 

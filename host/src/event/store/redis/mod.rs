@@ -10,31 +10,33 @@
 //! proxy at a time serves it.
 //!
 //! A channel is a stream, and a subscription a consumer group of it; each proxy is a consumer of its own. What all groups are
-//! done with is removed. A channel that takes more memory than it may refuses events. CloudEvents has no binding for Redis:
+//! done with is removed, or kept for `history` while there is room. A channel that takes more memory than it may refuses events. CloudEvents has no binding for Redis:
 //! an entry has a field for each attribute, by its name, and the event's data in `data`. While the server cannot be reached,
 //! publishing is refused after a bounded wait and deliveries stop; both go on when it is back. An event that was refused
 //! because no answer came may still be stored.
 //!
+//! - [`archive`]: reading a stream back
 //! - [`connection`]: to the server, and the lease of this proxy
 //! - [`entry`]: events as entries
 //! - [`publish`]: into a stream
 //! - [`read`]: from a group
 //! - [`inherit`]: what proxies that died have left
 
+mod archive;
 mod connection;
 mod entry;
 mod inherit;
 mod publish;
 mod read;
 
-use super::StoreError;
 use super::remote::line::Line;
 use super::remote::thread::Thread;
-use super::remote::{End, PATIENCE, Place, RemoteStore, Server};
-use crate::config::ServerSettings;
+use super::remote::{End, PATIENCE, Place, RemoteStore, Server, tls};
+use super::{Archive, StoreError};
+use crate::config::{ServerSettings, ServerTls};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Client, Cmd, FromRedisValue, RedisError, RedisResult, Value};
+use ::redis::{Client, ClientTlsConfig, Cmd, FromRedisValue, RedisError, RedisResult, TlsCertificates, Value};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -59,7 +61,7 @@ pub(super) struct Redis {
 impl Redis {
     /// Begins to connect; whether the server is there turns out later.
     pub(super) fn start(settings: &ServerSettings) -> io::Result<RemoteStore<Self>> {
-        let client = Client::open(settings.server.as_str()).map_err(io::Error::other)?;
+        let client = client(settings)?;
         let consumer = format!("{:032x}", fastrand::u128(..));
         let (thread, ()) = Thread::start("redis", std::future::ready(Ok(())))?;
         let line = Arc::new(Line::new(Self::NAME));
@@ -72,8 +74,7 @@ impl Redis {
 
     /// Asks the server something, over the connection that everybody shares.
     async fn ask<T: FromRedisValue>(&self, command: &Cmd, patience: Duration) -> Result<T, StoreError> {
-        let gone = || StoreError::Unavailable("the Redis server cannot be reached".to_owned());
-        let mut connection = self.line.get(patience).await.ok_or_else(gone)?;
+        let mut connection = self.line.reached_within(patience).await?;
         command.query_async(&mut connection).await.map_err(|error| self.refused(&error))
     }
 
@@ -88,6 +89,23 @@ impl Redis {
             _ => StoreError::Unavailable(error.to_string()),
         }
     }
+}
+
+/// With files for TLS where there are any.
+fn client(settings: &ServerSettings) -> io::Result<Client> {
+    let ServerTls { ca, certificate, key } = &settings.tls;
+    let server = settings.server.as_str();
+    if ca.is_none() && certificate.is_none() {
+        return Client::open(server).map_err(io::Error::other);
+    }
+    let client_tls = match (certificate, key) {
+        (Some(chain), Some(key)) => {
+            Some(ClientTlsConfig { client_cert: tls::read(chain)?, client_key: tls::read(key)? })
+        }
+        _ => None,
+    };
+    let root_cert = ca.as_ref().map(tls::read).transpose()?;
+    Client::build_with_tls(server, TlsCertificates { client_tls, root_cert }).map_err(io::Error::other)
 }
 
 /// What the stream of a channel is called. The braces keep in one place of a cluster what belongs together.
@@ -114,7 +132,7 @@ impl Server for Redis {
     }
 
     async fn is_reached(&self) -> bool {
-        self.line.get(PATIENCE).await.is_some()
+        self.line.reached().await.is_ok()
     }
 
     async fn publish(&self, channel: &str, events: Vec<Arc<Event>>) -> Result<(), StoreError> {
@@ -146,7 +164,11 @@ impl Server for Redis {
     async fn remove(&self, channel: &str, subscription: &str) -> Result<(), StoreError> {
         let mut destroy = ::redis::cmd("XGROUP");
         destroy.arg("DESTROY").arg(stream(channel)).arg(subscription);
-        self.ask::<Value>(&destroy, PATIENCE).await.map(drop)
+        match self.ask::<Value>(&destroy, PATIENCE).await {
+            // There is no stream, and so no group.
+            Err(error) if !error.to_string().contains("requires the key to exist") => Err(error),
+            _ => Ok(()),
+        }
     }
 
     async fn keep_only(&self, channel: &str, kept: &[String]) -> Result<Vec<String>, StoreError> {
@@ -162,6 +184,10 @@ impl Server for Redis {
             }
         }
         Ok(removed)
+    }
+
+    fn archive(self: &Arc<Self>, channel: &str) -> Option<Arc<dyn Archive>> {
+        Some(Arc::new(archive::RedisArchive::new(self, channel)))
     }
 
     /// The acknowledgements went before this, and what this process had is free.

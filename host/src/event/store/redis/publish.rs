@@ -1,8 +1,9 @@
 //! Publishing to the stream of a channel.
 
 use super::{Redis, entry, stream};
+use crate::event::letters;
 use crate::event::store::StoreError;
-use crate::event::store::remote::{PATIENCE, attributes};
+use crate::event::store::remote::attributes;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use redis::Script;
 use std::sync::{Arc, LazyLock};
@@ -11,11 +12,17 @@ use std::time::Duration;
 /// In which a second event of the same source and id is dropped.
 const DUPLICATES: Duration = Duration::from_mins(2);
 
-/// Removes what every group is done with, and what is too old. As an entry is removed, so is its data for whoever has it.
+/// Removes what every group is done with for long enough, and what is too old. As an entry is removed, so is its data for
+/// whoever has it.
 ///
-/// Arguments: for how long events are kept, in milliseconds, or 0. Gives the number of entries removed.
+/// Arguments: for how long events are kept, and how long after they were published those that every group is done with, in
+/// milliseconds, or 0. Gives the number of entries removed.
 const TRIM: &str = "
-local function trim(key, age)
+local function before(milliseconds)
+  local now = redis.call('TIME')
+  return now[1] * 1000 + math.floor(now[2] / 1000) - milliseconds
+end
+local function trim(key, age, history)
   local low = nil
   for _, group in ipairs(redis.call('XINFO', 'GROUPS', key)) do
     local at = {}
@@ -34,11 +41,12 @@ local function trim(key, age)
     end
   end
   local removed = 0
-  if low ~= nil then removed = redis.call('XTRIM', key, 'MINID', low.id) end
+  if low ~= nil then
+    if history > 0 and low.time >= before(history) then low.id = string.format('%.0f', before(history)) end
+    removed = redis.call('XTRIM', key, 'MINID', low.id)
+  end
   if age > 0 then
-    local now = redis.call('TIME')
-    local oldest = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) - age)
-    removed = removed + redis.call('XTRIM', key, 'MINID', oldest)
+    removed = removed + redis.call('XTRIM', key, 'MINID', string.format('%.0f', before(age)))
   end
   return removed
 end
@@ -52,7 +60,7 @@ const PUBLISH: &str = "
 local key, bytes, age, known = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local function usage() return redis.call('MEMORY', 'USAGE', key, 'SAMPLES', '3') or 0 end
 if usage() > bytes then
-  trim(key, age)
+  trim(key, age, 0)
   if usage() > bytes then return -1 end
 end
 local at = 4
@@ -68,7 +76,7 @@ return 0
 
 static PUBLISHING: LazyLock<Script> = LazyLock::new(|| Script::new(&format!("{TRIM}{PUBLISH}")));
 static TRIMMING: LazyLock<Script> =
-    LazyLock::new(|| Script::new(&format!("{TRIM}return trim(KEYS[1], tonumber(ARGV[1]))")));
+    LazyLock::new(|| Script::new(&format!("{TRIM}return trim(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))")));
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -85,8 +93,7 @@ pub(super) async fn publish(redis: &Redis, channel: &str, events: &[Arc<Event>])
             script.arg(name).arg(value);
         }
     }
-    let gone = || StoreError::Unavailable("the Redis server cannot be reached".to_owned());
-    let mut connection = redis.line.get(PATIENCE).await.ok_or_else(gone)?;
+    let mut connection = redis.line.reached().await?;
     let answer: i64 = script.invoke_async(&mut connection).await.map_err(|error| redis.refused(&error))?;
     if answer < 0 {
         return Err(StoreError::Full(format!("its stream takes more than {} bytes", redis.settings.bytes)));
@@ -97,9 +104,10 @@ pub(super) async fn publish(redis: &Redis, channel: &str, events: &[Arc<Event>])
 /// Removes what nobody needs any more.
 pub(super) async fn trim(redis: &Redis, channel: &str) -> Result<(), StoreError> {
     let mut script = TRIMMING.prepare_invoke();
-    script.key(stream(channel)).arg(redis.settings.age.map(milliseconds).unwrap_or_default());
-    let gone = || StoreError::Unavailable("the Redis server cannot be reached".to_owned());
-    let mut connection = redis.line.get(PATIENCE).await.ok_or_else(gone)?;
+    let history = letters::history_of(channel, redis.settings.history);
+    let [age, history] = [redis.settings.age, history].map(|time| time.map(milliseconds).unwrap_or_default());
+    script.key(stream(channel)).arg(age).arg(history);
+    let mut connection = redis.line.reached().await?;
     let removed: Result<i64, _> = script.invoke_async(&mut connection).await;
     removed.map(drop).map_err(|error| redis.refused(&error))
 }

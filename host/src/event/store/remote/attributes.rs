@@ -34,17 +34,8 @@ pub(in crate::event::store) fn event(
     attributes: impl IntoIterator<Item = (String, String)>,
     data: &[u8],
 ) -> Option<Event> {
-    let mut event = Event {
-        id: String::new(),
-        source: String::new(),
-        type_: String::new(),
-        subject: None,
-        time: None,
-        datacontenttype: None,
-        dataschema: None,
-        extensions: Vec::new(),
-        data: (!data.is_empty()).then(|| data.to_vec()),
-    };
+    let mut event = Event::new("", "", "");
+    event.data = (!data.is_empty()).then(|| data.to_vec());
     let mut is_event = false;
     for (name, value) in attributes {
         match name.as_str() {

@@ -1,5 +1,7 @@
 //! A connection that is made again when it is lost.
 
+use super::PATIENCE;
+use crate::event::store::StoreError;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -31,10 +33,21 @@ impl<C: Clone + Send + Sync> Line<C> {
     }
 
     /// The connection, after waiting for it for at most so long.
-    pub(in crate::event::store) async fn get(&self, patience: Duration) -> Option<C> {
+    async fn get(&self, patience: Duration) -> Option<C> {
         let mut connection = self.connection.subscribe();
         let there = tokio::time::timeout(patience, connection.wait_for(Option::is_some)).await.ok()?;
         there.ok()?.clone()
+    }
+
+    /// The connection, or that there is none after [`PATIENCE`].
+    pub(in crate::event::store) async fn reached(&self) -> Result<C, StoreError> {
+        self.reached_within(PATIENCE).await
+    }
+
+    /// The connection, or that there is none after so long.
+    pub(in crate::event::store) async fn reached_within(&self, patience: Duration) -> Result<C, StoreError> {
+        let gone = || StoreError::Unavailable(format!("the {} cannot be reached", self.server));
+        self.get(patience).await.ok_or_else(gone)
     }
 
     /// Ends when the connection that is there now is lost, or at once where there is none.

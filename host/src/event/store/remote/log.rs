@@ -2,7 +2,7 @@
 
 use super::place::{Place, PlaceCursor};
 use super::{ANSWER, PATIENCE, Server, WINDOW};
-use crate::event::store::{Cursor, Log, Reserved, StoreError};
+use crate::event::store::{Archive, Cursor, Log, Reserved, StoreError};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::{BoxFuture, FutureExt};
 use std::collections::HashMap;
@@ -27,14 +27,22 @@ pub(super) struct Shared<S: Server> {
 
 impl<S: Server> RemoteLog<S> {
     pub(super) fn new(channel: &str, server: Arc<S>) -> Self {
-        let shared = Arc::new(Shared { channel: channel.to_owned(), server, places: Mutex::default() });
-        Self { shared, window: Arc::new(Semaphore::new(WINDOW)) }
+        Self { shared: Arc::new(Shared::new(channel, server)), window: Arc::new(Semaphore::new(WINDOW)) }
     }
 }
 
 impl<S: Server> Shared<S> {
+    fn new(channel: &str, server: Arc<S>) -> Self {
+        Self { channel: channel.to_owned(), server, places: Mutex::default() }
+    }
+
     pub(super) fn forget(&self, subscription: &str) {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).remove(subscription);
+    }
+
+    /// Whether the channel has a subscription of this name.
+    pub(super) fn has(&self, subscription: &str) -> bool {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).contains_key(subscription)
     }
 
     async fn publish(&self, events: Vec<Arc<Event>>) -> Result<(), StoreError> {
@@ -92,6 +100,10 @@ impl<S: Server> Log for RemoteLog<S> {
 
     fn is_durable(&self) -> bool {
         true
+    }
+
+    fn archive(&self) -> Option<Arc<dyn Archive>> {
+        self.shared.server.archive(&self.shared.channel)
     }
 }
 

@@ -8,19 +8,25 @@
 //! - [`line`]: a connection that is made again when it is lost
 //! - [`log`]: publishing to a channel
 //! - [`place`]: the place of a subscription
+//! - [`removal`]: subscriptions that are gone
 //! - [`table`]: events that a server gave out, and what they are known by when they come again
+//! - [`tls`]: for servers that are spoken to over TLS
 //! - [`thread`]: where the connections of a server live
 
 pub(super) mod attributes;
 pub(super) mod line;
 mod log;
 mod place;
+mod removal;
 mod table;
+#[cfg(test)]
+mod tests;
 pub(super) mod thread;
+pub(super) mod tls;
 
 pub(super) use place::{Arrival, Place};
 
-use super::{Log, Store, StoreError};
+use super::{Archive, Log, Store, StoreError};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::{BoxFuture, FutureExt};
 use log::RemoteLog;
@@ -42,6 +48,8 @@ pub(super) const WINDOW: usize = 4_096;
 /// Events of a subscription that were fetched and not given out, at most: enough for the next deliveries not to wait for the
 /// server.
 pub(super) const AHEAD: usize = 128;
+/// For subscriptions that are gone to be forgotten by the server as the process ends: for it to be reached, and to answer.
+const REMOVALS: Duration = Duration::from_secs(PATIENCE.as_secs() + ANSWER.as_secs());
 /// For the last acknowledgements to leave as the process ends.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -78,12 +86,17 @@ pub(super) trait Server: Debug + Send + Sync + Sized + 'static {
         end: End,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// The subscription is gone, and so is what the server keeps for it.
+    /// The subscription is gone, and so is what the server keeps for it. Nothing is wrong where it kept nothing.
     fn remove(&self, channel: &str, subscription: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Removes the subscriptions of a channel that a former process left, other than these. Says which ones.
     fn keep_only(&self, channel: &str, kept: &[String])
     -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+
+    /// What the server keeps of a channel to be read back; none where it keeps events until they are delivered.
+    fn archive(self: &Arc<Self>, _channel: &str) -> Option<Arc<dyn Archive>> {
+        None
+    }
 
     /// Sends what has to be sent as the process ends.
     fn flush(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -115,17 +128,21 @@ impl<S: Server> Store for RemoteStore<S> {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         async {
+            let thread = self.0.thread();
+            if tokio::time::timeout(REMOVALS, thread.forgotten()).await.is_err() {
+                tracing::warn!("the {} may still keep subscriptions that are gone", S::NAME);
+            }
             let server = Arc::clone(&self.0);
             let last = async move {
                 server.thread().told().await;
                 server.flush().await
             };
-            let flushed = self.0.thread().runtime.spawn(tokio::time::timeout(FLUSH, last));
+            let flushed = thread.runtime.spawn(tokio::time::timeout(FLUSH, last));
             // A client that blocks the thread as it ends is not waited for either.
             if !matches!(tokio::time::timeout(FLUSH * 2, flushed).await, Ok(Ok(Ok(Ok(()))))) {
                 tracing::warn!("the last acknowledgements may not have reached the {}", S::NAME);
             }
-            self.0.thread().end.cancel();
+            thread.end.cancel();
         }
         .boxed()
     }
@@ -154,16 +171,4 @@ pub(super) fn name(text: &str) -> String {
         }
     }
     name
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_hold_nothing_that_servers_read_and_differ() {
-        assert_eq!(name("shop/orders"), "shop_2forders");
-        assert_ne!(name("shop/a.b"), name("shop/a_2eb"));
-        assert!(name("a.*>/ ä").bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
-    }
 }

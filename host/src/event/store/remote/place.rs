@@ -2,8 +2,8 @@
 
 use super::log::Shared;
 use super::table::{Put, Table};
-use super::{End, Server};
-use crate::event::store::{Cursor, Figures, StoreError, Taken};
+use super::{End, Server, removal};
+use crate::event::store::{Cursor, Figures, Taken};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::{BoxFuture, FutureExt};
 use std::fmt;
@@ -271,15 +271,8 @@ impl<S: Server> Cursor for PlaceCursor<S> {
         let left = self.figures();
         self.0.ended.cancel();
         self.0.shared.forget(&self.0.subscription);
-        let place = Arc::clone(&self.0);
-        self.0.shared.server.thread().tell(async move {
-            let removed: Result<(), StoreError> =
-                place.shared.server.remove(place.channel(), &place.subscription).await;
-            if let Err(error) = removed {
-                let (channel, subscription) = (place.channel(), &place.subscription);
-                tracing::warn!(channel, subscription, %error, "the {} still keeps the subscription", S::NAME);
-            }
-        });
+        let removal = removal::remove(Arc::clone(&self.0.shared), self.0.subscription.clone());
+        self.0.shared.server.thread().forget(removal);
         left.queued.saturating_add(left.in_flight)
     }
 }

@@ -11,7 +11,9 @@ use tokio_util::task::TaskTracker;
 pub(in crate::event::store) struct Thread {
     pub(in crate::event::store) runtime: Handle,
     pub(in crate::event::store) end: CancellationToken,
-    /// What is to be done before the end.
+    /// Subscriptions that the server is to forget before the end.
+    removals: TaskTracker,
+    /// What else is to be done before the end.
     last: TaskTracker,
 }
 
@@ -22,8 +24,8 @@ impl Thread {
         begin: impl Future<Output = io::Result<T>> + Send + 'static,
     ) -> io::Result<(Self, T)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread =
-            Self { runtime: runtime.handle().clone(), end: CancellationToken::new(), last: TaskTracker::new() };
+        let (end, removals, last) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+        let thread = Self { runtime: runtime.handle().clone(), end, removals, last };
         let ended = thread.end.clone();
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -47,7 +49,18 @@ impl Thread {
         self.last.spawn_on(task, &self.runtime);
     }
 
-    /// Waits until all of that is done.
+    /// Begins to have the server forget a subscription.
+    pub(in crate::event::store) fn forget(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.removals.spawn_on(task, &self.runtime);
+    }
+
+    /// Waits until the server has forgotten what it was told to.
+    pub(in crate::event::store) async fn forgotten(&self) {
+        self.removals.close();
+        self.removals.wait().await;
+    }
+
+    /// Waits until all is done that it was to hear before.
     pub(in crate::event::store) async fn told(&self) {
         self.last.close();
         self.last.wait().await;

@@ -1,6 +1,6 @@
 //! Values, and how one type becomes another.
 
-use super::Error;
+use crate::Error;
 
 /// A value of an expression (CESQL, section 3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Value {
 
 /// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
+pub(crate) enum Type {
     String,
     Integer,
     Boolean,
@@ -23,7 +23,7 @@ pub(super) enum Type {
 
 impl Type {
     /// What stands for a value that could not be had.
-    pub(super) fn zero(self) -> Value {
+    pub(crate) fn zero(self) -> Value {
         match self {
             Self::String => Value::String(String::new()),
             Self::Integer => Value::Integer(0),
@@ -33,7 +33,7 @@ impl Type {
 }
 
 impl Value {
-    pub(super) fn of_type(&self) -> Type {
+    pub(crate) fn of_type(&self) -> Type {
         match self {
             Self::String(_) => Type::String,
             Self::Integer(_) => Type::Integer,
@@ -42,7 +42,7 @@ impl Value {
     }
 
     /// As text, which every value can be.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::String(text) => text.clone(),
             Self::Integer(number) => number.to_string(),
@@ -50,7 +50,7 @@ impl Value {
         }
     }
 
-    pub(super) fn integer(&self) -> Result<i32, Error> {
+    pub(crate) fn integer(&self) -> Result<i32, Error> {
         match self {
             Self::Integer(number) => Ok(*number),
             Self::Boolean(boolean) => Ok(i32::from(*boolean)),
@@ -59,7 +59,7 @@ impl Value {
     }
 
     /// As a truth value where one is needed. A number is none unless the function `BOOL` is asked to make it one.
-    pub(super) fn boolean(&self) -> Result<bool, Error> {
+    pub(crate) fn boolean(&self) -> Result<bool, Error> {
         match self {
             Self::Boolean(boolean) => Ok(*boolean),
             Self::String(text) if text.eq_ignore_ascii_case("true") => Ok(true),
@@ -68,7 +68,7 @@ impl Value {
         }
     }
 
-    pub(super) fn cast(&self, to: Type) -> Result<Self, Error> {
+    pub(crate) fn cast(&self, to: Type) -> Result<Self, Error> {
         Ok(match to {
             Type::String => Self::String(self.text()),
             Type::Integer => Self::Integer(self.integer()?),

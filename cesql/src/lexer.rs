@@ -1,19 +1,19 @@
 //! An expression's text as tokens.
 
-use super::ParseError;
+use crate::ParseError;
 
 /// The longest expression, in bytes: a page of text. It bounds how deep a chain of operators can be.
 const LONGEST: usize = 4096;
 
 /// A token with the character that it begins at, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    pub(super) column: usize,
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    pub(crate) column: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A name or a keyword, as it was written.
     Word(String),
     /// Digits. `-2147483648` is one more than 32 bits hold before its sign is there.
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The token as a reader would name it.
-    pub(super) fn described(&self) -> String {
+    pub(crate) fn described(&self) -> String {
         match self {
             Self::Word(word) => format!("`{word}`"),
             Self::Integer(number) => format!("`{number}`"),
@@ -42,7 +42,7 @@ impl Kind {
 const SYMBOLS: [&str; 14] = ["!=", "<>", "<=", ">=", "<", ">", "=", "+", "-", "*", "/", "%", "(", ")"];
 
 /// All tokens of an expression; the last is the end.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, ParseError> {
+pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, ParseError> {
     if text.len() > LONGEST {
         let reason = format!("the expression has {} bytes; {LONGEST} are the most", text.len());
         return Err(ParseError { column: 1, reason });

@@ -1,9 +1,9 @@
 //! What an expression is worth for an event.
 
-use super::expression::{Expression, Node};
-use super::operator::Operator;
-use super::value::{Type, Value};
-use super::{Attributes, Error};
+use crate::expression::{Expression, Node};
+use crate::operator::Operator;
+use crate::value::{Type, Value};
+use crate::{Attributes, Error};
 
 /// A value, and what went wrong on the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    pub(super) fn failed(of: Type, error: Error) -> Self {
+    pub(crate) fn failed(of: Type, error: Error) -> Self {
         Self { value: of.zero(), error: Some(error) }
     }
 

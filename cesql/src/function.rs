@@ -1,11 +1,11 @@
 //! The functions that come with the language (CESQL, section 3.5).
 
-use super::Error;
-use super::evaluate::Evaluation;
-use super::value::{Type, Value};
+use crate::Error;
+use crate::evaluate::Evaluation;
+use crate::value::{Type, Value};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Function {
+pub(crate) enum Function {
     Length,
     Concat,
     ConcatWs,
@@ -25,7 +25,7 @@ pub(super) enum Function {
 
 impl Function {
     /// The function of a name, in upper case, that takes so many arguments.
-    pub(super) fn named(name: &str, arguments: usize) -> Option<Self> {
+    pub(crate) fn named(name: &str, arguments: usize) -> Option<Self> {
         let (function, fits) = match name {
             "LENGTH" => (Self::Length, arguments == 1),
             "CONCAT" => (Self::Concat, true),
@@ -47,7 +47,7 @@ impl Function {
         fits.then_some(function)
     }
 
-    pub(super) fn result(self) -> Type {
+    pub(crate) fn result(self) -> Type {
         match self {
             Self::Length | Self::Abs | Self::Int => Type::Integer,
             Self::Bool | Self::IsInt | Self::IsBool => Type::Boolean,
@@ -56,7 +56,7 @@ impl Function {
     }
 
     /// Calls it; the number of arguments fits.
-    pub(super) fn call(self, arguments: &[Value]) -> Evaluation {
+    pub(crate) fn call(self, arguments: &[Value]) -> Evaluation {
         self.called(arguments).unwrap_or_else(|error| Evaluation::failed(self.result(), error))
     }
 

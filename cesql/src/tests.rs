@@ -137,17 +137,3 @@ fn an_unknown_function_is_found_wherever_it_is() {
     }
     assert!(!parse("LENGTH(CONCAT()) = 1 OR id LIKE 'a'").unwrap().calls_unknown());
 }
-
-#[test]
-fn an_events_attributes_are_text() {
-    let mut event = Event::new("1", "/shop", "order.placed");
-    crate::attribute::set(&mut event, "priority", "5".into()).unwrap();
-    for (expression, passes) in [
-        ("specversion = '1.0' AND source = '/shop' AND type LIKE 'order.%'", true),
-        ("priority > 4", true),
-        ("EXISTS subject", false),
-        ("EXISTS priority", true),
-    ] {
-        assert_eq!(evaluate(&parse(expression).unwrap(), &event).passes(), passes, "{expression}");
-    }
-}

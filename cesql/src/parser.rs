@@ -1,12 +1,12 @@
 //! Tokens as an expression (CESQL, section 2).
 
-use super::ParseError;
-use super::expression::{Expression, Node};
-use super::function::Function;
-use super::lexer::{Kind, Token, tokens};
-use super::like::Pattern;
-use super::operator::Operator;
-use super::value::Value;
+use crate::ParseError;
+use crate::expression::{Expression, Node};
+use crate::function::Function;
+use crate::lexer::{Kind, Token, tokens};
+use crate::like::Pattern;
+use crate::operator::Operator;
+use crate::value::Value;
 use std::ops::ControlFlow;
 
 /// How deep parentheses, signs and arguments may be nested. Each level takes some stack of whoever reads it.

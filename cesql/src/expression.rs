@@ -1,19 +1,19 @@
 //! What a text has been read as.
 
-use super::function::Function;
-use super::like::Pattern;
-use super::operator::Operator;
-use super::value::Value;
+use crate::function::Function;
+use crate::like::Pattern;
+use crate::operator::Operator;
+use crate::value::Value;
 
 /// An expression that can be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression {
-    pub(super) node: Node,
-    pub(super) depth: usize,
+    pub(crate) node: Node,
+    pub(crate) depth: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Literal(Value),
     /// In lower case.
     Attribute(String),

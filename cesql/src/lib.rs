@@ -1,4 +1,5 @@
-//! CloudEvents SQL expressions (CESQL 1.0.0): what the dialect `cesql` of a Trigger's filters is written in.
+//! CloudEvents SQL expressions (CESQL 1.0.0): what the dialect `cesql` of a Trigger's filters and the questions of operators
+//! are written in.
 //!
 //! Every evaluation ends, and gives a value and perhaps an error beside it; a filter passes an event only when the value
 //! is true and there is no error. An expression is bounded in length and depth, so that reading and evaluating it takes
@@ -19,8 +20,6 @@ pub use evaluate::{Evaluation, evaluate};
 pub use expression::Expression;
 pub use parser::parse;
 pub use value::Value;
-
-use sluicegate_sdk::Event;
 
 /// An expression that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +68,4 @@ impl Error {
 pub trait Attributes {
     /// The value of an attribute, by its name in lower case; none when it is not set.
     fn attribute(&self, name: &str) -> Option<Value>;
-}
-
-impl Attributes for Event {
-    /// Every value is text: the binary mode of HTTP says no more.
-    fn attribute(&self, name: &str) -> Option<Value> {
-        crate::attribute::get(self, name).map(|value| Value::String(value.to_owned()))
-    }
 }

@@ -2,7 +2,7 @@
 
 /// A pattern: `%` is any run of characters, `_` is one, a backslash before either takes its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<Part>);
+pub(crate) struct Pattern(Vec<Part>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -12,7 +12,7 @@ enum Part {
 }
 
 impl Pattern {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut characters = text.chars().peekable();
         while let Some(character) = characters.next() {
@@ -27,7 +27,7 @@ impl Pattern {
     }
 
     /// Whether a whole text fits. Takes no more than the product of both lengths.
-    pub(super) fn fits(&self, text: &str) -> bool {
+    pub(crate) fn fits(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let (mut place, mut part) = (0, 0);
         // The last `%` and how much of the text it covers so far; nothing before it has to be tried again.

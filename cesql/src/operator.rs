@@ -1,10 +1,10 @@
 //! Operators between two operands, and how tight they bind.
 
-use super::lexer::Kind;
+use crate::lexer::Kind;
 
 /// Operators between two operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(crate) enum Operator {
     And,
     Or,
     Xor,
@@ -23,7 +23,7 @@ pub(super) enum Operator {
 
 impl Operator {
     /// The operator that a token is.
-    pub(super) fn of(kind: &Kind) -> Option<Self> {
+    pub(crate) fn of(kind: &Kind) -> Option<Self> {
         Some(match kind {
             Kind::Word(word) => match word.to_ascii_uppercase().as_str() {
                 "AND" => Self::And,
@@ -50,7 +50,7 @@ impl Operator {
     }
 
     /// Who binds tighter has more.
-    pub(super) fn strength(self) -> u8 {
+    pub(crate) fn strength(self) -> u8 {
         match self {
             Self::And | Self::Or | Self::Xor => 1,
             Self::Equal | Self::NotEqual | Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual => 2,
