@@ -64,8 +64,8 @@ fn arrival(store: Store) {
 }
 
 fn catch_up(store: Store) {
-    /// Tries that fail: some seconds of them.
-    const DOWN: usize = 400;
+    /// Tries that fail: five seconds of them, one after the other, as events without a key share one.
+    const DOWN: usize = 50;
     const EVENTS: usize = 1_000;
     let subscriber = Upstream::statuses([vec![503; DOWN], vec![200]].concat());
     let server = Broker::start(store);
