@@ -4,7 +4,7 @@
 use sluicegate_tests::{Directory, Options, Proxy, Upstream, rewritten, test_filter};
 use std::fs;
 
-/// What all filters may have together, in bytes: those of this test begin with some nine mebibytes.
+/// What all filters may have together, in bytes: those of this test begin with some eleven mebibytes.
 const MOST: f64 = 16.0 * 1024.0 * 1024.0;
 /// Requests of which each leaves a mebibyte behind.
 const REQUESTS: usize = 60;
@@ -32,6 +32,7 @@ fn filters_together_have_no_more_memory_than_they_may_and_what_goes_makes_room()
     let options = Options::new().filter("headers").filter_as("leaks.wasm", directory.file("leaks.wasm"));
     let options = options.manifest("headers.yaml", policy("headers", "{isolation: request, failure: open}"));
     let proxy = Proxy::start(limited(&directory, "16MiB", options).upstream("shop", upstream.address()));
+    let began = sum(&proxy, "sluicegate_filter_memory_bytes", &[]);
     let mut connection = proxy.connect();
     let (mut refused, mut most) = (0, 0.0_f64);
     for _ in 0..REQUESTS {
@@ -40,7 +41,7 @@ fn filters_together_have_no_more_memory_than_they_may_and_what_goes_makes_room()
         refused += usize::from(answer.status == 503);
         most = most.max(sum(&proxy, "sluicegate_filter_memory_bytes", &[]));
     }
-    // It begins with a tenth of what there is, so it takes several requests each time until it is full again.
+    // An instance that is refused goes, so it takes a few requests each time until there is no room again.
     assert!((1..=REQUESTS / 3).contains(&refused), "{refused} of {REQUESTS} requests were refused");
     assert!(most <= MOST && most > MOST * 0.8, "{most}");
     assert!((sum(&proxy, "sluicegate_filter_memory_limit_bytes", &[]) - MOST).abs() < 1.0);
@@ -52,7 +53,7 @@ fn filters_together_have_no_more_memory_than_they_may_and_what_goes_makes_room()
     }
     assert!(sum(&proxy, "sluicegate_filter_quarantines_total", &[]) < 0.5, "nobody is to blame");
     proxy.filters().remove("leaks.wasm");
-    let less = || sum(&proxy, "sluicegate_filter_memory_bytes", &[]) < MOST / 2.0;
+    let less = || sum(&proxy, "sluicegate_filter_memory_bytes", &[]) < began;
     sluicegate_tests::wait_until(std::time::Duration::from_secs(60), less);
     assert!(proxy.get("http://shop/").header("x-filter-response").is_some());
 }

@@ -101,9 +101,9 @@ fn store() -> Vec<Case> {
             &keeps(times(200, &format!("{NAME} {}", set((8192, 4), (8192, 100))))),
         ),
         case(
-            "to keep two mebibytes",
+            "to make two mebibytes of a value that it has",
             Goes("store-bytes"),
-            &Guest { memory: "40", ..keeps(set((8192, 1), (16_384, 2 << 20))) },
+            &Guest { memory: "40", ..keeps(format!("{NAME} {}", set((8192, 4), (16_384, 2 << 20)))) },
         ),
         case(
             "to keep more than a call may hand over",
