@@ -177,8 +177,13 @@ impl Broker {
     #[track_caller]
     pub fn restart(&mut self) {
         self.stop();
-        self.child = Some(self.program.start(self.address, &self.directory));
-        wait_until(START, || TcpStream::connect(self.address).is_ok());
+        wait_until(START, || {
+            // It ends where something else has its port for a moment, as any connection may.
+            if self.child.as_mut().is_none_or(|child| matches!(child.try_wait(), Ok(Some(_)))) {
+                self.child = Some(self.program.start(self.address, &self.directory));
+            }
+            TcpStream::connect(self.address).is_ok()
+        });
     }
 
     /// What the system says of each of its threads.

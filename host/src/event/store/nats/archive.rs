@@ -65,7 +65,7 @@ impl NatsArchive {
         };
         let next = start.saturating_add(BATCH).min(span.end).max(start + 1);
         let messages = try_join_all((start..next).map(|sequence| message(&stream, sequence))).await?;
-        Ok((messages.into_iter().flatten().filter_map(kept).collect(), next))
+        Ok((messages.into_iter().flatten().filter_map(|message| kept(&message)).collect(), next))
     }
 }
 
@@ -85,7 +85,7 @@ async fn message(stream: &Stream, sequence: u64) -> Result<Option<StreamMessage>
     }
 }
 
-fn kept(message: StreamMessage) -> Option<Kept> {
+fn kept(message: &StreamMessage) -> Option<Kept> {
     let event = Arc::new(binding::event(&message.headers, &message.payload)?);
     Some(Kept { position: message.sequence, time: SystemTime::from(message.time), event })
 }
