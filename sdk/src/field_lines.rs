@@ -29,7 +29,8 @@ impl FieldLines {
 
 impl From<&[Header]> for FieldLines {
     fn from(headers: &[Header]) -> Self {
-        let mut lines = Vec::with_capacity(headers.iter().map(|header| header.name.len() + header.value.len() + 3).sum());
+        let mut lines =
+            Vec::with_capacity(headers.iter().map(|header| header.name.len() + header.value.len() + 3).sum());
         // A value with a line feed is none, and would become two.
         for Header { name, value } in headers.iter().filter(|header| !header.value.contains(&b'\n')) {
             for part in [name.as_bytes(), b": ", value, b"\n"] {
@@ -56,7 +57,9 @@ mod tests {
             header("x-colon", b"again"),
         ];
         let lines = FieldLines::from(headers.as_slice());
-        let names = |headers: &[Header]| headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect::<Vec<_>>();
+        let names = |headers: &[Header]| {
+            headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect::<Vec<_>>()
+        };
         assert_eq!(names(&lines.headers()), names(&headers));
         assert_eq!(FieldLines::new(Vec::new()).iter().count(), 0);
     }

@@ -54,7 +54,7 @@ fn filters_together_have_no_more_memory_than_they_may_and_what_goes_makes_room()
     assert!(sum(&proxy, "sluicegate_filter_quarantines_total", &[]) < 0.5, "nobody is to blame");
     proxy.filters().remove("leaks.wasm");
     let less = || sum(&proxy, "sluicegate_filter_memory_bytes", &[]) < began;
-    sluicegate_tests::wait_until(std::time::Duration::from_secs(60), less);
+    sluicegate_tests::wait_until(std::time::Duration::from_mins(1), less);
     assert!(proxy.get("http://shop/").header("x-filter-response").is_some());
 }
 

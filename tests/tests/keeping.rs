@@ -10,7 +10,7 @@ use std::time::Duration;
 /// For a change to be in force, on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
 /// Longer than a deleted file's filter serves on.
-const GONE: Duration = Duration::from_secs(60);
+const GONE: Duration = Duration::from_mins(1);
 
 fn policy(name: &str, spec: &str) -> String {
     format!("apiVersion: sluicegate.dev/v1alpha1\nkind: Filter\nmetadata:\n  name: {name}\nspec: {spec}\n")

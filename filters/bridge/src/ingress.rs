@@ -114,7 +114,6 @@ pub(crate) fn one(request: &Request<'_>) -> Result<Taken, RequestDecision> {
 }
 
 /// How a request carries events, or the answer to one that carries them in no way that is understood.
-#[expect(clippy::result_large_err, reason = "an answer is made for few requests, and a box would only move it")]
 pub(crate) fn mode(headers: &FieldLines) -> Result<Mode, Answer> {
     match Mode::of(headers) {
         Ok(Mode::Unknown(format)) => Err(unsupported(&format)),

@@ -42,7 +42,7 @@ impl Counter {
     /// # Errors
     /// Where the host refuses it.
     pub fn define(name: &str, labels: &[(&str, &str)]) -> Result<Self, Refusal> {
-        define(wit::Kind::Counter, name, labels).map(|series| Self(Some(series)))
+        define(&wit::Kind::Counter, name, labels).map(|series| Self(Some(series)))
     }
 
     /// One more.
@@ -68,7 +68,7 @@ impl Gauge {
     /// # Errors
     /// Where the host refuses it.
     pub fn define(name: &str, labels: &[(&str, &str)]) -> Result<Self, Refusal> {
-        define(wit::Kind::Gauge, name, labels).map(|series| Self(Some(series)))
+        define(&wit::Kind::Gauge, name, labels).map(|series| Self(Some(series)))
     }
 
     /// This much.
@@ -94,7 +94,7 @@ impl Histogram {
     /// # Errors
     /// Where the host refuses it.
     pub fn define(name: &str, labels: &[(&str, &str)], bounds: &[f64]) -> Result<Self, Refusal> {
-        define(wit::Kind::Histogram(bounds.to_vec()), name, labels).map(|series| Self(Some(series)))
+        define(&wit::Kind::Histogram(bounds.to_vec()), name, labels).map(|series| Self(Some(series)))
     }
 
     /// Counts a value.
@@ -103,10 +103,10 @@ impl Histogram {
     }
 }
 
-fn define(kind: wit::Kind, name: &str, labels: &[(&str, &str)]) -> Result<u32, Refusal> {
+fn define(kind: &wit::Kind, name: &str, labels: &[(&str, &str)]) -> Result<u32, Refusal> {
     let labels = labels.iter().map(|(name, value)| wit::Label { name: (*name).into(), value: (*value).into() });
     if cfg!(target_family = "wasm") {
-        return wit::define(&kind, name, &labels.collect::<Vec<_>>());
+        return wit::define(kind, name, &labels.collect::<Vec<_>>());
     }
     let mut labels: Vec<(String, String)> = labels.map(|label| (label.name, label.value)).collect();
     labels.sort_unstable();

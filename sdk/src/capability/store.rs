@@ -8,7 +8,7 @@
 //! use sluicegate_sdk::capability::store;
 //! use std::time::Duration;
 //!
-//! let minute = Some(Duration::from_secs(60));
+//! let minute = Some(Duration::from_mins(1));
 //! let count = |entry: Option<&store::Entry>| match entry {
 //!     Some(entry) => (vec![entry.value[0].saturating_add(1)], entry.left()),
 //!     None => (vec![1], minute),
@@ -110,7 +110,7 @@ mod tests {
     fn a_value_that_lives_for_no_time_is_gone() {
         set("a", b"1", Some(Duration::ZERO)).unwrap();
         assert_eq!(get("a"), None);
-        set("a", b"1", Some(Duration::from_secs(60))).unwrap();
+        set("a", b"1", Some(Duration::from_mins(1))).unwrap();
         assert!(get("a").and_then(|entry| entry.left()).is_some_and(|left| left > Duration::from_secs(50)));
     }
 }

@@ -14,12 +14,14 @@ use std::sync::atomic::Ordering;
 
 /// What a filter has, by its name.
 type Held = (Arc<str>, Arc<Holding>);
+/// A series, and whose it is.
+type OfFilter<'a> = (&'a str, Arc<Series>);
 
 /// Writes all that filters have.
 pub(super) fn encode(holdings: &Holdings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let all = holdings.all();
     stores(&all, encoder)?;
-    let mut metrics: BTreeMap<(Kind, String), Vec<(&str, Arc<Series>)>> = BTreeMap::new();
+    let mut metrics: BTreeMap<(Kind, String), Vec<OfFilter<'_>>> = BTreeMap::new();
     for (filter, holding) in &all {
         for series in holding.catalog.from(0) {
             metrics.entry((series.kind(), series.name().to_owned())).or_default().push((filter, series));

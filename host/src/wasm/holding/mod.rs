@@ -43,7 +43,9 @@ impl Holdings {
         let mut holdings = self.lock();
         let gone: Vec<_> = holdings.extract_if(.., |filter, _| !there(filter)).collect();
         drop(holdings);
-        gone.iter().for_each(|(_, holding)| holding.entries.clear());
+        for (_, holding) in gone {
+            holding.entries.clear();
+        }
     }
 
     /// All of them, in the order of the names.
