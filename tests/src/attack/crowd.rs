@@ -50,7 +50,7 @@ impl Crowd {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let ready = Arc::<AtomicUsize>::default();
         let room = Arc::new(Semaphore::new(AT_A_TIME));
-        for _ in 0..number {
+        for place in 0..number {
             let (ready, room) = (Arc::clone(&ready), Arc::clone(&room));
             runtime.spawn(async move {
                 let permit = room.acquire().await;
@@ -59,6 +59,7 @@ impl Crowd {
                 drop(permit);
                 if matches!(begun, Ok(Ok(()))) {
                     ready.fetch_add(1, Ordering::Relaxed);
+                    sleep(phase(place)).await;
                     go_on(stream, attack).await;
                 }
             });
@@ -113,6 +114,12 @@ async fn until(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How long a connection waits before it goes on: a thousand that are in step are a burst of load, not slow.
+fn phase(place: usize) -> Duration {
+    let steps = u32::try_from(DRIP.as_millis()).unwrap_or(1);
+    DRIP * u32::try_from(place).unwrap_or_default().checked_rem(steps).unwrap_or_default() / steps
 }
 
 /// Until the other side has had enough.
