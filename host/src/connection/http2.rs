@@ -104,7 +104,9 @@ struct Watch {
 impl Watch {
     fn new(streams: Streams, info: &ConnectionInfo) -> Self {
         let shortest = info.timeouts.write_stalled.min(info.timeouts.keep_alive_idle);
-        let mut surveys = tokio::time::interval((shortest / SURVEYS_PER_TIMEOUT).max(Duration::from_millis(1)));
+        let period = (shortest / SURVEYS_PER_TIMEOUT).max(Duration::from_millis(1));
+        // Connections that were made together do not all look after themselves at the same time.
+        let mut surveys = tokio::time::interval_at(Instant::now() + period.mul_f32(fastrand::f32()), period);
         surveys.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             streams,
