@@ -40,8 +40,6 @@ fn usage() -> ExitCode {
 fn proxy(program: &str, settings: &Directory, shop: &Upstream, large: &Upstream) -> Proxy {
     settings.write("sluicegate.yaml", "limits: {connections: 50000, connections-per-client: 50000}\naccess-log: off\n");
     let options = Options::new().program(program).argument("--config").argument(settings.file("sluicegate.yaml"));
-    // What is free goes back to the system, so that what is seen is what connections hold.
-    let options = options.environment("MIMALLOC_PURGE_DELAY", "0");
     Proxy::start(options.upstream("shop", shop.address()).upstream("large", large.address()))
 }
 
