@@ -93,7 +93,9 @@ async fn begin(stream: &mut TcpStream, attack: Attack) -> std::io::Result<()> {
     match attack {
         Attack::Silent => Ok(()),
         Attack::SlowHead => stream.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nx-slow: ").await,
-        Attack::SlowBody | Attack::SlowBodyInStep => stream.write_all(b"POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 100000\r\n\r\n").await,
+        Attack::SlowBody | Attack::SlowBodyInStep => {
+            stream.write_all(b"POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 100000\r\n\r\n").await
+        }
         Attack::SlowRead => stream.write_all(b"GET /large HTTP/1.1\r\nhost: large\r\n\r\n").await,
         Attack::Idle => {
             stream.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n").await?;
