@@ -52,7 +52,7 @@ impl Crowd {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let ready = Arc::<AtomicUsize>::default();
         let room = Arc::new(Semaphore::new(AT_A_TIME));
-        let began = Instant::now();
+        let epoch = Instant::now();
         for place in 0..number {
             let (ready, room) = (Arc::clone(&ready), Arc::clone(&room));
             runtime.spawn(async move {
@@ -63,7 +63,7 @@ impl Crowd {
                 if matches!(begun, Ok(Ok(()))) {
                     ready.fetch_add(1, Ordering::Relaxed);
                     let phase = if attack == Attack::SlowBodyInStep { Duration::ZERO } else { phase(place) };
-                    go_on(stream, attack, beats(began, phase)).await;
+                    go_on(stream, attack, beats(epoch, phase)).await;
                 }
             });
         }
@@ -128,10 +128,10 @@ fn phase(place: usize) -> Duration {
 }
 
 /// The moments at which a connection does something.
-fn beats(began: Instant, phase: Duration) -> Interval {
-    let gone = began.elapsed().as_millis() / DRIP.as_millis();
+fn beats(epoch: Instant, phase: Duration) -> Interval {
+    let gone = epoch.elapsed().as_millis() / DRIP.as_millis();
     let next = DRIP * u32::try_from(gone + 1).unwrap_or_default();
-    interval_at(began + next + phase, DRIP)
+    interval_at(epoch + next + phase, DRIP)
 }
 
 /// Until the other side has had enough.
