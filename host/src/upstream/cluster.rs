@@ -4,12 +4,12 @@ use super::balance::Balancer;
 use super::endpoint::{Endpoint, serving};
 use super::limit::ClusterState;
 use super::member::Member;
-use super::policy::{HealthCheck, Policy};
+use super::policy::{HealthCheck, Policy, TlsSettings};
 use super::state::{ClusterKey, States};
 use super::wire::{Protocol, Wire};
 use crate::telemetry::metrics::UpstreamMetrics;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The endpoints that a destination leads to. Cheap to copy.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ struct Inner {
     metrics: Option<Arc<UpstreamMetrics>>,
     /// See [`Cluster::is_tracked`].
     tracked: bool,
+    /// See [`Cluster::secured`].
+    secured: OnceLock<Cluster>,
 }
 
 impl Cluster {
@@ -52,7 +54,35 @@ impl Cluster {
         let (balancer, wire) = (Balancer::new(&policy, &members), Wire::of(&key.service, protocol, &policy));
         let (state, metrics) = (states.cluster(&key), states.metrics(&key.service));
         let tracked = members.len() > 1 || !checks.is_empty() || *policy != Policy::default();
-        Self(Arc::new(Inner { key, members, policy, checks, wire, balancer, state, metrics, tracked }))
+        let secured = OnceLock::new();
+        Self(Arc::new(Inner { key, members, policy, checks, wire, balancer, state, metrics, tracked, secured }))
+    }
+
+    /// The same, spoken to over TLS: as its policy says, or by these settings where that says nothing of TLS. The settings
+    /// of the first call stay.
+    #[must_use]
+    pub fn secured(&self, settings: &Arc<TlsSettings>) -> Self {
+        let inner = &*self.0;
+        if inner.policy.tls.is_some() {
+            return self.clone();
+        }
+        let secured = inner.secured.get_or_init(|| {
+            let policy = Arc::new(Policy { tls: Some(Arc::clone(settings)), ..Policy::clone(&inner.policy) });
+            let protocol = inner.wire.as_ref().map_or_else(Protocol::default, |wire| wire.protocol);
+            Self(Arc::new(Inner {
+                key: inner.key.clone(),
+                members: inner.members.clone(),
+                checks: inner.checks.clone(),
+                wire: Wire::of(&inner.key.service, protocol, &policy),
+                balancer: Balancer::new(&policy, &inner.members),
+                state: Arc::clone(&inner.state),
+                metrics: inner.metrics.clone(),
+                tracked: true,
+                secured: OnceLock::new(),
+                policy,
+            }))
+        });
+        secured.clone()
     }
 
     /// The service's full name.
