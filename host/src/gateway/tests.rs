@@ -416,6 +416,7 @@ fn tls_that_has_not_changed_is_kept_and_sessions_with_it() {
     let mut config = |text: String| {
         let documents = parse(Path::new("a.yaml"), text.as_bytes(), "default", &mut diagnostics);
         let documents: Vec<_> = documents.into_iter().map(Arc::new).collect();
+        memory.begin();
         let plan = plan(&documents, &settings, &mut files, &mut memory, &mut diagnostics);
         let servers = plan.planned().remove(0).served.tls.unwrap();
         match servers.server(0).unwrap().action.clone() {
