@@ -1,11 +1,12 @@
 //! Bodies on their way through the proxy.
 //!
-//! One type serves both directions: it counts, keeps a limit and tells when it has ended, without another layer around
-//! it. Where the bytes come from is the business of [`crate::connection`] and [`crate::upstream`].
+//! One type serves both directions: it counts, keeps a limit, leaves out trailers that have no place after the content
+//! and tells when it has ended, without another layer around it. Where the bytes come from is the business of [`crate::connection`] and [`crate::upstream`].
 
 mod reset;
 
 use crate::json::NotJson;
+use crate::sanitize;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -245,18 +246,25 @@ impl Inner {
     }
 
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = match self.ahead.take() {
-            Some(bytes) => Some(Ok(Frame::data(bytes))),
-            None => ready!(self.rest.poll_frame(context)),
+        let frame = loop {
+            let next = match self.ahead.take() {
+                Some(bytes) => Some(Ok(Frame::data(bytes))),
+                None => ready!(self.rest.poll_frame(context)),
+            };
+            let Some(Ok(frame)) = next else { break next };
+            // Trailers of which nothing is left are as good as none.
+            if let Some(frame) = sanitize::without_forbidden_trailers(frame) {
+                break Some(self.admit(frame));
+            }
         };
-        let frame = frame.map(|frame| frame.and_then(|frame| self.admit(frame)));
         match &frame {
-            Some(Ok(_)) => {}
+            Some(Ok(frame)) if frame.is_data() => {}
             Some(Err(_)) => {
                 self.end(false);
                 self.rest = Source::None;
             }
-            None => self.end(true),
+            // Nobody asks for what comes after trailers.
+            Some(Ok(_)) | None => self.end(true),
         }
         Poll::Ready(frame)
     }
