@@ -229,6 +229,27 @@ fn tls_fields_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn what_is_demanded_of_clients_in_a_mode_that_asks_them_for_nothing_is_warned_of() {
+    let pair = Authority::new("ca").issue(&["shop.example"]);
+    let table = [
+        ("caCertificates", "no.pem"),
+        ("caCrl", "no.pem"),
+        ("caCertCredentialName", "ca"),
+        ("subjectAltNames", "[client.example]"),
+        ("verifyCertificateSpki", "[c29tZQ==]"),
+        ("verifyCertificateHash", "['00']"),
+    ];
+    for (field, value) in table {
+        let tls = format!("{{mode: SIMPLE, credentialName: c, {field}: {value}}}");
+        let (plan, findings) = plan_of(&(https(&tls) + &secret("c", &pair)));
+        assert_eq!(plan, ["443 at 127.0.0.1:443 tls"]);
+        let expected = format!("a.yaml:5:143: warning[SG0714]: `{field}` has no effect");
+        assert!(findings.len() == 1 && findings[0].starts_with(&expected), "{findings:#?}");
+        assert!(findings[0].contains("| write `mode: MUTUAL`"), "{findings:#?}");
+    }
+}
+
+#[test]
 fn mutual_tls_takes_authorities_from_where_they_are() {
     let authority = Authority::new("ca");
     let pair = authority.issue(&["shop.example"]);
