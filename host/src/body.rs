@@ -3,6 +3,7 @@
 //! One type serves both directions: it counts, keeps a limit, leaves out trailers that have no place after the content
 //! and tells when it has ended, without another layer around it. Where the bytes come from is the business of [`crate::connection`] and [`crate::upstream`].
 
+mod progress;
 mod reset;
 
 use crate::json::NotJson;
@@ -15,6 +16,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+pub use progress::Progress;
 pub use reset::ThenReset;
 
 /// Why a body ended early.
@@ -65,6 +67,7 @@ struct Inner {
     rest: Source,
     bytes: u64,
     limit: Option<u64>,
+    progress: Progress,
     on_end: Option<EndHook>,
 }
 
@@ -107,7 +110,8 @@ impl ProxyBody {
     }
 
     fn new(ahead: Option<Bytes>, rest: Source) -> Self {
-        Self(Some(Box::new(Inner { ahead, rest, bytes: 0, limit: None, on_end: None })))
+        let (bytes, limit, progress, on_end) = (0, None, Progress::default(), None);
+        Self(Some(Box::new(Inner { ahead, rest, bytes, limit, progress, on_end })))
     }
 
     /// The same body, failing with [`BodyError::TooLarge`] beyond this many bytes.
@@ -122,6 +126,13 @@ impl ProxyBody {
     /// The most bytes that it may have, if that is limited.
     pub fn limit(&self) -> Option<u64> {
         self.0.as_ref().and_then(|inner| inner.limit)
+    }
+
+    /// Counts what comes of it from now on. A copy of it that is sent again does not count.
+    pub fn progress(&mut self) -> Progress {
+        let Some(inner) = &mut self.0 else { return Progress::default() };
+        inner.progress = Progress::begun();
+        inner.progress.clone()
     }
 
     /// Calls `hook` once, when the body has ended, well or not, or is dropped.
@@ -239,6 +250,7 @@ impl Inner {
     fn admit(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         let size = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
         self.bytes = self.bytes.saturating_add(size);
+        self.progress.reached(self.bytes);
         match self.limit {
             Some(limit) if self.bytes > limit => Err(BodyError::TooLarge { limit }),
             _ => Ok(frame),

@@ -123,6 +123,26 @@ async fn the_end_is_told_once_with_the_bytes_that_went_through() {
 }
 
 #[tokio::test]
+async fn what_has_come_of_a_body_is_known_to_who_does_not_hold_it() {
+    let mut streaming = body([data("abc"), data("de")]);
+    let progress = streaming.progress();
+    assert_eq!(progress.bytes(), 0);
+    let begun = streaming.begin().await.unwrap();
+    assert_eq!(progress.bytes(), 3, "what is read ahead has come");
+    begun.collect().await.unwrap();
+    assert_eq!(progress.bytes(), 5, "and counts once");
+    assert_eq!(ProxyBody::empty().progress().bytes(), 0);
+
+    let mut whole = body([data("abc")]);
+    let progress = whole.progress();
+    let begun = whole.begin().await.unwrap();
+    for _ in 0..2 {
+        begun.replayable().unwrap().collect().await.unwrap();
+    }
+    assert_eq!(progress.bytes(), 3, "what is sent again has come once");
+}
+
+#[tokio::test]
 async fn a_body_that_fails_or_is_given_up_is_not_complete() {
     let mut failing = body([data("abc"), Some(Err(BodyError::Timeout))]);
     let ends = watched(&mut failing);
