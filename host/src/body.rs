@@ -1,10 +1,12 @@
 //! Bodies on their way through the proxy.
 //!
 //! One type serves both directions: it counts, keeps a limit, leaves out trailers that have no place after the content
-//! and tells when it has ended, without another layer around it. Where the bytes come from is the business of [`crate::connection`] and [`crate::upstream`].
+//! and tells when it has ended, without another layer around it. Where the bytes come from is the business of
+//! [`crate::connection`] and [`crate::upstream`].
 
 mod progress;
 mod reset;
+mod source;
 
 use crate::json::NotJson;
 use crate::sanitize;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 pub use progress::Progress;
 pub use reset::ThenReset;
+use source::{Resumed, Source, Trailers};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -72,17 +75,6 @@ struct Inner {
 }
 
 type EndHook = Box<dyn FnOnce(BodyEnd) + Send>;
-
-#[derive(Default)]
-enum Source {
-    /// There is no more.
-    #[default]
-    None,
-    /// A peer, as hyper reads it.
-    Incoming(Incoming),
-    /// Any other.
-    Stream(Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>),
-}
 
 impl ProxyBody {
     /// No bytes.
@@ -326,67 +318,6 @@ impl Body for ProxyBody {
             None => hint.set_lower(hint.lower().saturating_add(ahead)),
         }
         hint
-    }
-}
-
-impl Source {
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self {
-            Self::None => Poll::Ready(None),
-            Self::Incoming(body) => {
-                Pin::new(body).poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(BodyError::Http)))
-            }
-            Self::Stream(body) => body.as_mut().poll_frame(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::None => true,
-            Self::Incoming(body) => body.is_end_stream(),
-            Self::Stream(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::None => SizeHint::with_exact(0),
-            Self::Incoming(body) => body.size_hint(),
-            Self::Stream(body) => body.size_hint(),
-        }
-    }
-}
-
-/// A body that begins with a frame that was read to find out whether it ends.
-struct Resumed {
-    frame: Option<Frame<Bytes>>,
-    rest: Source,
-}
-
-impl Body for Resumed {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.frame.take() {
-            Some(frame) => Poll::Ready(Some(Ok(frame))),
-            None => self.rest.poll_frame(context),
-        }
-    }
-}
-
-/// A body without data.
-struct Trailers(Option<Frame<Bytes>>);
-
-impl Body for Trailers {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Poll::Ready(self.0.take().map(Ok))
     }
 }
 

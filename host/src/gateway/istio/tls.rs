@@ -1,5 +1,7 @@
 //! `tls` of an Istio server: mode, certificates, what clients show, versions.
 
+mod ignored;
+
 use super::Reading;
 use crate::gateway::material::{ClientDemand, Material, Pair, Text};
 use crate::gateway::scope::Scope;
@@ -96,24 +98,6 @@ impl<'d> Reading<'d, '_> {
         let (oldest, newest) = self.versions(tls, scope)?;
         let cipher_suites = self.cipher_suites(tls, scope);
         Material { pairs: pairs?, clients: clients?, oldest, newest, cipher_suites }.config(hosts, scope)
-    }
-
-    /// Warns of what is said about clients in a mode that asks them for nothing: who wrote it believes that they are checked.
-    fn report_ignored(&self, tls: &Tls, scope: &mut Scope<'_>) {
-        let given = [
-            ("caCertificates", tls.ca_certificates.is_some()),
-            ("caCrl", tls.ca_crl.is_some()),
-            ("caCertCredentialName", tls.ca_cert_credential_name.is_some()),
-            ("subjectAltNames", tls.subject_alt_names.is_some()),
-            ("verifyCertificateSpki", tls.verify_certificate_spki.is_some()),
-            ("verifyCertificateHash", tls.verify_certificate_hash.is_some()),
-        ];
-        for (field, _) in given.into_iter().filter(|(_, given)| *given) {
-            let message = format!("`{field}` has no effect: in mode SIMPLE clients are asked for no certificate");
-            let help = format!("write `mode: MUTUAL` or `mode: OPTIONAL_MUTUAL`, or remove `{field}`");
-            let at = self.pointer(&format!("tls/{field}"));
-            scope.warn(self.document, codes::GATEWAY_WITHOUT_EFFECT, &at, message, Some(&help));
-        }
     }
 
     fn mode_is_served(&self, tls: &Tls, scope: &mut Scope<'_>) -> Option<()> {

@@ -47,6 +47,8 @@ impl<W: Write> Output<W> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::record::tests::record;
+    use super::super::AccessLog;
     use super::*;
     use std::io;
 
@@ -82,5 +84,22 @@ mod tests {
         assert_eq!((output.write(b""), output.failing), (0, true));
         assert_eq!((output.write(b"six\n"), output.failing), (0, false));
         assert_eq!(output.inner.written, b"one\ntwo\nthsix\n");
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let log = AccessLog::to(Gone).unwrap();
+        (0..3).for_each(|_| log.write(&record()));
+        log.close();
+        assert_eq!(log.dropped(), 3);
     }
 }
