@@ -33,6 +33,7 @@ fn generation(proxy: &Proxy) -> u64 {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
 fn a_broken_manifest_keeps_no_certificate_from_being_renewed_and_has_nothing_loaded_over_and_over() {
     let authority = Authority::new();
     let broken = ["kind: [", "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: b}\n"];

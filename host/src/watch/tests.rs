@@ -181,19 +181,20 @@ fn a_directory_may_appear_late_and_be_replaced() {
         let directory = TempDir::new().unwrap();
         let root = directory.path().join("deep/manifests");
         let mut watch = start(&root, mode);
-        let mut seen = |text: &str| {
-            fs::write(root.join("a.yaml"), text).unwrap();
-            expect(&mut watch, &root, &[&format!("a.yaml={text}")]);
+        let mut seen = |texts: &[&str]| {
+            for text in texts {
+                fs::write(root.join("a.yaml"), text).unwrap();
+                expect(&mut watch, &root, &[&format!("a.yaml={text}")]);
+            }
         };
         fs::create_dir_all(&root).unwrap();
-        seen("one");
+        seen(&["one"]);
         fs::rename(&root, directory.path().join("deep/old")).unwrap();
         fs::create_dir(&root).unwrap();
-        ["two", "three"].iter().for_each(|text| seen(text));
+        seen(&["two", "three"]);
         // The next one may get the inode of this one.
-        fs::remove_dir_all(&root).unwrap();
-        fs::create_dir(&root).unwrap();
-        ["four", "five"].iter().for_each(|text| seen(text));
+        fs::remove_dir_all(&root).and_then(|()| fs::create_dir(&root)).unwrap();
+        seen(&["four", "five"]);
     }
 }
 

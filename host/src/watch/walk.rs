@@ -144,6 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
     fn a_directory_that_is_removed_and_made_anew_is_another_whatever_its_inode() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a");
