@@ -15,6 +15,10 @@ use http::{Request, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 
 mod names;
+mod trailers;
+
+pub use trailers::without_forbidden_trailers;
+
 use names::{KEEP_ALIVE, PROXY_CONNECTION, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REQUEST_ID};
 
 // Constants, since `from_static` checks its text each time it is called.
@@ -146,14 +150,6 @@ pub fn response(headers: &mut HeaderMap, version: Version) {
     }
     found.remove_others(headers);
     headers.append(header::VIA, via(version));
-}
-
-/// Leaves the fields that may stand in a trailer section (RFC 9110, section 6.5.1).
-pub fn trailers(trailers: &mut HeaderMap) {
-    HopByHop { connection: true, other: true, te: true }.remove_others(trailers);
-    for name in &names::NEVER_IN_TRAILERS {
-        trailers.remove(name);
-    }
 }
 
 fn request_headers(headers: &mut HeaderMap, version: Version) -> Result<(), RequestError> {
