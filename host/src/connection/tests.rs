@@ -14,6 +14,7 @@ mod faults;
 mod framing;
 mod http2;
 mod limits;
+mod tls;
 mod upgrade;
 
 /// More than any test should take.
