@@ -350,9 +350,8 @@ mod tests {
     fn more_headers_than_a_message_can_have_are_refused_or_left_out() {
         let header = |number| types::Header { name: format!("x-{number}"), value: b"1".to_vec() };
         assert_eq!(head(200, (0..30_000).map(header).collect()).unwrap_err().kind, FailureKind::Invalid);
-        let edits = (0..30_000).flat_map(|number| {
-            [types::HeaderEdit::Set(header(number)), types::HeaderEdit::Append(header(number / 2))]
-        });
+        let edits = (0..30_000)
+            .flat_map(|number| [types::HeaderEdit::Set(header(number)), types::HeaderEdit::Append(header(number / 2))]);
         let (mut later, mut headers) = (Vec::new(), HeaderMap::new());
         header_edits(edits.collect(), &mut later).unwrap();
         later.into_iter().for_each(|edit| edit.apply(&mut headers, None));

@@ -7,8 +7,7 @@ use super::failure::Failure;
 use super::grant::Grants;
 use super::types::{
     Answer, CorrelatedAnswer, DeliveryDecision, EventDecision, FormattedHeader, Forward, Header, HeaderEdit, Plan,
-    Publish, RequestDecision, RequestEdit,
-    ResponseDecision, ValuePart,
+    Publish, RequestDecision, RequestEdit, ResponseDecision, ValuePart,
 };
 
 /// What a filter may decide.

@@ -124,18 +124,18 @@ impl<H: Handler> Worker<H> {
                 if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
                     tracing::info!("connections are accepted again");
                 }
-                let permit = tokio::select! {
-                    permit = self.admission.admit(peer.ip()) => permit,
+                let place = tokio::select! {
+                    place = self.admission.admit(peer.ip()) => place,
                     () = listener.drain.signal(), if !listener.drain.is_draining() => None,
                 };
-                let Some(permit) = permit else {
-                    return tracing::debug!(%peer, "a connection was refused: its address has too many");
+                let Some(place) = place else {
+                    return tracing::debug!(%peer, "a connection was refused: its client has too many");
                 };
                 let token = listener.drain.track();
                 let (worker, listener) = (Arc::clone(self), Arc::clone(listener));
                 connections.spawn(async move {
-                    worker.serve(&listener, stream, peer).await;
-                    drop((permit, token));
+                    worker.serve(&listener, stream, peer, place).await;
+                    drop(token);
                 });
             }
             // The client was gone before it was accepted.

@@ -27,7 +27,8 @@ async fn connect(timeouts: Timeouts) -> (TlsStream<DuplexStream>, JoinHandle<()>
     let serving = tokio::spawn(async move {
         let stream = acceptor.accept(far).await.unwrap();
         let [peer, local] = [1, 2].map(|port| ([127, 0, 0, 1], port).into());
-        let accepted = Accepted { stream, peer, local, arrival: Arrival::default(), tls: None };
+        let accepted =
+            Accepted { stream, peer, local, arrival: Arrival::default(), tls: None, place: Place::default() };
         serve(accepted, Arc::<Echo>::default(), timeouts, Drain::default()).await;
     });
     let authorities = Some(authority.certificate().into_bytes());

@@ -22,7 +22,8 @@ fn grants() -> Grants {
 }
 
 fn checked<T>(decision: &T, check: impl Fn(Allowed<'_>, &T) -> Result<(), Failure>) -> Option<Bound> {
-    let bounds = Bounds { edits: 2, edit_bytes: 20, calls: 2, mirrors: 1, publications: 2, headers: 2, ..Bounds::default() };
+    let bounds =
+        Bounds { edits: 2, edit_bytes: 20, calls: 2, mirrors: 1, publications: 2, headers: 2, ..Bounds::default() };
     let failure = check(Allowed { grants: &grants(), bounds: &bounds }, decision).err()?;
     let kind = if matches!(failure.bound, Some(Bound::Forward | Bound::Call | Bound::Publish)) {
         FailureKind::Denied
