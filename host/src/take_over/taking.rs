@@ -144,7 +144,7 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let process = Process { listener, asked: Arc::clone(&asked) };
-        let soon = Duration::from_millis(50);
+        let soon = Duration::from_millis(500);
         let mut offer = Offer::patient(soon, unix_socket::bind(&path).unwrap(), process).unwrap();
 
         let late = TakeOver::begin(&path, &Inherited::default()).unwrap().unwrap();
