@@ -3,6 +3,7 @@
 //! Inbound, a request's head becomes a [`RequestHead`] of end-to-end fields alone. Outbound, the proxy says who it
 //! acted for. Framing is nobody's business here: the gate checked it, and the HTTP library writes it anew.
 
+use crate::admission::Place;
 use crate::config::limits::HEADER_COUNT;
 use crate::connection::{ConnectionInfo, Held, target};
 use crate::error::RequestError::{self, BadRequest};
@@ -48,6 +49,8 @@ pub struct Upgrading {
     pub connection: OnUpgrade,
     /// The stream, in HTTP/2.
     pub held: Option<Held>,
+    /// Kept for as long as it is spoken.
+    pub place: Place,
 }
 
 /// Takes a request's head apart.
@@ -72,7 +75,8 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
     }
     let connection_of = |parts: &mut Parts| {
         let held = parts.extensions.remove::<Held>();
-        parts.extensions.remove::<OnUpgrade>().map(|connection| Upgrading { connection, held })
+        let place = connection.place.clone();
+        parts.extensions.remove::<OnUpgrade>().map(|connection| Upgrading { connection, held, place })
     };
     let upgrade = match &connection.gate {
         Some(gate) if gate.wants_upgrade() => connection_of(&mut parts),

@@ -126,11 +126,12 @@ fn head(call: &types::Call, request: &HeaderMap) -> Result<Parts, String> {
     parts.method = method(&call.method)?;
     parts.uri = Uri::from(path(&call.path)?);
     // Room for what every call inherits.
-    parts.headers.reserve(call.headers.len() + 8);
+    let too_many = |_| "has more headers than a message can have".to_owned();
+    parts.headers.try_reserve(call.headers.len() + 8).map_err(too_many)?;
     parts.headers.insert(HOST, host(&call.destination)?);
     for line in &call.headers {
         let (name, value) = header(line)?;
-        parts.headers.append(name, value);
+        parts.headers.try_append(name, value).map_err(too_many)?;
     }
     inherit(&call.inherits, request, &mut parts.headers)?;
     Ok(parts)

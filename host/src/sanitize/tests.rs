@@ -16,6 +16,7 @@ fn connection() -> ConnectionInfo {
         timeouts: Timeouts::default(),
         forwarded_for: HeaderValue::from_static("10.0.0.1"),
         client: crate::overload::admit::ClientSlot::default(),
+        place: crate::admission::Place::default(),
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Bound {
     Edits,
     /// Bytes of the names and values of those edits.
     EditBytes,
+    /// Headers of an answer, a call or a delivery.
+    Headers,
     /// Calls of one plan.
     Calls,
     /// Copies of one request.
@@ -82,7 +84,7 @@ const fn row(bound: Bound, name: &'static str, setting: Option<&'static str>, de
 }
 
 /// The table, in the order of [`Bound`].
-pub const BOUNDS: [Row; 27] = [
+pub const BOUNDS: [Row; 28] = [
     row(Bound::Deadline, "deadline", Some("deadline"), "10ms"),
     row(Bound::RequestTime, "request-time", Some("limits/requestTime"), "100ms"),
     row(Bound::Memory, "memory", Some("memory"), "64MiB"),
@@ -93,6 +95,7 @@ pub const BOUNDS: [Row; 27] = [
     row(Bound::Decision, "decision", Some("limits/decision"), "8MiB"),
     row(Bound::Edits, "edits", Some("limits/edits"), "256"),
     row(Bound::EditBytes, "edit-bytes", Some("limits/editBytes"), "64KiB"),
+    row(Bound::Headers, "headers", Some("limits/headers"), "256"),
     row(Bound::Calls, "calls", Some("limits/calls"), "64"),
     row(Bound::Mirrors, "mirrors", Some("limits/mirrors"), "8"),
     row(Bound::Publications, "publications", Some("limits/publications"), "1024"),
@@ -148,6 +151,8 @@ pub struct Bounds {
     pub edits: usize,
     /// Bytes of those edits.
     pub edit_bytes: usize,
+    /// Headers of one answer, call or delivery.
+    pub headers: usize,
     /// Calls of one plan.
     pub calls: usize,
     /// Copies of one request.
@@ -178,6 +183,7 @@ impl Default for Bounds {
             decision: limits::FILTER_DECISION,
             edits: limits::FILTER_EDITS,
             edit_bytes: limits::FILTER_EDIT_BYTES,
+            headers: limits::FILTER_HEADERS,
             calls: limits::PLAN_CALLS,
             mirrors: limits::MIRRORS,
             publications: limits::FILTER_PUBLICATIONS,
@@ -232,6 +238,7 @@ mod tests {
             (Bound::Decision, bounds.decision),
             (Bound::Edits, bounds.edits),
             (Bound::EditBytes, bounds.edit_bytes),
+            (Bound::Headers, bounds.headers),
             (Bound::Calls, bounds.calls),
             (Bound::Mirrors, bounds.mirrors),
             (Bound::Publications, bounds.publications),

@@ -12,6 +12,8 @@ fn a_plan_that_cannot_be_carried_out_is_told_why() {
         headers: vec![Header { name: name.into(), value: value.into() }],
         ..call("a")
     };
+    let header = |number| Header { name: format!("x-{number}"), value: Vec::new() };
+    let with_many_headers = Call { headers: (0..30_000).map(header).collect(), ..call("a") };
     let to = |host: &str| {
         let destination = Destination { host: host.into(), port: None, subset: None };
         Call { destination, ..call("a") }
@@ -27,6 +29,7 @@ fn a_plan_that_cannot_be_carried_out_is_told_why() {
         (vec![Call { path: "/\r\nx: y".into(), ..call("a") }], "path"),
         (vec![Call { path: "http://elsewhere/".into(), ..call("a") }], "path"),
         (vec![with_header("bad name", b"x")], "not a header name"),
+        (vec![with_many_headers], "more headers than a message can have"),
         (vec![with_header("x", b"a\r\nb: c")], "control characters"),
         (vec![with_header("Transfer-Encoding", b"chunked")], "belongs to the host"),
         (vec![with_header("content-length", b"1")], "belongs to the host"),
