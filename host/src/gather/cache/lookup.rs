@@ -2,32 +2,27 @@
 
 use super::collapse::{Asking, Flight, join};
 use super::directives::Directives;
-use super::entry::{Asked, Entry, Use, is_failure};
+use super::entry::{Entry, Use};
+use super::exchange::{Exchange, Landed};
 use super::{Cache, Key};
-use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::drain::Drain;
-use crate::gather::budget::Budget;
-use crate::gather::fetch::{Common, Fetched, Response, ResponseBody, Sending, whole, within};
+use crate::gather::fetch::{Common, Fetched, Response, ResponseBody, Sending};
 use crate::gather::held::Held;
 use crate::gather::outcome::of_error;
 use crate::gather::plan::Call;
 use crate::json;
 use crate::telemetry::call::Origin;
 use crate::telemetry::metrics::CacheResult;
-use crate::telemetry::trace::Parent;
-use crate::upstream::adaptive::Load;
+use crate::upstream::Tries;
 use crate::upstream::registry::Cluster;
-use crate::upstream::{ForwardPolicy, Tries, forward_noting};
-use crate::wasm::types::{CachePolicy, CallError, RetryPolicy};
+use crate::wasm::types::{CachePolicy, CallError};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, StatusCode, response};
-use std::net::IpAddr;
+use http::{HeaderMap, HeaderName, response};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 use tokio::time::timeout_at;
 
 /// Headers that ask for something else than the whole response.
@@ -40,33 +35,6 @@ pub struct Cached<'a> {
     pub cache: &'a Cache,
     /// Runs what goes on after the request.
     pub drain: &'a Drain,
-}
-
-/// What an exchange gave to those that wait for it.
-#[derive(Debug)]
-pub(super) struct Landed {
-    result: Result<(response::Parts, Bytes), CallError>,
-    tries: Tries,
-    /// Whether it was said to be still good.
-    renewed: bool,
-    /// Whether other requests than the one that began it may have it.
-    for_all: bool,
-}
-
-/// What is sent to the service, and what is done with its response.
-struct Exchange {
-    cache: Cache,
-    key: Key,
-    cluster: Cluster,
-    head: Parts,
-    retries: Option<RetryPolicy>,
-    source: Option<IpAddr>,
-    load: Load,
-    policy: CachePolicy,
-    known: Option<Arc<Entry>>,
-    most: u64,
-    /// The call that begins it.
-    trace: Parent,
 }
 
 impl<'a> Cached<'a> {
@@ -130,12 +98,12 @@ pub(in crate::gather) async fn fetch(
     settle(cached, call, landed, shared, stand_in)
 }
 
-/// Waits for an exchange. One that other calls began may give a response that is for their request alone: then `own` is
-/// made.
+/// Waits for an exchange. One that other calls began may give a response that is for their request alone, or for those that
+/// agree with it in what the response varies by: then `own` is made.
 async fn land(flight: Flight, own: Option<Exchange>) -> Arc<Landed> {
     let landed = flight.await;
     match own {
-        Some(own) if landed.is_for_one() => own.land().await,
+        Some(own) if !landed.serves(&own.head.headers) => own.land().await,
         _ => landed,
     }
 }
@@ -196,57 +164,6 @@ fn usable(known: &Entry, policy: &CachePolicy, request: &HeaderMap) -> Use {
     let said = Directives::of(request);
     let too_old = said.max_age.is_some_and(|most| known.current_age() > most);
     if said.no_cache || too_old { Use::Stale { if_error: false } } else { known.usable(policy) }
-}
-
-impl Landed {
-    fn failed(&self) -> bool {
-        self.result.as_ref().map_or(true, |(head, _)| is_failure(head.status))
-    }
-
-    fn is_for_one(&self) -> bool {
-        !self.for_all && self.result.is_ok()
-    }
-}
-
-impl Exchange {
-    async fn land(self) -> Arc<Landed> {
-        let mut tries = Tries::default();
-        let landed = self.try_land(&mut tries).await;
-        let (result, renewed, for_all) = match landed {
-            Ok((head, body, renewed, for_all)) => (Ok((head, body)), renewed, for_all),
-            Err(error) => (Err(error), false, true),
-        };
-        Arc::new(Landed { result, tries, renewed, for_all })
-    }
-
-    /// Head and body, whether they were there already, and whether others may have them.
-    async fn try_land(mut self, tries: &mut Tries) -> Result<(response::Parts, Bytes, bool, bool), CallError> {
-        let asked = Asked { at: Instant::now(), came: SystemTime::now() };
-        let request = self.head.headers.clone();
-        let conditional = self.known.take().filter(|known| known.condition(&mut self.head.headers));
-        let timeout = Some(limits::UPSTREAM_TOTAL);
-        let deadline = tokio::time::Instant::now() + limits::UPSTREAM_TOTAL;
-        let policy = ForwardPolicy {
-            timeout,
-            retries: self.retries.take(),
-            source: self.source,
-            load: self.load,
-            trace: self.trace,
-            ..ForwardPolicy::default()
-        };
-        let sent = forward_noting(&self.cluster, self.head, ProxyBody::empty(), &policy, tries).await;
-        let (head, body) = sent.map_err(|error| of_error(&error))?.response.into_parts();
-        if let Some(known) = conditional.filter(|_| head.status == StatusCode::NOT_MODIFIED) {
-            let (head, entry) = known.renewed(&request, &head, &self.policy, asked);
-            let kept = entry.map(|entry| self.cache.keep(&self.key, &request, Arc::new(entry)));
-            return Ok((head, known.body(), true, kept.is_some()));
-        }
-        let body = within(deadline, whole(body, self.most, &Budget::of(self.most))).await?;
-        let entry = Entry::of(&request, &head, &body, &self.policy, asked);
-        let entry = entry.filter(|entry| entry.size() <= limits::CACHED_RESPONSE);
-        let kept = entry.map(|entry| self.cache.keep(&self.key, &request, Arc::new(entry)));
-        Ok((head, body, false, kept.is_some()))
-    }
 }
 
 impl Key {
