@@ -100,7 +100,6 @@ impl Exchange {
         }
         let body = within(deadline, whole(body, self.most, &Budget::of(self.most))).await?;
         let entry = Entry::of(&request, &head, &body, &self.policy, asked);
-        let entry = entry.filter(|entry| entry.size() <= limits::CACHED_RESPONSE);
         Ok((head, body, false, keep(entry)))
     }
 }
