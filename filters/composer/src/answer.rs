@@ -29,9 +29,6 @@ pub fn composed(run: &Run<'_>) -> RequestDecision {
     if !scope.write(&plan.body, None, &mut body) {
         body.push("null");
     }
-    if body.is_too_large() {
-        return respond(BAD_GATEWAY).header("cache-control", NO_STORE).text("the composed answer is too large").into();
-    }
     let status = status(run);
     let mut headers = Headers::new();
     headers.set("content-type", JSON);
@@ -43,6 +40,9 @@ pub fn composed(run: &Run<'_>) -> RequestDecision {
         if let Some(value) = scope.text(template, None).filter(|value| !value.bytes().any(is_control)) {
             headers.set(name, &value);
         }
+    }
+    if body.is_too_large() || run.was_cut() {
+        return respond(BAD_GATEWAY).header("cache-control", NO_STORE).text("the composed answer is too large").into();
     }
     if plan.etag && run.view.asks() && status == SOME_GOOD {
         let text = body.into_text();

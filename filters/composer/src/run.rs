@@ -11,6 +11,7 @@ use crate::template::scope::Scope;
 use crate::view::View;
 use serde::{Deserialize, Serialize};
 use sluicegate_sdk::{CallError, CallResponse, Outcomes, Plan, RequestDecision};
+use std::cell::Cell;
 
 /// Headers of answers that are looked at in any case.
 const KEPT: [&str; 3] = ["age", "cache-control", "content-encoding"];
@@ -50,6 +51,8 @@ pub struct Run<'a> {
     pub(crate) composition: &'a Composition,
     pub(crate) view: &'a View<'a>,
     pub(crate) progress: Progress,
+    /// Whether a value that templates made was cut.
+    cut: Cell<bool>,
 }
 
 impl<'a> Run<'a> {
@@ -57,13 +60,14 @@ impl<'a> Run<'a> {
     pub fn new(composition: &'a Composition, number: Option<usize>, view: &'a View<'a>) -> Self {
         let parts = vec![Part::NotYet; composition.calls.len()];
         let began = if composition.stages.len() > 1 { view.elapsed() } else { 0 };
-        Self { composition, view, progress: Progress { composition: number, began, parts, ..Progress::default() } }
+        let progress = Progress { composition: number, began, parts, ..Progress::default() };
+        Self { composition, view, progress, cut: Cell::default() }
     }
 
     /// A run that has been begun.
     pub fn resumed(composition: &'a Composition, mut progress: Progress, view: &'a View<'a>) -> Self {
         progress.parts.resize(composition.calls.len(), Part::NotYet);
-        Self { composition, view, progress }
+        Self { composition, view, progress, cut: Cell::default() }
     }
 
     /// The first plan, or the answer where no call is to be made.
@@ -86,7 +90,12 @@ impl<'a> Run<'a> {
 
     /// What templates can speak of at this point.
     pub(crate) fn scope(&self) -> Scope<'_> {
-        Scope { view: self.view, parts: &self.progress.parts, slots: &self.composition.slots }
+        Scope { view: self.view, parts: &self.progress.parts, slots: &self.composition.slots, cut: &self.cut }
+    }
+
+    /// Whether a value that was made since it was asked last is not whole.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.cut.take()
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
