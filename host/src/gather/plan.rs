@@ -112,11 +112,17 @@ impl Call {
         self.head.method == Method::GET && self.body.is_none()
     }
 
-    /// Whether the other asks for the very same.
+    /// Whether the other asks for the very same, and takes the response in as this one does: what is one's failure, or has been
+    /// checked for one, is so for the other.
     pub fn asks_the_same(&self, other: &Self) -> bool {
         self.head.uri == other.head.uri
             && self.destination == other.destination
             && self.head.headers == other.head.headers
+            && self.body_use == other.body_use
+            && self.max_body == other.max_body
+            && self.accept == other.accept
+            && self.retries == other.retries
+            && self.cache == other.cache
     }
 }
 
