@@ -60,9 +60,11 @@ response: {{body: {{b: '{{b.body}}', why: '{{b.error}}'}}}}",
         enlarged()
     ));
     let composer = composer(&yaml);
-    let made = |length: usize| run(&composer, &get("/products/7"), |name, _| {
-        json(200, &if name == "a" { list(length) } else { "true".to_owned() })
-    });
+    let made = |length: usize| {
+        run(&composer, &get("/products/7"), |name, _| {
+            json(200, &if name == "a" { list(length) } else { "true".to_owned() })
+        })
+    };
     assert_eq!(stages(&made(20)), [vec!["a"], vec!["b"]]);
     let trial = made(3_000);
     assert_eq!(stages(&trial), [vec!["a"]]);

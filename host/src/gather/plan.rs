@@ -122,7 +122,6 @@ impl Call {
             && self.max_body == other.max_body
             && self.accept == other.accept
             && self.retries == other.retries
-            && self.cache == other.cache
     }
 }
 

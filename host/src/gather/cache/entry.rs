@@ -67,12 +67,7 @@ impl Entry {
         fits.then(|| Self { body: Bytes::copy_from_slice(body), ..entry })
     }
 
-    fn without_body(
-        request: &HeaderMap,
-        head: &response::Parts,
-        policy: &CachePolicy,
-        asked: Asked,
-    ) -> Option<Self> {
+    fn without_body(request: &HeaderMap, head: &response::Parts, policy: &CachePolicy, asked: Asked) -> Option<Self> {
         let said = Directives::of(&head.headers);
         let lifetime = lifetime(&head.headers, &said, asked.came);
         let default = policy.default_lifetime.map(Duration::from_millis);

@@ -87,19 +87,20 @@ impl Exchange {
             trace: self.trace,
             ..ForwardPolicy::default()
         };
-        let keep = |entry: Option<Entry>| {
-            let entry = Arc::new(entry?);
-            self.cache.keep(&self.key, &request, Arc::clone(&entry));
-            Some(entry)
-        };
         let sent = forward_noting(&self.cluster, self.head, ProxyBody::empty(), &policy, tries).await;
         let (head, body) = sent.map_err(|error| of_error(&error))?.response.into_parts();
         if let Some(known) = conditional.filter(|_| head.status == StatusCode::NOT_MODIFIED) {
             let (head, entry) = known.renewed(&request, &head, &self.policy, asked);
-            return Ok((head, known.body(), true, keep(entry)));
+            return Ok((head, known.body(), true, keep(&self.cache, &self.key, &request, entry)));
         }
         let body = within(deadline, whole(body, self.most, &Budget::of(self.most))).await?;
         let entry = Entry::of(&request, &head, &body, &self.policy, asked);
-        Ok((head, body, false, keep(entry)))
+        Ok((head, body, false, keep(&self.cache, &self.key, &request, entry)))
     }
+}
+
+fn keep(cache: &Cache, key: &Key, request: &HeaderMap, entry: Option<Entry>) -> Option<Arc<Entry>> {
+    let entry = Arc::new(entry?);
+    cache.keep(key, request, Arc::clone(&entry));
+    Some(entry)
 }

@@ -110,10 +110,8 @@ fn calls_that_ask_for_the_same_are_found() {
 
 #[test]
 fn calls_that_take_a_response_in_otherwise_do_not_ask_for_the_same() {
-    let to = |name: &str| Call {
-        destination: Destination { host: "stock".into(), port: None, subset: None },
-        ..call(name)
-    };
+    let to =
+        |name: &str| Call { destination: Destination { host: "stock".into(), port: None, subset: None }, ..call(name) };
     let accept = vec![StatusRange { first: 200, last: 299 }];
     let retries = RetryPolicy {
         attempts: 1,
