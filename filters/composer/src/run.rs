@@ -10,7 +10,7 @@ use crate::part::{Failure, Line, Part, Reason};
 use crate::template::scope::Scope;
 use crate::view::View;
 use serde::{Deserialize, Serialize};
-use sluicegate_sdk::{CallError, CallResponse, Outcomes, Plan, RequestDecision};
+use sluicegate_sdk::{CallError, CallResponse, Header, Outcome, Outcomes, Plan, RequestDecision};
 use std::cell::Cell;
 
 /// Headers of answers that are looked at in any case.
@@ -35,6 +35,22 @@ pub struct Progress {
     /// What every answer depends on, good or not.
     #[serde(default, skip_serializing_if = "is_default")]
     vary: Vec<String>,
+}
+
+/// The answer of a service, whatever its status.
+fn answered(outcome: &Outcome) -> Option<&CallResponse> {
+    match &outcome.response {
+        Ok(response) | Err(CallError::Status(response)) => Some(response),
+        Err(_) => None,
+    }
+}
+
+/// The headers of the request that an answer with these headers depends on, in lower case.
+pub(crate) fn vary_of(headers: &[Header]) -> Vec<String> {
+    let lines = headers.iter().filter(|header| header.name.eq_ignore_ascii_case("vary"));
+    let values = lines.map(|header| String::from_utf8_lossy(&header.value));
+    let names = |value: &str| value.split(',').map(|name| name.trim().to_ascii_lowercase()).collect::<Vec<_>>();
+    values.flat_map(|value| names(&value)).filter(|name| !name.is_empty()).collect()
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -77,10 +93,16 @@ impl<'a> Run<'a> {
 
     /// What comes after a plan.
     pub fn gathered(mut self, outcomes: Outcomes) -> RequestDecision {
-        for outcome in outcomes {
-            if let Some(passed_on) = self.take_in(&outcome.name, outcome.response) {
-                return passed_on;
+        let mut outcomes: Vec<Outcome> = outcomes.into_iter().collect();
+        if let Some(place) = outcomes.iter().position(|outcome| self.is_passed_on(outcome)) {
+            outcomes.iter().for_each(|outcome| self.note_cookies(outcome));
+            if let Ok(response) | Err(CallError::Status(response)) = outcomes.swap_remove(place).response {
+                return answer::passed_on(&self, response);
             }
+        }
+        for outcome in outcomes {
+            self.note_cookies(&outcome);
+            self.take_in(&outcome.name, outcome.response);
         }
         match self.end_stage() {
             Some(failed) => failed,
@@ -151,23 +173,29 @@ impl<'a> Run<'a> {
         failed.then(|| answer::failed(self))
     }
 
-    /// Takes an outcome in. An answer that is to be passed on is the answer of the whole.
-    fn take_in(&mut self, name: &str, response: Result<CallResponse, CallError>) -> Option<RequestDecision> {
+    /// Whether the answer of a call is the answer of the whole. Those of calls for elements of a list are not.
+    fn is_passed_on(&self, outcome: &Outcome) -> bool {
+        let Some(CallResponse { status, .. }) = answered(outcome) else { return false };
+        let called = self.composition.slots.iter().position(|slot| slot.name == outcome.name);
+        match called.and_then(|call| self.composition.calls.get(call)) {
+            Some(Planned::Service(service)) => service.passes_on(*status),
+            _ => false,
+        }
+    }
+
+    /// Takes an outcome in.
+    fn take_in(&mut self, name: &str, response: Result<CallResponse, CallError>) {
         let (base, item) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
             Some((base, item)) => (base, item.parse::<usize>().ok()),
             None => (name, None),
         };
         let position = |name: &str| self.composition.slots.iter().position(|slot| slot.name == name);
         let exact = position(name);
-        let index = exact.or_else(|| position(base))?;
-        let Some(Planned::Service(service)) = self.composition.calls.get(index) else { return None };
+        let Some(index) = exact.or_else(|| position(base)) else { return };
+        let Some(Planned::Service(service)) = self.composition.calls.get(index) else { return };
         let response = match response {
             Ok(mut response) | Err(CallError::Status(mut response)) => {
-                let status = response.status;
-                if service.pass_on.iter().any(|&(first, last)| (first..=last).contains(&status)) && item.is_none() {
-                    return Some(answer::passed_on(response));
-                }
-                self.note(&response);
+                self.note_vary(&response);
                 let kept = &self.composition.kept_headers;
                 response.headers.retain(|header| {
                     let is = |name: &str| header.name.eq_ignore_ascii_case(name);
@@ -186,20 +214,18 @@ impl<'a> Run<'a> {
             }
             _ => self.settle(index, part),
         }
-        None
     }
 
-    /// What an answer says of caches and cookies, whether it is a good one or not.
-    fn note(&mut self, response: &CallResponse) {
-        for header in &response.headers {
-            if header.name.eq_ignore_ascii_case("set-cookie") {
-                self.progress.cookies.push(Line::from(header.clone()));
-            } else if header.name.eq_ignore_ascii_case("vary") {
-                let value = String::from_utf8_lossy(&header.value);
-                let names = value.split(',').map(|name| name.trim().to_ascii_lowercase());
-                self.progress.vary.extend(names.filter(|name| !name.is_empty()));
-            }
-        }
+    /// The cookies of an answer, whether it is a good one or not.
+    fn note_cookies(&mut self, outcome: &Outcome) {
+        let headers = answered(outcome).into_iter().flat_map(|response| &response.headers);
+        let cookies = headers.filter(|header| header.name.eq_ignore_ascii_case("set-cookie"));
+        self.progress.cookies.extend(cookies.cloned().map(Line::from));
+    }
+
+    /// What an answer depends on, whether it is a good one or not.
+    fn note_vary(&mut self, response: &CallResponse) {
+        self.progress.vary.extend(vary_of(&response.headers));
     }
 
     /// Settles the choices of the stage and goes to the next; the answer, when something required has failed.

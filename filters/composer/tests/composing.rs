@@ -203,18 +203,6 @@ fn a_required_part_that_fails_fails_the_whole() {
 }
 
 #[test]
-fn statuses_can_be_passed_on_with_their_answer() {
-    let yaml = page("calls: {a: {service: a, path: /, passOn: [404, '401-403']}}");
-    let trial = run(&composer(&yaml), &get("/products/7"), |_, _| {
-        with(404, &[("content-type", "text/plain"), ("server", "a"), ("retry-after", "3")], "no such product")
-    });
-    let answer = trial.answer.expect("an answer");
-    assert_eq!((answer.status, text(&answer).as_str()), (404, "no such product"));
-    assert_eq!(header(&answer, "retry-after"), ["3"]);
-    assert!(header(&answer, "server").is_empty());
-}
-
-#[test]
 fn the_first_good_one_of_alternatives_stands_for_all() {
     let yaml = page(
         "calls:
