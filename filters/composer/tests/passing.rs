@@ -3,8 +3,8 @@
 
 mod support;
 
-use sluicegate_sdk::Answer;
-use support::{composer, get, header, json, page, run, text, with};
+use sluicegate_sdk::{Answer, Call, CallError};
+use support::{composer, get, header, json, page, run, text, value, with};
 
 #[test]
 fn statuses_can_be_passed_on_with_their_answer() {
@@ -31,6 +31,30 @@ fn statuses_can_be_passed_on_with_their_answer() {
     assert_eq!((header(&answer, "age"), header(&answer, "vary")), (vec!["4".to_owned()], vec!["accept".to_owned()]));
     assert_eq!(header(&answer, "set-cookie"), ["a=1"]);
     assert!(header(&answer, "server").is_empty());
+}
+
+#[test]
+fn the_body_of_what_is_passed_on_is_taken_in_like_a_good_one() {
+    let yaml = page(
+        "calls:
+  a: {service: a, path: /, accept: [200], passOn: [404, '401-403']}
+  each: {forEach: '{a.body}', service: b, path: '/{item}', passOn: [404], default: null}",
+    );
+    let trial = run(&composer(&yaml), &get("/products/7"), |name, _| match name {
+        "a" => json(200, "[1]"),
+        _ => json(404, "{}"),
+    });
+    let accepted = |call: &Call| call.accept.iter().map(|range| (range.first, range.last)).collect::<Vec<_>>();
+    assert_eq!(accepted(&trial.plans[0].calls[0]), [(200, 200), (404, 404), (401, 403)]);
+    assert_eq!(accepted(&trial.plans[1].calls[0]), [(200, 299)], "of an element's call nothing is passed on");
+    assert_eq!(value(&trial.answer.expect("an answer"))["errors"]["each[0]"]["status"], 404);
+}
+
+#[test]
+fn what_is_to_be_passed_on_and_breaks_is_a_failure() {
+    let yaml = page("calls: {a: {service: a, path: /, passOn: [404]}}");
+    let trial = run(&composer(&yaml), &get("/products/7"), |_, _| Err(CallError::TooLarge));
+    assert_eq!(trial.answer.expect("an answer").status, 502);
 }
 
 /// What is passed on of a 404 whose path is made of an answer with these headers.
