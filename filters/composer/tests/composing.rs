@@ -354,6 +354,33 @@ fn the_narrowest_composition_takes_the_request() {
 }
 
 #[test]
+fn an_answer_varies_by_the_headers_of_those_that_would_have_come_before() {
+    let of = |name: &str, rest: &str| document(name, &format!("{rest}\ncalls: {{{name}: {{service: a, path: /}}}}"));
+    let yaml = [
+        of("any", "hosts: ['*']\npath: /products/{id}"),
+        of("shop", "hosts: [shop]\npath: /products/{id}"),
+        of("beta", "hosts: [shop]\npath: /products/{id}\nheaders: {X-Beta: {prefix: on-}, x-user: {}}"),
+        of("cup", "hosts: [shop]\npath: /products/cup\nheaders: {x-cup: {}}"),
+        of("post", "hosts: [shop]\npath: /products/{id}\nmethods: [POST]\nheaders: {x-post: {}}"),
+        of("list", "hosts: [shop]\npath: /products\nheaders: {x-list: {}}"),
+        of("other", "hosts: [other]\npath: /products/{id}"),
+    ]
+    .concat();
+    let composer = composer(&yaml);
+    let varies = |request: &TestRequest| {
+        let trial = run(&composer, request, |_, _| json(200, "1"));
+        (stages(&trial)[0][0].clone(), header(&trial.answer.expect("an answer"), "vary").concat())
+    };
+    let expected = |name: &str, vary: &str| (name.to_owned(), vary.to_owned());
+    assert_eq!(varies(&get("/products/7")), expected("shop", "x-beta, x-cup, x-user"));
+    let beta = get("/products/7").header("x-beta", "on-1").header("x-user", "1");
+    assert_eq!(varies(&beta), expected("beta", "x-beta, x-cup, x-user"));
+    assert_eq!(varies(&get("/products/cup").header("x-cup", "1")), expected("cup", "x-cup"));
+    assert_eq!(varies(&get("/products/7").authority("other")), expected("other", ""));
+    assert_eq!(varies(&get("/products/7").authority("third")), expected("any", "x-beta, x-cup, x-user"));
+}
+
+#[test]
 fn explain_is_a_tree_of_stages_and_calls() {
     use sluicegate_sdk::Explain;
     let explanation = composer(&page(GRAPH)).explain(&get("/products/7").request());
