@@ -1,5 +1,6 @@
 //! A plan that can be carried out: what a filter wrote, understood.
 
+use crate::config::limits;
 use crate::wasm::types::{BodyUse, BodyValue, CachePolicy, Destination, RetryPolicy, StatusRange};
 use bytes::Bytes;
 use http::request::Parts;
@@ -95,6 +96,17 @@ impl Call {
     pub fn accepts(&self, status: StatusCode) -> bool {
         let within = |range: &StatusRange| (range.first..=range.last).contains(&status.as_u16());
         self.accept.is_empty() || self.accept.iter().any(within)
+    }
+
+    /// The largest body to read of a good response, in bytes.
+    pub fn most(&self) -> u64 {
+        self.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX)
+    }
+
+    /// The largest body to read of a response whose status is not accepted, in bytes. One that is larger, late or broken is left
+    /// out, as the status says what counts.
+    pub fn refused_most(&self) -> u64 {
+        self.max_body.unwrap_or(limits::REFUSED_BODY).min(limits::REFUSED_BODY)
     }
 
     /// Whether its body stays with the host.

@@ -3,17 +3,17 @@
 use super::collapse::{Asking, Flight, join};
 use super::directives::Directives;
 use super::entry::{Entry, Use};
-use super::exchange::{Exchange, Landed};
+use super::exchange::{Answered, Exchange, Landed};
 use super::{Cache, Key};
-use crate::config::limits;
 use crate::drain::Drain;
+use crate::gather::budget::Budget;
 use crate::gather::fetch::{Common, Fetched, Response, ResponseBody, Sending};
 use crate::gather::held::Held;
 use crate::gather::outcome::of_error;
 use crate::gather::plan::Call;
 use crate::json;
 use crate::telemetry::call::Origin;
-use crate::telemetry::metrics::CacheResult;
+use crate::telemetry::metrics::{CacheResult, GatherMetrics};
 use crate::upstream::Tries;
 use crate::upstream::registry::Cluster;
 use crate::wasm::types::{CachePolicy, CallError};
@@ -74,13 +74,24 @@ pub(in crate::gather) async fn fetch(
     };
     if let Some(known) = known.as_ref().filter(|_| usable == Use::Fresh) {
         cache.metrics.cache(CacheResult::Hit);
-        return kept(call, known, Origin::Hit);
+        return kept(common.budget, call, known, Origin::Hit);
     }
-    let most = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
+    let most = call.most();
     let asking = Asking { key: key.clone(), cluster: cluster.clone(), headers, most };
-    let (cache, source, load) = (cache.clone(), common.source, common.load);
-    let exchange =
-        Exchange { cache, key, cluster, head, retries, source, load, policy, known: known.clone(), most, trace };
+    let exchange = Exchange {
+        cache: cache.clone(),
+        key,
+        cluster,
+        head,
+        retries,
+        source: common.source,
+        load: common.load,
+        policy,
+        known: known.clone(),
+        most,
+        budget: common.budget.for_exchange(),
+        trace,
+    };
     let mut exchange = Some(exchange);
     let (flight, shared) = join(asking, || match exchange.take() {
         Some(exchange) => exchange.land().boxed(),
@@ -91,11 +102,16 @@ pub(in crate::gather) async fn fetch(
         if !shared {
             cached.drain.spawn(flight.map(drop));
         }
-        return kept(call, known, Origin::Stale);
+        return kept(common.budget, call, known, Origin::Stale);
     }
     let landed = timeout_at(deadline, land(flight, exchange)).await.ok();
     let stand_in = known.filter(|_| usable == Use::Stale { if_error: true });
-    settle(cached, call, landed, shared, stand_in)
+    if let Some(known) = stand_in.filter(|_| landed.as_ref().is_none_or(|landed| landed.failed(call))) {
+        cached.cache.metrics.cache(CacheResult::Stale);
+        return kept(common.budget, call, &known, Origin::Stale);
+    }
+    let Some(landed) = landed else { return Fetched::failed(CallError::Deadline) };
+    settle(common.budget, call, &landed, shared, &cached.cache.metrics)
 }
 
 /// Waits for an exchange. One that other calls began may give a response that is for their request alone, or for those that
@@ -108,20 +124,8 @@ async fn land(flight: Flight, own: Option<Exchange>) -> Arc<Landed> {
     }
 }
 
-/// What a call gets of what has landed; none has when its own deadline passed before.
-fn settle(
-    cached: Cached<'_>,
-    call: &Call,
-    landed: Option<Arc<Landed>>,
-    shared: bool,
-    stand_in: Option<Arc<Entry>>,
-) -> Fetched {
-    let metrics = &cached.cache.metrics;
-    if let Some(known) = stand_in.filter(|_| landed.as_ref().is_none_or(|landed| landed.failed())) {
-        metrics.cache(CacheResult::Stale);
-        return kept(call, &known, Origin::Stale);
-    }
-    let Some(landed) = landed else { return Fetched::failed(CallError::Deadline) };
+/// What a call gets of what has landed.
+fn settle(budget: &Budget, call: &Call, landed: &Landed, shared: bool, metrics: &GatherMetrics) -> Fetched {
     let (tries, origin) = match (landed.renewed, shared) {
         (_, true) => (Tries::default(), Origin::Shared),
         (true, false) => (landed.tries, Origin::Revalidated),
@@ -133,30 +137,46 @@ fn settle(
         _ => CacheResult::Miss,
     });
     let result = match &landed.result {
-        Ok((head, body)) => as_asked(call, head.clone(), body.clone()),
+        Ok(Answered { head, body }) => as_asked(Some(budget), call, head.clone(), body.clone()),
         Err(error) => Err(error.clone()),
     };
     Fetched { result, tries, origin }
 }
 
-/// What a kept response gives.
-fn kept(call: &Call, known: &Entry, origin: Origin) -> Fetched {
+/// What a kept response gives. One that is spliced takes no memory but the cache's.
+fn kept(budget: &Budget, call: &Call, known: &Entry, origin: Origin) -> Fetched {
     let (head, body) = known.response();
-    Fetched { result: as_asked(call, head, body), tries: Tries::default(), origin }
+    let budget = Some(budget).filter(|_| !call.splices());
+    Fetched { result: as_asked(budget, call, head, Ok(body)), tries: Tries::default(), origin }
 }
 
-/// The response with its body as the call uses it.
-fn as_asked(call: &Call, head: response::Parts, body: Bytes) -> Result<Response, CallError> {
-    let (accepted, has_to_be_json) = (call.accepts(head.status), call.has_to_be_json(head.status));
-    let body = if accepted && call.splices() {
-        ResponseBody::Held(Held::whole(body, has_to_be_json)?)
-    } else {
-        if accepted && has_to_be_json {
-            json::check(&body).map_err(|_| CallError::NotJson)?;
-        }
-        ResponseBody::Whole(body)
+/// The response with its body as the call uses it, which is counted where there is a budget.
+fn as_asked(
+    budget: Option<&Budget>,
+    call: &Call,
+    head: response::Parts,
+    body: Result<Bytes, CallError>,
+) -> Result<Response, CallError> {
+    let fits = |body: &Bytes, most: u64| {
+        let small = u64::try_from(body.len()).is_ok_and(|size| size <= most);
+        small && budget.is_none_or(|budget| budget.take(body.len()))
     };
-    Ok(Response { head, body })
+    if !call.accepts(head.status) {
+        let body = body.ok().filter(|body| fits(body, call.refused_most()));
+        return Ok(Response { head, body: ResponseBody::Whole(body.unwrap_or_default()) });
+    }
+    let body = body?;
+    if !fits(&body, call.most()) {
+        return Err(CallError::TooLarge);
+    }
+    let has_to_be_json = call.has_to_be_json(head.status);
+    if call.splices() {
+        return Ok(Response { head, body: ResponseBody::Held(Held::whole(body, has_to_be_json)?) });
+    }
+    if has_to_be_json {
+        json::check(&body).map_err(|_| CallError::NotJson)?;
+    }
+    Ok(Response { head, body: ResponseBody::Whole(body) })
 }
 
 /// What a response may be used for by a request with these headers (RFC 9111, section 5.2.1).

@@ -1,5 +1,7 @@
 //! Responses that are kept, and exchanges that requests share.
 
+mod memory;
+
 use super::*;
 use crate::drain::Drain;
 use crate::telemetry::metrics::{CacheResult, GatherMetrics};
