@@ -6,9 +6,10 @@ use super::bound::{Bound, Bounds};
 use super::failure::Failure;
 use super::grant::Grants;
 use super::types::{
-    DeliveryDecision, EventDecision, FormattedHeader, Forward, HeaderEdit, RequestDecision, RequestEdit,
+    Assembly, DeliveryDecision, EventDecision, FormattedHeader, Forward, HeaderEdit, RequestDecision, RequestEdit,
     ResponseDecision, ValuePart,
 };
+use crate::config::limits;
 
 /// What a filter may decide.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,7 @@ impl Allowed<'_> {
             RequestDecision::Forward(forward) => self.forward(forward),
             RequestDecision::Gather(plan) => {
                 at_most(Bound::Calls, plan.calls.len(), self.bounds.calls)?;
+                plan.expected.iter().try_for_each(|expected| parts(&expected.answer))?;
                 self.edits(&[], &plan.response_edits)?;
                 plan.calls.iter().try_for_each(|call| self.grants.check(Bound::Call, &call.destination.host))
             }
@@ -51,7 +53,8 @@ impl Allowed<'_> {
                 // Whoever may not put events into a channel may not show them to clients either.
                 self.grants.check(Bound::Publish, &stream.channel)
             }
-            RequestDecision::Respond(_) | RequestDecision::Assemble(_) | RequestDecision::InspectBody(_) => Ok(()),
+            RequestDecision::Assemble(assembly) => parts(assembly),
+            RequestDecision::Respond(_) | RequestDecision::InspectBody(_) => Ok(()),
         }
     }
 
@@ -103,6 +106,10 @@ impl Allowed<'_> {
         at_most(Bound::Edits, sum.count, self.bounds.edits)?;
         at_most(Bound::EditBytes, sum.bytes, self.bounds.edit_bytes)
     }
+}
+
+fn parts(assembly: &Assembly) -> Result<(), Failure> {
+    at_most(Bound::Parts, assembly.body.len(), limits::ANSWER_PARTS)
 }
 
 fn at_most(bound: Bound, found: usize, most: usize) -> Result<(), Failure> {

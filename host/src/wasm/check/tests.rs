@@ -5,8 +5,8 @@ use crate::wasm::FailureKind;
 use crate::wasm::bindings::exports::sluicegate::filter::connection_filter::ConnectionDecision;
 use crate::wasm::grant::{Scope, WrittenGrants};
 use crate::wasm::types::{
-    Answer, Attribute, BodyUse, Call, Continuation, Destination, Emission, Event, Header, Inheritance, Mirror, Plan,
-    Publication, Publish,
+    Answer, Attribute, BodyPart, BodyUse, Call, Continuation, Destination, Emission, Event, Expectation, Header,
+    Inheritance, Mirror, Plan, Publication, Publish,
 };
 
 const SCOPE: Scope<'static> = Scope { namespace: "default", cluster_domain: "cluster.local" };
@@ -161,6 +161,23 @@ fn calls_copies_and_events_of_one_decision_are_counted() {
     assert_eq!(request(&gather(&["inventory-a", "inventory-b", "inventory-c"])), Some(Bound::Calls));
     assert_eq!(request(&RequestDecision::Forward(forward("shop", &["shop", "shop"]))), Some(Bound::Mirrors));
     assert_eq!(request(&publish(&["default/orders"; 3])), Some(Bound::Publications));
+}
+
+#[test]
+fn the_pieces_of_an_answer_are_counted() {
+    let of = |count: usize| {
+        let body = (0..count).map(|_| BodyPart::Bytes(Vec::new())).collect();
+        Assembly { status: 200, headers: Vec::new(), body }
+    };
+    let expecting = |count: usize| {
+        let RequestDecision::Gather(plan) = gather(&["inventory-a"]) else { panic!("a plan") };
+        let expected = Some(Expectation { answer: of(count), unless_headers: Vec::new() });
+        RequestDecision::Gather(Plan { expected, ..plan })
+    };
+    assert_eq!(request(&RequestDecision::Assemble(of(limits::ANSWER_PARTS))), None);
+    assert_eq!(request(&RequestDecision::Assemble(of(limits::ANSWER_PARTS + 1))), Some(Bound::Parts));
+    assert_eq!(request(&expecting(limits::ANSWER_PARTS)), None);
+    assert_eq!(request(&expecting(limits::ANSWER_PARTS + 1)), Some(Bound::Parts));
 }
 
 #[test]
