@@ -3,12 +3,14 @@
 //! Draining has two steps. First nothing new is taken in: listeners close, idle connections end, busy ones finish
 //! their request. Then, after the grace or at a second signal, what is left is aborted.
 
+use futures_util::FutureExt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -123,6 +125,21 @@ impl Drain {
         });
     }
 
+    /// Does something to its end although whoever waits for it may give up: what is not done at once goes on in a task like
+    /// those of [`spawn`](Self::spawn). None where that was aborted, or failed.
+    pub async fn complete<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let mut work = Box::pin(work);
+        if let Some(done) = work.as_mut().now_or_never() {
+            return Some(done);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.spawn(async move {
+            // Who has given up does not want to know.
+            let _ = sender.send(work.await);
+        });
+        receiver.await.ok()
+    }
+
     /// How many connections and tasks are tracked.
     pub fn tracked(&self) -> usize {
         self.0.tasks.len()
@@ -170,6 +187,22 @@ mod tests {
         drain.spawn(std::future::pending());
         assert_eq!(drain.finish(Duration::from_millis(10)).await, Drained::Aborted(1));
         drain.finished().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_to_be_completed_goes_on_when_nobody_waits_for_it_any_more() {
+        let drain = Drain::default();
+        assert_eq!(drain.complete(std::future::ready(7)).await, Some(7));
+        let (sender, receiver) = oneshot::channel();
+        let work = async move {
+            tokio::task::yield_now().await;
+            sender.send(()).unwrap();
+        };
+        assert!(drain.complete(work).now_or_never().is_none());
+        receiver.await.unwrap();
+        let aborted = drain.complete(std::future::pending::<()>());
+        drain.abort();
+        assert_eq!(aborted.await, None);
     }
 
     #[tokio::test]

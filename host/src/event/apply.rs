@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError};
 impl Channels {
     /// Brings the channels to what a configuration says. Subscriptions that stay keep their place and what is in flight;
     /// what a removed one still had waiting is dropped, which the log says. A channel that moves to another store begins
-    /// there anew. May wait for a disk: it is not for threads that serve. Once a drain has begun nothing changes any more.
+    /// there anew, and one whose store could not be opened is tried again. May wait for a disk: it is not for threads that serve. Once a drain has begun nothing changes any more.
     pub fn apply(&self, specs: Vec<ChannelSpec>) {
         let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_draining() {
@@ -33,7 +33,7 @@ impl Channels {
             let store = self.stores().choose(spec.store);
             let former = old.channels.get(&spec.name);
             let same = former.filter(|former| former.store == store);
-            let open = same.filter(|same| !is_stale(same));
+            let open = same.filter(|same| !is_stale(same) && !same.log.is_missing());
             let log = match open {
                 Some(former) => Arc::clone(&former.log),
                 None => self.open(store, &spec, &mut known),
@@ -48,7 +48,8 @@ impl Channels {
                     subscriptions.push(new);
                 }
             }
-            let audience = same.map(|channel| Arc::clone(&channel.audience)).unwrap_or_default();
+            // Those who look on read what was opened before: where it is opened anew they are told to begin again.
+            let audience = open.map(|channel| Arc::clone(&channel.audience)).unwrap_or_default();
             let known_letters = open.and_then(|known| known.letters.clone());
             let letters = known_letters.or_else(|| {
                 let opened = self.open_letters(store, &spec.name, !subscriptions.is_empty());

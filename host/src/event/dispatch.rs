@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::{JoinSet, LocalSet};
 
-/// After how long an event is given out again whose delivery broke off by a fault of the proxy's own.
+/// After how long an event is delivered again whose delivery broke off by a fault of the proxy's own.
 const AFTER_FAULT: Duration = Duration::from_secs(1);
 /// The largest reply of a subscriber, in bytes; what a filter may see of a request's body by default.
 pub(super) const REPLY_SIZE: u64 = crate::config::limits::INSPECTED_BODY;
@@ -177,9 +177,14 @@ impl Deliveries {
             position: taken.position,
             done: false,
         };
-        let courier = Rc::clone(courier);
+        let (courier, is_ordered) = (Rc::clone(courier), key.is_some());
         let task = self.tasks.spawn_local(async move {
-            in_flight.end(courier.deliver(&taken.event).await);
+            let mut done = courier.deliver(&taken.event).await;
+            // One that is given back others of its key would pass.
+            while is_ordered && !done && courier.subscription.stays(AFTER_FAULT).await {
+                done = courier.deliver(&taken.event).await;
+            }
+            in_flight.end(done);
         });
         if let Some(key) = key {
             self.keys.insert(task.id(), key);

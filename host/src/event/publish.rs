@@ -28,7 +28,17 @@ impl Channels {
     /// Publishes all of these events, or none of them. Resolves once they are as durable as the stores of their channels
     /// promise. Only a store that fails while it writes can leave the events of one channel in and those of another out.
     pub async fn publish_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
-        self.take(publications, Origin::Request).await
+        self.storing(publications)?.await
+    }
+
+    /// The same in two steps: keeps room for all of these events, or for none, and gives what stores them. It has to come
+    /// to its end, also when whoever waits for it gives up.
+    pub fn storing(
+        &self,
+        publications: Vec<Publication>,
+    ) -> Result<impl Future<Output = Result<(), PublishError>> + Send + use<>, PublishError> {
+        let rooms = self.reserve(self.accept(publications)?, Origin::Request)?;
+        Ok(fill(rooms))
     }
 
     /// Keeps room for all of these events, or for none, and gives what stores them. What a store then loses is counted.
@@ -55,16 +65,8 @@ impl Channels {
 
     /// Publishes all of these events that another channel's delivery brings, or none of them.
     pub(super) async fn relay_all(&self, publications: Vec<Publication>) -> Result<(), PublishError> {
-        self.take(publications, Origin::Delivery).await
-    }
-
-    async fn take(&self, publications: Vec<Publication>, origin: Origin) -> Result<(), PublishError> {
-        let accepted = self.accept(publications)?;
-        let rooms = self.reserve(accepted, origin)?;
-        for room in rooms {
-            room.fill().await?;
-        }
-        Ok(())
+        let rooms = self.reserve(self.accept(publications)?, Origin::Delivery)?;
+        fill(rooms).await
     }
 
     /// Checks the events, and sorts them by channel.
@@ -129,6 +131,14 @@ impl Room {
         channel.audience.tell(wanted);
         Ok(())
     }
+}
+
+/// Stores the events of all rooms.
+async fn fill(rooms: Vec<Room>) -> Result<(), PublishError> {
+    for room in rooms {
+        room.fill().await?;
+    }
+    Ok(())
 }
 
 /// Events by their channel.

@@ -167,6 +167,11 @@ impl Opened<'_> {
     pub fn end(self) {
         drop(self);
     }
+
+    /// Its event was not published: no answer will come, and none is to be kept.
+    pub fn cancel(mut self) {
+        self.keep = Duration::ZERO;
+    }
 }
 
 impl Drop for Opened<'_> {
@@ -239,6 +244,14 @@ mod tests {
         assert_eq!(said(replies.wait("1", SOON).await), "Unknown");
         assert!(!replies.answer("1", answer("nobody")));
         assert_eq!(replies.table().bytes, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_exchange_whose_event_was_not_published_leaves_nothing() {
+        let replies = Replies::default();
+        replies.open("1", SOON, SOON * 10).unwrap().cancel();
+        assert_eq!(said(replies.wait("1", SOON).await), "Unknown");
+        assert!(replies.open("1", SOON, NOW).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

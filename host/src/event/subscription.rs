@@ -56,6 +56,14 @@ impl Subscription {
         }
     }
 
+    /// Waits for so long; false as soon as the subscription is gone, or is left to the next process.
+    pub(super) async fn stays(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(time) => true,
+            () = self.gone.cancelled() => false,
+        }
+    }
+
     pub(super) fn stats(&self) -> SubscriptionStats {
         let figures = self.cursor.figures();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -40,10 +40,22 @@ impl Run {
 
     /// Publishes events: all of them or none.
     async fn publish(&mut self, mut publications: Vec<Publication>) -> Result<(), RequestError> {
-        let _under_way = self.enter(Flight::Publications, publications.len())?;
+        let under_way = self.enter(Flight::Publications, publications.len())?;
         let publishing = self.trace.publish(&mut publications);
-        let published = Box::pin(self.exchange.channels.publish_all(publications)).await;
-        publishing.end(published.map_err(|error| of_publish(&error)))
+        let published = match self.exchange.channels.storing(publications) {
+            Err(error) => Err(of_publish(&error)),
+            Ok(storing) => {
+                let stored = async move {
+                    let stored = storing.await;
+                    drop(under_way);
+                    stored
+                };
+                // A client that leaves meanwhile leaves no half of it published.
+                let completed = self.connection.drain.complete(stored).await.ok_or(RequestError::Fault);
+                completed.and_then(|stored| stored.map_err(|error| of_publish(&error)))
+            }
+        };
+        publishing.end(published)
     }
 
     /// Publishes events and waits for the answer that one brings, or only waits where there are none to publish.
@@ -60,7 +72,10 @@ impl Run {
                 let channel = channel.clone();
                 let opened = channels.replies.open(&reply.key, reply.timeout, reply.keep);
                 let opened = opened.map_err(|error| RequestError::Publish { channel, reason: error.to_string() })?;
-                self.publish(publications).await?;
+                if let Err(error) = self.publish(publications).await {
+                    opened.cancel();
+                    return Err(error);
+                }
                 Some(opened)
             }
         };

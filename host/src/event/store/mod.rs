@@ -77,6 +77,11 @@ pub(super) trait Log: Debug + Send + Sync {
     /// Whether events outlive the process.
     fn is_durable(&self) -> bool;
 
+    /// Whether it only stands for a log that could not be opened.
+    fn is_missing(&self) -> bool {
+        false
+    }
+
     /// What it keeps to be read back; none where it keeps events only until each subscription is done with them.
     fn history(&self) -> Option<Arc<dyn History>> {
         None

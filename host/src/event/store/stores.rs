@@ -70,7 +70,8 @@ impl Stores {
         asked.unwrap_or(self.default)
     }
 
-    /// The log of a channel. One that cannot be opened refuses every event with the reason, which the log says.
+    /// The log of a channel. One that cannot be opened refuses every event with the reason, which the log says, until
+    /// the next reload tries again.
     pub(in crate::event) fn open(&self, choice: StoreChoice, channel: &str) -> Arc<dyn Log> {
         let none = || StoreError::Unavailable("the proxy has no such store".to_owned());
         let store = self.all.get(&choice).ok_or_else(none);
@@ -122,5 +123,9 @@ impl Log for Refusing {
 
     fn is_durable(&self) -> bool {
         false
+    }
+
+    fn is_missing(&self) -> bool {
+        true
     }
 }

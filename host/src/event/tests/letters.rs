@@ -3,7 +3,7 @@
 use super::harness::{CHANNEL, Reaction, Receiver, event, orders, run, running, stats, subscription, until};
 use crate::config::limits::DEAD_LETTERS;
 use crate::config::{FileSettings, StoreChoice, StoreSettings};
-use crate::event::{Channels, Drained, PutBack, Selection, Stores};
+use crate::event::{Channels, Drained, PutBack, Selection, Stores, SubscriptionSpec};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,6 +80,27 @@ async fn more_dead_letters_than_are_kept_drop_the_oldest_and_are_counted() {
     }
     until("five were dropped", || channels.stats()[0].evicted == 5).await;
     assert_eq!(channels.stats()[0].dead_letters, DEAD_LETTERS);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_even_be_kept_as_a_dead_letter_is_passed_by_none_of_its_key() {
+    let (one, takes) = moody().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (channels, dispatcher) = Channels::new(Stores::start(&in_files(directory.path())).unwrap());
+    let ordered = SubscriptionSpec { ordering: crate::event::Ordering::Key, ..subscription("one", &one.uri) };
+    channels.apply(orders(vec![ordered]));
+    let letters = directory.path().join("default%2Forders%21dead-letters");
+    // Without it no letter can be written.
+    std::fs::remove_dir_all(&letters).unwrap();
+    run(dispatcher);
+    for id in ["1", "2"] {
+        channels.publish(CHANNEL, event(id)).await.unwrap();
+    }
+    until("it is tried again", || one.count() == 2).await;
+    assert_eq!(one.ids(), ["1", "1"]);
+    takes.store(true, Ordering::Relaxed);
+    until("both are delivered", || stats(&channels, 0).delivered == 2).await;
+    assert_eq!(one.ids(), ["1", "1", "1", "2"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Deliveries to real receivers.
 
+mod files;
 pub(super) mod harness;
 mod letters;
 

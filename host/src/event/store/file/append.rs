@@ -82,7 +82,7 @@ impl FileLog {
     }
 
     /// Begins a new segment.
-    fn roll(&self, appender: &mut Appender, first: u64, time: SystemTime) -> io::Result<()> {
+    pub(super) fn roll(&self, appender: &mut Appender, first: u64, time: SystemTime) -> io::Result<()> {
         appender.file = None;
         let file = segment::create(&self.directory, first)?;
         (appender.file, appender.end) = (Some(file), segment::START);

@@ -48,8 +48,12 @@ pub(super) struct State {
     pub(super) tail: VecDeque<Record>,
     pub(super) tail_bytes: u64,
     pub(super) cursors: HashMap<String, Arc<FileCursor>>,
+    /// Places whose subscriptions are still to come, by their files, and the lowest position that each is not done with.
+    pub(super) awaited: HashMap<PathBuf, u64>,
     /// Bytes that publishers have room for and that are not written yet.
     pub(super) reserved: u64,
+    /// Whether a publisher found no room since that was last looked at.
+    pub(super) cramped: bool,
 }
 
 /// An event of the log.
@@ -71,13 +75,18 @@ impl FileLog {
     ) -> io::Result<Arc<Self>> {
         fs::create_dir_all(directory)?;
         let (segments, mut next) = segment::recover(directory)?;
+        let mut awaited = HashMap::new();
         // Places say how far the log was even when its files are gone: no position is used twice.
         for file in place::files(directory)? {
+            let mut open = 0;
             if let Ok(Some(place)) = Place::read(&file) {
-                next = next.max(place.given).max(place.done().end());
+                let done = place.done();
+                next = next.max(place.given).max(done.end());
+                open = done.lowest_open();
             }
+            awaited.insert(file, open);
         }
-        let state = State { segments: segments.into(), next, ..State::default() };
+        let state = State { segments: segments.into(), next, awaited, ..State::default() };
         Ok(Arc::new(Self {
             channel: channel.to_owned(),
             directory: directory.to_owned(),
@@ -155,12 +164,23 @@ impl Log for Arc<FileLog> {
     }
 
     fn subscribe(&self, subscription: &str) -> Result<Arc<dyn Cursor>, StoreError> {
+        let place = self.place(subscription);
+        {
+            // From here on nothing is removed that it may need.
+            let mut state = self.state();
+            let next = state.next;
+            state.awaited.entry(place.clone()).or_insert(next);
+        }
         let cursor = FileCursor::open(self, subscription, self.span().start);
-        self.state().cursors.insert(subscription.to_owned(), Arc::clone(&cursor));
+        let mut state = self.state();
+        state.cursors.insert(subscription.to_owned(), Arc::clone(&cursor));
+        state.awaited.remove(&place);
         Ok(cursor)
     }
 
     fn keep_only(&self, subscriptions: &[&str]) {
+        let kept: Vec<PathBuf> = subscriptions.iter().map(|subscription| self.place(subscription)).collect();
+        self.state().awaited.retain(|place, _| kept.contains(place));
         for file in place::files(&self.directory).unwrap_or_default() {
             let Ok(Some(place)) = Place::read(&file) else { continue };
             if subscriptions.contains(&place.subscription.as_str()) {

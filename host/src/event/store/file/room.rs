@@ -1,6 +1,7 @@
 //! Room in a log, which publishers have before they know whether all of their events find some.
 
 use super::log::FileLog;
+use super::segment;
 use super::writer::Pending;
 use crate::event::store::{Reserved, StoreError};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
@@ -15,7 +16,7 @@ impl FileLog {
     /// Keeps room, and counts it as reserved; false when there is nobody who would read the events.
     pub(super) fn make_room(&self, size: u64) -> Result<bool, StoreError> {
         let mut state = self.state();
-        if state.cursors.is_empty() && !self.attention.is_paid() {
+        if state.cursors.is_empty() && state.awaited.is_empty() && !self.attention.is_paid() {
             return Ok(false);
         }
         if state.reserved.saturating_add(size) > WAITING_BYTES.max(size) {
@@ -23,6 +24,10 @@ impl FileLog {
         }
         let stored: u64 = state.segments.iter().map(|segment| segment.end).sum();
         if stored.saturating_add(state.reserved).saturating_add(size) > self.bytes {
+            // What is larger than the whole channel never finds room, and is no reason to give up what can be read back.
+            state.cramped |= segment::START.saturating_add(size) <= self.bytes;
+            drop(state);
+            self.moved();
             return Err(StoreError::Full(format!("its events take {stored} of {} bytes", self.bytes)));
         }
         state.reserved += size;

@@ -1,5 +1,7 @@
 //! The log as publishers and subscriptions see it, through crashes and full disks.
 
+mod keeping;
+
 use super::*;
 use crate::event::store::{Cursor, Taken};
 use crate::event::tests::harness::event;

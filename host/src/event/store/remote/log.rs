@@ -6,7 +6,7 @@ use crate::event::store::{Archive, Cursor, Log, Reserved, StoreError};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::{BoxFuture, FutureExt};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One channel.
@@ -16,7 +16,7 @@ pub(super) struct RemoteLog<S: Server> {
     window: Arc<Semaphore>,
 }
 
-/// What publishers and subscriptions share.
+/// What publishers and subscriptions share. There is one for a channel that comes back while subscriptions of it are removed.
 #[derive(Debug)]
 pub(super) struct Shared<S: Server> {
     /// `NAMESPACE/NAME`.
@@ -26,28 +26,35 @@ pub(super) struct Shared<S: Server> {
 }
 
 impl<S: Server> RemoteLog<S> {
-    pub(super) fn new(channel: &str, server: Arc<S>) -> Self {
-        Self { shared: Arc::new(Shared::new(channel, server)), window: Arc::new(Semaphore::new(WINDOW)) }
+    pub(super) fn new(shared: Arc<Shared<S>>) -> Self {
+        Self { shared, window: Arc::new(Semaphore::new(WINDOW)) }
     }
 }
 
 impl<S: Server> Shared<S> {
-    fn new(channel: &str, server: Arc<S>) -> Self {
+    pub(super) fn new(channel: &str, server: Arc<S>) -> Self {
         Self { channel: channel.to_owned(), server, places: Mutex::default() }
     }
 
-    pub(super) fn forget(&self, subscription: &str) {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).remove(subscription);
+    /// A subscription is gone, unless another of its name has taken its place.
+    pub(super) fn forget(&self, place: &Arc<Place<S>>) {
+        let mut places = self.places();
+        if places.get(&place.subscription).is_some_and(|known| Arc::ptr_eq(known, place)) {
+            places.remove(&place.subscription);
+        }
     }
 
     /// Whether the channel has a subscription of this name.
     pub(super) fn has(&self, subscription: &str) -> bool {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).contains_key(subscription)
+        self.places().contains_key(subscription)
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<String, Arc<Place<S>>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn publish(&self, events: Vec<Arc<Event>>) -> Result<(), StoreError> {
-        let places: Vec<Arc<Place<S>>> =
-            self.places.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let places: Vec<Arc<Place<S>>> = self.places().values().cloned().collect();
         if places.is_empty() {
             return Ok(());
         }
@@ -72,8 +79,7 @@ impl<S: Server> Log for RemoteLog<S> {
 
     fn subscribe(&self, subscription: &str) -> Result<Arc<dyn Cursor>, StoreError> {
         let place = Place::start(&self.shared, subscription);
-        let mut places = self.shared.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.insert(subscription.to_owned(), Arc::clone(&place));
+        self.shared.places().insert(subscription.to_owned(), Arc::clone(&place));
         Ok(Arc::new(PlaceCursor(place)))
     }
 
@@ -85,7 +91,7 @@ impl<S: Server> Log for RemoteLog<S> {
                 tokio::time::sleep(PATIENCE).await;
             }
             // And those that have come meanwhile.
-            kept.extend(shared.places.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned());
+            kept.extend(shared.places().keys().cloned());
             let channel = &shared.channel;
             match shared.server.keep_only(channel, &kept).await {
                 Ok(removed) => {

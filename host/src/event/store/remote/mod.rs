@@ -29,11 +29,12 @@ pub(super) use place::{Arrival, Place};
 use super::{Archive, Log, Store, StoreError};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::{BoxFuture, FutureExt};
-use log::RemoteLog;
+use log::{RemoteLog, Shared};
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use thread::Thread;
 
@@ -113,26 +114,41 @@ pub(super) enum End {
 
 /// Channels on a server.
 #[derive(Debug)]
-pub(super) struct RemoteStore<S: Server>(Arc<S>);
+pub(super) struct RemoteStore<S: Server> {
+    server: Arc<S>,
+    /// Channels that are there, or whose subscriptions are being removed.
+    channels: Mutex<HashMap<String, Weak<Shared<S>>>>,
+}
 
 impl<S: Server> RemoteStore<S> {
     pub(super) fn new(server: Arc<S>) -> Self {
-        Self(server)
+        Self { server, channels: Mutex::default() }
+    }
+
+    fn shared(&self, channel: &str) -> Arc<Shared<S>> {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.retain(|_, shared| shared.strong_count() > 0);
+        if let Some(shared) = channels.get(channel).and_then(Weak::upgrade) {
+            return shared;
+        }
+        let shared = Arc::new(Shared::new(channel, Arc::clone(&self.server)));
+        channels.insert(channel.to_owned(), Arc::downgrade(&shared));
+        shared
     }
 }
 
 impl<S: Server> Store for RemoteStore<S> {
     fn open(&self, channel: &str) -> Result<Arc<dyn Log>, StoreError> {
-        Ok(Arc::new(RemoteLog::new(channel, Arc::clone(&self.0))))
+        Ok(Arc::new(RemoteLog::new(self.shared(channel))))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         async {
-            let thread = self.0.thread();
+            let thread = self.server.thread();
             if tokio::time::timeout(REMOVALS, thread.forgotten()).await.is_err() {
                 tracing::warn!("the {} may still keep subscriptions that are gone", S::NAME);
             }
-            let server = Arc::clone(&self.0);
+            let server = Arc::clone(&self.server);
             let last = async move {
                 server.thread().told().await;
                 server.flush().await
@@ -150,7 +166,7 @@ impl<S: Server> Store for RemoteStore<S> {
 
 impl<S: Server> Drop for RemoteStore<S> {
     fn drop(&mut self) {
-        self.0.thread().end.cancel();
+        self.server.thread().end.cancel();
     }
 }
 

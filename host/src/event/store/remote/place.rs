@@ -34,7 +34,7 @@ pub(in crate::event::store) struct Arrival<S: Server> {
 
 /// The place of one subscription.
 pub(in crate::event::store) struct Place<S: Server> {
-    shared: Arc<Shared<S>>,
+    pub(super) shared: Arc<Shared<S>>,
     /// `NAMESPACE/NAME`.
     pub(in crate::event::store) subscription: String,
     state: Mutex<State<S>>,
@@ -43,6 +43,10 @@ pub(in crate::event::store) struct Place<S: Server> {
     known: watch::Sender<bool>,
     /// Ends the fetching.
     pub(in crate::event::store) ended: CancellationToken,
+    /// The subscription is gone: what the server hears of its events does not matter any more.
+    removed: CancellationToken,
+    /// Nothing fetches any more, or will.
+    left: CancellationToken,
 }
 
 struct State<S: Server> {
@@ -70,6 +74,8 @@ impl<S: Server> Place<S> {
             room: Notify::new(),
             known: watch::Sender::new(false),
             ended: shared.server.thread().end.child_token(),
+            removed: CancellationToken::new(),
+            left: CancellationToken::new(),
         });
         let (thread, run) = (shared.server.thread(), run(Arc::clone(&place)));
         // What is tied to a connection has to have ended it before the process ends.
@@ -148,12 +154,23 @@ impl<S: Server> Place<S> {
         });
     }
 
+    /// Waits until nothing fetches any more, which would make the subscription known again.
+    pub(super) async fn left(&self) {
+        self.left.cancelled().await;
+    }
+
     /// Ends once nothing is given out any more, and nothing that was needs the connection.
     async fn parted(&self) {
         self.ended.cancelled().await;
-        if !S::TIED {
-            return;
+        if S::TIED {
+            tokio::select! {
+                () = self.acknowledged() => {}
+                () = self.removed.cancelled() => {}
+            }
         }
+    }
+
+    async fn acknowledged(&self) {
         while self.state().table.in_flight() > 0 {
             tokio::time::sleep(LOOK).await;
         }
@@ -169,15 +186,17 @@ impl<S: Server> Place<S> {
 
 /// Fetches until the subscription is gone, through whatever happens to the server.
 async fn run<S: Server>(place: Arc<Place<S>>) {
+    let _left = place.left.clone().drop_guard();
     tokio::select! {
         () = place.parted() => {}
-        never = fetch(&place) => never,
+        () = fetch(&place) => {}
     }
 }
 
 async fn fetch<S: Server>(place: &Arc<Place<S>>) {
     let mut again = AGAIN;
-    loop {
+    // What has come by a connection that is lost comes again to whoever fetches next, which is not this process any more.
+    while !place.ended.is_cancelled() {
         match place.shared.server.serve(place).await {
             Ok(()) => again = AGAIN,
             Err(error) => {
@@ -269,10 +288,10 @@ impl<S: Server> Cursor for PlaceCursor<S> {
 
     fn close(&self) -> usize {
         let left = self.figures();
+        self.0.removed.cancel();
         self.0.ended.cancel();
-        self.0.shared.forget(&self.0.subscription);
-        let removal = removal::remove(Arc::clone(&self.0.shared), self.0.subscription.clone());
-        self.0.shared.server.thread().forget(removal);
+        self.0.shared.forget(&self.0);
+        self.0.shared.server.thread().forget(removal::remove(Arc::clone(&self.0)));
         left.queued.saturating_add(left.in_flight)
     }
 }

@@ -1,12 +1,14 @@
 //! What holds of every server, on one that does as the tests say.
 
 use super::thread::Thread;
-use super::{End, Place, RemoteStore, Server, name};
+use super::{Arrival, End, Place, RemoteStore, Server, name};
 use crate::event::store::{Cursor, Log, Store, StoreError};
+use crate::event::tests::harness::event;
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::Notify;
 
 /// Is away for its first removals.
 #[derive(Debug)]
@@ -72,6 +74,76 @@ impl Server for Absent {
     }
 }
 
+/// Gives out one event whenever it is served from, and breaks the connection of a subscription that it removes.
+#[derive(Debug)]
+struct Tied {
+    thread: Thread,
+    heard: Mutex<Vec<&'static str>>,
+    broken: Notify,
+}
+
+impl Tied {
+    fn start() -> (Arc<Self>, RemoteStore<Self>) {
+        let (thread, ()) = Thread::start("tied", std::future::ready(Ok(()))).unwrap();
+        let server = Arc::new(Self { thread, heard: Mutex::default(), broken: Notify::new() });
+        (Arc::clone(&server), RemoteStore::new(server))
+    }
+
+    fn hears(&self, what: &'static str) {
+        self.heard.lock().unwrap().push(what);
+    }
+
+    fn heard(&self) -> Vec<&'static str> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+impl Server for Tied {
+    type Mark = u64;
+    type Tag = u64;
+    const NAME: &'static str = "tied server";
+    const TIED: bool = true;
+
+    fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    async fn is_reached(&self) -> bool {
+        true
+    }
+
+    async fn publish(&self, _: &str, _: Vec<Arc<Event>>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn serve(&self, place: &Arc<Place<Self>>) -> Result<(), StoreError> {
+        self.hears("serve");
+        place.is_known(true);
+        let since = SystemTime::now();
+        place.put(Arrival { mark: Some(1), tag: 1, event: event("1"), since, again: false });
+        self.broken.notified().await;
+        Ok(())
+    }
+
+    async fn settle(&self, _: &Arc<Place<Self>>, _: u64, _: End) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn remove(&self, _: &str, _: &str) -> Result<(), StoreError> {
+        self.hears("remove");
+        self.broken.notify_one();
+        Ok(())
+    }
+
+    async fn keep_only(&self, _: &str, _: &[String]) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
 fn subscribe(store: &RemoteStore<Absent>) -> (Arc<dyn Log>, Arc<dyn Cursor>) {
     let log = store.open("shop/orders").unwrap();
     let cursor = log.subscribe("shop/stock").unwrap();
@@ -107,6 +179,44 @@ async fn a_subscription_that_is_back_before_it_was_removed_is_not_removed_any_mo
     let _back = log.subscribe("shop/stock").unwrap();
     store.close().await;
     assert_eq!((server.removed(), server.asked.load(Ordering::Relaxed)), (Vec::new(), 1));
+}
+
+#[tokio::test]
+async fn a_subscription_that_comes_back_with_its_channel_before_it_was_removed_is_not_removed_any_more() {
+    let (server, store) = Absent::start(1);
+    let (log, cursor) = subscribe(&store);
+    cursor.close();
+    drop((log, cursor));
+    let _back = subscribe(&store);
+    store.close().await;
+    assert_eq!((server.removed(), server.asked.load(Ordering::Relaxed)), (Vec::new(), 1));
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_removed_while_it_delivers_is_not_made_anew() {
+    let (server, store) = Tied::start();
+    let cursor = store.open("shop/orders").unwrap().subscribe("shop/stock").unwrap();
+    let taken = cursor.next().await.unwrap();
+    cursor.close();
+    // Longer than it takes to try again.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(server.heard(), ["serve", "remove"]);
+    cursor.ack(taken.position);
+    store.close().await;
+    assert_eq!(server.heard(), ["serve", "remove"]);
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_left_to_the_next_process_is_not_taken_back_from_it() {
+    let (server, store) = Tied::start();
+    let cursor = store.open("shop/orders").unwrap().subscribe("shop/stock").unwrap();
+    let taken = cursor.next().await.unwrap();
+    cursor.stop();
+    // As a broker does when the session goes to another connection.
+    server.broken.notify_one();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(server.heard(), ["serve"]);
+    cursor.ack(taken.position);
 }
 
 #[test]
