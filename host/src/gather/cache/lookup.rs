@@ -106,21 +106,21 @@ pub(in crate::gather) async fn fetch(
     }
     let landed = timeout_at(deadline, land(flight, exchange)).await.ok();
     let stand_in = known.filter(|_| usable == Use::Stale { if_error: true });
-    if let Some(known) = stand_in.filter(|_| landed.as_ref().is_none_or(|landed| landed.failed(call))) {
+    if let Some(known) = stand_in.filter(|_| landed.as_ref().is_none_or(|(landed, _)| landed.failed(call))) {
         cached.cache.metrics.cache(CacheResult::Stale);
         return kept(common.budget, call, &known, Origin::Stale);
     }
-    let Some(landed) = landed else { return Fetched::failed(CallError::Deadline) };
+    let Some((landed, shared)) = landed else { return Fetched::failed(CallError::Deadline) };
     settle(common.budget, call, &landed, shared, &cached.cache.metrics)
 }
 
 /// Waits for an exchange. One that other calls began may give a response that is for their request alone, or for those that
-/// agree with it in what the response varies by: then `own` is made.
-async fn land(flight: Flight, own: Option<Exchange>) -> Arc<Landed> {
+/// agree with it in what the response varies by: then `own` is made. Whether it is that of others.
+async fn land(flight: Flight, own: Option<Exchange>) -> (Arc<Landed>, bool) {
     let landed = flight.await;
     match own {
-        Some(own) if !landed.serves(&own.head.headers) => own.land().await,
-        _ => landed,
+        Some(own) if !landed.serves(&own.head.headers) => (own.land().await, false),
+        own => (landed, own.is_some()),
     }
 }
 

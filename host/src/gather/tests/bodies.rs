@@ -241,7 +241,8 @@ async fn bodies_that_wait_are_read_ahead_wherever_they_stand() {
         while !seen.ends_with(b"2") {
             seen.extend_from_slice(body.frame().await.unwrap().unwrap().data_ref().unwrap());
         }
-        // All others are here by now.
+        // All others are here by now, and so is the first one's end.
+        sleep(Duration::from_millis(20)).await;
         let rest = std::iter::from_fn(|| body.frame().now_or_never().flatten());
         let rest: Vec<u8> = rest.flat_map(|frame| frame.unwrap().into_data().unwrap()).collect();
         assert_eq!(rest.iter().filter(|byte| byte.is_ascii_digit()).collect::<Vec<_>>(), [&b'3', &b'4']);

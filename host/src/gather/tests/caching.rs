@@ -251,6 +251,8 @@ async fn an_exchange_is_shared_by_those_who_agree_in_what_its_response_varies_by
     let (first, other, same) =
         tokio::join!(stage.ask_over(shop(), &secure), stage.ask_over(shop(), &plain), stage.ask_over(shop(), &secure),);
     assert!([&first, &other, &same].iter().all(|gathered| gathered.outcomes[0].response.is_ok()));
+    let origins = [&first, &other, &same].map(|gathered| gathered.reports[0].origin);
+    assert_eq!(origins, [Origin::Service, Origin::Service, Origin::Shared]);
     let schemes: Vec<bool> = stage.requests().iter().map(|head| head.contains("x-forwarded-proto: https")).collect();
     assert_eq!(schemes, [true, false]);
 }
