@@ -1,5 +1,6 @@
 //! The command `sluice`.
 
+mod allocator;
 mod args;
 mod command;
 
@@ -7,11 +8,8 @@ use args::{Arguments, Command};
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Workers allocate and free small things all the time, which is what this allocator is made for.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::give_back_at_once();
     let outcome = match Arguments::parse().command {
         Command::Run(run) => command::run::run(*run),
         #[cfg(feature = "demo")]

@@ -88,12 +88,12 @@ fn a_long_page_is_passed_on_whole() {
     let products = Upstream::with(Behaviour::Answer { status: 404, headers, body: page.clone().into() });
     let path = "path: /items/{request.path.id}";
     let manifest = PAGE.replace(path, &format!("{path}\n      passOn: [404]"));
-    let proxy = Proxy::start(shop(&products, &products).manifest("page.yaml", &manifest));
+    let proxy = Proxy::start(shop(&products, &products).manifest("page.yaml", manifest.as_str()));
     let answer = proxy.get("http://shop/products/7");
     assert_eq!((answer.status, answer.header("content-type")), (404, Some("text/html")));
     assert_eq!(answer.text(), page);
     let small = manifest.replace(path, &format!("{path}\n      maxBody: 1000"));
-    let proxy = Proxy::start(shop(&products, &products).manifest("page.yaml", &small));
+    let proxy = Proxy::start(shop(&products, &products).manifest("page.yaml", small));
     assert_eq!(proxy.get("http://shop/products/7").status, 502);
 }
 

@@ -65,6 +65,7 @@ fn sighup_does_the_same_and_the_log_says_what_came_of_it() {
     proxy.manifests().replace("gate.yaml", "spec: [");
     proxy.hang_up();
     proxy.wait_for_log("gate.yaml:", LONG);
+    proxy.wait_for_log("what was in force before stays", LONG);
     assert_eq!(shown(&proxy).as_deref(), Some("two"));
 }
 

@@ -126,7 +126,7 @@ fn aborted(route: &Route, abort: Abort, view: &View<'_>) -> RequestDecision {
 
 fn composed(route: &Route, name: RequestEdit, matched: PathMatch, view: &View<'_>) -> RequestDecision {
     let mut decision = next().with(name);
-    let Targets::Compose { destinations, request, response, authority } = &route.targets else {
+    let Targets::Compose { destinations, request, response, authority, .. } = &route.targets else {
         return decision.into();
     };
     decision.edits.push(edit::attribute(COMPOSE_DESTINATIONS, destinations));

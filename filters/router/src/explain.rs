@@ -140,8 +140,8 @@ fn routed(route: &Route, view: &View<'_>) -> Vec<String> {
 /// Where a request goes, and the header operations on both ways.
 fn sent<'a>(route: &'a Route, view: &View<'_>) -> (String, Vec<&'a Operations>, Vec<&'a Operations>) {
     match &route.targets {
-        Targets::Compose { destinations, request, response, .. } => {
-            (format!("composes the answers of {destinations}"), vec![request], vec![response])
+        Targets::Compose { labels, request, response, .. } => {
+            (format!("composes the answers of {labels}"), vec![request], vec![response])
         }
         Targets::Split(targets, sum) => match decide::pick(targets, *sum, view) {
             Some(target) => (

@@ -63,6 +63,8 @@ pub enum Targets {
     Compose {
         /// The value of `compose.destinations`.
         destinations: String,
+        /// The same as people read it.
+        labels: String,
         /// On the request.
         request: Operations,
         /// On the response.
@@ -213,6 +215,7 @@ fn compose(
         resolved.into_iter().map(|(index, destination, _)| (short_name(index), destination)).collect();
     Targets::Compose {
         destinations: composed_names(&named),
+        labels: named.iter().map(|(_, destination)| label(destination)).collect::<Vec<_>>().join(" and "),
         request: rule.request.clone(),
         response: rule.response.clone(),
         authority: rule.authority.clone(),

@@ -77,12 +77,12 @@ fn overview(filters: &[FilterStatus]) -> String {
             state(filter.state).into(),
             filter.priority.to_string(),
             filter.failure.clone(),
+            filter.since.clone(),
             filter.hooks.join(","),
             filter.claims.join(","),
-            filter.since.clone(),
         ]
     };
-    let headings = ["NAME", "VERSION", "DIGEST", "STATE", "PRIORITY", "FAILURE", "HOOKS", "CLAIMS", "SINCE"];
+    let headings = ["NAME", "VERSION", "DIGEST", "STATE", "PRIORITY", "FAILURE", "SINCE", "HOOKS", "CLAIMS"];
     let table = print::table(&headings, &filters.iter().map(row).collect::<Vec<_>>());
     filters.iter().fold(table, |text, filter| text + &stage(filter) + &quarantine(filter) + &refusal(filter))
 }

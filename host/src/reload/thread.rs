@@ -133,7 +133,16 @@ fn apply(loader: &mut Loader, sources: &Sources, exchange: &Exchange, doors: &Do
         exchange.channels.apply(change.channels);
         exchange.snapshot.store(Arc::new(change.snapshot));
         doors.apply(change.listeners);
-        tracing::info!(generation, milliseconds = started.elapsed().as_millis(), "the configuration is in force");
+        let milliseconds = started.elapsed().as_millis();
+        if diagnostics.has_errors() {
+            tracing::warn!(
+                generation,
+                milliseconds,
+                "what has errors was left out; what was in force before stays in its place"
+            );
+        } else {
+            tracing::info!(generation, milliseconds, "the configuration is in force");
+        }
     } else {
         tracing::error!("the change was refused; what was in force stays in force");
     }

@@ -47,7 +47,11 @@ impl Instance {
             }
         };
         let built = Self::load(code, store, &instance).map(|built| Self { calls_left: filter.calls, ..built });
-        built.map_err(|(error, ())| Failure::new(FailureKind::Instantiate, format!("{error:#}")))
+        built.map_err(|(error, ())| {
+            let reason =
+                format!("it was built with another SDK, whose contract is not this proxy's ({error:#}); build it anew");
+            Failure::new(FailureKind::Instantiate, reason)
+        })
     }
 
     fn load(code: &Code, mut store: Store<State>, instance: &Component) -> Result<Self, (wasmtime::Error, ())> {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, Interval, interval_at, timeout};
 
 /// Between two bytes of those who send slowly.
 const DRIP: Duration = Duration::from_millis(500);
@@ -27,6 +27,8 @@ pub enum Attack {
     SlowHead,
     /// Sends a body byte by byte.
     SlowBody,
+    /// Sends a body byte by byte, each at the same moment as all others do.
+    SlowBodyInStep,
     /// Asks for much and reads nothing of it.
     SlowRead,
     /// Sends nothing.
@@ -50,6 +52,7 @@ impl Crowd {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let ready = Arc::<AtomicUsize>::default();
         let room = Arc::new(Semaphore::new(AT_A_TIME));
+        let epoch = Instant::now();
         for place in 0..number {
             let (ready, room) = (Arc::clone(&ready), Arc::clone(&room));
             runtime.spawn(async move {
@@ -59,8 +62,8 @@ impl Crowd {
                 drop(permit);
                 if matches!(begun, Ok(Ok(()))) {
                     ready.fetch_add(1, Ordering::Relaxed);
-                    sleep(phase(place)).await;
-                    go_on(stream, attack).await;
+                    let phase = if attack == Attack::SlowBodyInStep { Duration::ZERO } else { phase(place) };
+                    go_on(stream, attack, beats(epoch, phase)).await;
                 }
             });
         }
@@ -90,7 +93,9 @@ async fn begin(stream: &mut TcpStream, attack: Attack) -> std::io::Result<()> {
     match attack {
         Attack::Silent => Ok(()),
         Attack::SlowHead => stream.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nx-slow: ").await,
-        Attack::SlowBody => stream.write_all(b"POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 100000\r\n\r\n").await,
+        Attack::SlowBody | Attack::SlowBodyInStep => {
+            stream.write_all(b"POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 100000\r\n\r\n").await
+        }
         Attack::SlowRead => stream.write_all(b"GET /large HTTP/1.1\r\nhost: large\r\n\r\n").await,
         Attack::Idle => {
             stream.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n").await?;
@@ -116,25 +121,31 @@ async fn until(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// How long a connection waits before it goes on: a thousand that are in step are a burst of load, not slow.
+/// How long after the first a connection sends: a thousand that are in step are a burst of load.
 fn phase(place: usize) -> Duration {
     let steps = u32::try_from(DRIP.as_millis()).unwrap_or(1);
     DRIP * u32::try_from(place).unwrap_or_default().checked_rem(steps).unwrap_or_default() / steps
 }
 
+/// The moments at which a connection does something.
+fn beats(epoch: Instant, phase: Duration) -> Interval {
+    let gone = epoch.elapsed().as_millis() / DRIP.as_millis();
+    let next = DRIP * u32::try_from(gone + 1).unwrap_or_default();
+    interval_at(epoch + next + phase, DRIP)
+}
+
 /// Until the other side has had enough.
-async fn go_on(mut stream: TcpStream, attack: Attack) {
+async fn go_on(mut stream: TcpStream, attack: Attack, mut beats: Interval) {
     let mut byte = [0; 1];
     loop {
         match attack {
-            Attack::SlowRead => sleep(DRIP).await,
-            Attack::SlowHead | Attack::SlowBody => {
-                if !matches!(timeout(DRIP, stream.read(&mut byte)).await, Err(_) | Ok(Ok(1..)))
-                    || stream.write_all(b"x").await.is_err()
-                {
-                    return;
-                }
+            Attack::SlowRead => {
+                beats.tick().await;
             }
+            Attack::SlowHead | Attack::SlowBody | Attack::SlowBodyInStep => tokio::select! {
+                read = stream.read(&mut byte) => if !matches!(read, Ok(1..)) { return },
+                _ = beats.tick() => if stream.write_all(b"x").await.is_err() { return },
+            },
             Attack::Silent | Attack::Idle | Attack::IdleHttp2 => {
                 if !matches!(stream.read(&mut byte).await, Ok(1..)) {
                     return;

@@ -55,6 +55,7 @@ fn slow(program: &str, connections: usize) -> usize {
     let cases = [
         ("heads, a byte every 500 ms", Attack::SlowHead, connections / 10, false),
         ("bodies, a byte every 500 ms", Attack::SlowBody, connections / 10, false),
+        ("bodies, all at the same moments", Attack::SlowBodyInStep, connections / 10, false),
         ("4 MiB asked for and not read", Attack::SlowRead, connections / 50, false),
         ("silent from the start", Attack::Silent, connections, true),
         ("idle after a request", Attack::Idle, connections, true),

@@ -8,6 +8,9 @@ const HTTP: &str = r#"(import "wasi:http/outgoing-handler@0.2.6" "handle" (func 
 const SHELL: &str = r#"(import "evil:host/shell@1.0.0" "run" (func $run (result i32)))"#;
 const CLOCK: &str = r#"(import "sluicegate:filter/clock@0.1.0" "now" (func $now (result i64)))"#;
 
+/// How a hook says that it decides.
+const DECIDES: &str = "-> request-decision;";
+
 /// What the engine says of a module with more than one memory or table.
 const PER_MODULE: &str = "exceeds the per-instance limit of 1";
 
@@ -46,6 +49,11 @@ fn imports() -> Vec<Case> {
             "to read the clock without a grant",
             Refused("it wants capability clock"),
             &importing(&["clock"], CLOCK, "(drop (call $now))"),
+        ),
+        case(
+            "to decide with a number, as in another contract",
+            Refused("it was built with another SDK"),
+            &Guest { contract: |contract| contract.replace(DECIDES, "-> u32;"), ..Guest::new("") },
         ),
     ]
 }
