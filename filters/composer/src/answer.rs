@@ -33,7 +33,7 @@ pub fn composed(run: &Run<'_>) -> RequestDecision {
     let mut headers = Headers::new();
     headers.set("content-type", JSON);
     headers.set("cache-control", &freshness(run).header());
-    if let Some(vary) = vary(run, Vec::new()) {
+    if let Some(vary) = vary(run, &[]) {
         headers.set("vary", &vary);
     }
     for (name, template) in &plan.headers {
@@ -89,7 +89,7 @@ const PASSED: [&str; 9] = [
 /// led to it.
 pub fn passed_on(run: &Run<'_>, response: CallResponse) -> RequestDecision {
     let CallResponse { status, headers, body } = response;
-    let vary = vary(run, vary_of(&headers));
+    let vary = vary(run, &vary_of(&headers));
     let good = Good { status, headers: headers.iter().cloned().map(Line::from).collect(), body: Body::Unused };
     let mut headers = Headers(headers);
     headers.0.retain(|header| PASSED.iter().any(|name| header.name.eq_ignore_ascii_case(name)));
@@ -165,9 +165,9 @@ fn freshness_so_far(run: &Run<'_>) -> Option<Freshness> {
 }
 
 /// What any part depends on, the whole depends on, and on these.
-fn vary(run: &Run<'_>, more: Vec<String>) -> Option<String> {
+fn vary(run: &Run<'_>, more: &[String]) -> Option<String> {
     let known = run.vary().iter().chain(&run.composition.response.vary);
-    let names: BTreeSet<&str> = known.chain(&more).map(String::as_str).collect();
+    let names: BTreeSet<&str> = known.chain(more).map(String::as_str).collect();
     if names.contains("*") {
         return Some("*".to_owned());
     }

@@ -95,7 +95,9 @@ impl<'a> Run<'a> {
     pub fn gathered(mut self, outcomes: Outcomes) -> RequestDecision {
         let mut outcomes: Vec<Outcome> = outcomes.into_iter().collect();
         if let Some(place) = outcomes.iter().position(|outcome| self.is_passed_on(outcome)) {
-            outcomes.iter().for_each(|outcome| self.note_cookies(outcome));
+            for outcome in &outcomes {
+                self.note_cookies(outcome);
+            }
             if let Ok(response) | Err(CallError::Status(response)) = outcomes.swap_remove(place).response {
                 return answer::passed_on(&self, response);
             }

@@ -74,8 +74,8 @@ pub fn put_together(
         return Ok(head.map(|()| ProxyBody::full(whole)));
     }
     let on_broken: OnBroken = Box::new(on_broken);
-    let held = link(&mut pieces);
-    Ok(head.map(|()| ProxyBody::stream(Assembled { pieces, held, on_broken: Some(on_broken) })))
+    let first = link(&mut pieces);
+    Ok(head.map(|()| ProxyBody::stream(Assembled { pieces, held: first, on_broken: Some(on_broken) })))
 }
 
 fn not_held(part: &Part) -> Failure {
