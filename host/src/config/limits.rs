@@ -194,6 +194,8 @@ pub const HEALTH_PROBES: usize = 64;
 pub const HEALTH_LOOK: Duration = Duration::from_millis(250);
 /// What a filter may make a request wait, such as for an injected fault: longer than any client does, and an end.
 pub const DELAY: Duration = Duration::from_mins(5);
+/// Pieces that an answer is put together of: a page has some hundreds, and each costs the host something.
+pub const ANSWER_PARTS: usize = 8192;
 /// Copies of one request: a new version of a service or two, and a recorder.
 pub const MIRRORS: usize = 8;
 /// Copies on their way at a time: a service that is slower than the traffic it is shown gets no more of it.

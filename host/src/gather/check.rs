@@ -67,9 +67,10 @@ fn call(written: types::Call, index: usize, request: &HeaderMap) -> Result<Call,
     })
 }
 
-/// Finds the calls whose response another one's can stand for. A body that streams can only be used once.
+/// Finds the calls whose response another one's can stand for. A body that streams can only be used once, and calls with a
+/// cache policy share by the cache, where each has a stand-in at its own deadline.
 fn find_same(calls: &mut [Call]) {
-    let sharing = |call: &Call| call.is_plain_get() && !call.splices();
+    let sharing = |call: &Call| call.is_plain_get() && !call.splices() && call.cache.is_none();
     for index in 1..calls.len() {
         let (before, [call, ..]) = calls.split_at_mut(index) else { return };
         if !sharing(call) {

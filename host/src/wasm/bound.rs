@@ -34,6 +34,8 @@ pub enum Bound {
     Calls,
     /// Copies of one request.
     Mirrors,
+    /// Pieces that one answer is put together of.
+    Parts,
     /// Events of one decision.
     Publications,
     /// Calls of plans that are under way, of all requests.
@@ -98,6 +100,7 @@ pub const BOUNDS: [Row; 28] = [
     row(Bound::Headers, "headers", Some("limits/headers"), "256"),
     row(Bound::Calls, "calls", Some("limits/calls"), "64"),
     row(Bound::Mirrors, "mirrors", Some("limits/mirrors"), "8"),
+    row(Bound::Parts, "parts", None, "8192"),
     row(Bound::Publications, "publications", Some("limits/publications"), "1024"),
     row(Bound::CallsInFlight, "calls-in-flight", Some("limits/callsInFlight"), "32768"),
     row(Bound::PublicationsInFlight, "publications-in-flight", Some("limits/publicationsInFlight"), "32768"),
@@ -252,6 +255,7 @@ mod tests {
             (Bound::Memory, limits::FILTER_MEMORY),
             (Bound::FilterMemory, limits::FILTERS_MEMORY),
             (Bound::Stack, limits::FILTER_STACK),
+            (Bound::Parts, limits::ANSWER_PARTS),
             (Bound::LogCall, limits::FILTER_LOG),
             (Bound::Random, limits::FILTER_RANDOM),
         ];

@@ -6,9 +6,10 @@ use super::bound::{Bound, Bounds};
 use super::failure::Failure;
 use super::grant::Grants;
 use super::types::{
-    Answer, CorrelatedAnswer, DeliveryDecision, EventDecision, FormattedHeader, Forward, Header, HeaderEdit, Plan,
-    Publish, RequestDecision, RequestEdit, ResponseDecision, ValuePart,
+    Answer, Assembly, CorrelatedAnswer, DeliveryDecision, EventDecision, FormattedHeader, Forward, Header, HeaderEdit,
+    Plan, Publish, RequestDecision, RequestEdit, ResponseDecision, ValuePart,
 };
+use crate::config::limits;
 
 /// What a filter may decide.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +45,7 @@ impl Allowed<'_> {
                 self.grants.check(Bound::Publish, &stream.channel)
             }
             RequestDecision::Respond(answer) => self.answer(answer),
-            RequestDecision::Assemble(assembly) => self.headers(&assembly.headers),
+            RequestDecision::Assemble(assembly) => self.assembly(assembly),
             RequestDecision::InspectBody(_) => Ok(()),
         }
     }
@@ -94,7 +95,7 @@ impl Allowed<'_> {
         self.edits(&[], &plan.response_edits)?;
         plan.calls.iter().try_for_each(|call| self.headers(&call.headers))?;
         if let Some(expected) = &plan.expected {
-            self.headers(&expected.answer.headers)?;
+            self.assembly(&expected.answer)?;
         }
         plan.calls.iter().try_for_each(|call| self.grants.check(Bound::Call, &call.destination.host))
     }
@@ -107,6 +108,11 @@ impl Allowed<'_> {
         }
         let mut channels = publish.publications.iter().map(|publication| &publication.channel);
         channels.try_for_each(|channel| self.grants.check(Bound::Publish, channel))
+    }
+
+    fn assembly(self, assembly: &Assembly) -> Result<(), Failure> {
+        at_most(Bound::Parts, assembly.body.len(), limits::ANSWER_PARTS)?;
+        self.headers(&assembly.headers)
     }
 
     fn answer(self, answer: &Answer) -> Result<(), Failure> {

@@ -5,8 +5,8 @@ use crate::wasm::FailureKind;
 use crate::wasm::bindings::exports::sluicegate::filter::connection_filter::ConnectionDecision;
 use crate::wasm::grant::{Scope, WrittenGrants};
 use crate::wasm::types::{
-    Answer, Assembly, Attribute, BodyUse, Call, Continuation, CorrelatedAnswer, DeliveryRequest, Destination, Emission,
-    Event, Expectation, Header, Inheritance, Mirror, Plan, Publication, Publish, ReplyWait,
+    Answer, Assembly, Attribute, BodyPart, BodyUse, Call, Continuation, CorrelatedAnswer, DeliveryRequest, Destination,
+    Emission, Event, Expectation, Header, Inheritance, Mirror, Plan, Publication, Publish, ReplyWait,
 };
 
 const SCOPE: Scope<'static> = Scope { namespace: "default", cluster_domain: "cluster.local" };
@@ -208,6 +208,23 @@ fn headers_of_answers_and_calls_are_counted_wherever_they_are() {
         [response(count), event(&deliver), event(&answer)]
     };
     assert_eq!((others(2), others(3)), ([None; 3], [Some(Bound::Headers); 3]));
+}
+
+#[test]
+fn the_pieces_of_an_answer_are_counted() {
+    let of = |count: usize| {
+        let body = (0..count).map(|_| BodyPart::Bytes(Vec::new())).collect();
+        Assembly { status: 200, headers: Vec::new(), body }
+    };
+    let expecting = |count: usize| {
+        let RequestDecision::Gather(plan) = gather(&["inventory-a"]) else { panic!("a plan") };
+        let expected = Some(Expectation { answer: of(count), unless_headers: Vec::new() });
+        RequestDecision::Gather(Plan { expected, ..plan })
+    };
+    assert_eq!(request(&RequestDecision::Assemble(of(limits::ANSWER_PARTS))), None);
+    assert_eq!(request(&RequestDecision::Assemble(of(limits::ANSWER_PARTS + 1))), Some(Bound::Parts));
+    assert_eq!(request(&expecting(limits::ANSWER_PARTS)), None);
+    assert_eq!(request(&expecting(limits::ANSWER_PARTS + 1)), Some(Bound::Parts));
 }
 
 #[test]
