@@ -232,6 +232,7 @@ mod tests {
             body: Vec::new(),
             timeout: Duration::from_secs(1),
             max_body: 0,
+            wants_reply: false,
             trace: Parent::default(),
         };
         assert_eq!(headers(&post(2), "inventory").map(|headers| headers.len()), Some(3));

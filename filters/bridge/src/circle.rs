@@ -30,9 +30,7 @@ pub(crate) fn closed_by_last(channels: &[Channel], begin: usize) -> Option<Strin
         }
         for next in one.channel.subscriptions.iter().flat_map(|entry| one.by(entry, channels)) {
             // Each is reached once of either sort.
-            let same = |known: &Reached<'_>| {
-                std::ptr::eq(known.channel, next.channel) && known.endless == next.endless
-            };
+            let same = |known: &Reached<'_>| std::ptr::eq(known.channel, next.channel) && known.endless == next.endless;
             if !reached.iter().any(same) {
                 reached.push(next);
             }

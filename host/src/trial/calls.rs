@@ -11,7 +11,8 @@ pub(super) fn same(wanted: &[Target], found: &[Target], names: &Names) -> bool {
         .map(|wanted| (0..).zip(found).filter(|(_, found)| wanted.accepts(found, names)).map(|(at, _)| at).collect())
         .collect();
     let mut taken = vec![None; found.len()];
-    wanted.len() == found.len() && (0..wanted.len()).all(|one| place(one, &fits, &mut taken, &mut vec![false; found.len()]))
+    wanted.len() == found.len()
+        && (0..wanted.len()).all(|one| place(one, &fits, &mut taken, &mut vec![false; found.len()]))
 }
 
 /// Gives one of the wanted a found one that fits, moving those that have one already where that helps.

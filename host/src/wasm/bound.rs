@@ -86,7 +86,7 @@ const fn row(bound: Bound, name: &'static str, setting: Option<&'static str>, de
 }
 
 /// The table, in the order of [`Bound`].
-pub const BOUNDS: [Row; 28] = [
+pub const BOUNDS: [Row; 29] = [
     row(Bound::Deadline, "deadline", Some("deadline"), "10ms"),
     row(Bound::RequestTime, "request-time", Some("limits/requestTime"), "100ms"),
     row(Bound::Memory, "memory", Some("memory"), "64MiB"),

@@ -37,13 +37,13 @@ fn reference(name: &str) -> Value {
 fn bridges_that_feed_channels_for_ever_are_refused() {
     let bridge = |name: &str, from: &str, action: &Value| {
         let spec = [json!({"from": reference(from)}), action.clone()];
-        let spec: serde_json::Map<_, _> = spec.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect();
+        let spec: serde_json::Map<_, _> =
+            spec.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect();
         document("EventBridge", name, &json!({ "events": spec }))
     };
     let emit = |to: &str| json!({"emit": {"to": reference(to)}});
     let send = |to: &str| json!({"send": {"to": {"ref": reference(to)}}});
-    let trigger =
-        |to: &str| document("Trigger", "t", &json!({"broker": "m", "subscriber": {"ref": reference(to)}}));
+    let trigger = |to: &str| document("Trigger", "t", &json!({"broker": "m", "subscriber": {"ref": reference(to)}}));
     let passed = |from: &str, to: &str| {
         document("Subscription", "s", &json!({"channel": reference(from), "subscriber": {"ref": reference(to)}}))
     };
