@@ -5,7 +5,7 @@
 mod durable;
 
 use durable::{Kept, accepted, batch, event, firsts, ids};
-use sluicegate_tests::{Behaviour, Broker, Client, Gap, Proxy, Store, Upstream, wait_until};
+use sluicegate_tests::{Behaviour, Broker, Client, Eventing, Gap, Proxy, Store, Upstream, wait_until};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -46,6 +46,12 @@ fn what_waits_when_the_proxy_is_killed_or_ends_is_delivered_by_the_next_one() {
 #[test]
 fn a_subscription_that_is_gone_takes_its_events_with_it() {
     Store::each(removal);
+}
+
+#[test]
+fn of_many_subscriptions_that_came_at_once_each_is_removed_that_is_gone_at_the_next_start() {
+    // An MQTT broker does not say which sessions it has.
+    Store::each_of([Store::Amqp, Store::Nats, Store::Redis], many);
 }
 
 fn arrival(store: Store) {
@@ -190,6 +196,25 @@ fn next_proxy(store: Store) {
     wait_until(LONG, || ids(&up).len() == EVENTS);
     println!("{}: first event {first:?} after the start, all {EVENTS} after {:?}", store.name(), begin.elapsed());
     assert_eq!(up.arrived(), EVENTS, "none twice");
+}
+
+fn many(store: Store) {
+    const SUBSCRIPTIONS: usize = 20;
+    let (server, subscriber) = (Broker::start(store), Upstream::start());
+    let kept = Kept::on(store, server.address());
+    let more = (1..SUBSCRIPTIONS).map(|number| format!("one-of-many-{number}"));
+    let more =
+        more.fold(Eventing::new(), |documents, name| documents.subscription(&name, "orders-channel", "inventory"));
+    let options = kept.options(subscriber.address()).manifest("more.yaml", more.to_string());
+    let mut proxy = Proxy::start(options);
+    // All of them are known by then.
+    accepted(&mut proxy.connect(), "1", "");
+    wait_until(LONG, || subscriber.arrived() == SUBSCRIPTIONS);
+    proxy.terminate();
+    proxy.wait_for_end(LONG);
+    let proxy = Proxy::start(kept.options(subscriber.address()));
+    let gone = || proxy.log().matches("the subscription is gone, and so are its stored events").count();
+    wait_until(LONG, || gone() == SUBSCRIPTIONS - 1);
 }
 
 fn removal(store: Store) {

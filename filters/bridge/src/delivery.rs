@@ -59,8 +59,8 @@ pub(crate) fn judge(
 ) -> DeliveryDecision {
     let response = match outcome {
         Ok(response) | Err(CallError::Status(response)) => response,
-        // It was answered, so sending it again gives the same.
-        Err(CallError::TooLarge) => return DeliveryDecision::DeadLetter("the answer is too large".into()),
+        // It took the event, and would reply the same again.
+        Err(CallError::TooLarge) => return DeliveryDecision::DeadLetter("the reply is too large".into()),
         Err(_) => return DeliveryDecision::Retry(None),
     };
     match response.status {

@@ -268,6 +268,7 @@ impl<T: Transport> Courier<T> {
             body: request.body,
             timeout: spec.timeout,
             max_body: REPLY_SIZE,
+            wants_reply: target == Target::Subscriber && spec.reply.is_some(),
             trace: span.parent(),
         };
         let outcome = if let Some(channel) = self.channels.at(uri) {

@@ -41,7 +41,7 @@ pub trait Decide: Send + Sync {
 
 /// Sends a delivery's request. The future stays on the dispatcher's thread.
 pub trait Transport {
-    /// Makes the request and takes in the whole response. The dispatcher ends it after `post.timeout`.
+    /// Makes the request and takes in the response. The dispatcher ends it after `post.timeout`.
     fn send(&self, post: Post) -> impl Future<Output = Result<CallResponse, CallError>>;
 }
 
@@ -58,8 +58,10 @@ pub struct Post {
     pub body: Vec<u8>,
     /// For the whole exchange.
     pub timeout: Duration,
-    /// The largest response body to take in, in bytes.
+    /// What to take in of a response's body, in bytes.
     pub max_body: u64,
+    /// Whether an event in the response goes somewhere, so that it has to be there as a whole.
+    pub wants_reply: bool,
     /// What the spans of its tries begin from.
     pub trace: Parent,
 }

@@ -4,12 +4,12 @@ use super::balance::Balancer;
 use super::endpoint::{Endpoint, serving};
 use super::limit::ClusterState;
 use super::member::Member;
-use super::policy::{HealthCheck, Policy};
+use super::policy::{HealthCheck, Policy, TlsSettings};
 use super::state::{ClusterKey, States};
 use super::wire::{Protocol, Wire};
 use crate::telemetry::metrics::UpstreamMetrics;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The endpoints that a destination leads to. Cheap to copy.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ struct Inner {
     metrics: Option<Arc<UpstreamMetrics>>,
     /// See [`Cluster::is_tracked`].
     tracked: bool,
+    /// See [`Cluster::secured`].
+    secured: OnceLock<Cluster>,
 }
 
 impl Cluster {
@@ -52,7 +54,35 @@ impl Cluster {
         let (balancer, wire) = (Balancer::new(&policy, &members), Wire::of(&key.service, protocol, &policy));
         let (state, metrics) = (states.cluster(&key), states.metrics(&key.service));
         let tracked = members.len() > 1 || !checks.is_empty() || *policy != Policy::default();
-        Self(Arc::new(Inner { key, members, policy, checks, wire, balancer, state, metrics, tracked }))
+        let secured = OnceLock::new();
+        Self(Arc::new(Inner { key, members, policy, checks, wire, balancer, state, metrics, tracked, secured }))
+    }
+
+    /// The same, spoken to over TLS: as its policy says, or by these settings where that says nothing of TLS. The settings
+    /// of the first call stay.
+    #[must_use]
+    pub fn secured(&self, settings: &Arc<TlsSettings>) -> Self {
+        let inner = &*self.0;
+        if inner.policy.tls.is_some() {
+            return self.clone();
+        }
+        let secured = inner.secured.get_or_init(|| {
+            let policy = Arc::new(Policy { tls: Some(Arc::clone(settings)), ..Policy::clone(&inner.policy) });
+            let protocol = inner.wire.as_ref().map_or_else(Protocol::default, |wire| wire.protocol);
+            Self(Arc::new(Inner {
+                key: inner.key.clone(),
+                members: inner.members.clone(),
+                checks: inner.checks.clone(),
+                wire: Wire::of(&inner.key.service, protocol, &policy),
+                balancer: Balancer::new(&policy, &inner.members),
+                state: Arc::clone(&inner.state),
+                metrics: inner.metrics.clone(),
+                tracked: true,
+                secured: OnceLock::new(),
+                policy,
+            }))
+        });
+        secured.clone()
     }
 
     /// The service's full name.
@@ -110,13 +140,46 @@ impl Cluster {
         self.0.tracked
     }
 
-    /// If fewer endpoints than this are in, in percent, all are used; none when no endpoint of it is ever out.
+    /// If fewer endpoints than this are in, in percent, all are used; none when no endpoint of it is ever out. Where both
+    /// ejections and checks give one, the higher counts: each says what has to be left, whoever takes endpoints out.
     pub(super) fn panic_threshold(&self) -> Option<u32> {
         let outlier = self.0.policy.outlier.as_ref().map(|outlier| outlier.min_health_percent);
-        outlier.or_else(|| self.0.checks.first().map(|check| check.panic_threshold))
+        outlier.max(self.0.checks.first().map(|check| check.panic_threshold))
     }
 
     pub(super) fn balancer(&self) -> &Balancer {
         &self.0.balancer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::policy::{OutlierDetection, Probe};
+    use super::*;
+    use std::time::Duration;
+
+    fn threshold(outlier: Option<u32>, check: Option<u32>) -> Option<u32> {
+        let outlier =
+            outlier.map(|min_health_percent| OutlierDetection { min_health_percent, ..OutlierDetection::default() });
+        let policy = Arc::new(Policy { outlier, ..Policy::default() });
+        let check = check.map(|panic_threshold| HealthCheck {
+            port: None,
+            probe: Probe::Tcp,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            healthy_threshold: 1,
+            unhealthy_threshold: 1,
+            panic_threshold,
+        });
+        let key = ClusterKey { service: "shop".into(), port: None, subset: None };
+        let checks = check.map(Arc::new).into_iter().collect();
+        Cluster::new(&States::default(), key, &[], Protocol::Http1, policy, checks).panic_threshold()
+    }
+
+    #[test]
+    fn the_higher_threshold_of_ejections_and_checks_counts() {
+        assert_eq!((threshold(None, None), threshold(None, Some(50))), (None, Some(50)));
+        assert_eq!((threshold(Some(0), None), threshold(Some(0), Some(50))), (Some(0), Some(50)));
+        assert_eq!(threshold(Some(60), Some(50)), Some(60));
     }
 }

@@ -42,6 +42,7 @@ use link::Link;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use tokio::sync::Semaphore;
 
 /// A RabbitMQ broker.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub(super) struct Amqp {
     /// What the messages of this process begin with, and how many there were: each has a name of its own.
     process: u128,
     messages: AtomicU64,
+    /// The turn to change a list of queues: of two who change it at once, one would not see it.
+    registering: Semaphore,
     thread: Thread,
 }
 
@@ -65,8 +68,9 @@ impl Amqp {
         let line = Arc::new(Line::new(Self::NAME));
         let (keeper, end) = (Arc::clone(&line), thread.end.clone());
         thread.spawn(async move { keeper.keep(end, || link::connect(address.clone(), tls.clone())).await });
+        let (settings, registering) = (settings.clone(), Semaphore::new(1));
         let (process, messages) = (fastrand::u128(..), AtomicU64::new(0));
-        Ok(RemoteStore::new(Arc::new(Self { settings: settings.clone(), line, process, messages, thread })))
+        Ok(RemoteStore::new(Arc::new(Self { settings, line, process, messages, registering, thread })))
     }
 
     async fn link(&self) -> Result<Link, StoreError> {

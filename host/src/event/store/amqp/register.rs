@@ -1,5 +1,5 @@
-//! Which queues a channel has: the broker does not say, so that one message in a queue of its own lists them. Two proxies that
-//! change it at once may forget one; then its queue is left when it is gone.
+//! Which queues a channel has: the broker does not say, so that one message in a queue of its own lists them. One process
+//! changes it in turn. Two proxies that change it at once may forget one; then its queue is left when it is gone.
 
 use super::publish::PERSISTENT;
 use super::{Amqp, short};
@@ -29,6 +29,7 @@ pub(super) async fn change(
 ) -> Result<Vec<String>, StoreError> {
     // The ends of a name are digits and letters, so that no subscription is called so.
     let queue = short(format!("sluicegate.{}.~subscriptions", name(channel)))?;
+    let _turn = amqp.registering.acquire().await.map_err(|error| unavailable(&error))?;
     let own = amqp.link().await?.channel().await?;
     let failed = |error: lapin::Error| unavailable(&error);
     own.confirm_select(ConfirmSelectOptions::default()).await.map_err(failed)?;
