@@ -101,7 +101,8 @@ Examples:
       shows those of one filter, for machines
 
 Functions have names where the component has them, and source lines where it is built with debug information
-(`debug = \"line-tables-only\"` for Rust). Exit codes: 0 none has failed, 1 some have, or there is no such filter, 2 usage, 3 no instance reached.")]
+(`debug = \"line-tables-only\"` for Rust). Exit codes: 0 none has failed, 1 some have, or there is no such filter,
+2 usage, 3 no instance reached.")]
 pub(crate) struct FilterTraps {
     /// Name of a filter
     #[arg(value_name = "NAME")]

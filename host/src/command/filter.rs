@@ -43,7 +43,7 @@ fn show_all(list: &FilterList) -> Result<Verdict, Failure> {
 
 fn show_one(inspect: &FilterInspect) -> Result<Verdict, Failure> {
     let path = Path::new(&inspect.filter);
-    if path.is_file() || path.extension().is_some_and(|extension| extension == "wasm") {
+    if is_component(path) {
         let contents = Contents::read(path, &inspect.manifests, &inspect.filter_keys)?;
         match inspect.ask.output {
             Format::Json => print::json(&contents)?,
@@ -58,6 +58,11 @@ fn show_one(inspect: &FilterInspect) -> Result<Verdict, Failure> {
         Format::Table => print::text(&details(filter))?,
     }
     Ok(Verdict::Fine)
+}
+
+/// Whether a component's file is meant, be it there or not, instead of a filter of that name.
+fn is_component(path: &Path) -> bool {
+    path.is_file() || path.extension().is_some_and(|extension| extension == "wasm")
 }
 
 /// A line for each filter, and below it why newer files were refused.
@@ -203,6 +208,18 @@ mod tests {
         let refusal = "auth: refused at 2026-01-02T00:00:00Z\n  filters/auth.wasm: error[SG0601]: it is a core \
                        module\u{fffd}\n    help: build it for wasm32-wasip2\n";
         assert!(text.ends_with(refusal), "{text}");
+    }
+
+    #[test]
+    fn a_directory_that_is_called_as_a_filter_is_not_taken_for_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("auth");
+        std::fs::write(&file, "").unwrap();
+        for (path, expected) in
+            [(directory.path(), false), (file.as_path(), true), (Path::new("gone/auth.wasm"), true), (Path::new("gone"), false)]
+        {
+            assert_eq!(is_component(path), expected, "{}", path.display());
+        }
     }
 
     #[test]
