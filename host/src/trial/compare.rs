@@ -154,14 +154,13 @@ impl Comparison<'_> {
 }
 
 /// Whether a name is, or has as a part between boundaries of words, what was expected. What names of documents are made of
-/// is no boundary: `default/order` is another one than `default/order-service`.
+/// is no boundary: `default/order` is another one than `default/order-service`. The namespace may be left out.
 fn names_part(name: &str, part: &str) -> bool {
-    let in_word = |character: char| character.is_alphanumeric() || "-_./".contains(character);
-    let boundary = |character: Option<char>| !character.is_some_and(in_word);
+    let in_word = |character: char| character.is_alphanumeric() || "-_.".contains(character);
     name.match_indices(part).any(|(at, _)| {
         let before = name.get(..at).and_then(|text| text.chars().next_back());
         let after = name.get(at + part.len()..).and_then(|text| text.chars().next());
-        boundary(before) && boundary(after)
+        !before.is_some_and(in_word) && !after.is_some_and(|after| in_word(after) || after == '/')
     })
 }
 
