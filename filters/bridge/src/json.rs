@@ -4,7 +4,7 @@ use crate::attribute::{Invalid, check, set};
 use crate::cloudevents::{for_each_attribute, is_unicode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -14,6 +14,12 @@ use std::collections::BTreeSet;
 /// Members that are compared one by one, which is quicker than a tree and enough for most events.
 const FEW: usize = 16;
 
+/// The most attributes of an event. More of them take longer than a call may, here or where the event is delivered; an event
+/// of the 64 KiB that everybody has to carry has 64 bytes for each.
+const MOST: usize = 1_024;
+/// The most that the events of a batch have together, each counted as one more: 31 for each that there may be.
+const MOST_OF_BATCH: usize = 8 * MOST;
+
 /// The event that a JSON object is.
 pub(crate) fn parse(body: &[u8]) -> Result<Event, Invalid> {
     let members: Members<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
@@ -22,7 +28,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Event, Invalid> {
 
 /// The events that a JSON array has; an invalid one is named by its place.
 pub(crate) fn parse_batch(body: &[u8]) -> Result<Vec<Event>, (usize, Invalid)> {
-    let batch: Vec<Members<'_>> = serde_json::from_slice(body).map_err(|error| (0, not_json(&error)))?;
+    let Batch(batch) = serde_json::from_slice(body).map_err(|error| (0, not_json(&error)))?;
     batch.iter().enumerate().map(|(index, members)| read(members).map_err(|invalid| (index, invalid))).collect()
 }
 
@@ -91,14 +97,21 @@ fn json_data(event: &mut Event, raw: &RawValue) -> Result<Vec<u8>, Invalid> {
     if is_json(content_type) {
         return Ok(raw.get().as_bytes().to_vec());
     }
-    match serde_json::from_str(raw.get()) {
-        Ok(Value::String(text)) => Ok(text.into_bytes()),
-        _ => Err(Invalid::new("data", format!("data of type {content_type} has to be a JSON string"))),
+    match serde_json::from_str::<String>(raw.get()) {
+        Ok(text) => Ok(text.into_bytes()),
+        Err(_) => Err(Invalid::new("data", format!("data of type {content_type} has to be a JSON string"))),
     }
 }
 
 /// The canonical string of an attribute; none when it is `null`, which means unset.
 fn attribute(name: &str, raw: &RawValue, extensible: bool) -> Result<Option<String>, Invalid> {
+    let expected = if extensible { "a string, a boolean or an integer of 32 bits" } else { "a string" };
+    let other = |found: &str| Err(Invalid::new(name, format!("it is {found}; expected {expected}")));
+    match raw.get().as_bytes().first() {
+        Some(b'{') => return other("an object"),
+        Some(b'[') => return other("an array"),
+        _ => {}
+    }
     let value: Value = serde_json::from_str(raw.get()).map_err(|error| Invalid::new(name, error.to_string()))?;
     match value {
         Value::Null => Ok(None),
@@ -107,10 +120,7 @@ fn attribute(name: &str, raw: &RawValue, extensible: bool) -> Result<Option<Stri
         Value::Number(number) if extensible && number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) => {
             Ok(Some(number.to_string()))
         }
-        _ => {
-            let expected = if extensible { "a string, a boolean or an integer of 32 bits" } else { "a string" };
-            Err(Invalid::new(name, format!("it is {}; expected {expected}", raw.get())))
-        }
+        _ => other(raw.get()),
     }
 }
 
@@ -142,12 +152,45 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                     if is_known {
                         return Err(serde::de::Error::custom(format_args!("{name:?} is there twice")));
                     }
+                    if members.len() == MOST {
+                        return Err(serde::de::Error::custom(format_args!("there are more than {MOST} attributes")));
+                    }
                     members.push((name, value));
                 }
                 Ok(Members(members))
             }
         }
         deserializer.deserialize_map(Reader)
+    }
+}
+
+/// The objects of an array.
+struct Batch<'a>(Vec<Members<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Batch<'de>;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an array of objects")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let (mut batch, mut count) = (Vec::new(), 0);
+                while let Some(Members(members)) = seq.next_element()? {
+                    count += 1 + members.len();
+                    if count > MOST_OF_BATCH {
+                        let what = format_args!("its events have more than {MOST_OF_BATCH} attributes together");
+                        return Err(serde::de::Error::custom(what));
+                    }
+                    batch.push(Members(members));
+                }
+                Ok(Batch(batch))
+            }
+        }
+        deserializer.deserialize_seq(Reader)
     }
 }
 

@@ -34,6 +34,8 @@ fn extensions_take_their_canonical_strings() {
 
 #[test]
 fn what_is_no_event_is_refused_by_attribute() {
+    let array = format!(r#","ext":[{}0]"#, "0,".repeat(100));
+    assert_eq!(parsed(&array).unwrap_err().reason, "it is an array; expected a string, a boolean or an integer of 32 bits");
     for (members, attribute) in [
         (r#","id":"2""#, ""),
         (r#","subject":5"#, "subject"),
@@ -87,7 +89,7 @@ fn a_member_that_is_there_twice_is_found_among_few_and_among_many() {
 }
 
 #[test]
-fn an_event_of_ten_times_as_many_members_takes_about_ten_times_as_long() {
+fn an_event_of_eight_times_as_many_members_takes_about_eight_times_as_long() {
     let took = |count: usize| {
         let event = extensions(count);
         let once = || {
@@ -95,10 +97,24 @@ fn an_event_of_ten_times_as_many_members_takes_about_ten_times_as_long() {
             assert!(parse(event.as_bytes()).is_ok());
             began.elapsed()
         };
-        (0..5).map(|_| once()).min().unwrap()
+        (0..20).map(|_| once()).min().unwrap()
     };
-    let (few, many) = (took(2_000), took(20_000));
-    assert!(many < few * 40, "{few:?} for 2,000 members, {many:?} for 20,000");
+    let (few, many) = (took(125), took(1_000));
+    assert!(many < few * 24, "{few:?} for 125 members, {many:?} for 1,000");
+}
+
+#[test]
+fn what_has_more_attributes_than_there_is_time_for_is_refused() {
+    assert!(parse(extensions(1_020).as_bytes()).is_ok());
+    let reason = parse(extensions(1_021).as_bytes()).unwrap_err().reason;
+    assert!(reason.contains("more than 1024 attributes"), "{reason}");
+    let batch = |events: usize, attributes: usize| {
+        let events = vec![extensions(attributes - 4); events].join(",");
+        parse_batch(format!("[{events}]").as_bytes()).map(|events| events.len()).map_err(|(_, invalid)| invalid.reason)
+    };
+    assert_eq!((batch(7, 1_024), batch(256, 31)), (Ok(7), Ok(256)));
+    let reason = batch(8, 1_024).unwrap_err();
+    assert!(reason.contains("more than 8192 attributes together"), "{reason}");
 }
 
 #[test]
