@@ -1,18 +1,18 @@
 //! How many connections there may be, in total and from one address.
 
+use crate::config::limits;
+use crate::overload::clients;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::config::limits;
 
 /// The most connections at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// In total. Beyond it nothing more is accepted until one ends.
     pub total: usize,
-    /// From one client address. Beyond it connections are closed at once.
+    /// From one client: an address, of IPv6 the first 64 bits. Beyond it connections are closed at once.
     pub per_address: usize,
 }
 
@@ -27,12 +27,18 @@ impl Default for ConnectionLimits {
 pub(crate) struct Admission {
     total: Arc<Semaphore>,
     per_address: usize,
+    /// By what tells clients apart.
     addresses: Mutex<HashMap<IpAddr, usize>>,
 }
 
+/// The place that a connection takes among those that there may be, until its last clone is dropped. What outlives the
+/// serving of its requests, as WebSocket does, keeps one.
+#[derive(Debug, Clone, Default)]
+pub struct Place(#[expect(dead_code, reason = "only held")] Option<Arc<Permit>>);
+
 /// Counts one connection until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Permit {
+struct Permit {
     admission: Arc<Admission>,
     address: IpAddr,
     _total: OwnedSemaphorePermit,
@@ -48,9 +54,9 @@ impl Admission {
         })
     }
 
-    /// Waits for room in total; none when the address has its share already.
-    pub(crate) async fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
-        let address = address.to_canonical();
+    /// Waits for room in total; none when the client has its share already.
+    pub(crate) async fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let address = clients::key(address);
         let total = Arc::clone(&self.total).acquire_owned().await.ok()?;
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let count = addresses.entry(address).or_default();
@@ -59,7 +65,7 @@ impl Admission {
         }
         *count += 1;
         drop(addresses);
-        Some(Permit { admission: Arc::clone(self), address, _total: total })
+        Some(Place(Some(Arc::new(Permit { admission: Arc::clone(self), address, _total: total }))))
     }
 }
 
@@ -90,6 +96,28 @@ mod tests {
         drop(first);
         assert!(admission.admit(one).await.is_some());
         assert!(admission.addresses.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_addresses_of_one_network_have_one_share() {
+        let admission = Admission::new(ConnectionLimits { total: 10, per_address: 1 });
+        let [one, same, other] =
+            ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1"].map(|address| address.parse().unwrap());
+        let first = admission.admit(one).await;
+        assert!(first.is_some() && admission.admit(same).await.is_none() && admission.admit(other).await.is_some());
+        drop(first);
+        assert!(admission.admit(same).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_place_is_taken_until_its_last_clone_is_gone() {
+        let admission = Admission::new(ConnectionLimits { total: 10, per_address: 1 });
+        let first = admission.admit([10, 0, 0, 1].into()).await;
+        let clone = first.clone();
+        drop(first);
+        assert!(admission.admit([10, 0, 0, 1].into()).await.is_none());
+        drop(clone);
+        assert!(admission.admit([10, 0, 0, 1].into()).await.is_some());
     }
 
     #[tokio::test]

@@ -1,11 +1,15 @@
 //! Bodies on their way through the proxy.
 //!
-//! One type serves both directions: it counts, keeps a limit and tells when it has ended, without another layer around
-//! it. Where the bytes come from is the business of [`crate::connection`] and [`crate::upstream`].
+//! One type serves both directions: it counts, keeps a limit, leaves out trailers that have no place after the content
+//! and tells when it has ended, without another layer around it. Where the bytes come from is the business of
+//! [`crate::connection`] and [`crate::upstream`].
 
+mod progress;
 mod reset;
+mod source;
 
 use crate::json::NotJson;
+use crate::sanitize;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -14,7 +18,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+pub use progress::Progress;
 pub use reset::ThenReset;
+use source::{Resumed, Source, Trailers};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -64,21 +70,11 @@ struct Inner {
     rest: Source,
     bytes: u64,
     limit: Option<u64>,
+    progress: Progress,
     on_end: Option<EndHook>,
 }
 
 type EndHook = Box<dyn FnOnce(BodyEnd) + Send>;
-
-#[derive(Default)]
-enum Source {
-    /// There is no more.
-    #[default]
-    None,
-    /// A peer, as hyper reads it.
-    Incoming(Incoming),
-    /// Any other.
-    Stream(Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>),
-}
 
 impl ProxyBody {
     /// No bytes.
@@ -106,7 +102,8 @@ impl ProxyBody {
     }
 
     fn new(ahead: Option<Bytes>, rest: Source) -> Self {
-        Self(Some(Box::new(Inner { ahead, rest, bytes: 0, limit: None, on_end: None })))
+        let (bytes, limit, progress, on_end) = (0, None, Progress::default(), None);
+        Self(Some(Box::new(Inner { ahead, rest, bytes, limit, progress, on_end })))
     }
 
     /// The same body, failing with [`BodyError::TooLarge`] beyond this many bytes.
@@ -121,6 +118,13 @@ impl ProxyBody {
     /// The most bytes that it may have, if that is limited.
     pub fn limit(&self) -> Option<u64> {
         self.0.as_ref().and_then(|inner| inner.limit)
+    }
+
+    /// Counts what comes of it from now on. A copy of it that is sent again does not count.
+    pub fn progress(&mut self) -> Progress {
+        let Some(inner) = &mut self.0 else { return Progress::default() };
+        inner.progress = Progress::begun();
+        inner.progress.clone()
     }
 
     /// Calls `hook` once, when the body has ended, well or not, or is dropped.
@@ -238,6 +242,7 @@ impl Inner {
     fn admit(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         let size = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
         self.bytes = self.bytes.saturating_add(size);
+        self.progress.reached(self.bytes);
         match self.limit {
             Some(limit) if self.bytes > limit => Err(BodyError::TooLarge { limit }),
             _ => Ok(frame),
@@ -245,18 +250,25 @@ impl Inner {
     }
 
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = match self.ahead.take() {
-            Some(bytes) => Some(Ok(Frame::data(bytes))),
-            None => ready!(self.rest.poll_frame(context)),
+        let frame = loop {
+            let next = match self.ahead.take() {
+                Some(bytes) => Some(Ok(Frame::data(bytes))),
+                None => ready!(self.rest.poll_frame(context)),
+            };
+            let Some(Ok(frame)) = next else { break next };
+            // Trailers of which nothing is left are as good as none.
+            if let Some(frame) = sanitize::without_forbidden_trailers(frame) {
+                break Some(self.admit(frame));
+            }
         };
-        let frame = frame.map(|frame| frame.and_then(|frame| self.admit(frame)));
         match &frame {
-            Some(Ok(_)) => {}
+            Some(Ok(frame)) if frame.is_data() => {}
             Some(Err(_)) => {
                 self.end(false);
                 self.rest = Source::None;
             }
-            None => self.end(true),
+            // Nobody asks for what comes after trailers.
+            Some(Ok(_)) | None => self.end(true),
         }
         Poll::Ready(frame)
     }
@@ -306,67 +318,6 @@ impl Body for ProxyBody {
             None => hint.set_lower(hint.lower().saturating_add(ahead)),
         }
         hint
-    }
-}
-
-impl Source {
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self {
-            Self::None => Poll::Ready(None),
-            Self::Incoming(body) => {
-                Pin::new(body).poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(BodyError::Http)))
-            }
-            Self::Stream(body) => body.as_mut().poll_frame(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::None => true,
-            Self::Incoming(body) => body.is_end_stream(),
-            Self::Stream(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::None => SizeHint::with_exact(0),
-            Self::Incoming(body) => body.size_hint(),
-            Self::Stream(body) => body.size_hint(),
-        }
-    }
-}
-
-/// A body that begins with a frame that was read to find out whether it ends.
-struct Resumed {
-    frame: Option<Frame<Bytes>>,
-    rest: Source,
-}
-
-impl Body for Resumed {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.frame.take() {
-            Some(frame) => Poll::Ready(Some(Ok(frame))),
-            None => self.rest.poll_frame(context),
-        }
-    }
-}
-
-/// A body without data.
-struct Trailers(Option<Frame<Bytes>>);
-
-impl Body for Trailers {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Poll::Ready(self.0.take().map(Ok))
     }
 }
 

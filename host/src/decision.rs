@@ -35,26 +35,27 @@ pub enum HeaderEdit {
 }
 
 impl HeaderEdit {
-    /// Applies the edit. `upstream` is who answered.
+    /// Applies the edit. `upstream` is who answered. Where a message has as many headers as it can have, a new one is left out:
+    /// it takes several filters that were granted thousands, and a message that nobody takes.
     pub fn apply(self, headers: &mut HeaderMap, upstream: Option<SocketAddr>) {
         match self {
             Self::Set(name, value) => {
-                headers.insert(name, value);
+                let _ = headers.try_insert(name, value);
             }
             Self::Append(name, value) => {
-                headers.append(name, value);
+                let _ = headers.try_append(name, value);
             }
             Self::Remove(name) => {
                 headers.remove(name);
             }
             Self::SetFormatted(name, value) => {
                 if let Some(value) = value.render(headers, upstream) {
-                    headers.insert(name, value);
+                    let _ = headers.try_insert(name, value);
                 }
             }
             Self::AppendFormatted(name, value) => {
                 if let Some(value) = value.render(headers, upstream) {
-                    headers.append(name, value);
+                    let _ = headers.try_append(name, value);
                 }
             }
         }
@@ -166,9 +167,10 @@ pub fn response(answer: types::Answer) -> Result<Response<ProxyBody>, Failure> {
 pub fn head(status: u16, written: Vec<types::Header>) -> Result<Response<()>, Failure> {
     let known = StatusCode::from_u16(status).ok().filter(|status| (200..600).contains(&status.as_u16()));
     let status = known.ok_or_else(|| Failure::invalid(format!("it answers with status {status}")))?;
-    let mut headers = HeaderMap::with_capacity(written.len());
+    let too_many = |_| Failure::invalid("it answers with more headers than a message can have");
+    let mut headers = HeaderMap::try_with_capacity(written.len()).map_err(too_many)?;
     for header in written {
-        headers.append(name(&header.name)?, value(header.value)?);
+        headers.try_append(name(&header.name)?, value(header.value)?).map_err(too_many)?;
     }
     let mut head = Response::new(());
     *head.status_mut() = status;
@@ -237,6 +239,7 @@ pub fn checked_authority(authority: String) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wasm::FailureKind;
 
     fn set(name: &str, value: &[u8]) -> types::RequestEdit {
         let header = types::Header { name: name.into(), value: value.to_vec() };
@@ -341,6 +344,18 @@ mod tests {
     fn an_answer_that_cannot_wait_is_refused_with_a_delay() {
         let answer = types::Answer { status: 200, headers: Vec::new(), body: Vec::new(), delay: Some(1) };
         assert!(response(answer).is_err());
+    }
+
+    #[test]
+    fn more_headers_than_a_message_can_have_are_refused_or_left_out() {
+        let header = |number| types::Header { name: format!("x-{number}"), value: b"1".to_vec() };
+        assert_eq!(head(200, (0..30_000).map(header).collect()).unwrap_err().kind, FailureKind::Invalid);
+        let edits = (0..30_000)
+            .flat_map(|number| [types::HeaderEdit::Set(header(number)), types::HeaderEdit::Append(header(number / 2))]);
+        let (mut later, mut headers) = (Vec::new(), HeaderMap::new());
+        header_edits(edits.collect(), &mut later).unwrap();
+        later.into_iter().for_each(|edit| edit.apply(&mut headers, None));
+        assert!((20_000..60_000).contains(&headers.len()), "{}", headers.len());
     }
 
     #[test]

@@ -156,21 +156,24 @@ fn literal(host: &str, port: u16) -> Option<Cluster> {
 }
 
 fn headers(post: &Post, authority: &str) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(post.headers.len() + 1);
+    let mut headers = HeaderMap::try_with_capacity(post.headers.len() + 1).ok()?;
     for header in &post.headers {
         let name = HeaderName::try_from(header.name.as_str()).ok()?;
-        headers.append(name, HeaderValue::from_bytes(&header.value).ok()?);
+        headers.try_append(name, HeaderValue::from_bytes(&header.value).ok()?).ok()?;
     }
-    headers.insert(http::header::HOST, HeaderValue::from_str(authority).ok()?);
+    headers.try_insert(http::header::HOST, HeaderValue::from_str(authority).ok()?).ok()?;
     Some(headers)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::trace::Parent;
     use crate::tls::testing::Authority;
     use crate::upstream::registry::{Endpoint, Names, Protocol, ServicePort};
+    use crate::wasm::types::Header;
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     fn registry() -> Registry {
         let mut registry = Registry::new(Names::default());
@@ -216,6 +219,25 @@ mod tests {
         for (length, expected) in [(0, (0, true)), (10, (10, true)), (11, (10, false))] {
             let (data, is_whole) = beginning(of(length), 10).await.unwrap();
             assert_eq!((data.len(), is_whole), expected);
+        }
+    }
+
+    #[test]
+    fn a_delivery_of_more_headers_than_a_message_can_have_is_not_sent() {
+        let header = |number| Header { name: format!("x-{number}"), value: Vec::new() };
+        let post = |count| Post {
+            uri: "http://inventory/".to_owned(),
+            method: http::Method::POST,
+            headers: (0..count).map(header).collect(),
+            body: Vec::new(),
+            timeout: Duration::from_secs(1),
+            max_body: 0,
+            wants_reply: false,
+            trace: Parent::default(),
+        };
+        assert_eq!(headers(&post(2), "inventory").map(|headers| headers.len()), Some(3));
+        for count in [24_577, 30_000] {
+            assert_eq!(headers(&post(count), "inventory"), None);
         }
     }
 }

@@ -30,6 +30,15 @@ struct Shared {
     /// What was left when it was aborted.
     left: OnceLock<usize>,
     tasks: TaskTracker,
+    /// Those of the whole, of which this is a part.
+    whole: Option<TaskTracker>,
+}
+
+/// What a drain waits for, until it is dropped.
+#[derive(Debug)]
+pub struct Tracked {
+    _task: TaskTrackerToken,
+    _of_whole: Option<TaskTrackerToken>,
 }
 
 /// How a drain ended.
@@ -43,14 +52,14 @@ pub enum Drained {
 
 impl Drain {
     /// A drain for a part, such as one listener: it begins and is aborted by itself or with this one, and what it tracks
-    /// this one waits for too.
+    /// this one waits for too. A part has no parts of its own.
     #[must_use]
     pub fn child(&self) -> Self {
         Self(Arc::new(Shared {
             parent: Some(self.clone()),
             draining: self.0.draining.child_token(),
             aborted: self.0.aborted.child_token(),
-            tasks: self.0.tasks.clone(),
+            whole: Some(self.0.tasks.clone()),
             ..Shared::default()
         }))
     }
@@ -59,9 +68,7 @@ impl Drain {
     pub fn begin(&self) {
         self.0.is_draining.store(true, Ordering::Release);
         self.0.draining.cancel();
-        if self.0.parent.is_none() {
-            self.0.tasks.close();
-        }
+        self.0.tasks.close();
     }
 
     /// Ends everything at once: the grace is over, or somebody asked twice.
@@ -109,20 +116,21 @@ impl Drain {
     }
 
     /// Makes the drain wait until the token is dropped.
-    pub fn track(&self) -> TaskTrackerToken {
-        self.0.tasks.token()
+    pub fn track(&self) -> Tracked {
+        Tracked { _task: self.0.tasks.token(), _of_whole: self.0.whole.as_ref().map(TaskTracker::token) }
     }
 
     /// Runs a task on the current runtime that the drain waits for, and that is aborted with the rest.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let drain = self.clone();
-        self.0.tasks.spawn(async move {
+        let (drain, tracked) = (self.clone(), self.track());
+        drop(tokio::spawn(async move {
             tokio::select! {
                 biased;
                 () = task => {}
                 () = drain.aborted() => {}
             }
-        });
+            drop(tracked);
+        }));
     }
 
     /// Does something to its end although whoever waits for it may give up: what is not done at once goes on in a task like
@@ -220,6 +228,19 @@ mod tests {
         drop(held);
         assert_eq!(finishing.await, Drained::Completed);
         assert!(other.is_draining());
+    }
+
+    #[tokio::test]
+    async fn a_part_waits_for_its_own_tasks_alone() {
+        let whole = Drain::default();
+        let part = whole.child();
+        whole.spawn(std::future::pending());
+        let held = part.track();
+        assert_eq!((part.tracked(), whole.tracked()), (1, 2));
+        assert_eq!(part.finish(Duration::from_millis(10)).await, Drained::Aborted(1));
+        drop(held);
+        part.finished().await;
+        assert!(!whole.is_draining());
     }
 
     #[tokio::test]

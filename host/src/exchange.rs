@@ -96,16 +96,17 @@ impl Handler for Exchange {
         };
         let _active = self.telemetry.metrics.request_started();
         let trace = self.telemetry.tracer.request(&mut head.headers);
+        let call = Call::of(&head.method, &head.headers);
+        let mut body = match call {
+            Some(_) => connection.call_body(incoming, self.request_body),
+            None => connection.body(incoming, self.request_body),
+        };
         let received = Received {
             host,
             target: head.path_and_query.clone(),
             user_agent: head.headers.get(USER_AGENT).cloned(),
+            body: body.progress(),
             started: Instant::now(),
-        };
-        let call = Call::of(&head.method, &head.headers);
-        let body = match call {
-            Some(_) => connection.call_body(incoming, self.request_body),
-            None => connection.body(incoming, self.request_body),
         };
         let (course, outcome) = (Course::below(trace.parent()), Outcome::default());
         let exchange = self;

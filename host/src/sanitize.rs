@@ -3,6 +3,7 @@
 //! Inbound, a request's head becomes a [`RequestHead`] of end-to-end fields alone. Outbound, the proxy says who it
 //! acted for. Framing is nobody's business here: the gate checked it, and the HTTP library writes it anew.
 
+use crate::admission::Place;
 use crate::config::limits::HEADER_COUNT;
 use crate::connection::{ConnectionInfo, Held, target};
 use crate::error::RequestError::{self, BadRequest};
@@ -15,6 +16,10 @@ use http::{Request, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 
 mod names;
+mod trailers;
+
+pub use trailers::without_forbidden_trailers;
+
 use names::{KEEP_ALIVE, PROXY_CONNECTION, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, X_REQUEST_ID};
 
 // Constants, since `from_static` checks its text each time it is called.
@@ -44,6 +49,8 @@ pub struct Upgrading {
     pub connection: OnUpgrade,
     /// The stream, in HTTP/2.
     pub held: Option<Held>,
+    /// Kept for as long as it is spoken.
+    pub place: Place,
 }
 
 /// Takes a request's head apart.
@@ -68,7 +75,8 @@ pub fn request(mut parts: Parts, connection: &ConnectionInfo) -> Result<Sanitize
     }
     let connection_of = |parts: &mut Parts| {
         let held = parts.extensions.remove::<Held>();
-        parts.extensions.remove::<OnUpgrade>().map(|connection| Upgrading { connection, held })
+        let place = connection.place.clone();
+        parts.extensions.remove::<OnUpgrade>().map(|connection| Upgrading { connection, held, place })
     };
     let upgrade = match &connection.gate {
         Some(gate) if gate.wants_upgrade() => connection_of(&mut parts),
@@ -146,14 +154,6 @@ pub fn response(headers: &mut HeaderMap, version: Version) {
     }
     found.remove_others(headers);
     headers.append(header::VIA, via(version));
-}
-
-/// Leaves the fields that may stand in a trailer section (RFC 9110, section 6.5.1).
-pub fn trailers(trailers: &mut HeaderMap) {
-    HopByHop { connection: true, other: true, te: true }.remove_others(trailers);
-    for name in &names::NEVER_IN_TRAILERS {
-        trailers.remove(name);
-    }
 }
 
 fn request_headers(headers: &mut HeaderMap, version: Version) -> Result<(), RequestError> {

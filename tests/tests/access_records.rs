@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use serde_json::Value;
-use sluicegate_tests::{Behaviour, Options, Proxy, Request, Upstream, wait_until};
+use sluicegate_tests::{Behaviour, Options, Proxy, Request, Upstream, raw, wait_until};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -69,6 +69,20 @@ fn the_bytes_of_a_response_are_those_that_were_sent_which_are_none_for_head() {
         assert_eq!(record["http.response.body.size"], 0, "{record:#}");
         assert!(record["sluicegate.aborted"].is_null(), "{record:#}");
     }
+}
+
+#[test]
+fn the_bytes_of_a_request_are_those_that_came_whoever_takes_them() {
+    let shop = Upstream::with(Behaviour::Echo);
+    let proxy = Proxy::start(Options::new().upstream("shop", shop.address()));
+    assert_eq!(proxy.send(Request::post("http://shop/known", "hello")).status, 200);
+    assert_eq!(record(&proxy, "/known")["http.request.body.size"], 5);
+    let head = "POST /chunks HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    let chunks = "3\r\none\r\n5\r\n, two\r\n0\r\n\r\n";
+    assert!(raw(proxy.address(), format!("{head}{chunks}")).starts_with(b"HTTP/1.1 200"));
+    assert_eq!(record(&proxy, "/chunks")["http.request.body.size"], 8);
+    assert_eq!(proxy.get("http://shop/none").status, 200);
+    assert_eq!(record(&proxy, "/none")["http.request.body.size"], 0);
 }
 
 #[test]

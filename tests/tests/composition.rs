@@ -82,6 +82,22 @@ fn calls_wait_for_what_they_use_and_a_default_stands_in() {
 }
 
 #[test]
+fn a_long_page_is_passed_on_whole() {
+    let page = "x".repeat(70_000);
+    let headers = vec![("content-type".to_owned(), "text/html".to_owned())];
+    let products = Upstream::with(Behaviour::Answer { status: 404, headers, body: page.clone().into() });
+    let path = "path: /items/{request.path.id}";
+    let manifest = PAGE.replace(path, &format!("{path}\n      passOn: [404]"));
+    let proxy = Proxy::start(shop(&products, &products).manifest("page.yaml", manifest.as_str()));
+    let answer = proxy.get("http://shop/products/7");
+    assert_eq!((answer.status, answer.header("content-type")), (404, Some("text/html")));
+    assert_eq!(answer.text(), page);
+    let small = manifest.replace(path, &format!("{path}\n      maxBody: 1000"));
+    let proxy = Proxy::start(shop(&products, &products).manifest("page.yaml", small));
+    assert_eq!(proxy.get("http://shop/products/7").status, 502);
+}
+
+#[test]
 fn the_filter_is_asked_again_only_where_the_answer_is_not_the_expected_one() {
     let products = Upstream::with(Behaviour::json(&json!({"sku": 1})));
     let stock = |behaviour| {

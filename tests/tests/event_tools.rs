@@ -92,6 +92,22 @@ fn events_are_shown_as_they_come() {
 }
 
 #[test]
+fn showing_events_ends_once_nobody_reads_them() {
+    let subscriber = Upstream::start();
+    let proxy = in_memory(&subscriber);
+    for output in ["table", "json"] {
+        let arguments = ["tail", "orders-channel", "-o", output];
+        let mut tail = command(&proxy, &arguments).stdout(Stdio::piped()).spawn().expect("it runs");
+        drop(tail.stdout.take());
+        wait_until(LONG, || {
+            assert_eq!(proxy.send(event("1", "")).status, 202);
+            tail.try_wait().expect("it is a child").is_some()
+        });
+        assert!(tail.wait().expect("it has ended").success(), "{output}");
+    }
+}
+
+#[test]
 fn what_files_keep_is_shown_from_a_position_on_and_published_again() {
     let (subscriber, store) = (Upstream::start(), Kept::in_files());
     let proxy = Proxy::start(store.options(subscriber.address()));

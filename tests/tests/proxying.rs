@@ -1,7 +1,7 @@
 //! Requests and responses go through as they are, framing and hop-by-hop headers excepted.
 
 use serde_json::json;
-use sluicegate_tests::{Behaviour, Client, Options, Protocol, Proxy, Request, Upstream, raw, wait_until};
+use sluicegate_tests::{Behaviour, Client, Options, Protocol, Proxy, RawUpstream, Request, Upstream, raw, wait_until};
 use std::time::Duration;
 
 fn passing(behaviour: Behaviour) -> (Proxy, Upstream) {
@@ -45,6 +45,33 @@ fn http2_with_prior_knowledge_is_served() {
     let answer = client.send(Request::post("http://shop/h2", "body")).expect("an answer");
     assert_eq!(answer.json()["body"], json!("body"));
     assert_eq!(upstream.requests()[0].target, "/h2");
+}
+
+#[test]
+fn trailers_of_a_response_that_are_for_one_connection_do_not_break_it_for_a_client_of_http2() {
+    let fields = "connection: x-a\r\nkeep-alive: timeout=5\r\nx-checksum: 42\r\n";
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let upstream = RawUpstream::answering(format!("{head}2\r\nok\r\n0\r\n{fields}\r\n"));
+    let proxy = Proxy::start(Options::new().upstream("shop", upstream.address()));
+    let mut client = Client::connect_with(proxy.address(), Protocol::Http2);
+    let answer = client.send(Request::get("http://shop/").header("te", "trailers")).expect("an answer");
+    assert_eq!(answer.text(), "ok");
+    let trailers: Vec<_> = answer.trailers.iter().flat_map(http::HeaderMap::keys).collect();
+    assert_eq!(trailers, ["x-checksum"]);
+}
+
+#[test]
+fn trailers_of_a_request_do_not_say_who_the_client_is() {
+    let (proxy, upstream) = passing(Behaviour::Echo);
+    let head = "POST / HTTP/1.1\r\nhost: shop\r\nte: trailers\r\ntransfer-encoding: chunked\r\nconnection: close\r\n";
+    let announced = "trailer: x-forwarded-for, forwarded, cookie, x-checksum\r\n\r\n";
+    let fields = "x-forwarded-for: 10.0.0.1\r\nforwarded: for=10.0.0.1\r\ncookie: a=1\r\nx-checksum: 42\r\n";
+    let answer = raw(proxy.address(), format!("{head}{announced}2\r\nok\r\n0\r\n{fields}\r\n"));
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    let arrived = upstream.requests().pop().expect("it arrived");
+    let trailers: Vec<_> = arrived.trailers.iter().flat_map(http::HeaderMap::keys).collect();
+    assert_eq!(arrived.body, "ok");
+    assert_eq!(trailers, ["x-checksum"]);
 }
 
 #[test]

@@ -135,6 +135,12 @@ fn a_trap_is_shown_with_functions_lines_and_the_request() {
     assert_eq!(printed.status.code(), Some(1));
     let none = run(&proxy, &["filter", "traps", "router"]);
     assert_eq!((none.status.code(), &none.stdout[..]), (Some(0), &b"no filter has failed\n"[..]));
+    for shown in ["traps", "history"] {
+        let unknown = run(&proxy, &["filter", shown, "routre"]);
+        let said = String::from_utf8_lossy(&unknown.stderr);
+        assert_eq!(unknown.status.code(), Some(1), "{said}");
+        assert!(said.contains("no filter `routre`") && said.contains("did you mean `router`?"), "{said}");
+    }
 }
 
 #[test]

@@ -258,6 +258,20 @@ fn a_change_of_settings_that_is_worse_is_taken_back_and_the_next_one_is_taken() 
     load.stop();
 }
 
+#[test]
+fn a_second_bad_version_is_not_measured_by_the_first() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{}", &upstream);
+    let load = load(&proxy);
+    proxy.filters().replace("fickle.wasm", version("traps"));
+    wait_until(BY_ITSELF, || events(&proxy).len() > 1);
+    proxy.filters().replace("fickle.wasm", renumbered(&version("traps"), 1));
+    wait_until(BY_ITSELF, || events(&proxy).len() > 2);
+    assert_eq!(events(&proxy), ["in-force"; 3], "the second one came too late");
+    wait_until(BY_ITSELF, || events(&proxy).last().is_some_and(|event| event == "rolled-back"));
+    the_good_one_serves(&proxy, load);
+}
+
 /// The component with another content and the same behaviour: one more custom section.
 fn renumbered(component: &[u8], number: u8) -> Vec<u8> {
     [component, &[0, 4, 2, b'v', b'n', number]].concat()

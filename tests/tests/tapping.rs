@@ -56,6 +56,21 @@ fn those_that_failed_are_a_table_of_their_own() {
 }
 
 #[test]
+fn it_ends_once_nobody_reads_what_it_shows() {
+    let shop = Upstream::start();
+    let proxy = Proxy::start(Options::new().upstream("shop", shop.address()));
+    for arguments in [[].as_slice(), &["-o", "json"]] {
+        let mut tap = tap(&proxy, arguments);
+        drop(tap.stdout.take());
+        wait_until(SOON, || {
+            proxy.get("http://shop/stock");
+            tap.try_wait().expect("it is a child").is_some()
+        });
+        assert!(tap.wait().expect("it has ended").success(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn without_an_instance_it_says_so() {
     let tapped = Command::new(sluice()).args(["tap", "--admin", "127.0.0.1:1"]).output().expect("it runs");
     assert_eq!(tapped.status.code(), Some(3));

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use sluicegate_tests::{Behaviour, Options, Proxy, Upstream, raw};
+use sluicegate_tests::{Behaviour, Directory, Options, Proxy, Upstream, raw, wait_until};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -120,4 +120,29 @@ fn a_service_that_answers_as_to_any_other_request_is_a_bad_gateway() {
     let refusing = Upstream::with(Behaviour::status(403));
     let proxy = Proxy::start(Options::new().upstream("shop", refusing.address()));
     assert_eq!(over_http2(proxy.address(), &["hello"]).0, StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn a_connection_that_speaks_websocket_counts_as_one_of_its_client() {
+    use std::io::{Read, Write};
+    let (directory, upstream) = (Directory::new(), Upstream::with(Behaviour::Upgrade));
+    directory.write("sluicegate.yaml", "limits: {connections-per-client: 1}\n");
+    let options = Options::new().upstream("shop", upstream.address());
+    let proxy = Proxy::start(options.argument("--config").argument(directory.file("sluicegate.yaml")));
+    let mut speaking = std::net::TcpStream::connect(proxy.address()).expect("the proxy listens");
+    speaking.set_read_timeout(Some(LONG)).expect("a socket has a time-out");
+    let head = "GET /chat HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\nhello";
+    speaking.write_all(head.as_bytes()).expect("it can be written");
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"hello") {
+        let mut bytes = [0; 512];
+        let read = speaking.read(&mut bytes).expect("it is spoken");
+        assert!(read > 0, "{}", String::from_utf8_lossy(&heard));
+        heard.extend_from_slice(&bytes[..read]);
+    }
+    let another = || raw(proxy.address(), "GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+    assert_eq!(String::from_utf8_lossy(&another()), "");
+    drop(speaking);
+    wait_until(LONG, || another().starts_with(b"HTTP/1.1 "));
 }

@@ -9,6 +9,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sluicegate_sdk::Event;
+use std::collections::BTreeSet;
+
+/// Members that are compared one by one, which is quicker than a tree and enough for most events.
+const FEW: usize = 16;
 
 /// The event that a JSON object is.
 pub(crate) fn parse(body: &[u8]) -> Result<Event, Invalid> {
@@ -125,8 +129,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Vec<(String, &RawValue)> = Vec::new();
+                // Of many, so that an object does not take the square of its length.
+                let mut names: BTreeSet<String> = BTreeSet::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    if members.iter().any(|(known, _)| *known == name) {
+                    if members.len() == FEW {
+                        names.extend(members.iter().map(|(known, _)| known.clone()));
+                    }
+                    let is_known = match members.len() {
+                        0..FEW => members.iter().any(|(known, _)| *known == name),
+                        _ => !names.insert(name.clone()),
+                    };
+                    if is_known {
                         return Err(serde::de::Error::custom(format_args!("{name:?} is there twice")));
                     }
                     members.push((name, value));

@@ -1,4 +1,5 @@
 use super::*;
+use std::time::Instant;
 
 fn parsed(members: &str) -> Result<Event, Invalid> {
     parse(format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t"{members}}}"#).as_bytes())
@@ -64,6 +65,40 @@ fn what_is_no_event_is_refused_by_attribute() {
         assert_eq!(parse(body.as_bytes()).map_err(|invalid| invalid.attribute), Err(attribute.to_owned()), "{body}");
     }
     assert!(parse(b"{\"specversion\":\"1.0\",\"id\":\"\xff\"}").is_err());
+}
+
+/// An object with so many extensions.
+fn extensions(count: usize) -> String {
+    let extensions = (0..count).map(|index| format!(r#","x{index}":1"#));
+    format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t"{}}}"#, extensions.collect::<String>())
+}
+
+#[test]
+fn a_member_that_is_there_twice_is_found_among_few_and_among_many() {
+    for count in [1, 11, 12, 13, 14, 100] {
+        let event = extensions(count);
+        assert_eq!(parse(event.as_bytes()).unwrap().extensions.len(), count);
+        for twice in ["x0".to_owned(), format!("x{}", count - 1), "id".to_owned()] {
+            let event = event.replace('}', &format!(r#","{twice}":"1"}}"#));
+            let reason = parse(event.as_bytes()).unwrap_err().reason;
+            assert!(reason.contains(&format!("\"{twice}\" is there twice")), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn an_event_of_ten_times_as_many_members_takes_about_ten_times_as_long() {
+    let took = |count: usize| {
+        let event = extensions(count);
+        let once = || {
+            let began = Instant::now();
+            assert!(parse(event.as_bytes()).is_ok());
+            began.elapsed()
+        };
+        (0..5).map(|_| once()).min().unwrap()
+    };
+    let (few, many) = (took(2_000), took(20_000));
+    assert!(many < few * 40, "{few:?} for 2,000 members, {many:?} for 20,000");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::compile::is_control;
 use crate::composition::Status;
 use crate::etag;
 use crate::output::Output;
-use crate::part::{Good, Part, Reason};
-use crate::run::Run;
+use crate::part::{Body, Good, Line, Part, Reason};
+use crate::run::{Run, vary_of};
 use sluicegate_sdk::{Answer, Assembly, CallResponse, Header, RequestDecision, respond};
 use std::collections::BTreeSet;
 
@@ -29,20 +29,20 @@ pub fn composed(run: &Run<'_>) -> RequestDecision {
     if !scope.write(&plan.body, None, &mut body) {
         body.push("null");
     }
-    if body.is_too_large() {
-        return respond(BAD_GATEWAY).header("cache-control", NO_STORE).text("the composed answer is too large").into();
-    }
     let status = status(run);
     let mut headers = Headers::new();
     headers.set("content-type", JSON);
     headers.set("cache-control", &freshness(run).header());
-    if let Some(vary) = vary(run) {
+    if let Some(vary) = vary(run, &[]) {
         headers.set("vary", &vary);
     }
     for (name, template) in &plan.headers {
         if let Some(value) = scope.text(template, None).filter(|value| !value.bytes().any(is_control)) {
             headers.set(name, &value);
         }
+    }
+    if body.is_too_large() || run.was_cut() {
+        return respond(BAD_GATEWAY).header("cache-control", NO_STORE).text("the composed answer is too large").into();
     }
     if plan.etag && run.view.asks() && status == SOME_GOOD {
         let text = body.into_text();
@@ -72,23 +72,36 @@ pub fn failed(run: &Run<'_>) -> RequestDecision {
     Answer { headers: headers.with_cookies(run), ..answer }.into()
 }
 
-/// The answer of a service, as the answer of the whole.
-pub fn passed_on(response: CallResponse) -> RequestDecision {
-    /// What speaks of the body, or of what was asked for. All else is about the one service.
-    const PASSED: [&str; 9] = [
-        "cache-control",
-        "content-encoding",
-        "content-language",
-        "content-type",
-        "location",
-        "retry-after",
-        "set-cookie",
-        "vary",
-        "www-authenticate",
-    ];
-    let mut headers = response.headers;
-    headers.retain(|header| PASSED.iter().any(|name| header.name.eq_ignore_ascii_case(name)));
-    Answer { headers, ..respond(response.status).body(response.body) }.into()
+/// What is passed on of an answer: what speaks of the body, or of what was asked for. All else is about the one service.
+const PASSED: [&str; 9] = [
+    "age",
+    "cache-control",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+    "location",
+    "retry-after",
+    "www-authenticate",
+];
+
+/// The answer of a service, as the answer of the whole. Caches may do with it what it says, and what the answers say that
+/// led to it.
+pub fn passed_on(run: &Run<'_>, response: CallResponse) -> RequestDecision {
+    let CallResponse { status, headers, body } = response;
+    let vary = vary(run, &vary_of(&headers));
+    let good = Good { status, headers: headers.iter().cloned().map(Line::from).collect(), body: Body::Unused };
+    let mut headers = Headers(headers);
+    headers.0.retain(|header| PASSED.iter().any(|name| header.name.eq_ignore_ascii_case(name)));
+    if let Some(earlier) = freshness_so_far(run) {
+        headers.remove("age");
+        headers.remove("expires");
+        headers.set("cache-control", &Freshness::of(&good).and(earlier).header());
+    }
+    if let Some(vary) = vary {
+        headers.set("vary", &vary);
+    }
+    Answer { headers: headers.with_cookies(run), ..respond(status).body(body) }.into()
 }
 
 fn status(run: &Run<'_>) -> u16 {
@@ -140,15 +153,21 @@ fn each(parts: &[Part]) -> impl Iterator<Item = &Part> {
 /// As fresh as the strictest part; an answer that lacks a part, or to a request that changes something, is not to be
 /// stored.
 fn freshness(run: &Run<'_>) -> Freshness {
-    if !run.view.asks() || run.scope().errors().is_some() {
-        return Freshness::NoStore;
-    }
-    goods(run.parts()).map(Freshness::of).reduce(Freshness::and).unwrap_or(Freshness::NoStore)
+    freshness_so_far(run).filter(|_| run.view.asks()).unwrap_or(Freshness::NoStore)
 }
 
-/// What any part depends on, the whole depends on.
-fn vary(run: &Run<'_>) -> Option<String> {
-    let names: BTreeSet<&str> = run.vary().iter().chain(&run.composition.response.vary).map(String::as_str).collect();
+/// As fresh as the strictest part that is known; none where none is.
+fn freshness_so_far(run: &Run<'_>) -> Option<Freshness> {
+    if run.scope().errors().is_some() {
+        return Some(Freshness::NoStore);
+    }
+    goods(run.parts()).map(Freshness::of).reduce(Freshness::and)
+}
+
+/// What any part depends on, the whole depends on, and on these.
+fn vary(run: &Run<'_>, more: &[String]) -> Option<String> {
+    let known = run.vary().iter().chain(&run.composition.response.vary);
+    let names: BTreeSet<&str> = known.chain(more).map(String::as_str).collect();
     if names.contains("*") {
         return Some("*".to_owned());
     }
@@ -163,8 +182,12 @@ impl Headers {
         Self(Vec::with_capacity(8))
     }
 
+    fn remove(&mut self, name: &str) {
+        self.0.retain(|header| !header.name.eq_ignore_ascii_case(name));
+    }
+
     fn set(&mut self, name: &str, value: &str) {
-        self.0.retain(|header| header.name != name);
+        self.remove(name);
         self.0.push(Header { name: name.to_owned(), value: value.into() });
     }
 

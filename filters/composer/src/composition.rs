@@ -118,6 +118,11 @@ pub struct ServiceCall {
 }
 
 impl ServiceCall {
+    /// Whether an answer of this status is the answer of the whole.
+    pub fn passes_on(&self, status: u16) -> bool {
+        self.pass_on.iter().any(|&(first, last)| (first..=last).contains(&status))
+    }
+
     /// Whether the host checks that a good answer is JSON. What is passed on may be anything.
     pub fn is_checked(&self) -> bool {
         self.pass_on.is_empty()

@@ -29,11 +29,12 @@ pub fn of_authority(authority: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
-/// A host and every wildcard that covers it, the narrowest first.
+/// A host and every wildcard that covers it, the narrowest first. A wildcard covers itself.
 pub fn covering(host: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let dots = host.bytes().enumerate().filter(|&(at, byte)| byte == b'.' && at > 0);
     let wildcards = dots.map(|(at, _)| Cow::Owned(format!("*{}", host.get(at..).unwrap_or_default())));
-    std::iter::once(Cow::Borrowed(host)).chain(wildcards).chain(std::iter::once(Cow::Borrowed("*")))
+    let itself = (!host.starts_with('*')).then_some(Cow::Borrowed(host));
+    itself.into_iter().chain(wildcards).chain(std::iter::once(Cow::Borrowed("*")))
 }
 
 #[cfg(test)]
@@ -44,6 +45,8 @@ mod tests {
     fn an_authority_means_its_host_and_each_wildcard_above_it() {
         assert_eq!(of_authority("Shop.Example.:8080"), "shop.example");
         assert_eq!(covering("a.b").collect::<Vec<_>>(), ["a.b", "*.b", "*"]);
+        assert_eq!(covering("*.b.c").collect::<Vec<_>>(), ["*.b.c", "*.c", "*"]);
+        assert_eq!(covering("*").collect::<Vec<_>>(), ["*"]);
     }
 
     #[test]

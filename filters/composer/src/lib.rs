@@ -29,6 +29,7 @@ pub mod part;
 pub mod pattern;
 pub mod percent;
 pub mod report;
+pub mod rival;
 pub mod route;
 pub mod run;
 pub mod schema;

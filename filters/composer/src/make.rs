@@ -34,6 +34,9 @@ pub fn call(
     let body =
         service.body.as_ref().and_then(|body| scope.render(body, items)).map(|body| body.into_owned().into_bytes());
     let headers = headers(service, body.is_some(), scope, items)?;
+    // What is passed on has to be whole, as a good answer has. Of an element's call nothing is.
+    let passed_on = if items.is_none() { service.pass_on.as_slice() } else { &[] };
+    let accept = service.limits.accept.iter().chain(passed_on);
     Ok(Call {
         name,
         destination: service.destination.clone(),
@@ -49,7 +52,7 @@ pub fn call(
         deadline: Some(service.limits.deadline.min(composition.deadline)),
         required: service.required,
         max_body: Some(service.limits.max_part),
-        accept: service.limits.accept.iter().map(|&(first, last)| StatusRange { first, last }).collect(),
+        accept: accept.map(|&(first, last)| StatusRange { first, last }).collect(),
         retries: service.retries.clone(),
         body_use: match service.body_use {
             Body::Host => BodyUse::SpliceJson,

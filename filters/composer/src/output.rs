@@ -4,7 +4,7 @@ use sluicegate_sdk::{BodyPart, BodyValue};
 
 /// The largest answer that is put together here, in bytes: what several parts of the largest default size come to. Bodies
 /// that stay with the host do not count.
-const LARGEST: usize = 8 << 20;
+pub const LARGEST: usize = 8 << 20;
 
 /// A body of text and of bodies that the host has.
 #[derive(Debug, Default)]

@@ -92,6 +92,16 @@ impl Pattern {
         self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(same)
     }
 
+    /// Whether there are paths that both take.
+    pub fn shares_paths(&self, other: &Self) -> bool {
+        let share = |(one, other): (&Segment, &Segment)| match (one, other) {
+            (Segment::Literal(one), Segment::Literal(other)) => one == other,
+            (Segment::Literal(text), _) | (_, Segment::Literal(text)) => !text.is_empty(),
+            _ => true,
+        };
+        self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(share)
+    }
+
     /// Which of the two comes first: where they differ first, a literal comes before a parameter.
     pub fn precedence(&self, other: &Self) -> Ordering {
         let rank = |segment: &Segment| u8::from(matches!(segment, Segment::Parameter(_)));
@@ -130,6 +140,13 @@ mod tests {
         patterns.sort_by(Pattern::precedence);
         assert_eq!(patterns, [pattern("/a/b"), pattern("/a/{b}"), pattern("/{a}/b")]);
         assert!(pattern("/a/{b}").same_paths(&pattern("/a/{c}")) && !pattern("/a/{b}").same_paths(&pattern("/a/b")));
+    }
+
+    #[test]
+    fn patterns_share_the_paths_that_fit_both() {
+        let share = |one: &str, other: &str| pattern(one).shares_paths(&pattern(other));
+        assert!(share("/a/{b}", "/{a}/b") && share("/{a}", "/{b}") && share("/a/", "/a/"));
+        assert!(!share("/a/{b}", "/b/{b}") && !share("/{a}", "/{a}/{b}") && !share("/a/{b}", "/a/"));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::part::{Failure, Line, Part, Reason};
 use crate::template::scope::Scope;
 use crate::view::View;
 use serde::{Deserialize, Serialize};
-use sluicegate_sdk::{CallError, CallResponse, Outcomes, Plan, RequestDecision};
+use sluicegate_sdk::{CallError, CallResponse, Header, Outcome, Outcomes, Plan, RequestDecision};
+use std::cell::Cell;
 
 /// Headers of answers that are looked at in any case.
 const KEPT: [&str; 3] = ["age", "cache-control", "content-encoding"];
@@ -36,6 +37,22 @@ pub struct Progress {
     vary: Vec<String>,
 }
 
+/// The answer of a service, whatever its status.
+fn answered(outcome: &Outcome) -> Option<&CallResponse> {
+    match &outcome.response {
+        Ok(response) | Err(CallError::Status(response)) => Some(response),
+        Err(_) => None,
+    }
+}
+
+/// The headers of the request that an answer with these headers depends on, in lower case.
+pub(crate) fn vary_of(headers: &[Header]) -> Vec<String> {
+    let lines = headers.iter().filter(|header| header.name.eq_ignore_ascii_case("vary"));
+    let values = lines.map(|header| String::from_utf8_lossy(&header.value));
+    let names = |value: &str| value.split(',').map(|name| name.trim().to_ascii_lowercase()).collect::<Vec<_>>();
+    values.flat_map(|value| names(&value)).filter(|name| !name.is_empty()).collect()
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -50,6 +67,8 @@ pub struct Run<'a> {
     pub(crate) composition: &'a Composition,
     pub(crate) view: &'a View<'a>,
     pub(crate) progress: Progress,
+    /// Whether a value that templates made was cut.
+    cut: Cell<bool>,
 }
 
 impl<'a> Run<'a> {
@@ -57,13 +76,14 @@ impl<'a> Run<'a> {
     pub fn new(composition: &'a Composition, number: Option<usize>, view: &'a View<'a>) -> Self {
         let parts = vec![Part::NotYet; composition.calls.len()];
         let began = if composition.stages.len() > 1 { view.elapsed() } else { 0 };
-        Self { composition, view, progress: Progress { composition: number, began, parts, ..Progress::default() } }
+        let progress = Progress { composition: number, began, parts, ..Progress::default() };
+        Self { composition, view, progress, cut: Cell::default() }
     }
 
     /// A run that has been begun.
     pub fn resumed(composition: &'a Composition, mut progress: Progress, view: &'a View<'a>) -> Self {
         progress.parts.resize(composition.calls.len(), Part::NotYet);
-        Self { composition, view, progress }
+        Self { composition, view, progress, cut: Cell::default() }
     }
 
     /// The first plan, or the answer where no call is to be made.
@@ -73,10 +93,18 @@ impl<'a> Run<'a> {
 
     /// What comes after a plan.
     pub fn gathered(mut self, outcomes: Outcomes) -> RequestDecision {
-        for outcome in outcomes {
-            if let Some(passed_on) = self.take_in(&outcome.name, outcome.response) {
-                return passed_on;
+        let mut outcomes: Vec<Outcome> = outcomes.into_iter().collect();
+        if let Some(place) = outcomes.iter().position(|outcome| self.is_passed_on(outcome)) {
+            for outcome in &outcomes {
+                self.note_cookies(outcome);
             }
+            if let Ok(response) | Err(CallError::Status(response)) = outcomes.swap_remove(place).response {
+                return answer::passed_on(&self, response);
+            }
+        }
+        for outcome in outcomes {
+            self.note_cookies(&outcome);
+            self.take_in(&outcome.name, outcome.response);
         }
         match self.end_stage() {
             Some(failed) => failed,
@@ -86,7 +114,12 @@ impl<'a> Run<'a> {
 
     /// What templates can speak of at this point.
     pub(crate) fn scope(&self) -> Scope<'_> {
-        Scope { view: self.view, parts: &self.progress.parts, slots: &self.composition.slots }
+        Scope { view: self.view, parts: &self.progress.parts, slots: &self.composition.slots, cut: &self.cut }
+    }
+
+    /// Whether a value that was made since it was asked last is not whole.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.cut.take()
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
@@ -142,23 +175,29 @@ impl<'a> Run<'a> {
         failed.then(|| answer::failed(self))
     }
 
-    /// Takes an outcome in. An answer that is to be passed on is the answer of the whole.
-    fn take_in(&mut self, name: &str, response: Result<CallResponse, CallError>) -> Option<RequestDecision> {
+    /// Whether the answer of a call is the answer of the whole. Those of calls for elements of a list are not.
+    fn is_passed_on(&self, outcome: &Outcome) -> bool {
+        let Some(CallResponse { status, .. }) = answered(outcome) else { return false };
+        let called = self.composition.slots.iter().position(|slot| slot.name == outcome.name);
+        match called.and_then(|call| self.composition.calls.get(call)) {
+            Some(Planned::Service(service)) => service.passes_on(*status),
+            _ => false,
+        }
+    }
+
+    /// Takes an outcome in.
+    fn take_in(&mut self, name: &str, response: Result<CallResponse, CallError>) {
         let (base, item) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
             Some((base, item)) => (base, item.parse::<usize>().ok()),
             None => (name, None),
         };
         let position = |name: &str| self.composition.slots.iter().position(|slot| slot.name == name);
         let exact = position(name);
-        let index = exact.or_else(|| position(base))?;
-        let Some(Planned::Service(service)) = self.composition.calls.get(index) else { return None };
+        let Some(index) = exact.or_else(|| position(base)) else { return };
+        let Some(Planned::Service(service)) = self.composition.calls.get(index) else { return };
         let response = match response {
             Ok(mut response) | Err(CallError::Status(mut response)) => {
-                let status = response.status;
-                if service.pass_on.iter().any(|&(first, last)| (first..=last).contains(&status)) && item.is_none() {
-                    return Some(answer::passed_on(response));
-                }
-                self.note(&response);
+                self.note_vary(&response);
                 let kept = &self.composition.kept_headers;
                 response.headers.retain(|header| {
                     let is = |name: &str| header.name.eq_ignore_ascii_case(name);
@@ -177,20 +216,18 @@ impl<'a> Run<'a> {
             }
             _ => self.settle(index, part),
         }
-        None
     }
 
-    /// What an answer says of caches and cookies, whether it is a good one or not.
-    fn note(&mut self, response: &CallResponse) {
-        for header in &response.headers {
-            if header.name.eq_ignore_ascii_case("set-cookie") {
-                self.progress.cookies.push(Line::from(header.clone()));
-            } else if header.name.eq_ignore_ascii_case("vary") {
-                let value = String::from_utf8_lossy(&header.value);
-                let names = value.split(',').map(|name| name.trim().to_ascii_lowercase());
-                self.progress.vary.extend(names.filter(|name| !name.is_empty()));
-            }
-        }
+    /// The cookies of an answer, whether it is a good one or not.
+    fn note_cookies(&mut self, outcome: &Outcome) {
+        let headers = answered(outcome).into_iter().flat_map(|response| &response.headers);
+        let cookies = headers.filter(|header| header.name.eq_ignore_ascii_case("set-cookie"));
+        self.progress.cookies.extend(cookies.cloned().map(Line::from));
+    }
+
+    /// What an answer depends on, whether it is a good one or not.
+    fn note_vary(&mut self, response: &CallResponse) {
+        self.progress.vary.extend(vary_of(&response.headers));
     }
 
     /// Settles the choices of the stage and goes to the next; the answer, when something required has failed.

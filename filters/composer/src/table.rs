@@ -2,6 +2,7 @@
 
 use crate::composition::{Composition, HeaderCondition};
 use crate::host;
+use crate::rival::vary_by_earlier;
 use crate::view::View;
 use sluicegate_sdk::{Environment, Request};
 use std::collections::HashMap;
@@ -38,7 +39,7 @@ pub enum Miss {
 
 impl Table {
     /// A table of these compositions.
-    pub fn new(compositions: Vec<Composition>, environment: &Environment) -> Self {
+    pub fn new(mut compositions: Vec<Composition>, environment: &Environment) -> Self {
         let mut hosts: HashMap<String, Vec<usize>> = HashMap::new();
         for (number, composition) in compositions.iter().enumerate() {
             for name in &composition.matching.hosts {
@@ -59,6 +60,9 @@ impl Table {
                 one.path.precedence(&other.path).then(other.headers.len().cmp(&one.headers.len()))
             });
         }
+        for host in hosts.keys() {
+            vary_by_earlier(&mut compositions, of_host(&hosts, host));
+        }
         Self { compositions, hosts }
     }
 
@@ -72,7 +76,7 @@ impl Table {
         if self.compositions.is_empty() {
             return None;
         }
-        let mut of_host = self.of_host(view.host()).peekable();
+        let mut of_host = of_host(&self.hosts, view.host()).peekable();
         of_host.peek()?;
         let path = view.request.path();
         of_host.find_map(|number| {
@@ -89,12 +93,13 @@ impl Table {
             let composition = self.compositions.get(number)?;
             Some((composition, takes(composition, &path, view).err()))
         };
-        self.of_host(view.host()).filter_map(candidate).collect()
+        of_host(&self.hosts, view.host()).filter_map(candidate).collect()
     }
+}
 
-    fn of_host(&self, host: &str) -> impl Iterator<Item = usize> {
-        host::covering(host).filter_map(|name| self.hosts.get(&*name)).flatten().copied()
-    }
+/// The compositions of a host in the order in which they are asked: those that name it, then those of wildcards.
+fn of_host(hosts: &HashMap<String, Vec<usize>>, host: &str) -> impl Iterator<Item = usize> {
+    host::covering(host).filter_map(|name| hosts.get(&*name)).flatten().copied()
 }
 
 /// The parameters of the path, when the composition takes the request.

@@ -203,18 +203,6 @@ fn a_required_part_that_fails_fails_the_whole() {
 }
 
 #[test]
-fn statuses_can_be_passed_on_with_their_answer() {
-    let yaml = page("calls: {a: {service: a, path: /, passOn: [404, '401-403']}}");
-    let trial = run(&composer(&yaml), &get("/products/7"), |_, _| {
-        with(404, &[("content-type", "text/plain"), ("server", "a"), ("retry-after", "3")], "no such product")
-    });
-    let answer = trial.answer.expect("an answer");
-    assert_eq!((answer.status, text(&answer).as_str()), (404, "no such product"));
-    assert_eq!(header(&answer, "retry-after"), ["3"]);
-    assert!(header(&answer, "server").is_empty());
-}
-
-#[test]
 fn the_first_good_one_of_alternatives_stands_for_all() {
     let yaml = page(
         "calls:
@@ -363,6 +351,33 @@ fn the_narrowest_composition_takes_the_request() {
     assert_eq!(taken(&TestRequest::new("HEAD", "/products/7").authority("shop")), "shop");
     assert_eq!(taken(&TestRequest::post("/products/7").authority("shop")), "next");
     assert_eq!(taken(&get("/products")), "next");
+}
+
+#[test]
+fn an_answer_varies_by_the_headers_of_those_that_would_have_come_before() {
+    let of = |name: &str, rest: &str| document(name, &format!("{rest}\ncalls: {{{name}: {{service: a, path: /}}}}"));
+    let yaml = [
+        of("any", "hosts: ['*']\npath: /products/{id}"),
+        of("shop", "hosts: [shop]\npath: /products/{id}"),
+        of("beta", "hosts: [shop]\npath: /products/{id}\nheaders: {X-Beta: {prefix: on-}, x-user: {}}"),
+        of("cup", "hosts: [shop]\npath: /products/cup\nheaders: {x-cup: {}}"),
+        of("post", "hosts: [shop]\npath: /products/{id}\nmethods: [POST]\nheaders: {x-post: {}}"),
+        of("list", "hosts: [shop]\npath: /products\nheaders: {x-list: {}}"),
+        of("other", "hosts: [other]\npath: /products/{id}"),
+    ]
+    .concat();
+    let composer = composer(&yaml);
+    let varies = |request: &TestRequest| {
+        let trial = run(&composer, request, |_, _| json(200, "1"));
+        (stages(&trial)[0][0].clone(), header(&trial.answer.expect("an answer"), "vary").concat())
+    };
+    let expected = |name: &str, vary: &str| (name.to_owned(), vary.to_owned());
+    assert_eq!(varies(&get("/products/7")), expected("shop", "x-beta, x-cup, x-user"));
+    let beta = get("/products/7").header("x-beta", "on-1").header("x-user", "1");
+    assert_eq!(varies(&beta), expected("beta", "x-beta, x-cup, x-user"));
+    assert_eq!(varies(&get("/products/cup").header("x-cup", "1")), expected("cup", "x-cup"));
+    assert_eq!(varies(&get("/products/7").authority("other")), expected("other", ""));
+    assert_eq!(varies(&get("/products/7").authority("third")), expected("any", "x-beta, x-cup, x-user"));
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub struct VirtualService {
     pub gateways: Vec<String>,
     /// The rules for HTTP, of which the first that matches counts.
     pub http: Vec<HttpRoute>,
-    /// Rules for TLS that is passed through: accepted without effect.
+    /// Rules for TLS that is passed through undecrypted.
     pub tls: Vec<Layer4Route>,
     /// Rules for plain TCP: accepted without effect.
     pub tcp: Vec<Layer4Route>,

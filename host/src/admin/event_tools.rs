@@ -2,7 +2,7 @@
 
 use super::query::{self, Query};
 use crate::event::json::{Readable, parse};
-use crate::event::{Channels, Follower, Glimpse, PublishError, Replay, Seen, Start, Until, Wanted};
+use crate::event::{Channels, Follower, Glimpse, PublishError, Replay, Replayed, Seen, Start, Until, Wanted};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -49,6 +49,8 @@ pub struct ReplayStatus {
     pub next: Option<u64>,
     /// Where the channel ended as it began: what lies behind may be what it published itself.
     pub end: u64,
+    /// Why it ended at `next`, where it did not end by itself.
+    pub failure: Option<String>,
 }
 
 /// An event that was published.
@@ -197,8 +199,8 @@ pub(super) async fn replay(channels: &Channels, query: Option<&str>) -> Result<R
     let until = Until { position: stretch.to, time: stretch.until.as_deref().map(time).transpose()? };
     let wanted = stretch.wanted()?;
     let replay = Replay { channel: stretch.channel, subscription: stretch.subscription, from, until, wanted };
-    let outcome = channels.replay(&replay).await?;
-    Ok(ReplayStatus { replayed: outcome.replayed, missed: outcome.missed, next: outcome.next, end: outcome.end })
+    let Replayed { replayed, missed, next, end, failure } = channels.replay(&replay).await?;
+    Ok(ReplayStatus { replayed, missed, next, end, failure })
 }
 
 fn size_of(glimpse: &Glimpse) -> usize {

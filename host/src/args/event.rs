@@ -129,8 +129,8 @@ Examples:
   sluice event replay orders --from 0 --filter \"type = 'shop.order.placed' AND EXISTS subject\"
 
 Only stores that keep a history can: files do, as far back as their files go, and NATS and Redis with
-`events: {history: 1d}`. Exit codes: 0 done, 1 refused, or there was
-nothing, 2 usage, 3 no instance reached.")]
+`events: {history: 1d}`. What fails half way says how much it has published and where to go on. Exit codes: 0 done,
+1 refused, or there was nothing, 2 usage, 3 no instance reached.")]
 pub(crate) struct EventReplay {
     /// Channel or broker: NAME or NAMESPACE/NAME
     pub(crate) channel: String,

@@ -45,8 +45,8 @@ pub(crate) struct Explain {
     /// Directory of manifests, or a file; may be given several times
     #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) manifests: Vec<String>,
-    /// Running instance to ask, 127.0.0.1:9901 unless manifests, filters or upstreams are given
-    #[arg(long, value_name = "ADDR", conflicts_with_all = ["manifests", "filters", "stock_filters", "upstreams", "config"])]
+    /// Running instance to ask, 127.0.0.1:9901 unless something is given of which a proxy is made, such as manifests
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["manifests", "Sources"])]
     pub(crate) admin: Option<String>,
     /// How it is printed
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
@@ -80,10 +80,22 @@ mod tests {
         };
         assert!(asks("sluice explain http://shop/"));
         assert!(asks("sluice explain http://shop/ --admin 127.0.0.1:1"));
-        assert!(!asks("sluice explain http://shop/ --manifests m"));
-        assert!(!asks("sluice explain http://shop/ --upstream *=127.0.0.1:1"));
-        let both = ["sluice", "explain", "http://shop/", "--admin", "127.0.0.1:1", "--manifests", "m"];
-        assert!(Arguments::try_parse_from(both).is_err());
+        for given in [
+            "--manifests m",
+            "--config c",
+            "--filters f",
+            "--stock-filters f",
+            "--filter-key k",
+            "--require-signature",
+            "--upstream *=127.0.0.1:1",
+            "--namespace shop",
+            "--cluster-domain example",
+        ] {
+            let line = format!("sluice explain http://shop/ {given}");
+            assert!(!asks(&line), "{given}");
+            let both = format!("{line} --admin 127.0.0.1:1");
+            assert!(Arguments::try_parse_from(both.split(' ')).is_err(), "{given}");
+        }
     }
 
     #[test]

@@ -101,7 +101,7 @@ Examples:
       shows those of one filter, for machines
 
 Functions have names where the component has them, and source lines where it is built with debug information
-(`debug = \"line-tables-only\"` for Rust). Exit codes: 0 none has failed, 1 some have, 2 usage, 3 no instance reached.")]
+(`debug = \"line-tables-only\"` for Rust). Exit codes: 0 none has failed, 1 some have, or there is no such filter, 2 usage, 3 no instance reached.")]
 pub(crate) struct FilterTraps {
     /// Name of a filter
     #[arg(value_name = "NAME")]
@@ -127,7 +127,7 @@ A new version, or a change of settings or documents, goes through the stages tha
       canary: {share: 10%, requests: 1000, duration: 10m}                    # decides on a share of requests
       watch: {duration: 1m}           # in full force, held against the version before; the default
 A version that fails, takes longer or errs more often than the one before, beyond chance, is taken back by itself.
-Exit codes: 0 shown, 1 one was taken back, 2 usage, 3 no instance reached.")]
+Exit codes: 0 shown, 1 one was taken back, or there is no such filter, 2 usage, 3 no instance reached.")]
 pub(crate) struct FilterHistory {
     /// Name of a filter
     #[arg(value_name = "NAME")]

@@ -54,8 +54,23 @@ impl Sources {
         (self.config, flags)
     }
 
-    /// Whether any says what to explain with, so that no running instance is asked.
+    /// Whether any is given, so that no running instance is asked.
     pub(super) fn is_given(&self) -> bool {
-        self.config.is_some() || self.filters.is_some() || self.stock_filters.is_some() || !self.upstreams.is_empty()
+        let Self {
+            config,
+            filters,
+            stock_filters,
+            filter_keys,
+            require_signature,
+            upstreams,
+            namespace,
+            cluster_domain,
+        } = self;
+        let texts = [filters, stock_filters, namespace, cluster_domain];
+        let lists = [filter_keys, upstreams];
+        config.is_some()
+            || *require_signature
+            || texts.into_iter().any(Option::is_some)
+            || lists.into_iter().any(|list| !list.is_empty())
     }
 }

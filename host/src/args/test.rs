@@ -27,6 +27,8 @@ A file of tests:
       path: /orders?page=2          #   status, location, response-headers, body
       headers: {x-gone: null}
 
+`route` is what `sluice explain` shows as chosen, or a whole part of it: `default/order-service`, `rule 1`.
+
 A request comes in by the `listener` of the Gateway documents that it names; without it by the port of its URL where they
 declare it, otherwise by their lowest port that serves its scheme; `mesh` is the proxy's own listener. `sni` is the name in
 the TLS handshake, the URL's host by default, and makes the request https.

@@ -70,6 +70,34 @@ async fn trailers_survive_the_look_ahead() {
 }
 
 #[tokio::test]
+async fn trailers_are_the_end_although_nobody_asks_for_more() {
+    let trailers = http::HeaderMap::from_iter([(http::header::AGE, http::HeaderValue::from_static("1"))]);
+    let mut body = body([data("x"), Some(Ok(Frame::trailers(trailers)))]);
+    let ends = watched(&mut body);
+    body.frame().await.unwrap().unwrap();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 1, complete: true }]);
+}
+
+#[tokio::test]
+async fn trailers_that_have_no_place_after_the_content_are_left_out() {
+    let trailers = |names: &[&'static str]| {
+        let field = |name: &&'static str| (http::HeaderName::from_static(name), http::HeaderValue::from_static("1"));
+        Some(Ok(Frame::trailers(names.iter().map(field).collect())))
+    };
+    let collected = body([data("x"), trailers(&["x-forwarded-for", "age", "connection"])]).collect().await.unwrap();
+    let left: Vec<_> = collected.trailers().unwrap().keys().cloned().collect();
+    assert_eq!(left, [http::header::AGE]);
+    for frames in [vec![trailers(&["host"])], vec![data("x"), None, None, None, trailers(&["host"])]] {
+        let mut body = body(frames).begin().await.unwrap();
+        let ends = watched(&mut body);
+        assert!(body.collect().await.unwrap().trailers().is_none());
+        assert!(ends.lock().unwrap()[0].complete);
+    }
+}
+
+#[tokio::test]
 async fn a_body_over_its_limit_fails_at_the_frame_that_crosses_it() {
     let mut limited = body([data("12345"), None, None, None, data("6")]).limited(Some(5)).begin().await.unwrap();
     assert!(limited.frame().await.unwrap().is_ok());
@@ -92,6 +120,26 @@ async fn the_end_is_told_once_with_the_bytes_that_went_through() {
     let ends = watched(&mut whole);
     whole.collect().await.unwrap();
     assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 5, complete: true }]);
+}
+
+#[tokio::test]
+async fn what_has_come_of_a_body_is_known_to_who_does_not_hold_it() {
+    let mut streaming = body([data("abc"), data("de")]);
+    let progress = streaming.progress();
+    assert_eq!(progress.bytes(), 0);
+    let begun = streaming.begin().await.unwrap();
+    assert_eq!(progress.bytes(), 3, "what is read ahead has come");
+    begun.collect().await.unwrap();
+    assert_eq!(progress.bytes(), 5, "and counts once");
+    assert_eq!(ProxyBody::empty().progress().bytes(), 0);
+
+    let mut whole = body([data("abc")]);
+    let progress = whole.progress();
+    let begun = whole.begin().await.unwrap();
+    for _ in 0..2 {
+        begun.replayable().unwrap().collect().await.unwrap();
+    }
+    assert_eq!(progress.bytes(), 3, "what is sent again has come once");
 }
 
 #[tokio::test]

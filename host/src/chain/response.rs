@@ -29,6 +29,9 @@ pub(super) fn respond(
         }
         types::ResponseDecision::Respond(answer) => decision::response(answer).map(Some),
     });
+    if decided.is_ok() {
+        link.filter.guard.settled();
+    }
     match decided {
         Ok(Some(answer)) => {
             let took = link.called(Phase::Response, CallResult::Respond, &mut watch, &course.parent);

@@ -31,6 +31,7 @@ pub(super) fn settle(
     });
     match applied {
         Ok((result, step)) => {
+            link.filter.guard.settled();
             let took = link.called(phase, result, watch, &course.parent);
             course.spent.add(course.next, link, took);
             if let Some(Step::Respond(response)) = &step

@@ -173,7 +173,10 @@ impl Compared {
         let began = Instant::now();
         let decided = call();
         match &decided {
-            Ok(_) => self.metrics.observe(phase, CallResult::Ok, began.elapsed()),
+            Ok(_) => {
+                self.filter.guard.settled();
+                self.metrics.observe(phase, CallResult::Ok, began.elapsed());
+            }
             Err(failure) => {
                 self.metrics.observe(phase, super::result_of_failure(failure.kind), began.elapsed());
                 tracing::debug!(filter = %self.filter.name, %failure, "a version in the shadow failed");

@@ -5,7 +5,7 @@
 
 use super::Link;
 use crate::config::limits;
-use crate::wasm::Failure;
+use crate::wasm::{Failure, making};
 use std::time::Duration;
 
 /// The time of each filter that took long, by its place in the chain.
@@ -13,13 +13,13 @@ use std::time::Duration;
 pub(super) struct Spent(Vec<(usize, Duration)>);
 
 impl Spent {
-    /// Adds a call. The time beyond the call's own deadline was given to other threads: the engine ends a call by the processor's
-    /// time.
+    /// Adds a call. The time beyond the call's own deadline was given to other threads, as the engine ends a call by the
+    /// processor's time; but for an instance that had to be made for it, which counts in full.
     pub(super) fn add(&mut self, place: usize, link: &Link, took: Duration) {
         if took < limits::FILTER_TICK {
             return;
         }
-        let took = took.min(link.filter.settings.deadline);
+        let took = took.min(link.filter.settings.deadline.saturating_add(making::take()));
         match self.0.iter_mut().find(|(known, _)| *known == place) {
             Some((_, spent)) => *spent += took,
             None => self.0.push((place, took)),

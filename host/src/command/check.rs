@@ -23,4 +23,5 @@ fn show(diagnostics: &Diagnostics, output: Format) -> anyhow::Result<()> {
         diagnostics.render(writer, print::is_colored())?;
         writeln!(writer, "{}", if diagnostics.is_empty() { "nothing to say".into() } else { diagnostics.summary() })
     })
+    .map(drop)
 }

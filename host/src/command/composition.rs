@@ -36,7 +36,10 @@ pub(crate) fn serve(
         tracing::info!(%address, "listening");
     }
     listening(&proxy)?;
-    proxy.serves().map_err(shown)?;
+    if let Err(error) = proxy.serves() {
+        runtime.block_on(proxy.drain());
+        return Err(shown(error));
+    }
     notifier.ready();
     runtime.block_on(async {
         match until_the_end(&mut proxy, &mut signals, &notifier, takes_over).await {

@@ -2,6 +2,7 @@
 
 mod contents;
 mod history;
+mod known;
 mod traps;
 
 use super::exit::{Failure, Verdict};
@@ -42,7 +43,7 @@ fn show_all(list: &FilterList) -> Result<Verdict, Failure> {
 
 fn show_one(inspect: &FilterInspect) -> Result<Verdict, Failure> {
     let path = Path::new(&inspect.filter);
-    if path.exists() || path.extension().is_some_and(|extension| extension == "wasm") {
+    if path.is_file() || path.extension().is_some_and(|extension| extension == "wasm") {
         let contents = Contents::read(path, &inspect.manifests, &inspect.filter_keys)?;
         match inspect.ask.output {
             Format::Json => print::json(&contents)?,
@@ -51,12 +52,7 @@ fn show_one(inspect: &FilterInspect) -> Result<Verdict, Failure> {
         return Ok(if contents.is_taken() { Verdict::Fine } else { Verdict::Findings });
     }
     let filters = AdminClient::new(instance(Some(&inspect.ask.admin))?).filters()?;
-    let Some(filter) = filters.iter().find(|filter| filter.name == inspect.filter) else {
-        let known: Vec<&str> = filters.iter().map(|filter| filter.name.as_str()).collect();
-        let help = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
-        let message = format!("the instance has no filter `{}`\n  help: {help}", inspect.filter);
-        return Err(anyhow::anyhow!(message).into());
-    };
+    let filter = known::find(&filters, &inspect.filter)?;
     match inspect.ask.output {
         Format::Json => print::json(filter)?,
         Format::Table => print::text(&details(filter))?,
@@ -207,6 +203,18 @@ mod tests {
         let refusal = "auth: refused at 2026-01-02T00:00:00Z\n  filters/auth.wasm: error[SG0601]: it is a core \
                        module\u{fffd}\n    help: build it for wasm32-wasip2\n";
         assert!(text.ends_with(refusal), "{text}");
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_answered_with_those_that_there_are() {
+        let other = FilterStatus { name: "router".into(), ..status() };
+        let filters = [status(), other];
+        assert!(known::find(&filters, "auth").is_ok_and(|filter| filter.name == "auth"));
+        let said = |filters: &[FilterStatus], name: &str| known::find(filters, name).unwrap_err().to_string();
+        let close = "the instance has no filter `routre`\n  help: did you mean `router`? It has auth, router";
+        assert_eq!(said(&filters, "routre"), close);
+        assert_eq!(said(&filters, "x"), "the instance has no filter `x`\n  help: it has auth, router");
+        assert_eq!(said(&[], "x"), "the instance has no filter `x`\n  help: it has none");
     }
 
     #[test]

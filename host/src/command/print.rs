@@ -7,8 +7,22 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
+/// Whoever reads standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// It may read on.
+    There,
+    /// It has seen enough, as `head` has at some time: nobody gets what else is printed.
+    Gone,
+}
+
 /// Prints to standard output. A reader that has seen enough, such as `head`, is no error.
 pub(crate) fn text(text: &str) -> anyhow::Result<()> {
+    follow(text).map(drop)
+}
+
+/// Prints to standard output what more is to come after, and says whether anybody reads it.
+pub(crate) fn follow(text: &str) -> anyhow::Result<Reader> {
     with(|output| output.write_all(text.as_bytes()))
 }
 
@@ -20,11 +34,12 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Lets `write` print to standard output. A reader that has seen enough is no error.
-pub(crate) fn with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+pub(crate) fn with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<Reader> {
     let mut output = io::BufWriter::new(io::stdout().lock());
     match write(&mut output).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
-        _ => Ok(()),
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error).context("standard output"),
     }
 }
 

@@ -2,20 +2,21 @@
 
 use super::exit::{Failure, Verdict};
 use super::explain::instance;
-use super::print::{self, harmless};
+use super::print::{self, Reader, harmless};
 use crate::args::{Format, Tap};
 use serde_json::Value;
 use sluicegate::admin::AdminClient;
 
-/// Prints records until there were enough of them, or it is ended.
+/// Prints records until there were enough of them, nobody reads them any more, or it is ended.
 pub(crate) fn tap(tap: &Tap) -> Result<Verdict, Failure> {
     let client = AdminClient::new(instance(Some(&tap.ask.admin))?);
     let mut left = tap.number;
     let mut look = client.tap(None)?;
+    let mut reader = Reader::There;
     if tap.ask.output == Format::Table {
-        print::text(&format!("{}\n", row(["TIME", "STATUS", "MS", "METHOD", "URL", "UPSTREAM"])))?;
+        reader = print::follow(&format!("{}\n", row(["TIME", "STATUS", "MS", "METHOD", "URL", "UPSTREAM"])))?;
     }
-    while left != Some(0) {
+    while left != Some(0) && reader == Reader::There {
         look = client.tap(Some(look.next))?;
         if look.missed > 0 {
             eprintln!("{} requests were not seen: there are more than are looked at", look.missed);
@@ -27,7 +28,7 @@ pub(crate) fn tap(tap: &Tap) -> Result<Verdict, Failure> {
             Format::Table => format!("{}\n", line(record)),
             Format::Json => format!("{record}\n"),
         };
-        print::text(&wanted.iter().map(line).collect::<String>())?;
+        reader = print::follow(&wanted.iter().map(line).collect::<String>())?;
     }
     Ok(Verdict::Fine)
 }

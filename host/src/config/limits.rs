@@ -76,6 +76,11 @@ pub const FILTER_DECISION: usize = 8 << 20;
 pub const FILTER_EDITS: usize = 256;
 /// Names and values of those edits, in bytes: twice the largest head that a client may send.
 pub const FILTER_EDIT_BYTES: usize = 64 << 10;
+/// Headers of one answer, call or delivery of a filter's: as many as it may set by edits.
+pub const FILTER_HEADERS: usize = 256;
+/// As many of either as an operator may grant: several filters' together stay below the 24,576 that a message can have here,
+/// and nobody takes a message with so many.
+pub const FILTER_HEADERS_MAX: usize = 4096;
 /// Events of one decision, a batch that came as one: as many as a channel in memory holds for a subscription.
 pub const FILTER_PUBLICATIONS: usize = 1_024;
 /// Calls of plans that one filter has under way at a time, of all its requests: three for each that may be served.
@@ -189,6 +194,8 @@ pub const HEALTH_PROBES: usize = 64;
 pub const HEALTH_LOOK: Duration = Duration::from_millis(250);
 /// What a filter may make a request wait, such as for an injected fault: longer than any client does, and an end.
 pub const DELAY: Duration = Duration::from_mins(5);
+/// Pieces that an answer is put together of: a page has some hundreds, and each costs the host something.
+pub const ANSWER_PARTS: usize = 8192;
 /// Copies of one request: a new version of a service or two, and a recorder.
 pub const MIRRORS: usize = 8;
 /// Copies on their way at a time: a service that is slower than the traffic it is shown gets no more of it.

@@ -18,7 +18,7 @@ use crate::error::RequestError;
 use crate::timer::Timer;
 use bytes::{Buf, BytesMut};
 use closing::Closing;
-use patience::Overdue;
+use patience::{Overdue, Stall};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -45,7 +45,7 @@ pub struct GateIo<S> {
     body_silent_since: Option<Instant>,
     /// The message whose body is awaited, and since when.
     body_since: Option<(u64, Instant)>,
-    write_stalled_since: Option<Instant>,
+    stall: Option<Stall>,
     closing: Option<Closing>,
     /// The client is known to send on, whatever it is told.
     goes_on: bool,
@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
             head_since: None,
             body_silent_since: None,
             body_since: None,
-            write_stalled_since: None,
+            stall: None,
             closing: None,
             goes_on: false,
             turn: Turn::Free,
@@ -185,13 +185,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GateIo<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_flush(context);
+        this.flushed(context, result)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.closing.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+            let result = Pin::new(&mut this.stream).poll_shutdown(context);
+            ready!(this.flushed(context, result))?;
         }
         if this.closing.is_some() || this.is_client_sending() {
             ready!(this.linger(context));

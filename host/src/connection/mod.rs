@@ -25,6 +25,7 @@ pub use handle::GateHandle;
 pub use io::GateIo;
 pub use track::Held;
 
+use crate::admission::Place;
 use crate::body::ProxyBody;
 use crate::chain::Passing;
 use crate::config::limits;
@@ -106,6 +107,8 @@ pub struct ConnectionInfo {
     pub forwarded_for: HeaderValue,
     /// What is known of the client, where clients have limits.
     pub client: ClientSlot,
+    /// Among the connections that there may be; for what goes on with the connection after its last request.
+    pub place: Place,
 }
 
 /// A connection that has been accepted.
@@ -121,6 +124,8 @@ pub struct Accepted<S> {
     pub arrival: Arrival,
     /// The handshake, when the stream is encrypted.
     pub tls: Option<Session>,
+    /// Among the connections that there may be.
+    pub place: Place,
 }
 
 /// How long to wait for a client, and for what. The defaults and their reasons are in [`limits`].
@@ -169,7 +174,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Handler,
 {
-    let Accepted { mut stream, peer, local, arrival, tls } = accepted;
+    let Accepted { mut stream, peer, local, arrival, tls, place } = accepted;
     let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     let Some((protocol, bytes)) = opening::read(&mut stream, &timeouts, &drain).await else {
         return;
@@ -179,8 +184,19 @@ where
     let forwarded_for = forwarded_for.unwrap_or(HeaderValue::from_static("unknown"));
     let client = ClientSlot::default();
     let gate_of = gate.clone();
-    let info =
-        ConnectionInfo { peer, local, arrival, scheme, tls, gate: gate_of, drain, timeouts, forwarded_for, client };
+    let info = ConnectionInfo {
+        peer,
+        local,
+        arrival,
+        scheme,
+        tls,
+        gate: gate_of,
+        drain,
+        timeouts,
+        forwarded_for,
+        client,
+        place,
+    };
     let info = Arc::new(info);
     let result = match gate {
         // On the heap, so that a connection that has sent nothing yet does not hold their size.

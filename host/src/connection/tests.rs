@@ -14,6 +14,7 @@ mod faults;
 mod framing;
 mod http2;
 mod limits;
+mod tls;
 mod upgrade;
 
 /// More than any test should take.
@@ -101,7 +102,8 @@ impl Server {
         let (echo, drain, local) = (Arc::clone(&server.echo), server.drain.clone(), server.address);
         tokio::spawn(async move {
             while let Ok((stream, peer)) = listener.accept().await {
-                let accepted = Accepted { stream, peer, local, arrival: Arrival::default(), tls: None };
+                let accepted =
+                    Accepted { stream, peer, local, arrival: Arrival::default(), tls: None, place: Place::default() };
                 let (echo, token) = (Arc::clone(&echo), drain.track());
                 let serving = serve(accepted, echo, timeouts, drain.clone());
                 tokio::spawn(async move {

@@ -73,11 +73,24 @@ pub struct Replayed {
     pub next: Option<u64>,
     /// Where the channel ended as this began: what lies behind may be what it published itself.
     pub end: u64,
+    /// Why it ended before that, for people.
+    pub failure: Option<String>,
 }
 
 impl Until {
     fn is_after(&self, seen: &Seen) -> bool {
         self.position.is_none_or(|last| seen.position <= last) && self.time.is_none_or(|end| seen.time < end)
+    }
+}
+
+impl Replayed {
+    /// The end of one that cannot go on from a position; the reason alone where nothing is done yet.
+    fn ended_by(mut self, reason: String, at: u64) -> Result<Self, String> {
+        if self.replayed == 0 {
+            return Err(reason);
+        }
+        (self.next, self.failure) = (Some(at), Some(reason));
+        Ok(self)
     }
 }
 
@@ -138,7 +151,7 @@ impl Channels {
     /// or to all; as much as can be done in a moment.
     ///
     /// # Errors
-    /// With the reason, for people, when nothing more is taken.
+    /// With the reason, for people, when nothing was published.
     pub async fn replay(&self, replay: &Replay) -> Result<Replayed, String> {
         let channel =
             self.channel(&replay.channel).ok_or_else(|| format!("no channel is called {}", replay.channel))?;
@@ -148,12 +161,16 @@ impl Channels {
             return Err(format!("channel {} has no subscription {name}", channel.name));
         }
         let mut follower = self.read_back(&channel.name, replay.from).await.map_err(|error| error.to_string())?;
-        let mut outcome = Replayed::default();
         let began = Instant::now();
-        // What it publishes itself goes to the end, and is not published again.
+        // What it publishes itself goes to the end, and is not published again. A later answer must not go beyond it either.
         let end = follower.end();
+        let mut outcome = Replayed { end, ..Replayed::default() };
         while outcome.next.is_none() && follower.position() < end {
-            let mut glimpse = follower.look().await?;
+            let at = follower.position();
+            let mut glimpse = match follower.look().await {
+                Ok(glimpse) => glimpse,
+                Err(reason) => return outcome.ended_by(reason, at),
+            };
             outcome.missed |= glimpse.missed;
             let count = glimpse.events.len();
             glimpse.events.retain(|seen| seen.position < end && replay.until.is_after(seen));
@@ -161,8 +178,10 @@ impl Channels {
             glimpse.events.retain(|seen| replay.wanted.as_ref().is_none_or(|wanted| wanted.has(&seen.event)));
             for seen in glimpse.events.chunks(TOGETHER) {
                 let events = seen.iter().map(|seen| (*seen.event).clone());
-                let put = self.put_in(&channel, events, replay.subscription.as_deref()).await;
-                put.map_err(|error| format!("after {} events: {error}", outcome.replayed))?;
+                if let Err(error) = self.put_in(&channel, events, replay.subscription.as_deref()).await {
+                    let at = seen.first().map_or(at, |first| first.position);
+                    return outcome.ended_by(error.to_string(), at);
+                }
                 outcome.replayed += seen.len();
             }
             if over {
@@ -172,8 +191,6 @@ impl Channels {
                 outcome.next = Some(follower.position());
             }
         }
-        // A later answer must not go beyond where this one would have ended.
-        outcome.end = end;
         Ok(outcome)
     }
 

@@ -62,7 +62,7 @@ impl Run {
         let Forwarded { mut response, upgrade, endpoint, .. } = forwarded.map_err(|error| self.blamed(error))?;
         self.course.upstream = Some(endpoint);
         if let Some(upstream) = upgrade
-            && let Some(Upgrading { connection, held }) = self.upgrade.take()
+            && let Some(Upgrading { connection, held, place }) = self.upgrade.take()
         {
             if self.head.version == Version::HTTP_2 {
                 let Some(answer) = websocket::answer_in_http2(response, key.as_ref()) else {
@@ -74,7 +74,7 @@ impl Run {
             let drain = self.connection.drain.clone();
             drain.spawn(async move {
                 splice(connection, upstream).await;
-                drop(held);
+                drop((held, place));
             });
             return Ok(response);
         }

@@ -18,12 +18,12 @@ impl Run {
         }
         let response = websocket::accepted(&self.head.headers, self.head.version, stream::PROTOCOL)?;
         let upgrading = self.upgrade.take();
-        let Upgrading { connection, held } =
+        let Upgrading { connection, held, place } =
             upgrading.ok_or(RequestError::BadRequest("it does not ask for WebSocket as HTTP has it"))?;
         let ending = drain.signal();
         drain.spawn(async move {
             stream::serve_websocket(connection, listener, ending).await;
-            drop(held);
+            drop((held, place));
         });
         Ok(response)
     }

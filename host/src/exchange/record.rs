@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use super::run::Run;
-use crate::body::{BodyEnd, ProxyBody};
+use crate::body::{BodyEnd, Progress, ProxyBody};
 use crate::connection::ConnectionInfo;
 use crate::error::RequestError;
 use crate::grpc::{self, Call};
@@ -22,6 +22,8 @@ pub(super) struct Received {
     pub(super) host: HeaderValue,
     pub(super) target: PathAndQuery,
     pub(super) user_agent: Option<HeaderValue>,
+    /// How much of its body has come.
+    pub(super) body: Progress,
     pub(super) started: Instant,
 }
 
@@ -134,7 +136,7 @@ impl Drop for Run {
             path: received.target.path(),
             protocol: head.version,
             status: outcome.status.map(|status| status.as_u16()),
-            request_bytes: head.body.as_ref().map_or(0, |body| body.len() as u64),
+            request_bytes: received.body.bytes(),
             response_bytes: end.bytes,
             duration: received.started.elapsed(),
             time_to_first_byte: outcome.first_byte,

@@ -3,6 +3,7 @@
 
 pub use crate::event::store::exposed::{Files, Subscribed};
 
+use crate::admission::Place;
 use crate::body::ProxyBody;
 use crate::connection::{ConnectionInfo, Flood, GateHandle, Timeouts, flood, target};
 use crate::drain::Drain;
@@ -73,5 +74,6 @@ pub fn connection(http1: bool) -> ConnectionInfo {
         timeouts: Timeouts::default(),
         forwarded_for: HeaderValue::from_static("127.0.0.1"),
         client: ClientSlot::default(),
+        place: Place::default(),
     }
 }

@@ -85,6 +85,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Begins a load: what the last one has not used is forgotten.
+    pub fn begin(&mut self) {
+        self.before = std::mem::take(&mut self.now);
+    }
+
     pub(super) fn find(&mut self, fingerprint: &[u8; 32]) -> Option<Arc<ServerConfig>> {
         let known = self.now.get(fingerprint).or_else(|| self.before.get(fingerprint)).cloned()?;
         self.now.insert(*fingerprint, Arc::clone(&known));
@@ -97,7 +102,8 @@ impl Memory {
 }
 
 /// Makes the plan of all documents and settings. Everything that is wrong goes into the diagnostics, and the plan is of
-/// use only when there is no error among it.
+/// use only when there is no error among it. A load that tries several begins `files` and `memory` once, so that it
+/// remembers what all of them read.
 pub fn plan(
     documents: &[Arc<Document>],
     settings: &Settings,
@@ -105,8 +111,6 @@ pub fn plan(
     memory: &mut Memory,
     diagnostics: &mut Diagnostics,
 ) -> Plan {
-    files.begin();
-    memory.before = std::mem::take(&mut memory.now);
     let mut scope = Scope { documents, files, memory, diagnostics, now: SystemTime::now(), certificates: Vec::new() };
     secret::check(&mut scope);
     let mut declared = Vec::new();

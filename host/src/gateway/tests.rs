@@ -229,6 +229,29 @@ fn tls_fields_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn what_is_demanded_of_clients_in_a_mode_that_asks_them_for_nothing_is_warned_of() {
+    let pair = Authority::new("ca").issue(&["shop.example"]);
+    let table = [
+        ("caCertificates", "no.pem"),
+        ("caCrl", "no.pem"),
+        ("caCertCredentialName", "ca"),
+        ("subjectAltNames", "[client.example]"),
+        ("verifyCertificateSpki", "[c29tZQ==]"),
+        ("verifyCertificateHash", "['00']"),
+    ];
+    for (field, value) in table {
+        let tls = format!("{{mode: SIMPLE, credentialName: c, {field}: {value}}}");
+        let (plan, findings) = plan_of(&(https(&tls) + &secret("c", &pair)));
+        assert_eq!(plan, ["443 at 127.0.0.1:443 tls"]);
+        // A list's place is that of its name.
+        let column = if value.starts_with('[') { 127 } else { 129 + field.len() };
+        let expected = format!("a.yaml:5:{column}: warning[SG0714]: `{field}` has no effect");
+        assert!(findings.len() == 1 && findings[0].starts_with(&expected), "{findings:#?}");
+        assert!(findings[0].contains("| write `mode: MUTUAL`"), "{findings:#?}");
+    }
+}
+
+#[test]
 fn mutual_tls_takes_authorities_from_where_they_are() {
     let authority = Authority::new("ca");
     let pair = authority.issue(&["shop.example"]);
@@ -416,6 +439,7 @@ fn tls_that_has_not_changed_is_kept_and_sessions_with_it() {
     let mut config = |text: String| {
         let documents = parse(Path::new("a.yaml"), text.as_bytes(), "default", &mut diagnostics);
         let documents: Vec<_> = documents.into_iter().map(Arc::new).collect();
+        memory.begin();
         let plan = plan(&documents, &settings, &mut files, &mut memory, &mut diagnostics);
         let servers = plan.planned().remove(0).served.tls.unwrap();
         match servers.server(0).unwrap().action.clone() {

@@ -18,7 +18,8 @@ use std::task::{Context, Poll, ready};
 #[derive(Debug)]
 enum Piece {
     Bytes(Bytes),
-    Held(Box<Held>),
+    /// With how many pieces on the next one of these is; so far that there is none, for the last.
+    Held(Box<Held>, usize),
 }
 
 /// Called when an answer has to end before its end.
@@ -27,6 +28,8 @@ type OnBroken = Box<dyn FnOnce(&BodyError) + Send>;
 /// Pieces in order. The one in turn is sent at the client's pace; those after it are read ahead a little.
 struct Assembled {
     pieces: VecDeque<Piece>,
+    /// The place of the first body, so that bytes between bodies are not walked each time.
+    held: usize,
     on_broken: Option<OnBroken>,
 }
 
@@ -59,7 +62,7 @@ pub fn put_together(
     for part in body {
         pieces.push_back(match part {
             Part::Bytes(bytes) => Piece::Bytes(bytes),
-            Part::BodyOf(ref name) => Piece::Held(bodies.take(name).ok_or_else(|| not_held(&part))?),
+            Part::BodyOf(ref name) => Piece::Held(bodies.take(name).ok_or_else(|| not_held(&part))?, FAR),
             // What a plan expects was put in before.
             Part::ValueOf(_) => return Err(not_held(&part)),
         });
@@ -71,7 +74,8 @@ pub fn put_together(
         return Ok(head.map(|()| ProxyBody::full(whole)));
     }
     let on_broken: OnBroken = Box::new(on_broken);
-    Ok(head.map(|()| ProxyBody::stream(Assembled { pieces, on_broken: Some(on_broken) })))
+    let first = link(&mut pieces);
+    Ok(head.map(|()| ProxyBody::stream(Assembled { pieces, held: first, on_broken: Some(on_broken) })))
 }
 
 fn not_held(part: &Part) -> Failure {
@@ -84,7 +88,7 @@ fn whole(pieces: &mut VecDeque<Piece>) -> Option<Bytes> {
     for piece in &*pieces {
         total = total.saturating_add(match piece {
             Piece::Bytes(bytes) => bytes.len(),
-            Piece::Held(held) => held.whole_size()?,
+            Piece::Held(held, _) => held.whole_size()?,
         });
     }
     if total > limits::COPIED_ANSWER {
@@ -94,20 +98,45 @@ fn whole(pieces: &mut VecDeque<Piece>) -> Option<Bytes> {
     for piece in pieces.drain(..) {
         match piece {
             Piece::Bytes(bytes) => whole.extend_from_slice(&bytes),
-            Piece::Held(held) => held.ahead().for_each(|bytes| whole.extend_from_slice(bytes)),
+            Piece::Held(held, _) => held.ahead().for_each(|bytes| whole.extend_from_slice(bytes)),
         }
     }
     Some(whole.freeze())
 }
 
+/// Farther than an answer has pieces.
+const FAR: usize = usize::MAX;
+
+/// Notes how far it is from each body to the next. Returns the place of the first.
+fn link(pieces: &mut VecDeque<Piece>) -> usize {
+    let mut next = FAR;
+    for piece in pieces.iter_mut().rev() {
+        next = next.saturating_add(1);
+        if let Piece::Held(_, after) = piece {
+            *after = std::mem::take(&mut next);
+        }
+    }
+    next
+}
+
 impl Assembled {
-    /// Reads the pieces ahead that are not in turn yet.
+    /// Reads the bodies ahead that are not in turn yet.
     fn fill(&mut self, context: &mut Context<'_>) {
-        for piece in self.pieces.iter_mut().skip(1) {
-            if let Piece::Held(held) = piece {
+        let mut place = self.held;
+        while let Some(Piece::Held(held, next)) = self.pieces.get_mut(place) {
+            if place > 0 {
                 let _ = held.poll_fill(context);
             }
+            place = place.saturating_add(*next);
         }
+    }
+
+    /// Goes on to the next piece.
+    fn advance(&mut self) {
+        if let Some(Piece::Held(_, next)) = self.pieces.pop_front() {
+            self.held = next;
+        }
+        self.held = self.held.saturating_sub(1);
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
@@ -115,12 +144,12 @@ impl Assembled {
             let next = match self.pieces.front_mut() {
                 None => return Poll::Ready(None),
                 Some(Piece::Bytes(bytes)) => Some(Ok(std::mem::take(bytes))),
-                Some(Piece::Held(held)) => ready!(held.poll_next(context)),
+                Some(Piece::Held(held, _)) => ready!(held.poll_next(context)),
             };
             match next {
                 Some(Ok(bytes)) if !bytes.is_empty() => return Poll::Ready(Some(Ok(bytes))),
                 Some(Err(fault)) => return Poll::Ready(Some(Err(self.broken(fault)))),
-                Some(Ok(_)) | None => drop(self.pieces.pop_front()),
+                Some(Ok(_)) | None => self.advance(),
             }
         }
     }
@@ -153,7 +182,7 @@ impl Body for Assembled {
     fn size_hint(&self) -> SizeHint {
         let length = |piece: &Piece| match piece {
             Piece::Bytes(bytes) => u64::try_from(bytes.len()).ok(),
-            Piece::Held(held) => held.length(),
+            Piece::Held(held, _) => held.length(),
         };
         let total = self.pieces.iter().try_fold(0u64, |sum, piece| sum.checked_add(length(piece)?));
         total.map_or_else(SizeHint::default, SizeHint::with_exact)

@@ -3,7 +3,7 @@
 //! There is one for the process, bounded in bytes, so that a response is held once however many workers use it; what was
 //! not used for longest goes first. It outlives snapshots: what a service said is as true after a reload. [`directives`]
 //! reads what a message says of caching, [`entry`] knows how old a response is and what it may be used for, [`lookup`]
-//! makes a call with it, and [`collapse`] lets calls of several requests share one exchange.
+//! makes a call with it, [`exchange`] asks the service, and [`collapse`] lets calls of several requests share that.
 //!
 //! Stricter than the RFC: a response that sets a cookie is never kept, and neither is one to a request for a part
 //! (`range`) or with conditions of its own.
@@ -11,6 +11,7 @@
 mod collapse;
 mod directives;
 mod entry;
+mod exchange;
 mod lookup;
 
 use crate::config::limits;

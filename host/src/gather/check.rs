@@ -67,9 +67,10 @@ fn call(written: types::Call, index: usize, request: &HeaderMap) -> Result<Call,
     })
 }
 
-/// Finds the calls whose response another one's can stand for. A body that streams can only be used once.
+/// Finds the calls whose response another one's can stand for. A body that streams can only be used once, and calls with a
+/// cache policy share by the cache, where each has a stand-in at its own deadline.
 fn find_same(calls: &mut [Call]) {
-    let sharing = |call: &Call| call.is_plain_get() && !call.splices();
+    let sharing = |call: &Call| call.is_plain_get() && !call.splices() && call.cache.is_none();
     for index in 1..calls.len() {
         let (before, [call, ..]) = calls.split_at_mut(index) else { return };
         if !sharing(call) {
@@ -126,11 +127,12 @@ fn head(call: &types::Call, request: &HeaderMap) -> Result<Parts, String> {
     parts.method = method(&call.method)?;
     parts.uri = Uri::from(path(&call.path)?);
     // Room for what every call inherits.
-    parts.headers.reserve(call.headers.len() + 8);
+    let too_many = |_| "has more headers than a message can have".to_owned();
+    parts.headers.try_reserve(call.headers.len() + 8).map_err(too_many)?;
     parts.headers.insert(HOST, host(&call.destination)?);
     for line in &call.headers {
         let (name, value) = header(line)?;
-        parts.headers.append(name, value);
+        parts.headers.try_append(name, value).map_err(too_many)?;
     }
     inherit(&call.inherits, request, &mut parts.headers)?;
     Ok(parts)

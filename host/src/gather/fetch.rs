@@ -6,7 +6,6 @@ use super::held::Held;
 use super::outcome::{of_body, of_error};
 use super::plan::Call;
 use crate::body::ProxyBody;
-use crate::config::limits;
 use crate::json;
 use crate::telemetry::call::Origin;
 use crate::telemetry::trace::Parent;
@@ -35,6 +34,8 @@ pub(super) struct Common<'a> {
     pub(super) load: Load,
     /// Where responses are kept, if they are.
     pub(super) cached: Option<Cached<'a>>,
+    /// What the calls may hold in memory.
+    pub(super) budget: &'a Budget,
 }
 
 /// What is sent, taken out of the call.
@@ -113,28 +114,29 @@ impl Fetched {
         };
         Self { result, tries: self.tries, origin: self.origin }
     }
+
+    /// The same, unless its body is more than the plan may still hold.
+    pub(super) fn within(self, budget: &Budget) -> Self {
+        let fits = |response: &Response| response.whole().is_none_or(|body| budget.take(body.len()));
+        let result =
+            self.result.and_then(|response| if fits(&response) { Ok(response) } else { Err(CallError::TooLarge) });
+        Self { result, ..self }
+    }
 }
 
 /// Makes a call. Dropping the future ends its exchange with the service.
-pub(super) async fn fetch(
-    common: Common<'_>,
-    budget: &Budget,
-    call: &Call,
-    sending: Sending,
-    deadline: Instant,
-) -> Fetched {
+pub(super) async fn fetch(common: Common<'_>, call: &Call, sending: Sending, deadline: Instant) -> Fetched {
     if let Some((policy, cached)) = call.cache.zip(common.cached).filter(|_| cache::is_plain(sending.headers())) {
         // In a box, as calls without a policy need not carry the room for it.
         return Box::pin(cache::fetch(common, cached, call, policy, sending, deadline)).await;
     }
     let mut tries = Tries::default();
-    let result = try_fetch(common, budget, call, sending, deadline, &mut tries).await;
+    let result = try_fetch(common, call, sending, deadline, &mut tries).await;
     Fetched { result, tries, origin: Origin::Service }
 }
 
 async fn try_fetch(
     common: Common<'_>,
-    budget: &Budget,
     call: &Call,
     sending: Sending,
     deadline: Instant,
@@ -145,7 +147,7 @@ async fn try_fetch(
     let changed = common.cached.filter(|_| !head.method.is_safe()).map(|cached| cached.forget_after(&cluster, &head));
     let body = body.map_or_else(ProxyBody::empty, ProxyBody::full);
     let timeout = Some(deadline.saturating_duration_since(Instant::now()));
-    let Common { source, load, .. } = common;
+    let Common { source, load, budget, .. } = common;
     let policy = ForwardPolicy { timeout, retries, load, source, trace, ..ForwardPolicy::default() };
     let forwarded = forward_noting(&cluster, head, body, &policy, tries).await.map_err(|error| of_error(&error))?;
     let (head, body) = forwarded.response.into_parts();
@@ -155,8 +157,7 @@ async fn try_fetch(
     let body = match call.body_use {
         _ if !call.accepts(head.status) => ResponseBody::Whole(refused(body, call, budget, deadline).await),
         BodyUse::Read | BodyUse::ReadJson => {
-            let most = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
-            let body = within(deadline, whole(body, most, budget)).await?;
+            let body = within(deadline, whole(body, call.most(), budget)).await?;
             if call.has_to_be_json(head.status) {
                 json::check(&body).map_err(|_| CallError::NotJson)?;
             }
@@ -173,8 +174,7 @@ async fn try_fetch(
 /// The body of a response whose status is not accepted: what is too large, late or broken is left out, as the status
 /// says what counts.
 async fn refused(body: ProxyBody, call: &Call, budget: &Budget, deadline: Instant) -> Bytes {
-    let most = call.max_body.unwrap_or(limits::REFUSED_BODY).min(limits::REFUSED_BODY);
-    within(deadline, whole(body, most, budget)).await.unwrap_or_default()
+    within(deadline, whole(body, call.refused_most(), budget)).await.unwrap_or_default()
 }
 
 pub(super) async fn within<T>(

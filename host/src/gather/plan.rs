@@ -1,5 +1,6 @@
 //! A plan that can be carried out: what a filter wrote, understood.
 
+use crate::config::limits;
 use crate::wasm::types::{BodyUse, BodyValue, CachePolicy, Destination, RetryPolicy, StatusRange};
 use bytes::Bytes;
 use http::request::Parts;
@@ -97,6 +98,17 @@ impl Call {
         self.accept.is_empty() || self.accept.iter().any(within)
     }
 
+    /// The largest body to read of a good response, in bytes.
+    pub fn most(&self) -> u64 {
+        self.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX)
+    }
+
+    /// The largest body to read of a response whose status is not accepted, in bytes. One that is larger, late or broken is left
+    /// out, as the status says what counts.
+    pub fn refused_most(&self) -> u64 {
+        self.max_body.unwrap_or(limits::REFUSED_BODY).min(limits::REFUSED_BODY)
+    }
+
     /// Whether its body stays with the host.
     pub fn splices(&self) -> bool {
         matches!(self.body_use, BodyUse::Splice | BodyUse::SpliceJson)
@@ -112,11 +124,16 @@ impl Call {
         self.head.method == Method::GET && self.body.is_none()
     }
 
-    /// Whether the other asks for the very same.
+    /// Whether the other asks for the very same, and takes the response in as this one does: what is one's failure, or has been
+    /// checked for one, is so for the other.
     pub fn asks_the_same(&self, other: &Self) -> bool {
         self.head.uri == other.head.uri
             && self.destination == other.destination
             && self.head.headers == other.head.headers
+            && self.body_use == other.body_use
+            && self.max_body == other.max_body
+            && self.accept == other.accept
+            && self.retries == other.retries
     }
 }
 

@@ -50,13 +50,12 @@ pub async fn run(run: &Run<'_>, plan: Plan) -> Gathered {
     let Plan { mut calls, deadline, state, expected, groups: _ } = plan;
     let total = after(now, deadline.unwrap_or(limits::UPSTREAM_TOTAL)).min(run.deadline);
     let sendings = calls.iter_mut().map(|call| Some(Sending::take(call))).collect();
-    let budget = Budget::default();
+    let budget = Budget::of_plan(run.cached.is_some() && calls.iter().any(|call| call.cache.is_some()));
     let places: Vec<Place> = calls.iter().map(|_| Place::default()).collect();
     let Run { registry, inherited, source, load, cached, trace, .. } = *run;
-    let common = Common { registry, inherited, source, load, cached };
+    let common = Common { registry, inherited, source, load, cached, budget: &budget };
     let (flights, landed, timer) = (Vec::new(), Vec::new(), Timer::default());
-    let mut running =
-        Running { calls: &calls, common, trace, budget: &budget, total, sendings, places, flights, landed, timer };
+    let mut running = Running { calls: &calls, common, trace, total, sendings, places, flights, landed, timer };
     std::future::poll_fn(|context| running.poll(&mut progress, context)).await;
     let places = std::mem::take(&mut running.places);
     drop(running);
@@ -90,7 +89,6 @@ struct Running<'a> {
     calls: &'a [Call],
     common: Common<'a>,
     trace: &'a Parent,
-    budget: &'a Budget,
     /// When all have to be over.
     total: Instant,
     /// What is not sent yet.
@@ -130,7 +128,7 @@ impl Running<'_> {
         }
         if call.shared {
             if let Some((_, landed)) = self.landed.iter().find(|(first, _)| *first == call.same_as) {
-                let landed = landed.share();
+                let landed = landed.share().within(self.common.budget);
                 return self.settle(index, landed, progress);
             }
             if let Some(flight) = self.flights.iter_mut().find(|flight| flight.first == call.same_as) {
@@ -142,7 +140,7 @@ impl Running<'_> {
         sending.trace = trace;
         // The response is wanted for as long as the last of those that ask for it may wait.
         let until = if call.shared { self.total } else { deadline };
-        let future = Box::pin(fetch(self.common, self.budget, call, sending, until));
+        let future = Box::pin(fetch(self.common, call, sending, until));
         self.flights.push(Flight { first: call.same_as, members: 1 << index, future });
     }
 
@@ -168,10 +166,14 @@ impl Running<'_> {
         if !self.calls.get(first).is_some_and(|call| call.shared) {
             return self.settle(first, fetched, progress);
         }
+        // The filter gets one for each, and the exchange has counted one.
+        let mut counted = true;
         for member in places(members) {
             let open = self.places.get(member).is_some_and(|place| place.over.is_none());
             if open {
-                self.settle(member, fetched.share(), progress);
+                let shared = fetched.share();
+                let shared = if std::mem::take(&mut counted) { shared } else { shared.within(self.common.budget) };
+                self.settle(member, shared, progress);
             }
         }
         self.landed.push((first, fetched));

@@ -9,14 +9,30 @@
 use super::token;
 use memchr::memchr2;
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 /// The members of objects within one text, each object looked through once.
 #[derive(Debug)]
 pub struct Values<'t> {
     whole: &'t [u8],
-    /// The objects that were looked through.
-    objects: Vec<(&'t [u8], Vec<Member<'t>>)>,
+    /// The objects that were looked through, by the addresses of their first bytes.
+    objects: BTreeMap<usize, Object<'t>>,
 }
+
+/// The members of an object.
+#[derive(Debug)]
+struct Object<'t> {
+    members: Vec<Member<'t>>,
+    /// How often one was looked for.
+    looked: usize,
+    /// The values by their names, once it has paid.
+    index: Option<HashMap<Cow<'t, [u8]>, &'t [u8]>>,
+}
+
+/// So many members are walked as quickly as a name is looked up.
+const FEW_MEMBERS: usize = 32;
+/// Look-ups that cost less than an index of all members does.
+const FEW_LOOKUPS: usize = 16;
 
 /// A name with its quotes, and the value.
 type Member<'t> = (&'t [u8], &'t [u8]);
@@ -24,25 +40,30 @@ type Member<'t> = (&'t [u8], &'t [u8]);
 impl<'t> Values<'t> {
     /// A text, and the white space around it.
     pub fn new(text: &'t [u8]) -> Self {
-        Self { whole: text.trim_ascii(), objects: Vec::new() }
+        Self { whole: text.trim_ascii(), objects: BTreeMap::new() }
     }
 
     /// The value at the end of this way along members, without white space around it. Where a name is repeated the last
     /// member counts.
     pub fn value(&mut self, path: &[String]) -> Option<&'t [u8]> {
         path.iter().try_fold(self.whole, |object, name| {
-            let members = self.members(object);
-            members.iter().rev().find(|(key, _)| is_named(key, name)).map(|(_, value)| *value)
+            // Values of one text that begin at the same byte are the same.
+            let known = self.objects.entry(object.as_ptr().addr());
+            known.or_insert_with(|| Object { members: members(object), looked: 0, index: None }).value(name)
         })
     }
+}
 
-    fn members(&mut self, object: &'t [u8]) -> &[Member<'t>] {
-        let known = self.objects.iter().position(|(known, _)| std::ptr::eq(*known, object));
-        let place = known.unwrap_or_else(|| {
-            self.objects.push((object, members(object)));
-            self.objects.len() - 1
-        });
-        self.objects.get(place).map(|(_, members)| members.as_slice()).unwrap_or_default()
+impl<'t> Object<'t> {
+    fn value(&mut self, name: &str) -> Option<&'t [u8]> {
+        self.looked = self.looked.saturating_add(1);
+        if self.members.len() <= FEW_MEMBERS || self.looked <= FEW_LOOKUPS {
+            let mut members = self.members.iter().rev();
+            return members.find(|(key, _)| is_named(key, name)).map(|(_, value)| *value);
+        }
+        let named = |(key, value): &Member<'t>| Some((self::name(key)?, *value));
+        let index = self.index.get_or_insert_with(|| self.members.iter().filter_map(named).collect());
+        index.get(name.as_bytes()).copied()
     }
 }
 
@@ -108,11 +129,16 @@ fn nested_length(text: &[u8]) -> usize {
 
 /// Whether a name, which has its quotes, is this one.
 fn is_named(key: &[u8], name: &str) -> bool {
+    self::name(key).is_some_and(|key| *key == *name.as_bytes())
+}
+
+/// The name within quotes; none where it cannot be read.
+fn name(key: &[u8]) -> Option<Cow<'_, [u8]>> {
     let inside = key.get(1..key.len().saturating_sub(1)).unwrap_or_default();
     if inside.contains(&b'\\') {
-        return serde_json::from_slice::<Cow<'_, str>>(key).is_ok_and(|read| read == name);
+        return serde_json::from_slice::<String>(key).ok().map(|name| name.into_bytes().into());
     }
-    inside == name.as_bytes()
+    Some(inside.into())
 }
 
 #[cfg(test)]
@@ -146,6 +172,34 @@ mod tests {
             assert_eq!(find(ORDER, path), expected, "{path:?}");
         }
         assert_eq!((find("{}", &["a"]), find("[1]", &["a"]), find(" null ", &[])), (None, None, Some("null")));
+    }
+
+    #[test]
+    fn what_is_found_by_many_look_ups_is_what_is_found_by_one() {
+        let odd =
+            |at: usize| if at % 3 == 0 { format!("\\u00{:02x}", 0x41 + at % 26) } else { format!("n{}", at % 40) };
+        let members: Vec<String> = (0..100).map(|at| format!("\"{}\":{at}", odd(at))).collect();
+        let text = format!("{{{}}}", members.join(","));
+        let names: Vec<String> =
+            serde_json::from_str::<Value>(&text).unwrap().as_object().unwrap().keys().cloned().collect();
+        let mut values = Values::new(text.as_bytes());
+        for name in names.iter().chain(&names).chain(&names) {
+            let found = std::str::from_utf8(values.value(std::slice::from_ref(name)).unwrap()).unwrap();
+            assert_eq!(Some(found), find(&text, &[name]), "{name}");
+        }
+        assert_eq!(values.value(&["none".into()]), None);
+    }
+
+    #[test]
+    fn many_look_ups_take_no_longer_for_each() {
+        let members: Vec<String> = (0..30_000).map(|at| format!("\"{at}\":{{\"v\":{at}}}")).collect();
+        let text = format!("{{{}}}", members.join(","));
+        let mut values = Values::new(text.as_bytes());
+        let started = std::time::Instant::now();
+        for at in 0..30_000 {
+            assert_eq!(values.value(&[at.to_string(), "v".into()]), Some(at.to_string().as_bytes()));
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
     }
 
     fn value() -> impl Strategy<Value = Value> {

@@ -170,6 +170,8 @@ codes! {
         "Names are OpenSSL's. The six of TLS 1.2 that are still safe are known; those of TLS 1.3 cannot be chosen.";
     LISTEN = "SG0713", "an address cannot be listened on",
         "The change does not take effect; the system's own words are in the message.";
+    GATEWAY_WITHOUT_EFFECT = "SG0714", "a field of a Gateway's TLS has no effect",
+        "What a client has to show is looked at in the modes MUTUAL and OPTIONAL_MUTUAL only; in others everyone is let in.";
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub use load::{EXTENSIONS, FILE_LIMIT, Parsed, load, load_changed, load_from, pa
 pub use source::{Location, Position, Source, Span};
 
 /// The one of some names that was most likely meant, for did-you-mean: at most a third of its letters differ.
-pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| {
         // Snake case, dashes and capitals are how other formats write the same name.
         let plain = |text: &str| text.to_ascii_lowercase().replace(['_', '-'], "");

@@ -165,7 +165,7 @@ impl Client {
 }
 
 /// What of an address tells clients apart.
-fn key(address: IpAddr) -> IpAddr {
+pub(crate) fn key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & PREFIX)),
         address @ IpAddr::V4(_) => address,

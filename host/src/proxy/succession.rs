@@ -49,13 +49,15 @@ impl Proxy {
     /// Says that it serves: a process whose place it takes ends, and the next one is waited for. To be called once.
     ///
     /// # Errors
-    /// When there is no thread to wait on.
+    /// When there is no thread to wait on, or the process before has given up waiting and serves on: then this one should
+    /// end, once it has finished what it has taken in.
     pub fn serves(&mut self) -> Result<(), StartError> {
         let admin = self.admin.succession();
         if let Some(before) = self.place.before.take() {
-            match before.ready() {
-                Ok(()) => tracing::info!("the process before this one has handed over, and ends"),
-                Err(error) => tracing::warn!(%error, "the process before this one has ended by itself"),
+            if before.ready()? {
+                tracing::info!("the process before this one has handed over, and ends");
+            } else {
+                tracing::warn!("the process before this one has ended by itself");
             }
         }
         admin.take();

@@ -20,8 +20,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Bounds {
         request_time: reader.time("requestTime", default.request_time),
         table_elements: reader.count("tableElements", default.table_elements, limits::FILTER_TABLE),
         decision: reader.size("decision", default.decision, limits::FILTER_MEMORY_MAX),
-        edits: reader.count("edits", default.edits, usize::MAX),
+        edits: reader.count("edits", default.edits, limits::FILTER_HEADERS_MAX),
         edit_bytes: reader.size("editBytes", default.edit_bytes, limits::FILTER_MEMORY_MAX),
+        headers: reader.count("headers", default.headers, limits::FILTER_HEADERS_MAX),
         calls: reader.count("calls", default.calls, limits::PLAN_CALLS),
         mirrors: reader.count("mirrors", default.mirrors, limits::MIRRORS),
         publications: reader.count("publications", default.publications, usize::MAX),
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn limits_are_written_in_units() {
         let (policy, said) = policy(
-            "{limits: {requestTime: 20ms, tableElements: 7, decision: 1MiB, edits: 3, editBytes: 2KiB, calls: 4, mirrors: 0, \
+            "{limits: {requestTime: 20ms, tableElements: 7, decision: 1MiB, edits: 3, editBytes: 2KiB, headers: 14, calls: 4, mirrors: 0, \
              publications: 5, callsInFlight: 6, publicationsInFlight: 8, logLines: 9, logBytes: 10kB, metricSeries: 11, storeBytes: 12KiB, storeKeys: 13}}",
         );
         let expected = Bounds {
@@ -128,6 +129,7 @@ mod tests {
             decision: 1 << 20,
             edits: 3,
             edit_bytes: 2 << 10,
+            headers: 14,
             calls: 4,
             mirrors: 0,
             publications: 5,
@@ -146,6 +148,8 @@ mod tests {
     fn a_limit_that_no_filter_may_have_is_said_and_the_default_stands_in() {
         for (limit, expected) in [
             ("calls: 65", "write at most 64"),
+            ("edits: 4097", "write at most 4096"),
+            ("headers: 4097", "write at most 4096"),
             ("tableElements: 20001", "write at most 20000"),
             ("decision: 1GiB", "at most 256MiB"),
             ("requestTime: 1ms", "from 5ms to 10s"),

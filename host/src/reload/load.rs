@@ -21,7 +21,7 @@ use crate::dns;
 use crate::event::ChannelSpec;
 use crate::gateway::{Files, Memory, Plan};
 use crate::listener::{Change, Listeners};
-use crate::manifest::{self, Diagnostics, Document};
+use crate::manifest::{self, Diagnostics, Document, Severity};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{ReloadResult, UpstreamFigures};
@@ -162,19 +162,17 @@ impl Loader {
     /// is no snapshot when even so nothing fits together. The diagnostics say all of it.
     pub fn load(&mut self, sources: &Sources) -> (Option<Loaded>, Diagnostics) {
         self.names.begin();
-        self.names_seen = self.names.changes();
+        self.files.begin();
+        self.memory.begin();
+        let names_seen = self.names.changes();
         let (documents, mut diagnostics) =
             manifest::load_changed(&sources.manifests, &self.settings.namespace, &mut self.parsed);
-        let loaded = if diagnostics.has_errors() {
-            None
-        } else {
-            self.attempt(sources, documents.clone(), None, &mut diagnostics)
-        };
-        let loaded = loaded.or_else(|| {
-            let documents = self.documents.clone()?;
-            let plan = Some(self.plan.clone());
-            self.attempt(sources, documents, plan, &mut Diagnostics::new())
-        });
+        let readable = !diagnostics.has_errors();
+        let loaded = readable.then(|| self.attempt(sources, documents.clone(), None, &mut diagnostics)).flatten();
+        let loaded = loaded.or_else(|| self.fall_back(sources, readable, &mut diagnostics));
+        if loaded.is_some() {
+            self.names_seen = names_seen;
+        }
         self.names.settle();
         let in_force = self.documents.iter().flatten();
         let hashes = self.components.iter().map(|component| component.code.hash).collect();
@@ -188,4 +186,23 @@ impl Loader {
         diagnostics.sort();
         (loaded, diagnostics)
     }
+
+    /// The documents in force with what their files hold now, such as a renewed certificate; where that does not fit
+    /// together, with the listeners as they are. Where the new documents could not be read, and so nobody has `tried` the
+    /// files yet, what is wrong with these is said.
+    fn fall_back(&mut self, sources: &Sources, tried: bool, diagnostics: &mut Diagnostics) -> Option<Loaded> {
+        let documents = self.documents.clone()?;
+        let mut found = Diagnostics::new();
+        let loaded = self.attempt(sources, documents.clone(), None, &mut found);
+        if !tried {
+            diagnostics.extend(found.iter().filter(|found| found.severity == Severity::Error).cloned());
+        }
+        loaded.or_else(|| {
+            let plan = Some(self.plan.clone());
+            self.attempt(sources, documents, plan, &mut Diagnostics::new())
+        })
+    }
 }
+
+#[cfg(test)]
+mod tests;

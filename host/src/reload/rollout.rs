@@ -88,6 +88,7 @@ impl Loader {
     }
 
     fn put_in_force(&mut self, name: &str, old: Configured, new: Configured, watched: bool) -> Configured {
+        let old = self.measure(name, old);
         let watch = new.policy.rollout.watch.filter(|_| watched);
         let reason = if watch.is_some() { "it is watched" } else { "it is not watched" };
         self.rollouts.note(Event::InForce, &new, Some(&old), reason);
@@ -96,11 +97,19 @@ impl Loader {
         if let Some(watch) = watch {
             self.run(name, Stage::Watch(watch), new.clone(), old);
         } else {
-            self.rollouts.running.remove(name);
             old.filter.release();
         }
         self.status.refused.remove(&new.component.path);
         new
+    }
+
+    /// What the next version is measured by, and goes back to: the one in force, or, where that is still watched itself, the
+    /// one before it. A bad version is no measure for another.
+    fn measure(&mut self, name: &str, in_force: Configured) -> Configured {
+        match self.rollouts.running.remove(name) {
+            Some(running) if !running.is_trial() && running.new.is(&in_force) => running.old,
+            _ => in_force,
+        }
     }
 
     fn run(&mut self, name: &str, stage: Stage, new: Configured, old: Configured) {

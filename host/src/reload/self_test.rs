@@ -10,6 +10,7 @@ use crate::manifest::{Diagnostic, Diagnostics, Document, Location, codes};
 use crate::snapshot::Snapshot;
 use crate::trial::{self, Case, Suite};
 use crate::upstream::registry::Registry;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -63,8 +64,16 @@ fn read(path: &Path, diagnostics: &mut Diagnostics) -> Option<Suite> {
     }
 }
 
+/// The outcome of a test. A fault of the proxy on what a version decides refuses the version: without the thread that it
+/// happens on nothing would be reloaded any more.
+fn unless_it_faults<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    // What is shared with others is behind locks and atomics that outlive a panic.
+    let ran = catch_unwind(AssertUnwindSafe(run));
+    ran.unwrap_or_else(|_| Err("the proxy itself fails on what the filter decides; please report it".to_owned()))
+}
+
 fn failure(snapshot: &Snapshot, case: &Case) -> Option<Diagnostic> {
-    let outcome = match trial::run(snapshot, case) {
+    let outcome = match unless_it_faults(|| trial::run(snapshot, case)) {
         Ok(outcome) => outcome,
         Err(mistake) => return Some(Diagnostic::error(codes::FILTER_SELF_TEST, mistake).at(case.location.clone())),
     };
@@ -76,4 +85,16 @@ fn failure(snapshot: &Snapshot, case: &Case) -> Option<Diagnostic> {
     );
     let help = format!("it was {}; mend the filter or the test", outcome.summary());
     Some(Diagnostic::error(codes::FILTER_SELF_TEST, message).at(case.location.clone()).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_proxy_is_a_test_that_fails() {
+        assert_eq!(unless_it_faults(|| Ok(1)), Ok(1));
+        let failed = unless_it_faults::<()>(|| panic!("a fault"));
+        assert!(failed.is_err_and(|mistake| mistake.contains("please report it")));
+    }
 }

@@ -36,7 +36,7 @@ pub(super) static ESSENTIAL: [HeaderName; 21] = [
 ];
 
 /// What must be known before the content (RFC 9110, section 6.5.1).
-pub(super) static NEVER_IN_TRAILERS: [HeaderName; 17] = [
+pub(super) static NEVER_IN_TRAILERS: [HeaderName; 15] = [
     header::CONNECTION,
     header::HOST,
     header::CONTENT_LENGTH,
@@ -51,7 +51,5 @@ pub(super) static NEVER_IN_TRAILERS: [HeaderName; 17] = [
     header::TRAILER,
     header::VIA,
     header::FORWARDED,
-    X_FORWARDED_FOR,
-    X_FORWARDED_HOST,
-    X_FORWARDED_PROTO,
+    X_REQUEST_ID,
 ];

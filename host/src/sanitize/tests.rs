@@ -16,6 +16,7 @@ fn connection() -> ConnectionInfo {
         timeouts: Timeouts::default(),
         forwarded_for: HeaderValue::from_static("10.0.0.1"),
         client: crate::overload::admit::ClientSlot::default(),
+        place: crate::admission::Place::default(),
     }
 }
 
@@ -141,16 +142,6 @@ fn a_response_loses_what_was_for_the_proxy() {
         (&headers["set-cookie"], &headers["content-length"], &headers["via"]),
         (&HeaderValue::from_static("a=1"), &HeaderValue::from_static("3"), &HeaderValue::from_static("1.1 sluicegate"))
     );
-}
-
-#[test]
-fn trailers_cannot_say_what_had_to_be_said_before() {
-    let mut fields = HeaderMap::new();
-    for name in ["content-length", "host", "transfer-encoding", "authorization", "te", "grpc-status"] {
-        fields.insert(name, HeaderValue::from_static("0"));
-    }
-    trailers(&mut fields);
-    assert_eq!(pairs(&fields), [("grpc-status", "0")]);
 }
 
 proptest! {

@@ -50,7 +50,16 @@ impl Offer {
     ///
     /// # Errors
     /// When the socket cannot be used, or there is no thread.
-    pub fn start((listener, file): (UnixListener, SocketFile), holder: impl HandsOver) -> io::Result<Self> {
+    pub fn start(socket: (UnixListener, SocketFile), holder: impl HandsOver) -> io::Result<Self> {
+        Self::patient(limits::TAKE_OVER_READY, socket, holder)
+    }
+
+    /// The same, for a process that may take so long to begin to serve.
+    pub(super) fn patient(
+        ready: Duration,
+        (listener, file): (UnixListener, SocketFile),
+        holder: impl HandsOver,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(false)?;
         let (sender, handed) = mpsc::channel(1);
         let (ownership, over) = (file.ownership(), Arc::new(AtomicBool::new(false)));
@@ -60,7 +69,7 @@ impl Offer {
                 if ended.load(Ordering::Acquire) {
                     return;
                 }
-                let done = stream.and_then(|stream| serve(&stream, &listener, &ownership, &holder));
+                let done = stream.and_then(|stream| serve(&stream, (&listener, &ownership), &holder, ready));
                 match done {
                     Ok(handed) => {
                         // Whoever waits has ended when the process does.
@@ -91,9 +100,9 @@ impl Offer {
 /// One try to take over.
 fn serve(
     stream: &UnixStream,
-    listener: &UnixListener,
-    ownership: &Ownership,
+    (listener, ownership): (&UnixListener, &Ownership),
     holder: &impl HandsOver,
+    ready: Duration,
 ) -> io::Result<Handed> {
     stream.set_write_timeout(Some(limits::TAKE_OVER_ANSWER))?;
     let process = match heard(stream, limits::TAKE_OVER_ANSWER)? {
@@ -115,22 +124,19 @@ fn serve(
         _ => return Err(io::Error::other("it does not go on as it should")),
     }
     holder.release();
-    let ready = wire::say(stream, &Message::Released).and_then(|()| heard(stream, limits::TAKE_OVER_READY));
-    match ready {
+    let error = match wire::say(stream, &Message::Released).and_then(|()| heard(stream, ready)) {
         Ok(Message::Ready) => {
             ownership.leave();
             holder.retire();
-            Ok(Handed { process })
+            return Ok(Handed { process });
         }
-        Ok(_) => {
-            holder.resume();
-            Err(io::Error::other("it does not end as it should"))
-        }
-        Err(error) => {
-            holder.resume();
-            Err(error)
-        }
-    }
+        Ok(_) => io::Error::other("it does not end as it should"),
+        Err(error) => error,
+    };
+    // It may be there still and begin to serve later: two would. If it is gone, nobody hears this.
+    let _ = wire::say(stream, &Message::Refused("it took too long to begin to serve".to_owned()));
+    holder.resume();
+    Err(error)
 }
 
 fn hand_sockets(

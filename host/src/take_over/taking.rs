@@ -76,12 +76,17 @@ impl TakeOver {
         }
     }
 
-    /// Says that this process serves: the other one ends.
+    /// Says that this process serves: the other one ends. False where that has ended by itself before.
     ///
     /// # Errors
-    /// When it does not hear it: it has ended by itself.
-    pub fn ready(self) -> Result<(), TakeOverError> {
-        wire::say(&self.stream, &Message::Ready).map_err(|error| self.failed(error))
+    /// When the other one has given up waiting, and serves on.
+    pub fn ready(self) -> Result<bool, TakeOverError> {
+        let said = wire::say(&self.stream, &Message::Ready).is_ok();
+        match self.heard(limits::TAKE_OVER_ANSWER) {
+            Err(error) if error.kind() == io::ErrorKind::Other => Err(self.failed(error)),
+            // It says nothing more once it ends.
+            _ => Ok(said),
+        }
     }
 
     fn heard(&self, limit: Duration) -> io::Result<Message> {
@@ -133,6 +138,31 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn who_takes_too_long_is_told_that_the_other_process_serves_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("take-over.sock");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let process = Process { listener, asked: Arc::clone(&asked) };
+        let soon = Duration::from_millis(500);
+        let mut offer = Offer::patient(soon, unix_socket::bind(&path).unwrap(), process).unwrap();
+
+        let late = TakeOver::begin(&path, &Inherited::default()).unwrap().unwrap();
+        late.prepared().unwrap();
+        while asked.lock().unwrap().len() < 2 {
+            tokio::time::sleep(soon / 10).await;
+        }
+        let error = late.ready().unwrap_err();
+        assert!(error.to_string().contains("it took too long"), "{error}");
+        assert_eq!(*asked.lock().unwrap(), ["release", "resume"]);
+
+        let taking = TakeOver::begin(&path, &Inherited::default()).unwrap().unwrap();
+        taking.prepared().unwrap();
+        assert!(taking.ready().unwrap());
+        assert_eq!(offer.handed().await, Handed { process: std::process::id() });
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn who_fails_before_it_serves_leaves_all_to_the_process_that_is_there() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("take-over.sock");
@@ -155,7 +185,7 @@ mod tests {
         assert_eq!(*asked.lock().unwrap(), ["release", "resume"]);
         taking.prepared().unwrap();
         assert!(inherited.take_unix(&path).is_some(), "the socket of the hand-over itself goes along");
-        taking.ready().unwrap();
+        assert!(taking.ready().unwrap());
         assert_eq!(offer.handed().await, Handed { process: std::process::id() });
         assert_eq!(*asked.lock().unwrap(), ["release", "resume", "release", "retire"]);
         drop(offer);

@@ -2,9 +2,11 @@
 //!
 //! A worker appends a line to its own buffer and goes on. The thread empties all buffers some tens of milliseconds
 //! after the first line came. When the reader of the log is slower than the proxy, buffers fill up to their bound;
-//! then lines are dropped and counted. Lines of different workers within one batch are not ordered by time.
+//! then lines are dropped and counted, as are those that cannot be written, such as on a full disk. Lines of different
+//! workers within one batch are not ordered by time.
 
 mod file;
+mod writing;
 
 use super::record::AccessRecord;
 use super::shard::Sharded;
@@ -15,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
+use writing::Output;
 
 /// Lines are gathered for so long before they are written: well within the tenth of a second after which a line has
 /// to be visible, and long enough to write many at once.
@@ -122,7 +125,7 @@ impl AccessLog {
         }
     }
 
-    /// Lines that were dropped because the output is too slow.
+    /// Lines that were dropped because the output is too slow, or takes none.
     pub fn dropped(&self) -> u64 {
         self.0.as_ref().map_or(0, |owner| owner.shared.dropped.load(Ordering::Relaxed))
     }
@@ -153,8 +156,8 @@ impl Owner {
 }
 
 impl Shared {
-    fn run(&self, mut output: impl Write) {
-        let mut batch = Vec::new();
+    fn run(&self, output: impl Write) {
+        let (mut output, mut batch) = (Output::new(output), Vec::new());
         loop {
             let closing = self.closing.load(Ordering::Acquire);
             if !closing {
@@ -165,10 +168,10 @@ impl Shared {
             for buffer in self.buffers.all() {
                 std::mem::swap(&mut *lock(buffer), &mut batch);
                 // Whoever reads the log may have gone; that is no reason to stop serving.
-                let _ = output.write_all(&batch);
+                self.dropped.fetch_add(output.write(&batch), Ordering::Relaxed);
                 batch.clear();
             }
-            let _ = output.flush();
+            output.flush();
             if closing {
                 return;
             }

@@ -38,7 +38,7 @@ pub struct Case {
 pub struct Expectation {
     /// The filter that settles it.
     pub filter: Option<String>,
-    /// The candidate that the filter chooses, or a part of its name.
+    /// The candidate that the filter chooses, or a whole part of its name.
     pub route: Option<String>,
     /// Where it is sent: one of these.
     pub destination: Option<Vec<Target>>,

@@ -3,6 +3,7 @@
 //! [`read`] turns a file of tests into [`Case`]s, [`run`] takes one through the chain as `explain` does, and
 //! [`compare`] says what differs. No socket is opened: what an upstream would answer is part of the test.
 
+mod calls;
 mod case;
 mod compare;
 mod file;

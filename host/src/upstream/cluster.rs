@@ -140,13 +140,46 @@ impl Cluster {
         self.0.tracked
     }
 
-    /// If fewer endpoints than this are in, in percent, all are used; none when no endpoint of it is ever out.
+    /// If fewer endpoints than this are in, in percent, all are used; none when no endpoint of it is ever out. Where both
+    /// ejections and checks give one, the higher counts: each says what has to be left, whoever takes endpoints out.
     pub(super) fn panic_threshold(&self) -> Option<u32> {
         let outlier = self.0.policy.outlier.as_ref().map(|outlier| outlier.min_health_percent);
-        outlier.or_else(|| self.0.checks.first().map(|check| check.panic_threshold))
+        outlier.max(self.0.checks.first().map(|check| check.panic_threshold))
     }
 
     pub(super) fn balancer(&self) -> &Balancer {
         &self.0.balancer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::policy::{OutlierDetection, Probe};
+    use super::*;
+    use std::time::Duration;
+
+    fn threshold(outlier: Option<u32>, check: Option<u32>) -> Option<u32> {
+        let outlier =
+            outlier.map(|min_health_percent| OutlierDetection { min_health_percent, ..OutlierDetection::default() });
+        let policy = Arc::new(Policy { outlier, ..Policy::default() });
+        let check = check.map(|panic_threshold| HealthCheck {
+            port: None,
+            probe: Probe::Tcp,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            healthy_threshold: 1,
+            unhealthy_threshold: 1,
+            panic_threshold,
+        });
+        let key = ClusterKey { service: "shop".into(), port: None, subset: None };
+        let checks = check.map(Arc::new).into_iter().collect();
+        Cluster::new(&States::default(), key, &[], Protocol::Http1, policy, checks).panic_threshold()
+    }
+
+    #[test]
+    fn the_higher_threshold_of_ejections_and_checks_counts() {
+        assert_eq!((threshold(None, None), threshold(None, Some(50))), (None, Some(50)));
+        assert_eq!((threshold(Some(0), None), threshold(Some(0), Some(50))), (Some(0), Some(50)));
+        assert_eq!(threshold(Some(60), Some(50)), Some(60));
     }
 }

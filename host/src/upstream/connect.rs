@@ -1,5 +1,6 @@
 //! Makes connections to upstreams.
 
+use super::admitted::Admitted;
 use super::alternatives::Alternatives;
 use super::policy::Keepalive;
 use super::race::race;
@@ -93,10 +94,9 @@ where
 {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(limits::UPSTREAM_BUFFER);
-    let (sender, connection) =
-        builder.handshake(TokioIo::new(stream)).await.map_err(|error| ConnectError::of(&error))?;
+    let made = builder.handshake(TokioIo::new(Admitted::new(stream, slot))).await;
+    let (sender, connection) = made.map_err(|error| ConnectError::of(&error))?;
     tokio::spawn(async move {
-        let _slot = slot;
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%address, %error, "a connection to an upstream ended with an error");
         }

@@ -93,7 +93,8 @@ async fn ask(
     (key, check, answer)
 }
 
-/// Takes up new endpoints and lets go of those that are gone. Who stays and has the same check keeps its count.
+/// Takes up new endpoints and lets go of those that are gone. Who stays and has the same check keeps its count, and the
+/// answer that is on its way.
 fn admit(patients: &mut HashMap<Key, Patient>, clusters: &[Cluster]) {
     let mut before = std::mem::take(patients);
     for cluster in clusters.iter().filter(|cluster| cluster.key().subset.is_none()) {
@@ -103,9 +104,7 @@ fn admit(patients: &mut HashMap<Key, Patient>, clusters: &[Cluster]) {
             let known = before.remove(&key).filter(|known| Arc::ptr_eq(&known.state, &member.state));
             let (wire, alternatives) = (cluster.wire().cloned(), member.endpoint.alternatives.clone());
             let patient = match known {
-                Some(known) if known.check == *check => {
-                    Patient { check: Arc::clone(check), wire, alternatives, asked: false, ..known }
-                }
+                Some(known) if known.check == *check => known.kept(wire, alternatives),
                 _ => Patient::new(check, wire, member),
             };
             patients.insert(key, patient);
@@ -121,6 +120,16 @@ impl Patient {
         let (check, state, alternatives) =
             (Arc::clone(check), Arc::clone(&member.state), member.endpoint.alternatives.clone());
         Self { check, wire, state, alternatives, due: Instant::now(), asked: false, good: 0, bad: 0 }
+    }
+
+    /// The same, after a reload.
+    fn kept(self, wire: Option<Wire>, alternatives: Option<Arc<Alternatives>>) -> Self {
+        if self.wire == wire {
+            return Self { alternatives, ..self };
+        }
+        // What is on its way answers another question. It is told by its check, so this one gets a copy.
+        let check = Arc::new(HealthCheck::clone(&self.check));
+        Self { check, wire, alternatives, asked: false, ..self }
     }
 
     fn judge(&mut self, key: &Key, answer: Result<(), String>) {

@@ -10,6 +10,7 @@
 //! [`health`] those that say they are unwell. [`tunnel`] passes on connections that are not ours to read.
 
 pub mod adaptive;
+mod admitted;
 pub mod alternatives;
 mod attempt;
 mod balance;

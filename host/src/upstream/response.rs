@@ -91,8 +91,8 @@ impl<C: Carrier> Body for ResponseBody<C> {
         self.idle.running = false;
         match &frame {
             Some(Err(_)) => self.lease = None,
-            // Nobody asks a body of known length for more after its last byte.
-            Some(Ok(_)) if !self.incoming.is_end_stream() => {}
+            // Nobody asks a body of known length for more after its last byte, nor any after its trailers.
+            Some(Ok(frame)) if frame.is_data() && !self.incoming.is_end_stream() => {}
             Some(Ok(_)) | None => self.give_back(),
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Http)))

@@ -28,10 +28,14 @@ pub enum Bound {
     Edits,
     /// Bytes of the names and values of those edits.
     EditBytes,
+    /// Headers of an answer, a call or a delivery.
+    Headers,
     /// Calls of one plan.
     Calls,
     /// Copies of one request.
     Mirrors,
+    /// Pieces that one answer is put together of.
+    Parts,
     /// Events of one decision.
     Publications,
     /// Calls of plans that are under way, of all requests.
@@ -82,7 +86,7 @@ const fn row(bound: Bound, name: &'static str, setting: Option<&'static str>, de
 }
 
 /// The table, in the order of [`Bound`].
-pub const BOUNDS: [Row; 27] = [
+pub const BOUNDS: [Row; 29] = [
     row(Bound::Deadline, "deadline", Some("deadline"), "10ms"),
     row(Bound::RequestTime, "request-time", Some("limits/requestTime"), "100ms"),
     row(Bound::Memory, "memory", Some("memory"), "64MiB"),
@@ -93,8 +97,10 @@ pub const BOUNDS: [Row; 27] = [
     row(Bound::Decision, "decision", Some("limits/decision"), "8MiB"),
     row(Bound::Edits, "edits", Some("limits/edits"), "256"),
     row(Bound::EditBytes, "edit-bytes", Some("limits/editBytes"), "64KiB"),
+    row(Bound::Headers, "headers", Some("limits/headers"), "256"),
     row(Bound::Calls, "calls", Some("limits/calls"), "64"),
     row(Bound::Mirrors, "mirrors", Some("limits/mirrors"), "8"),
+    row(Bound::Parts, "parts", None, "8192"),
     row(Bound::Publications, "publications", Some("limits/publications"), "1024"),
     row(Bound::CallsInFlight, "calls-in-flight", Some("limits/callsInFlight"), "32768"),
     row(Bound::PublicationsInFlight, "publications-in-flight", Some("limits/publicationsInFlight"), "32768"),
@@ -148,6 +154,8 @@ pub struct Bounds {
     pub edits: usize,
     /// Bytes of those edits.
     pub edit_bytes: usize,
+    /// Headers of one answer, call or delivery.
+    pub headers: usize,
     /// Calls of one plan.
     pub calls: usize,
     /// Copies of one request.
@@ -178,6 +186,7 @@ impl Default for Bounds {
             decision: limits::FILTER_DECISION,
             edits: limits::FILTER_EDITS,
             edit_bytes: limits::FILTER_EDIT_BYTES,
+            headers: limits::FILTER_HEADERS,
             calls: limits::PLAN_CALLS,
             mirrors: limits::MIRRORS,
             publications: limits::FILTER_PUBLICATIONS,
@@ -232,6 +241,7 @@ mod tests {
             (Bound::Decision, bounds.decision),
             (Bound::Edits, bounds.edits),
             (Bound::EditBytes, bounds.edit_bytes),
+            (Bound::Headers, bounds.headers),
             (Bound::Calls, bounds.calls),
             (Bound::Mirrors, bounds.mirrors),
             (Bound::Publications, bounds.publications),
@@ -245,6 +255,7 @@ mod tests {
             (Bound::Memory, limits::FILTER_MEMORY),
             (Bound::FilterMemory, limits::FILTERS_MEMORY),
             (Bound::Stack, limits::FILTER_STACK),
+            (Bound::Parts, limits::ANSWER_PARTS),
             (Bound::LogCall, limits::FILTER_LOG),
             (Bound::Random, limits::FILTER_RANDOM),
         ];

@@ -6,9 +6,10 @@ use super::bound::{Bound, Bounds};
 use super::failure::Failure;
 use super::grant::Grants;
 use super::types::{
-    DeliveryDecision, EventDecision, FormattedHeader, Forward, HeaderEdit, RequestDecision, RequestEdit,
-    ResponseDecision, ValuePart,
+    Answer, Assembly, CorrelatedAnswer, DeliveryDecision, EventDecision, FormattedHeader, Forward, Header, HeaderEdit,
+    Plan, Publish, RequestDecision, RequestEdit, ResponseDecision, ValuePart,
 };
+use crate::config::limits;
 
 /// What a filter may decide.
 #[derive(Debug, Clone, Copy)]
@@ -36,38 +37,35 @@ impl Allowed<'_> {
                 })
             }
             RequestDecision::Forward(forward) => self.forward(forward),
-            RequestDecision::Gather(plan) => {
-                at_most(Bound::Calls, plan.calls.len(), self.bounds.calls)?;
-                self.edits(&[], &plan.response_edits)?;
-                plan.calls.iter().try_for_each(|call| self.grants.check(Bound::Call, &call.destination.host))
-            }
-            RequestDecision::Publish(publish) => {
-                at_most(Bound::Publications, publish.publications.len(), self.bounds.publications)?;
-                let mut channels = publish.publications.iter().map(|publication| &publication.channel);
-                channels.try_for_each(|channel| self.grants.check(Bound::Publish, channel))
-            }
+            RequestDecision::Gather(plan) => self.plan(plan),
+            RequestDecision::Publish(publish) => self.publish(publish),
             RequestDecision::Subscribe(stream) => {
                 self.edits(&[], &stream.response_edits)?;
                 // Whoever may not put events into a channel may not show them to clients either.
                 self.grants.check(Bound::Publish, &stream.channel)
             }
-            RequestDecision::Respond(_) | RequestDecision::Assemble(_) | RequestDecision::InspectBody(_) => Ok(()),
+            RequestDecision::Respond(answer) => self.answer(answer),
+            RequestDecision::Assemble(assembly) => self.assembly(assembly),
+            RequestDecision::InspectBody(_) => Ok(()),
         }
     }
 
     pub(crate) fn response(self, decision: &ResponseDecision) -> Result<(), Failure> {
         match decision {
             ResponseDecision::Next(edits) => self.edits(&[], edits),
-            ResponseDecision::Respond(_) => Ok(()),
+            ResponseDecision::Respond(answer) => self.answer(answer),
         }
     }
 
     pub(super) fn event(self, decision: &EventDecision) -> Result<(), Failure> {
-        let EventDecision::Emit(emission) = decision else { return Ok(()) };
-        at_most(Bound::Publications, emission.events.len(), self.bounds.publications)?;
-        match &emission.channel {
-            Some(channel) => self.grants.check(Bound::Publish, channel),
-            None => Ok(()),
+        match decision {
+            EventDecision::Emit(emission) => {
+                at_most(Bound::Publications, emission.events.len(), self.bounds.publications)?;
+                emission.channel.as_ref().map_or(Ok(()), |channel| self.grants.check(Bound::Publish, channel))
+            }
+            EventDecision::Deliver(request) => self.headers(&request.headers),
+            EventDecision::Answer(CorrelatedAnswer { answer, .. }) => self.answer(answer),
+            EventDecision::Ack | EventDecision::DeadLetter(_) | EventDecision::Retry(_) => Ok(()),
         }
     }
 
@@ -90,6 +88,39 @@ impl Allowed<'_> {
         at_most(Bound::Mirrors, forward.mirrors.len(), self.bounds.mirrors)?;
         self.grants.check(Bound::Forward, &forward.destination.host)?;
         forward.mirrors.iter().try_for_each(|mirror| self.grants.check(Bound::Forward, &mirror.destination.host))
+    }
+
+    fn plan(self, plan: &Plan) -> Result<(), Failure> {
+        at_most(Bound::Calls, plan.calls.len(), self.bounds.calls)?;
+        self.edits(&[], &plan.response_edits)?;
+        plan.calls.iter().try_for_each(|call| self.headers(&call.headers))?;
+        if let Some(expected) = &plan.expected {
+            self.assembly(&expected.answer)?;
+        }
+        plan.calls.iter().try_for_each(|call| self.grants.check(Bound::Call, &call.destination.host))
+    }
+
+    fn publish(self, publish: &Publish) -> Result<(), Failure> {
+        at_most(Bound::Publications, publish.publications.len(), self.bounds.publications)?;
+        self.answer(&publish.answer)?;
+        if let Some(reply) = &publish.reply {
+            self.answer(&reply.pending)?;
+        }
+        let mut channels = publish.publications.iter().map(|publication| &publication.channel);
+        channels.try_for_each(|channel| self.grants.check(Bound::Publish, channel))
+    }
+
+    fn assembly(self, assembly: &Assembly) -> Result<(), Failure> {
+        at_most(Bound::Parts, assembly.body.len(), limits::ANSWER_PARTS)?;
+        self.headers(&assembly.headers)
+    }
+
+    fn answer(self, answer: &Answer) -> Result<(), Failure> {
+        self.headers(&answer.headers)
+    }
+
+    fn headers(self, headers: &[Header]) -> Result<(), Failure> {
+        at_most(Bound::Headers, headers.len(), self.bounds.headers)
     }
 
     fn edits(self, edits: &[RequestEdit], response_edits: &[HeaderEdit]) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use super::guard::{Admitted, Guard};
 use super::holding::Holding;
 use super::host_api::CURRENT;
 use super::instance::Instance;
+use super::making::Made;
 use super::meter::{Flight, InFlight, Meter};
 use super::report::Reports;
 use super::resilience::Resilience;
@@ -111,6 +112,8 @@ pub struct Filter {
     pub(super) slots: Box<[Mutex<Option<Instance>>]>,
     /// Of all versions that differ in documents alone.
     pub(super) spares: Arc<Spares>,
+    /// How long its instances take to make.
+    pub(super) made: Arc<Made>,
     /// Of all instances of this version.
     pub(super) meter: Arc<Meter>,
     /// What it has with the host, with all its versions.
@@ -151,7 +154,7 @@ impl Filter {
         let settings_text = settings.settings.to_string();
         let deadline = Deadline::new(settings.deadline);
         let keeps_spares = code.hooks.has_update() && !settings.isolated && configuration.is_large();
-        let (spares, meter, holding) = Default::default();
+        let (spares, made, meter, holding) = Default::default();
         // What takes long to configure is not replaced now and then, in the middle of a request, for nothing.
         let without_end = if keeps_spares { u32::MAX } else { limits::INSTANCE_CALLS };
         let calls = settings.resilience.recycle.calls.unwrap_or(without_end);
@@ -167,6 +170,7 @@ impl Filter {
             settings_text,
             slots,
             spares,
+            made,
             meter,
             holding,
             keeps_spares,
@@ -199,6 +203,7 @@ impl Filter {
             && self.configuration.environment == before.configuration.environment;
         if same {
             self.spares = Arc::clone(&before.spares);
+            self.made = Arc::clone(&before.made);
         }
         self
     }
@@ -279,7 +284,7 @@ impl Filter {
             Some(hook) => hook.call_on_event(&mut instance.store, event, delivery),
             None => Err(wasmtime::Error::msg("it has no hook for events")),
         });
-        self.held(decided, Allowed::event)
+        self.settled(decided, Allowed::event)
     }
 
     /// Asks what the outcome of a delivery means.
@@ -293,7 +298,7 @@ impl Filter {
             Some(hook) => hook.call_on_delivered(&mut instance.store, event, delivery, outcome),
             None => Err(wasmtime::Error::msg("it has no hook for events")),
         });
-        self.held(decided, Allowed::delivered)
+        self.settled(decided, Allowed::delivered)
     }
 
     /// Asks where a connection goes.
@@ -305,7 +310,7 @@ impl Filter {
             Some(hook) => hook.call_on_connection(&mut instance.store, connection),
             None => Ok(connection_filter::ConnectionDecision::Next),
         });
-        self.held(decided, Allowed::connection)
+        self.settled(decided, Allowed::connection)
     }
 
     /// Asks for the reasons behind a decision; none when the filter does not explain itself.
@@ -314,7 +319,7 @@ impl Filter {
             Some(hook) => hook.call_explain(&mut instance.store, Resource::new_borrow(CURRENT)).map(Some),
             None => Ok(None),
         });
-        self.held(explained, |_, _| Ok(()))
+        self.settled(explained, |_, _| Ok(()))
     }
 
     /// Holds a decision to what the filter may decide, and counts what it ran against.
@@ -327,6 +332,19 @@ impl Filter {
         let held = decided.and_then(|decision| check(allowed, &decision).map(|()| decision));
         if let Err(failure) = &held {
             self.count(failure);
+        }
+        held
+    }
+
+    /// The same of a decision that nobody checks any further.
+    fn settled<'a, T>(
+        &'a self,
+        decided: Result<T, Failure>,
+        check: impl FnOnce(Allowed<'a>, &T) -> Result<(), Failure>,
+    ) -> Result<T, Failure> {
+        let held = self.held(decided, check);
+        if held.is_ok() {
+            self.guard.settled();
         }
         held
     }
@@ -354,8 +372,11 @@ impl Filter {
             Some(slot) => self.with_warm(&mut slot.lock().unwrap_or_else(PoisonError::into_inner), call),
             None => self.configured().and_then(|mut instance| self.run(&mut instance, call)),
         };
-        if admitted == Admitted::OnTrial {
-            self.guard.tried(result.is_ok());
+        // Whether a call on trial went well is known once its decision is settled.
+        if admitted == Admitted::OnTrial
+            && let Err(failure) = &result
+        {
+            self.guard.trial_failed(failure.kind);
         }
         result
     }

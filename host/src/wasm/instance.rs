@@ -32,14 +32,15 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Makes one for a filter, not configured yet.
-    pub(super) fn new(filter: &Filter) -> Result<Self, Failure> {
+    /// Makes one for a filter, not configured yet, in so much time.
+    pub(super) fn new(filter: &Filter, deadline: Deadline) -> Result<Self, Failure> {
         let code = &filter.code;
         let mut store = Store::new(&code.engine, State::new(filter));
         store.limiter(|state| &mut state.room);
         store.set_hostcall_fuel(filter.settings.bounds.decision);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.tick()));
-        store.set_epoch_deadline(Deadline::new(limits::CONFIGURE_DEADLINE).ticks);
+        store.set_epoch_deadline(deadline.ticks);
+        store.data_mut().time = CallTime::new(deadline.time);
         let instance = match code.pre.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(error) => {

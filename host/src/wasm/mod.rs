@@ -4,7 +4,7 @@
 //! WASI that denies, [`instance`] is one running copy, [`filter`] is a configured filter with its warm instances.
 //! [`bound`] is the table of all that bounds a filter, [`grant`] says where its decisions may reach, [`meter`] counts what was
 //! refused, [`holding`] is what a filter has beside its instances; `check` holds each decision to it.
-//! An instance is configured with all documents, or brought from one set of them to the next (`warm`, `given`, `spares`). A [`guard`] keeps a filter that fails again and again from being called.
+//! An instance is configured with all documents, or brought from one set of them to the next (`warm`, `given`, `spares`, `making`). A [`guard`] keeps a filter that fails again and again from being called.
 
 pub mod bindings;
 pub mod bound;
@@ -21,6 +21,7 @@ pub mod guard;
 pub mod holding;
 pub mod host_api;
 pub mod instance;
+pub(crate) mod making;
 pub mod manifest;
 pub mod memory;
 pub mod meter;

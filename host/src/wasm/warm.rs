@@ -4,12 +4,13 @@ use super::failure::{Failure, FailureKind};
 use super::filter::{Configuration, Filter};
 use super::given::{Given, Places};
 use super::instance::Instance;
+use super::making;
 use super::time::Deadline;
 use super::types::{Diagnostic, Severity};
 use crate::config::limits;
 use std::sync::{Arc, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What has become of a spare.
 enum Renewed {
@@ -30,7 +31,7 @@ impl Filter {
         let mut diagnostics = None;
         while self.keeps_spares && ready.len() < self.slots.len() {
             let Some(mut spare) = self.spares.take() else { break };
-            match Self::renew(&mut spare, &places) {
+            match Self::renew(&mut spare, &places, |documents| Deadline::new(time(documents))) {
                 Ok(Renewed::Ready(said)) => {
                     ready.push(spare);
                     diagnostics.get_or_insert(said);
@@ -66,7 +67,7 @@ impl Filter {
         if !self.lacks_spares() {
             return false;
         }
-        match self.instantiate() {
+        match self.instantiate_ahead() {
             Ok((instance, _)) => self.spares.give(instance, self.slots.len()),
             Err(failure) => {
                 tracing::warn!(filter = %self.name, %failure, "no spare instance could be made");
@@ -86,7 +87,7 @@ impl Filter {
             if !slot.try_lock().is_ok_and(|instance| instance.as_ref().is_some_and(is_old)) {
                 continue;
             }
-            match self.instantiate() {
+            match self.instantiate_ahead() {
                 Ok((fresh, said)) if !has_error(&said) => {
                     let old = slot.lock().unwrap_or_else(PoisonError::into_inner).replace(fresh);
                     drop(old);
@@ -139,13 +140,20 @@ impl Filter {
 
     /// One instance in the middle of serving.
     pub(super) fn configured(&self) -> Result<Instance, Failure> {
+        making::in_service(|| self.configured_in_service())
+    }
+
+    fn configured_in_service(&self) -> Result<Instance, Failure> {
+        let deadline = |documents| self.made.in_service(self.settings.deadline, time(documents));
         if self.keeps_spares
             && let Some(mut spare) = self.spares.take()
-            && let Ok(Renewed::Ready(_)) = Self::renew(&mut spare, &Places::new(&self.configuration.documents))
+            && let Ok(Renewed::Ready(_)) =
+                Self::renew(&mut spare, &Places::new(&self.configuration.documents), deadline)
         {
             return Ok(spare);
         }
-        let (instance, diagnostics) = self.instantiate()?;
+        let all = deadline(self.configuration.documents.len());
+        let (instance, diagnostics) = self.instantiate(all, all)?;
         match diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error) {
             Some(error) => Err(Failure::new(FailureKind::Instantiate, error.message.clone())),
             None => Ok(instance),
@@ -158,7 +166,7 @@ impl Filter {
         if count < 2 || !self.configuration.is_large() {
             let mut made = Vec::new();
             while made.len() < count {
-                let one = self.instantiate();
+                let one = self.instantiate_ahead();
                 let refused = one.as_ref().map_or(true, |(_, said)| has_error(said));
                 made.push(one);
                 if refused {
@@ -171,23 +179,33 @@ impl Filter {
         let shares = (0..side_by_side).map(|thread| (count + thread) / side_by_side);
         thread::scope(|scope| {
             let threads: Vec<_> = shares
-                .map(|share| scope.spawn(move || (0..share).map(|_| self.instantiate()).collect::<Vec<_>>()))
+                .map(|share| scope.spawn(move || (0..share).map(|_| self.instantiate_ahead()).collect::<Vec<_>>()))
                 .collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         })
     }
 
-    fn instantiate(&self) -> Result<(Instance, Vec<Diagnostic>), Failure> {
-        let mut instance = Instance::new(self)?;
-        let said = self.configure(&mut instance).map_err(|error| instance.failure(&error))?;
+    /// An instance that nobody waits for.
+    fn instantiate_ahead(&self) -> Result<(Instance, Vec<Diagnostic>), Failure> {
+        let began = Instant::now();
+        let configuring = Deadline::new(time(self.configuration.documents.len()));
+        let made = self.instantiate(Deadline::new(limits::CONFIGURE_DEADLINE), configuring)?;
+        self.made.note(began.elapsed());
+        Ok(made)
+    }
+
+    /// An instance that may take so long to start, and so long to be configured.
+    fn instantiate(&self, starting: Deadline, configuring: Deadline) -> Result<(Instance, Vec<Diagnostic>), Failure> {
+        let mut instance = Instance::new(self, starting)?;
+        let said = self.configure(&mut instance, configuring).map_err(|error| instance.failure(&error))?;
         instance.most_memory = self.most_memory(instance.store.data().room.memory());
         Ok((instance, said))
     }
 
     /// Hands an instance its settings and documents, if it wants them.
-    fn configure(&self, instance: &mut Instance) -> wasmtime::Result<Vec<Diagnostic>> {
+    fn configure(&self, instance: &mut Instance, deadline: Deadline) -> wasmtime::Result<Vec<Diagnostic>> {
         let Configuration { environment, documents } = &self.configuration;
-        instance.begin(deadline(documents.len()));
+        instance.begin(deadline);
         let Some(hook) = &instance.configuration else { return Ok(Vec::new()) };
         let said = hook.configure(&mut instance.store, environment, &self.settings_text, documents)?;
         if self.keeps_spares {
@@ -210,7 +228,11 @@ impl Filter {
     }
 
     /// Brings a spare to the documents of this version. One that fails is of no more use.
-    fn renew(spare: &mut Instance, places: &Places<'_>) -> Result<Renewed, Failure> {
+    fn renew(
+        spare: &mut Instance,
+        places: &Places<'_>,
+        deadline: impl FnOnce(usize) -> Deadline,
+    ) -> Result<Renewed, Failure> {
         let Some(difference) = spare.given.difference(places) else { return Ok(Renewed::Afresh) };
         if difference.removed.is_empty() && difference.added.is_empty() {
             return Ok(Renewed::Ready(Vec::new()));
@@ -237,11 +259,11 @@ impl Filter {
     }
 }
 
-/// For a call that hands over so many documents.
-fn deadline(documents: usize) -> Deadline {
+/// For a call that hands over so many documents where nobody waits for it.
+fn time(documents: usize) -> Duration {
     let documents = u32::try_from(documents).unwrap_or(u32::MAX);
     let more = limits::CONFIGURE_DOCUMENT.checked_mul(documents).unwrap_or(Duration::MAX);
-    Deadline::new(limits::CONFIGURE_DEADLINE.saturating_add(more))
+    limits::CONFIGURE_DEADLINE.saturating_add(more)
 }
 
 fn has_error(said: &[Diagnostic]) -> bool {

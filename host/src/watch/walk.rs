@@ -34,8 +34,9 @@ impl Stamp {
     }
 }
 
-/// Device and inode: which file or directory a path leads to at the moment.
-pub(super) type Identity = (u64, u64);
+/// Device, inode and time of birth, where the file system has one: which file or directory a path leads to at the moment.
+/// The inode of what was removed is soon given to what is made next.
+pub(super) type Identity = (u64, u64, Option<SystemTime>);
 
 /// What a look found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,6 +134,29 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     extension.is_some_and(|extension| extensions.iter().any(|wanted| extension.eq_ignore_ascii_case(wanted)))
 }
 
-fn identity(metadata: &Metadata) -> Identity {
-    (metadata.dev(), metadata.ino())
+/// Which file or directory it is.
+pub(super) fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino(), metadata.created().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
+    fn a_directory_that_is_removed_and_made_anew_is_another_whatever_its_inode() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a");
+        let made = || {
+            fs::create_dir(&path).unwrap();
+            let made = identity(&fs::metadata(&path).unwrap());
+            // The clocks of file systems are coarse.
+            std::thread::sleep(Duration::from_millis(20));
+            fs::remove_dir(&path).unwrap();
+            made
+        };
+        let identities: Vec<_> = (0..20).map(|_| made()).collect();
+        assert!(identities.windows(2).all(|two| two[0] != two[1]), "{identities:?}");
+    }
 }

@@ -6,12 +6,11 @@
 
 use super::Signal;
 use super::touched::Touched;
-use super::walk::{Identity, Walk};
+use super::walk::{Identity, Walk, identity};
 use notify::event::{AccessKind, AccessMode, Event, EventKind, Flag};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -120,10 +119,8 @@ fn nearest_parent(path: &Path) -> Option<(PathBuf, Identity, PathBuf)> {
     let absolute = std::path::absolute(path).ok()?;
     let mut entry = absolute.as_path();
     while let Some(parent) = entry.parent() {
-        if let Ok(metadata) = fs::metadata(parent).map(|metadata| (metadata.is_dir(), metadata.dev(), metadata.ino()))
-            && metadata.0
-        {
-            return Some((parent.into(), (metadata.1, metadata.2), entry.into()));
+        if let Some(metadata) = fs::metadata(parent).ok().filter(Metadata::is_dir) {
+            return Some((parent.into(), identity(&metadata), entry.into()));
         }
         entry = parent;
     }

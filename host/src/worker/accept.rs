@@ -78,7 +78,7 @@ impl<H: Handler> Worker<H> {
 
     /// Accepts until the drain begins, and then what the kernel has already completed: those clients have been told
     /// that they are connected. Of a socket that another process has too there may be more all the time, and that process
-    /// takes them. Connections end with their listener, the last of them after the grace.
+    /// takes them. Connections end with their listener, the last of them after the grace, whatever is spoken on them by then.
     async fn accept(self: Arc<Self>, listener: Arc<Listener>, socket: Arc<TcpListener>) {
         // Held so that the drain is not over while there may be more to accept.
         let token = listener.drain.track();
@@ -97,18 +97,25 @@ impl<H: Handler> Worker<H> {
             self.admit(&listener, Ok(accepted), &mut connections).await;
         }
         drop((socket, token));
-        let grace = tokio::time::sleep(self.grace);
-        tokio::pin!(grace);
-        loop {
-            tokio::select! {
-                ended = connections.join_next() => if ended.is_none() { break },
-                // The end of the whole proxy has a grace of its own, and ends everything.
-                () = &mut grace, if !self.drain.is_draining() => break,
+        listener.drain.begin();
+        tokio::select! {
+            biased;
+            () = listener.drain.finished() => {}
+            // By another worker, or with the whole proxy. What is served here ends as its tasks are dropped.
+            () = listener.drain.aborted() => {}
+            () = self.grace_is_over() => {
+                let left = listener.drain.tracked();
+                tracing::warn!(left, "connections of a closed listener were aborted");
+                listener.drain.abort();
             }
         }
-        if !connections.is_empty() && !self.drain.is_draining() {
-            tracing::warn!(left = connections.len(), "connections of a closed listener were aborted");
-            listener.drain.abort();
+    }
+
+    /// The end of the whole proxy has a grace of its own, and ends everything.
+    async fn grace_is_over(&self) {
+        tokio::time::sleep(self.grace).await;
+        if self.drain.is_draining() {
+            std::future::pending().await
         }
     }
 
@@ -124,18 +131,18 @@ impl<H: Handler> Worker<H> {
                 if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
                     tracing::info!("connections are accepted again");
                 }
-                let permit = tokio::select! {
-                    permit = self.admission.admit(peer.ip()) => permit,
+                let place = tokio::select! {
+                    place = self.admission.admit(peer.ip()) => place,
                     () = listener.drain.signal(), if !listener.drain.is_draining() => None,
                 };
-                let Some(permit) = permit else {
-                    return tracing::debug!(%peer, "a connection was refused: its address has too many");
+                let Some(place) = place else {
+                    return tracing::debug!(%peer, "a connection was refused: its client has too many");
                 };
                 let token = listener.drain.track();
                 let (worker, listener) = (Arc::clone(self), Arc::clone(listener));
                 connections.spawn(async move {
-                    worker.serve(&listener, stream, peer).await;
-                    drop((permit, token));
+                    worker.serve(&listener, stream, peer, place).await;
+                    drop(token);
                 });
             }
             // The client was gone before it was accepted.

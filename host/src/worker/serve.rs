@@ -1,6 +1,7 @@
 //! A connection that was accepted: plain or over TLS, ended here or passed on as it is.
 
 use super::accept::Worker;
+use crate::admission::Place;
 use crate::chain::Passing;
 use crate::connection::{self, Accepted, Handler};
 use crate::drain::Drain;
@@ -16,14 +17,14 @@ use tokio::net::TcpStream;
 
 impl<H: Handler> Worker<H> {
     /// Serves a connection until it is over.
-    pub(super) async fn serve(&self, listener: &Listener, stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(&self, listener: &Listener, stream: TcpStream, peer: SocketAddr, place: Place) {
         // Responses are written whole; waiting for more to put into a segment would only delay them.
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
         let served = listener.served();
         let port = served.port.unwrap_or_else(|| local.port());
         let arrival = Arrival { listener: served.name, port, server_name: None };
-        let accepted = Accepted { stream: Socket(stream), peer, local, arrival, tls: None };
+        let accepted = Accepted { stream: Socket(stream), peer, local, arrival, tls: None, place };
         let drain = listener.drain.clone();
         match &served.tls {
             None => connection::serve(accepted, Arc::clone(&self.handler), self.timeouts, drain).await,
@@ -33,7 +34,7 @@ impl<H: Handler> Worker<H> {
     }
 
     async fn serve_tls(&self, servers: &Arc<tls::Servers>, accepted: Accepted<Socket>, drain: Drain) {
-        let Accepted { stream, peer, local, mut arrival, .. } = accepted;
+        let Accepted { stream, peer, local, mut arrival, place, .. } = accepted;
         let handshake = tokio::time::timeout(self.timeouts.tls_handshake, tls::accept(stream, servers));
         let (stream, session) = match handshake.await {
             Ok(Ok(Greeted::Terminated(stream, session))) => {
@@ -43,7 +44,8 @@ impl<H: Handler> Worker<H> {
             Ok(Ok(Greeted::Passed { stream, sent, name })) => {
                 self.handler.handshaken(HandshakeResult::Passed);
                 let passing = Passing { name: &name, port: arrival.port, local, peer };
-                return self.pass(stream, &sent, passing).await;
+                self.pass(stream, &sent, passing).await;
+                return drop(place);
             }
             Ok(Err(error)) => {
                 self.handler.handshaken(match error {
@@ -58,7 +60,7 @@ impl<H: Handler> Worker<H> {
             }
         };
         arrival.server_name.clone_from(&session.name);
-        let accepted = Accepted { stream, peer, local, arrival, tls: Some(session) };
+        let accepted = Accepted { stream, peer, local, arrival, tls: Some(session), place };
         connection::serve(accepted, Arc::clone(&self.handler), self.timeouts, drain).await;
     }
 

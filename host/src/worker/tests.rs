@@ -16,9 +16,17 @@ struct Where;
 impl Handler for Where {
     async fn handle(
         self: Arc<Self>,
-        _connection: Arc<ConnectionInfo>,
-        request: Request<Incoming>,
+        connection: Arc<ConnectionInfo>,
+        mut request: Request<Incoming>,
     ) -> Response<ProxyBody> {
+        if request.uri().path() == "/switch" {
+            let upgrade = hyper::upgrade::on(&mut request);
+            connection.drain.spawn(async move {
+                let _upgraded = upgrade.await;
+                std::future::pending::<()>().await;
+            });
+            return Response::builder().status(101).body(ProxyBody::empty()).unwrap();
+        }
         assert_ne!(request.uri().path(), "/panic");
         if request.uri().path() == "/never" {
             std::future::pending::<()>().await;
@@ -195,6 +203,25 @@ async fn a_closed_listener_waits_for_its_connections_no_longer_than_the_grace() 
     std::thread::park_timeout(Duration::from_millis(50));
     apply(&workers, listeners.prepare(&[]).unwrap()).await;
     assert_eq!(answer(&mut stream), "");
+    assert_eq!(workers.drain(Duration::from_secs(10)).await, Drained::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_listener_waits_no_longer_for_what_speaks_another_protocol() {
+    let drain = Drain::default();
+    let settings = Settings { workers: 2, drain: Duration::from_millis(50), ..Settings::new(Vec::new()) };
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
+    let mut listeners = Listeners::new(2, drain, Inherited::default());
+    let mut stream = connect_to(open(&workers, &mut listeners, None).await);
+    write!(stream, "GET /switch HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 101");
+    std::thread::park_timeout(Duration::from_millis(50));
+    apply(&workers, listeners.prepare(&[]).unwrap()).await;
+    let closed_at = std::time::Instant::now();
+    answer(&mut stream);
+    assert!(closed_at.elapsed() < Duration::from_secs(5), "it goes on without its listener");
     assert_eq!(workers.drain(Duration::from_secs(10)).await, Drained::Completed);
 }
 

@@ -4,6 +4,7 @@ mod decisions;
 mod handles;
 mod keeping;
 pub(crate) mod loading;
+pub(crate) mod making;
 mod resources;
 
 use crate::component::Guest;

@@ -66,6 +66,26 @@ fn no_hostile_filter_leaves_a_trace() {
     assert!(left.memory <= once.memory + MORE_AGAIN, "{once:?} -> {left:?}");
 }
 
+#[test]
+fn an_instance_that_is_made_for_a_request_holds_its_worker_up_no_longer_than_a_call() {
+    let upstream = Upstream::start();
+    let options = Options::new().workers(1).manifest("hostile.yaml", POLICY);
+    let proxy = Proxy::start(options.upstream("shop", upstream.address()));
+    let Case { bytes, outcome, .. } = cases::making::late();
+    proxy.filters().replace("hostile.wasm", bytes);
+    wait_until(SOON, || !digest(&proxy).is_empty());
+    assert_eq!(proxy.get("http://shop/ok").status, 200);
+    assert_eq!(proxy.get("http://shop/hostile").status, 503);
+    let (before, began) = (Counts::of(&proxy, outcome), Instant::now());
+    for _ in 0..10 {
+        assert_eq!(proxy.get("http://shop/ok").status, 503);
+    }
+    let (after, took) = (Counts::of(&proxy, outcome), began.elapsed());
+    println!("ten instances that loop when they are configured: {took:?}");
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(after.result >= before.result + 10 && after.bound >= before.bound + 10);
+}
+
 /// Puts it in force, has it do its worst, and says what has not come of it that should have.
 fn try_out(proxy: &Proxy, case: &Case) -> Result<(), String> {
     let Case { tries, bytes, outcome } = case;

@@ -1,8 +1,8 @@
 //! An event becomes other events.
 
 use super::making::{EventValues, Making};
-use crate::attribute;
-use crate::hops;
+use crate::cloudevents::for_each_attribute;
+use crate::{attribute, hops};
 use serde_json::value::RawValue;
 use sluicegate_sdk::{Emission, Event, EventDecision};
 use std::borrow::Cow;
@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 
 /// The most events that one becomes: a quarter of a subscription's queue, as for a batch.
 const MOST: usize = 256;
+/// The most extensions that they have together: 64 each of that many, which is a part of what a call has time for.
+const MOST_EXTENSIONS: usize = 64 * MOST;
+/// The most bytes that their attributes have together: an eighth of what a decision may hand over.
+const MOST_BYTES: usize = 1 << 20;
 
 /// What the events are like and where they go.
 #[derive(Debug, Clone, Default)]
@@ -61,14 +65,32 @@ impl Emit {
         if items.len() > MOST {
             return Err(format!("it has {} items; {MOST} are the most", items.len()));
         }
+        check_repeated(event, items.len())?;
+        // Each has its own part of the data, and no copy of the whole.
+        let whole = Event { data: None, ..event.clone() };
         let part = |(index, item): (usize, &&RawValue)| Event {
             id: format!("{}-{index}", event.id),
             data: Some(item.get().as_bytes().to_vec()),
             datacontenttype: Some("application/json".into()),
-            ..event.clone()
+            ..whole.clone()
         };
         Ok(items.iter().enumerate().map(part).collect())
     }
+}
+
+/// Refuses to repeat the attributes of an event so often that it would take too long.
+fn check_repeated(event: &Event, items: usize) -> Result<(), String> {
+    let extensions = event.extensions.len().saturating_mul(items);
+    if extensions > MOST_EXTENSIONS {
+        return Err(format!("its {items} items would have {extensions} extensions; {MOST_EXTENSIONS} are the most"));
+    }
+    let mut bytes = event.datacontenttype.as_ref().map_or(0, String::len);
+    for_each_attribute(event, |name, value| bytes += name.len() + value.len());
+    let bytes = bytes.saturating_mul(items);
+    if bytes > MOST_BYTES {
+        return Err(format!("its {items} items would have {bytes} bytes of attributes; {MOST_BYTES} are the most"));
+    }
+    Ok(())
 }
 
 /// What a JSON pointer finds in a text, as it was written.

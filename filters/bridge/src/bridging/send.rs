@@ -23,6 +23,12 @@ pub(crate) struct Send {
 }
 
 impl Send {
+    /// Whether a channel that gets the request takes the event from it.
+    pub(crate) fn is_event(&self) -> bool {
+        let posted = self.method.as_deref().is_none_or(|method| method == "POST");
+        posted && !self.headers.iter().any(|(name, _)| name == "content-type")
+    }
+
     /// The request, with the event's attributes as headers. A header whose value is not there is left out; a path of which
     /// something is missing leads nowhere.
     pub(crate) fn request(&self, event: &Event) -> EventDecision {

@@ -236,6 +236,31 @@ fn an_event_is_split_and_changed_into_others() {
 }
 
 #[test]
+fn an_event_that_would_be_repeated_too_often_is_a_dead_letter() {
+    let bridge = bridge(&json!({"events": {"from": broker(), "emit": {"to": parts(), "split": "/items"}}}));
+    let decided = |items: usize, extensions: usize, subject: usize| {
+        let mut event = placed();
+        event.data = Some(json!({ "items": vec![1; items] }).to_string().into_bytes());
+        event.subject = Some("s".repeat(subject));
+        event.extensions.clear();
+        (0..extensions).for_each(|index| crate::hops::set(&mut event, &format!("x{index}"), "1".into()));
+        bridge.on_event(event, delivery())
+    };
+    for (items, extensions, subject) in [(256, 64, 1), (1, 10_000, 1), (256, 1, 4_000), (1, 1, 200_000)] {
+        let decision = decided(items, extensions, subject);
+        assert!(matches!(decision, EventDecision::Emit(_)), "{items} {extensions} {subject}: {decision:?}");
+    }
+    for (items, extensions, subject, reason) in [
+        (257, 1, 1, "it has 257 items; 256 are the most"),
+        (256, 65, 1, "its 256 items would have 16640 extensions; 16384 are the most"),
+        (256, 1, 5_000, "bytes of attributes; 1048576 are the most"),
+    ] {
+        let EventDecision::DeadLetter(why) = decided(items, extensions, subject) else { panic!("{reason}") };
+        assert!(why.ends_with(reason), "{why}");
+    }
+}
+
+#[test]
 fn templates_are_read_and_their_mistakes_named() {
     let parse = |text: &str| Template::parse(text, Scope::Event);
     let event = placed();

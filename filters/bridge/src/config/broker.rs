@@ -3,7 +3,7 @@
 use super::delivery::{DURATION_HELP, DeliverySpec};
 use super::destination::{Destination, Reference};
 use super::filter;
-use super::reader::Reader;
+use super::reader::{LONGEST_WAIT, Reader};
 use super::{Action, Answering, Channel, Subscription};
 use crate::filter::Filters;
 use crate::request_reply::RequestReply;
@@ -129,6 +129,7 @@ pub(super) fn request_reply(reader: &mut Reader<'_>, resource: &Resource) {
             TIMEOUT
         }),
     };
+    let timeout = reader.at_most((resource, "/spec/timeout"), timeout, LONGEST_WAIT);
     let correlation = name_of(reader, resource, "correlationAttribute", spec.correlation_attribute, "correlationid");
     let reply = name_of(reader, resource, "replyAttribute", spec.reply_attribute, "replyid");
     if spec.secrets.is_some() {

@@ -6,6 +6,10 @@ use super::{Channel, Configuration, Subscription};
 use crate::{address, circle};
 use sluicegate_sdk::{Diagnostics, Environment, Resource};
 
+/// The longest that an answer is waited for and kept, in milliseconds and as it is written. The host goes no further.
+pub(super) const LONGEST_WAIT: (u64, &str) = (300_000, "PT5M");
+pub(super) const LONGEST_KEPT: (u64, &str) = (3_600_000, "PT1H");
+
 pub(super) struct Reader<'a> {
     pub(super) environment: &'a Environment,
     pub(super) diagnostics: &'a mut Diagnostics,
@@ -32,6 +36,15 @@ impl<'a> Reader<'a> {
     /// The URI of a destination, or a diagnostic.
     pub(super) fn resolve(&mut self, at: (&Resource, &str), destination: &Destination) -> Option<String> {
         destination.resolve(self.environment, at.0, at.1, self.diagnostics)
+    }
+
+    /// So many milliseconds, or the most there may be, which is said then.
+    pub(super) fn at_most(&mut self, at: (&Resource, &str), given: u64, (most, written): (u64, &str)) -> u64 {
+        if given > most {
+            let message = format!("this is longer than {written}, which is the most and is taken instead");
+            self.warning(at, "SG0452", &message, &format!("write {written}, or less"));
+        }
+        given.min(most)
     }
 
     pub(super) fn check_delivery(&mut self, resource: &Resource, pointer: &str, delivery: Option<&DeliverySpec>) {
@@ -74,16 +87,15 @@ impl<'a> Reader<'a> {
 
     /// Adds a subscription to a channel that there is.
     pub(super) fn subscribe(&mut self, resource: &Resource, channel: usize, subscription: Subscription) {
-        let Some(channel) = self.configuration.channels.get_mut(channel) else { return };
-        let filtered = !subscription.filters.is_empty();
-        let name = subscription.name.clone();
-        channel.subscriptions.push(subscription);
-        if filtered || resource.kind != "Subscription" {
-            return;
-        }
-        if let Some(round) = circle::closed_by(&self.configuration.channels, &name) {
+        let Some(known) = self.configuration.channels.get_mut(channel) else { return };
+        known.subscriptions.push(subscription);
+        if let Some(round) = circle::closed_by_last(&self.configuration.channels, channel) {
             let message = format!("events go round for ever: {round}");
-            self.error((resource, "/spec"), "SG0418", &message, "send them somewhere else");
+            let help = match resource.kind.as_str() {
+                "Trigger" | "EventBridge" => "send them somewhere else, or only some of them, with `filters`",
+                _ => "send them somewhere else",
+            };
+            self.error((resource, "/spec"), "SG0418", &message, help);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What is said of documents.
 
 mod channels;
+mod circles;
+mod durations;
 mod kinds;
 
 use crate::Bridge;

@@ -4,7 +4,8 @@ use super::Run;
 use super::condition::holds;
 use crate::composition::{Call as Planned, Each, ServiceCall};
 use crate::make;
-use crate::part::{Failure, Part, Reason};
+use crate::output::LARGEST;
+use crate::part::{Failure, Part, Reason, Slot};
 use crate::template::scope::{Item, Scope, Value};
 use sluicegate_sdk::json::{self, Kind};
 use sluicegate_sdk::{Call, CallGroup, Plan, gather};
@@ -23,17 +24,15 @@ impl Run<'_> {
             else {
                 continue;
             };
-            if !service.when.as_ref().is_none_or(|condition| holds(condition, &scope)) {
-                settled.push((index, Part::Skipped));
-                continue;
-            }
-            if let Some(each) = &service.each {
-                settled.push((index, self.plan_each(service, each, &slot.name, &scope, &mut plan)));
-                continue;
-            }
-            match make::call(self.composition, service, slot.name.clone(), &scope, None) {
-                Ok(call) => plan.calls.push(Call { required: call.required && slot.set.is_none(), ..call }),
-                Err(failure) => settled.push((index, Part::Failed(failure))),
+            let before = (plan.calls.len(), plan.groups.len());
+            let part = self.plan_call(service, slot, &scope, &mut plan);
+            if self.was_cut() {
+                plan.calls.truncate(before.0);
+                plan.groups.truncate(before.1);
+                let message = format!("a value that it is made of is over {LARGEST} bytes");
+                settled.push((index, Part::Failed(Failure::new(Reason::NotMade, message))));
+            } else if let Some(part) = part {
+                settled.push((index, part));
             }
         }
         for (index, part) in settled {
@@ -41,6 +40,23 @@ impl Run<'_> {
         }
         self.group(stage, &mut plan);
         plan
+    }
+
+    /// Adds a call, or those for the elements of its list. What is known of it by then.
+    fn plan_call(&self, service: &ServiceCall, slot: &Slot, scope: &Scope<'_>, plan: &mut Plan) -> Option<Part> {
+        if !service.when.as_ref().is_none_or(|condition| holds(condition, scope)) {
+            return Some(Part::Skipped);
+        }
+        if let Some(each) = &service.each {
+            return Some(self.plan_each(service, each, &slot.name, scope, plan));
+        }
+        match make::call(self.composition, service, slot.name.clone(), scope, None) {
+            Ok(call) => {
+                plan.calls.push(Call { required: call.required && slot.set.is_none(), ..call });
+                None
+            }
+            Err(failure) => Some(Part::Failed(failure)),
+        }
     }
 
     /// One call for each element of a list.

@@ -41,7 +41,7 @@ impl Scope<'_> {
             Node::Value(chain) => Some(self.chain(chain, items)?.into_json()),
             other => {
                 let mut out = Output::default();
-                self.write(other, items, &mut out).then(|| out.into_text().into())
+                self.write(other, items, &mut out).then(|| self.taken(out).into())
             }
         }
     }
@@ -126,7 +126,7 @@ impl Scope<'_> {
                     }
                 }
                 mapped.push("]");
-                out.push_str(&mapped.into_text());
+                out.push_str(&self.taken(mapped));
                 true
             }),
             Operator::Join(join) => operand(&join.left).is_some_and(|left| {

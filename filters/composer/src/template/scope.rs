@@ -6,6 +6,7 @@ use crate::part::{Body, Good, Part, Slot};
 use crate::view::View;
 use sluicegate_sdk::json::{self, Kind};
 use std::borrow::Cow;
+use std::cell::Cell;
 
 /// What templates can speak of.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +17,8 @@ pub struct Scope<'a> {
     pub parts: &'a [Part],
     /// The calls.
     pub slots: &'a [Slot],
+    /// Set once a value was larger than a text may be, and so was cut: what is made of it means nothing.
+    pub cut: &'a Cell<bool>,
 }
 
 /// Elements of lists that are in scope, the innermost first.
@@ -148,7 +151,7 @@ impl<'a> Scope<'a> {
             Part::Same(other) => self.body(*other),
             Part::Each(_) | Part::All(_) => {
                 let mut out = Output::default();
-                self.write_body(call, &mut out).then(|| out.into_text().into())
+                self.write_body(call, &mut out).then(|| self.taken(out).into())
             }
             Part::NotYet | Part::Skipped | Part::Failed(_) => self.default(call).map(Cow::Borrowed),
         }
@@ -191,6 +194,14 @@ impl<'a> Scope<'a> {
                 None => false,
             },
         }
+    }
+
+    /// The text of an output that is a part of something else, which has to know that it is not whole.
+    pub(super) fn taken(&self, out: Output) -> String {
+        if out.is_too_large() {
+            self.cut.set(true);
+        }
+        out.into_text()
     }
 
     /// Why a call failed, as JSON text.

@@ -4,7 +4,7 @@ use super::client;
 use crate::args::dead_letter::full_name;
 use crate::args::event::EventTail;
 use crate::command::exit::{Failure, Verdict};
-use crate::command::print::{self, harmless};
+use crate::command::print::{self, Reader, harmless};
 use serde_json::Value;
 use sluicegate::admin::event_tools::{SeenStatus, Stretch};
 
@@ -13,10 +13,11 @@ pub(super) fn tail(tail: &EventTail) -> Result<Verdict, Failure> {
     let asked = Stretch { channel: full_name(&tail.channel), filter: tail.filter.clone(), ..Stretch::default() };
     let mut stretch = Stretch { from: tail.from, since: tail.since.clone(), ..asked.clone() };
     let mut left = tail.number;
+    let mut reader = Reader::There;
     if !tail.is_json() {
-        print::text(&format!("{}\n", row(["POSITION", "TAKEN", "TYPE", "SOURCE", "ID", "DATA"])))?;
+        reader = print::follow(&format!("{}\n", row(["POSITION", "TAKEN", "TYPE", "SOURCE", "ID", "DATA"])))?;
     }
-    while left != Some(0) {
+    while left != Some(0) && reader == Reader::There {
         let look = client.read(&stretch)?;
         // From here on by position; the oldest there is would be 0.
         stretch = Stretch { from: Some(look.next.max(1)), ..asked.clone() };
@@ -27,7 +28,7 @@ pub(super) fn tail(tail: &EventTail) -> Result<Verdict, Failure> {
         wanted.truncate(left.unwrap_or(usize::MAX));
         left = left.map(|left| left - wanted.len());
         let lines = wanted.iter().map(|seen| if tail.is_json() { json(seen) } else { line(seen) });
-        print::text(&lines.map(|line| line + "\n").collect::<String>())?;
+        reader = print::follow(&lines.map(|line| line + "\n").collect::<String>())?;
     }
     Ok(Verdict::Fine)
 }

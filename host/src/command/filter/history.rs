@@ -3,6 +3,7 @@
 use super::super::exit::{Failure, Verdict};
 use super::super::explain::instance;
 use super::super::print::{self, harmless};
+use super::known;
 use crate::args::{FilterHistory as Arguments, Format};
 use sluicegate::admin::AdminClient;
 use sluicegate::admin::rollout::{DifferenceStatus, FilterHistory, HistoryEntry};
@@ -15,6 +16,9 @@ const TAKEN_BACK: &str = "rolled-back";
 pub(super) fn history(arguments: &Arguments) -> Result<Verdict, Failure> {
     let client = AdminClient::new(instance(Some(&arguments.ask.admin))?);
     let histories = client.filter_history(arguments.filter.as_deref())?;
+    if histories.is_empty() {
+        known::expect(&client, arguments.filter.as_deref())?;
+    }
     match arguments.ask.output {
         Format::Json => print::json(&histories)?,
         Format::Table => print::text(&text(&histories))?,

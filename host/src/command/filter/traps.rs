@@ -3,6 +3,7 @@
 use super::super::exit::{Failure, Verdict};
 use super::super::explain::instance;
 use super::super::print::{self, harmless};
+use super::known;
 use crate::args::{FilterNamed, FilterTraps as Arguments, Format};
 use sluicegate::admin::AdminClient;
 use sluicegate::admin::rollout::{FilterAction, FilterTraps, TrapStatus};
@@ -15,6 +16,9 @@ const FRAMES: usize = 12;
 pub(super) fn traps(arguments: &Arguments) -> Result<Verdict, Failure> {
     let client = AdminClient::new(instance(Some(&arguments.ask.admin))?);
     let traps = client.filter_traps(arguments.filter.as_deref())?;
+    if traps.is_empty() {
+        known::expect(&client, arguments.filter.as_deref())?;
+    }
     match arguments.ask.output {
         Format::Json => print::json(&traps)?,
         Format::Table => print::text(&text(&traps))?,

@@ -15,11 +15,20 @@ pub(super) enum Overdue {
     Fail,
 }
 
+/// The client takes nothing of what it is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stall {
+    since: Instant,
+    /// Found by a flush: over TLS there may be room for more to write all the same, which says nothing of the client.
+    in_flush: bool,
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
     /// Says whether the reader waits for a request with nothing else to do, now that there is nothing to read.
     pub(super) fn note_rest(&self) {
-        let idle = matches!(self.gate.phase(), Phase::Head) && self.held.is_empty() && self.gate.messages() > 0;
-        let done = self.write_stalled_since.is_none() && self.handle.finished() >= self.gate.messages();
+        let read = self.held.is_empty() && self.ready.is_empty();
+        let idle = matches!(self.gate.phase(), Phase::Head) && read && self.gate.messages() > 0;
+        let done = self.stall.is_none() && self.handle.finished() >= self.gate.messages();
         self.handle.set_resting(idle && done);
     }
 
@@ -61,12 +70,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
 
     /// The result of a write, or an error when the client takes nothing for too long.
     pub(super) fn written<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if result.is_ready() {
-            self.write_stalled_since = None;
-            self.activity = Instant::now();
-            return result;
+        if result.is_pending() {
+            return self.stalled(context, false);
         }
-        let since = *self.write_stalled_since.get_or_insert_with(Instant::now);
+        if !self.is_stalled_in_flush() {
+            self.stall = None;
+            self.activity = Instant::now();
+        }
+        result
+    }
+
+    /// The same of a flush or of the last bytes. The library flushes whenever it looks, so one that is done at once is no
+    /// sign of life.
+    pub(super) fn flushed(&mut self, context: &mut Context<'_>, result: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        if result.is_pending() {
+            return self.stalled(context, true);
+        }
+        if self.is_stalled_in_flush() {
+            self.stall = None;
+            self.activity = Instant::now();
+            // The reader may have looked for the last time while there was something left to send.
+            self.note_rest();
+        }
+        result
+    }
+
+    fn is_stalled_in_flush(&self) -> bool {
+        self.stall.is_some_and(|stall| stall.in_flush)
+    }
+
+    fn stalled<T>(&mut self, context: &mut Context<'_>, in_flush: bool) -> Poll<io::Result<T>> {
+        let since = self.stall.map_or_else(Instant::now, |stall| stall.since);
+        self.stall = Some(Stall { since, in_flush });
         if self.timer.passed(context, since + self.timeouts.write_stalled) {
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }

@@ -3,6 +3,7 @@
 mod files;
 pub(super) mod harness;
 mod letters;
+mod replaying;
 
 use super::store::memory::QUEUE_LENGTH;
 use super::{Backoff, Channels, Drained, PublishError, Selection, Stores};

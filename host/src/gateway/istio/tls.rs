@@ -1,5 +1,7 @@
 //! `tls` of an Istio server: mode, certificates, what clients show, versions.
 
+mod ignored;
+
 use super::Reading;
 use crate::gateway::material::{ClientDemand, Material, Pair, Text};
 use crate::gateway::scope::Scope;
@@ -88,7 +90,10 @@ impl<'d> Reading<'d, '_> {
         let clients = match tls.mode {
             Mode::Mutual => self.clients(tls, true, scope).map(Some),
             Mode::OptionalMutual => self.clients(tls, false, scope).map(Some),
-            _ => Some(None),
+            _ => {
+                self.report_ignored(tls, scope);
+                Some(None)
+            }
         };
         let (oldest, newest) = self.versions(tls, scope)?;
         let cipher_suites = self.cipher_suites(tls, scope);

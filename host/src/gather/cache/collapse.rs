@@ -4,7 +4,7 @@
 //! wrong with one goes wrong for those that wait for it and for nobody after them.
 
 use super::Key;
-use super::lookup::Landed;
+use super::exchange::Landed;
 use crate::upstream::registry::Cluster;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};

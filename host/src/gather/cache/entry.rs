@@ -1,13 +1,14 @@
 //! One response that is kept: whether it may be, for which requests it answers, and how fresh it is.
 
 use super::directives::{self, Directives};
+use crate::config::limits;
 use crate::wasm::types::CachePolicy;
 use bytes::Bytes;
 use http::header::{
     AGE, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     LAST_MODIFIED, SET_COOKIE, TRANSFER_ENCODING, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Statuses whose responses are kept, with a lifetime of their own or the policy's (RFC 9110, section 15.1, without 206).
@@ -15,7 +16,8 @@ const KEPT: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
 /// Redirects that are kept only for as long as they say themselves.
 const KEPT_IF_SAID: [u16; 3] = [302, 303, 307];
 
-/// A response.
+/// A response. Its bytes are its own: those that came are slices of read buffers, which are far larger and would be kept with
+/// them.
 #[derive(Debug)]
 pub(super) struct Entry {
     head: response::Parts,
@@ -51,14 +53,21 @@ pub(super) struct Asked {
 }
 
 impl Entry {
-    /// The response as it is kept; none when it may not be (RFC 9111, section 3).
+    /// The response as it is kept; none when it may not be (RFC 9111, section 3), or is larger than
+    /// [`limits::CACHED_RESPONSE`].
     pub(super) fn of(
         request: &HeaderMap,
         head: &response::Parts,
-        body: &Bytes,
+        body: &[u8],
         policy: &CachePolicy,
         asked: Asked,
     ) -> Option<Self> {
+        let entry = Self::without_body(request, head, policy, asked)?;
+        let fits = entry.size().saturating_add(body.len()) <= limits::CACHED_RESPONSE;
+        fits.then(|| Self { body: Bytes::copy_from_slice(body), ..entry })
+    }
+
+    fn without_body(request: &HeaderMap, head: &response::Parts, policy: &CachePolicy, asked: Asked) -> Option<Self> {
         let said = Directives::of(&head.headers);
         let lifetime = lifetime(&head.headers, &said, asked.came);
         let default = policy.default_lifetime.map(Duration::from_millis);
@@ -83,7 +92,8 @@ impl Entry {
             return None;
         }
         let age = initial_age(&head.headers, asked);
-        Some(Self { head: head.clone(), body: body.clone(), varying, age, came: Instant::now(), lifetime, said })
+        let head = own_head(head)?;
+        Some(Self { head, body: Bytes::new(), varying, age, came: Instant::now(), lifetime, said })
     }
 
     /// The same response, as fresh as a 304 says that it is (section 4.3.4). None when it is not to be kept any more.
@@ -106,8 +116,8 @@ impl Entry {
                 head.headers.append(name.clone(), value.clone());
             }
         }
-        let entry = Self::of(request, &head, &self.body, policy, asked);
-        (head, entry)
+        let entry = Self::without_body(request, &head, policy, asked);
+        (head, entry.map(|entry| Self { body: self.body.clone(), ..entry }))
     }
 
     /// Whether it answers a request with these headers (section 4.1).
@@ -212,12 +222,30 @@ fn varying(request: &HeaderMap, response: &HeaderMap) -> Option<Vec<(HeaderName,
             }
             let name = HeaderName::try_from(name).ok()?;
             if !varying.iter().any(|(known, _)| *known == name) {
-                let values = request.get_all(&name).iter().cloned().collect();
+                let values = request.get_all(&name).iter().map(own_value).collect::<Option<_>>()?;
                 varying.push((name, values));
             }
         }
     }
     Some(varying)
+}
+
+/// The head in memory of its own, without what the connection has noted of it.
+fn own_head(head: &response::Parts) -> Option<response::Parts> {
+    let (mut own, ()) = Response::new(()).into_parts();
+    (own.status, own.version) = (head.status, head.version);
+    own.headers.reserve(head.headers.len());
+    for (name, value) in &head.headers {
+        own.headers.append(name, own_value(value)?);
+    }
+    Some(own)
+}
+
+/// The value in memory of its own; names are already.
+fn own_value(value: &HeaderValue) -> Option<HeaderValue> {
+    let mut own = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+    own.set_sensitive(value.is_sensitive());
+    Some(own)
 }
 
 #[cfg(test)]

@@ -2,32 +2,27 @@
 
 use super::collapse::{Asking, Flight, join};
 use super::directives::Directives;
-use super::entry::{Asked, Entry, Use, is_failure};
+use super::entry::{Entry, Use};
+use super::exchange::{Answered, Exchange, Landed};
 use super::{Cache, Key};
-use crate::body::ProxyBody;
-use crate::config::limits;
 use crate::drain::Drain;
 use crate::gather::budget::Budget;
-use crate::gather::fetch::{Common, Fetched, Response, ResponseBody, Sending, whole, within};
+use crate::gather::fetch::{Common, Fetched, Response, ResponseBody, Sending};
 use crate::gather::held::Held;
 use crate::gather::outcome::of_error;
 use crate::gather::plan::Call;
 use crate::json;
 use crate::telemetry::call::Origin;
-use crate::telemetry::metrics::CacheResult;
-use crate::telemetry::trace::Parent;
-use crate::upstream::adaptive::Load;
+use crate::telemetry::metrics::{CacheResult, GatherMetrics};
+use crate::upstream::Tries;
 use crate::upstream::registry::Cluster;
-use crate::upstream::{ForwardPolicy, Tries, forward_noting};
-use crate::wasm::types::{CachePolicy, CallError, RetryPolicy};
+use crate::wasm::types::{CachePolicy, CallError};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, StatusCode, response};
-use std::net::IpAddr;
+use http::{HeaderMap, HeaderName, response};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 use tokio::time::timeout_at;
 
 /// Headers that ask for something else than the whole response.
@@ -40,33 +35,6 @@ pub struct Cached<'a> {
     pub cache: &'a Cache,
     /// Runs what goes on after the request.
     pub drain: &'a Drain,
-}
-
-/// What an exchange gave to those that wait for it.
-#[derive(Debug)]
-pub(super) struct Landed {
-    result: Result<(response::Parts, Bytes), CallError>,
-    tries: Tries,
-    /// Whether it was said to be still good.
-    renewed: bool,
-    /// Whether other requests than the one that began it may have it.
-    for_all: bool,
-}
-
-/// What is sent to the service, and what is done with its response.
-struct Exchange {
-    cache: Cache,
-    key: Key,
-    cluster: Cluster,
-    head: Parts,
-    retries: Option<RetryPolicy>,
-    source: Option<IpAddr>,
-    load: Load,
-    policy: CachePolicy,
-    known: Option<Arc<Entry>>,
-    most: u64,
-    /// The call that begins it.
-    trace: Parent,
 }
 
 impl<'a> Cached<'a> {
@@ -106,13 +74,24 @@ pub(in crate::gather) async fn fetch(
     };
     if let Some(known) = known.as_ref().filter(|_| usable == Use::Fresh) {
         cache.metrics.cache(CacheResult::Hit);
-        return kept(call, known, Origin::Hit);
+        return kept(common.budget, call, known, Origin::Hit);
     }
-    let most = call.max_body.unwrap_or(limits::CALL_BODY).min(limits::CALL_BODY_MAX);
+    let most = call.most();
     let asking = Asking { key: key.clone(), cluster: cluster.clone(), headers, most };
-    let (cache, source, load) = (cache.clone(), common.source, common.load);
-    let exchange =
-        Exchange { cache, key, cluster, head, retries, source, load, policy, known: known.clone(), most, trace };
+    let exchange = Exchange {
+        cache: cache.clone(),
+        key,
+        cluster,
+        head,
+        retries,
+        source: common.source,
+        load: common.load,
+        policy,
+        known: known.clone(),
+        most,
+        budget: common.budget.for_exchange(),
+        trace,
+    };
     let mut exchange = Some(exchange);
     let (flight, shared) = join(asking, || match exchange.take() {
         Some(exchange) => exchange.land().boxed(),
@@ -123,37 +102,30 @@ pub(in crate::gather) async fn fetch(
         if !shared {
             cached.drain.spawn(flight.map(drop));
         }
-        return kept(call, known, Origin::Stale);
+        return kept(common.budget, call, known, Origin::Stale);
     }
     let landed = timeout_at(deadline, land(flight, exchange)).await.ok();
     let stand_in = known.filter(|_| usable == Use::Stale { if_error: true });
-    settle(cached, call, landed, shared, stand_in)
+    if let Some(known) = stand_in.filter(|_| landed.as_ref().is_none_or(|(landed, _)| landed.failed(call))) {
+        cached.cache.metrics.cache(CacheResult::Stale);
+        return kept(common.budget, call, &known, Origin::Stale);
+    }
+    let Some((landed, shared)) = landed else { return Fetched::failed(CallError::Deadline) };
+    settle(common.budget, call, &landed, shared, &cached.cache.metrics)
 }
 
-/// Waits for an exchange. One that other calls began may give a response that is for their request alone: then `own` is
-/// made.
-async fn land(flight: Flight, own: Option<Exchange>) -> Arc<Landed> {
+/// Waits for an exchange. One that other calls began may give a response that is for their request alone, or for those that
+/// agree with it in what the response varies by: then `own` is made. Whether it is that of others.
+async fn land(flight: Flight, own: Option<Exchange>) -> (Arc<Landed>, bool) {
     let landed = flight.await;
     match own {
-        Some(own) if landed.is_for_one() => own.land().await,
-        _ => landed,
+        Some(own) if !landed.serves(&own.head.headers) => (own.land().await, false),
+        own => (landed, own.is_some()),
     }
 }
 
-/// What a call gets of what has landed; none has when its own deadline passed before.
-fn settle(
-    cached: Cached<'_>,
-    call: &Call,
-    landed: Option<Arc<Landed>>,
-    shared: bool,
-    stand_in: Option<Arc<Entry>>,
-) -> Fetched {
-    let metrics = &cached.cache.metrics;
-    if let Some(known) = stand_in.filter(|_| landed.as_ref().is_none_or(|landed| landed.failed())) {
-        metrics.cache(CacheResult::Stale);
-        return kept(call, &known, Origin::Stale);
-    }
-    let Some(landed) = landed else { return Fetched::failed(CallError::Deadline) };
+/// What a call gets of what has landed.
+fn settle(budget: &Budget, call: &Call, landed: &Landed, shared: bool, metrics: &GatherMetrics) -> Fetched {
     let (tries, origin) = match (landed.renewed, shared) {
         (_, true) => (Tries::default(), Origin::Shared),
         (true, false) => (landed.tries, Origin::Revalidated),
@@ -165,30 +137,46 @@ fn settle(
         _ => CacheResult::Miss,
     });
     let result = match &landed.result {
-        Ok((head, body)) => as_asked(call, head.clone(), body.clone()),
+        Ok(Answered { head, body }) => as_asked(Some(budget), call, head.clone(), body.clone()),
         Err(error) => Err(error.clone()),
     };
     Fetched { result, tries, origin }
 }
 
-/// What a kept response gives.
-fn kept(call: &Call, known: &Entry, origin: Origin) -> Fetched {
+/// What a kept response gives. One that is spliced takes no memory but the cache's.
+fn kept(budget: &Budget, call: &Call, known: &Entry, origin: Origin) -> Fetched {
     let (head, body) = known.response();
-    Fetched { result: as_asked(call, head, body), tries: Tries::default(), origin }
+    let budget = Some(budget).filter(|_| !call.splices());
+    Fetched { result: as_asked(budget, call, head, Ok(body)), tries: Tries::default(), origin }
 }
 
-/// The response with its body as the call uses it.
-fn as_asked(call: &Call, head: response::Parts, body: Bytes) -> Result<Response, CallError> {
-    let (accepted, has_to_be_json) = (call.accepts(head.status), call.has_to_be_json(head.status));
-    let body = if accepted && call.splices() {
-        ResponseBody::Held(Held::whole(body, has_to_be_json)?)
-    } else {
-        if accepted && has_to_be_json {
-            json::check(&body).map_err(|_| CallError::NotJson)?;
-        }
-        ResponseBody::Whole(body)
+/// The response with its body as the call uses it, which is counted where there is a budget.
+fn as_asked(
+    budget: Option<&Budget>,
+    call: &Call,
+    head: response::Parts,
+    body: Result<Bytes, CallError>,
+) -> Result<Response, CallError> {
+    let fits = |body: &Bytes, most: u64| {
+        let small = u64::try_from(body.len()).is_ok_and(|size| size <= most);
+        small && budget.is_none_or(|budget| budget.take(body.len()))
     };
-    Ok(Response { head, body })
+    if !call.accepts(head.status) {
+        let body = body.ok().filter(|body| fits(body, call.refused_most()));
+        return Ok(Response { head, body: ResponseBody::Whole(body.unwrap_or_default()) });
+    }
+    let body = body?;
+    if !fits(&body, call.most()) {
+        return Err(CallError::TooLarge);
+    }
+    let has_to_be_json = call.has_to_be_json(head.status);
+    if call.splices() {
+        return Ok(Response { head, body: ResponseBody::Held(Held::whole(body, has_to_be_json)?) });
+    }
+    if has_to_be_json {
+        json::check(&body).map_err(|_| CallError::NotJson)?;
+    }
+    Ok(Response { head, body: ResponseBody::Whole(body) })
 }
 
 /// What a response may be used for by a request with these headers (RFC 9111, section 5.2.1).
@@ -196,57 +184,6 @@ fn usable(known: &Entry, policy: &CachePolicy, request: &HeaderMap) -> Use {
     let said = Directives::of(request);
     let too_old = said.max_age.is_some_and(|most| known.current_age() > most);
     if said.no_cache || too_old { Use::Stale { if_error: false } } else { known.usable(policy) }
-}
-
-impl Landed {
-    fn failed(&self) -> bool {
-        self.result.as_ref().map_or(true, |(head, _)| is_failure(head.status))
-    }
-
-    fn is_for_one(&self) -> bool {
-        !self.for_all && self.result.is_ok()
-    }
-}
-
-impl Exchange {
-    async fn land(self) -> Arc<Landed> {
-        let mut tries = Tries::default();
-        let landed = self.try_land(&mut tries).await;
-        let (result, renewed, for_all) = match landed {
-            Ok((head, body, renewed, for_all)) => (Ok((head, body)), renewed, for_all),
-            Err(error) => (Err(error), false, true),
-        };
-        Arc::new(Landed { result, tries, renewed, for_all })
-    }
-
-    /// Head and body, whether they were there already, and whether others may have them.
-    async fn try_land(mut self, tries: &mut Tries) -> Result<(response::Parts, Bytes, bool, bool), CallError> {
-        let asked = Asked { at: Instant::now(), came: SystemTime::now() };
-        let request = self.head.headers.clone();
-        let conditional = self.known.take().filter(|known| known.condition(&mut self.head.headers));
-        let timeout = Some(limits::UPSTREAM_TOTAL);
-        let deadline = tokio::time::Instant::now() + limits::UPSTREAM_TOTAL;
-        let policy = ForwardPolicy {
-            timeout,
-            retries: self.retries.take(),
-            source: self.source,
-            load: self.load,
-            trace: self.trace,
-            ..ForwardPolicy::default()
-        };
-        let sent = forward_noting(&self.cluster, self.head, ProxyBody::empty(), &policy, tries).await;
-        let (head, body) = sent.map_err(|error| of_error(&error))?.response.into_parts();
-        if let Some(known) = conditional.filter(|_| head.status == StatusCode::NOT_MODIFIED) {
-            let (head, entry) = known.renewed(&request, &head, &self.policy, asked);
-            let kept = entry.map(|entry| self.cache.keep(&self.key, &request, Arc::new(entry)));
-            return Ok((head, known.body(), true, kept.is_some()));
-        }
-        let body = within(deadline, whole(body, self.most, &Budget::of(self.most))).await?;
-        let entry = Entry::of(&request, &head, &body, &self.policy, asked);
-        let entry = entry.filter(|entry| entry.size() <= limits::CACHED_RESPONSE);
-        let kept = entry.map(|entry| self.cache.keep(&self.key, &request, Arc::new(entry)));
-        Ok((head, body, false, kept.is_some()))
-    }
 }
 
 impl Key {

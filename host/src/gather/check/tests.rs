@@ -1,6 +1,6 @@
 use super::super::tests::{call, checked, group, plan};
 use super::*;
-use crate::wasm::types::{BodyUse, CachePolicy, Call, Destination, StatusRange};
+use crate::wasm::types::{BodyUse, CachePolicy, Call, Destination, RetryPolicy, StatusRange};
 
 fn grouped(groups: Vec<types::CallGroup>) -> types::Plan {
     types::Plan { groups, ..plan([call("a"), call("b"), call("c")]) }
@@ -12,6 +12,8 @@ fn a_plan_that_cannot_be_carried_out_is_told_why() {
         headers: vec![Header { name: name.into(), value: value.into() }],
         ..call("a")
     };
+    let header = |number| Header { name: format!("x-{number}"), value: Vec::new() };
+    let with_many_headers = Call { headers: (0..30_000).map(header).collect(), ..call("a") };
     let to = |host: &str| {
         let destination = Destination { host: host.into(), port: None, subset: None };
         Call { destination, ..call("a") }
@@ -27,6 +29,7 @@ fn a_plan_that_cannot_be_carried_out_is_told_why() {
         (vec![Call { path: "/\r\nx: y".into(), ..call("a") }], "path"),
         (vec![Call { path: "http://elsewhere/".into(), ..call("a") }], "path"),
         (vec![with_header("bad name", b"x")], "not a header name"),
+        (vec![with_many_headers], "more headers than a message can have"),
         (vec![with_header("x", b"a\r\nb: c")], "control characters"),
         (vec![with_header("Transfer-Encoding", b"chunked")], "belongs to the host"),
         (vec![with_header("content-length", b"1")], "belongs to the host"),
@@ -106,4 +109,30 @@ fn calls_that_ask_for_the_same_are_found() {
     let same: Vec<_> = calls.iter().map(|call| (call.same_as, call.shared)).collect();
     let alone = |place| (place, false);
     assert_eq!(same, [(0, true), alone(1), (0, true), alone(3), alone(4), alone(5), alone(6), (0, true)]);
+}
+
+#[test]
+fn calls_that_take_a_response_in_otherwise_do_not_ask_for_the_same() {
+    let to =
+        |name: &str| Call { destination: Destination { host: "stock".into(), port: None, subset: None }, ..call(name) };
+    let accept = vec![StatusRange { first: 200, last: 299 }];
+    let retries = RetryPolicy {
+        attempts: 1,
+        conditions: Vec::new(),
+        per_try_timeout: None,
+        backoff: 1,
+        ignore_previous_hosts: false,
+    };
+    let others = [
+        Call { body_use: BodyUse::ReadJson, ..to("b") },
+        Call { max_body: Some(1024), ..to("b") },
+        Call { accept, ..to("b") },
+        Call { retries: Some(retries), ..to("b") },
+    ];
+    for other in others {
+        let again = Call { name: "c".into(), ..other.clone() };
+        let calls = checked(plan([to("a"), other, again])).unwrap().calls;
+        let same: Vec<_> = calls.iter().map(|call| (call.same_as, call.shared)).collect();
+        assert_eq!(same, [(0, false), (1, true), (1, true)], "{:?}", calls[1]);
+    }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::body::{BodyError, ProxyBody};
 use crate::wasm::types::{Assembly, BodyPart};
+use futures_util::FutureExt;
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::sync::Arc;
@@ -223,6 +224,41 @@ async fn a_body_can_be_used_once_and_only_if_it_is_there() {
         let failure = assemble(Assembly { status: 200, headers: Vec::new(), body }, &mut bodies, |_| ()).unwrap_err();
         assert!(failure.message.contains("which it does not hold"), "{failure}");
     }
+}
+
+#[tokio::test]
+async fn bodies_that_wait_are_read_ahead_wherever_they_stand() {
+    let names = ["a", "b", "c"];
+    for body in [
+        vec![bytes("x"), of("a"), bytes("y"), bytes("z"), of("b"), of("c")],
+        vec![of("a"), of("b"), bytes("y"), of("c"), bytes("z")],
+    ] {
+        let services = [chunked(&["1", "2"], 60).await, chunked(&["3"], 30).await, chunked(&["4"], 30).await];
+        let registry = registry([0, 1, 2].map(|place| (names[place], vec![services[place].address])));
+        let gathered = gather(&registry, plan(names.map(spliced))).await;
+        let (mut body, _) = answer(gathered, body);
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"2") {
+            seen.extend_from_slice(body.frame().await.unwrap().unwrap().data_ref().unwrap());
+        }
+        // All others are here by now, and so is the first one's end.
+        sleep(Duration::from_millis(20)).await;
+        let rest = std::iter::from_fn(|| body.frame().now_or_never().flatten());
+        let rest: Vec<u8> = rest.flat_map(|frame| frame.unwrap().into_data().unwrap()).collect();
+        assert_eq!(rest.iter().filter(|byte| byte.is_ascii_digit()).collect::<Vec<_>>(), [&b'3', &b'4']);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_many_pieces_takes_no_longer_for_each() {
+    let upstream = chunked(&["end"], 30).await;
+    let registry = registry([("one", vec![upstream.address])]);
+    let gathered = gather(&registry, plan([spliced("one")])).await;
+    let pieces = std::iter::repeat_with(|| bytes("x")).take(60_000).chain([of("one")]).collect();
+    let (body, _) = answer(gathered, pieces);
+    let started = Instant::now();
+    assert_eq!(text(body).await.len(), 60_003);
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

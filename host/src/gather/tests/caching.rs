@@ -1,9 +1,12 @@
 //! Responses that are kept, and exchanges that requests share.
 
+mod memory;
+
 use super::*;
 use crate::drain::Drain;
 use crate::telemetry::metrics::{CacheResult, GatherMetrics};
 use crate::wasm::types::CachePolicy;
+use http::HeaderName;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -48,19 +51,27 @@ impl Stage {
     }
 
     async fn ask(&self, call: Call) -> Gathered {
-        let inherited = HeaderMap::new();
+        self.ask_over(call, &HeaderMap::new()).await
+    }
+
+    /// With headers that every call of the request inherits.
+    async fn ask_over(&self, call: Call, inherited: &HeaderMap) -> Gathered {
+        self.run(plan([call]), inherited).await
+    }
+
+    async fn run(&self, plan: types::Plan, inherited: &HeaderMap) -> Gathered {
         let cached = Some(Cached { cache: &self.cache, drain: &self.drain });
         let deadline = Instant::now() + limits::COMPOSING;
         let request = Run {
             registry: &self.registry,
-            inherited: &inherited,
+            inherited,
             source: None,
             load: Load::default(),
             cached,
             deadline,
             trace: &Parent::default(),
         };
-        run(&request, checked(plan([call])).unwrap()).await
+        run(&request, checked(plan).unwrap()).await
     }
 
     /// The body, or what went wrong.
@@ -170,6 +181,17 @@ async fn a_stale_response_stands_in_for_every_kind_of_failure() {
 }
 
 #[tokio::test]
+async fn a_stale_response_stands_in_for_each_of_the_calls_that_ask_for_the_same() {
+    let policy = CachePolicy { stale_if_error: 60_000, ..POLICY };
+    let mut stage = Stage::after(300, &[STALE]).await;
+    stage.text(kept_as(policy)).await.unwrap();
+    let hasty = |name: &str| Call { name: name.into(), deadline: Some(50), ..kept_as(policy) };
+    let outcomes = stage.run(plan([hasty("a"), hasty("b")]), &HeaderMap::new()).await.outcomes;
+    assert_eq!(results(&outcomes), [("a", Ok(&b"one"[..])), ("b", Ok(&b"one"[..]))]);
+    assert_eq!(stage.requests().len(), 2, "they share one exchange");
+}
+
+#[tokio::test]
 async fn what_varies_is_kept_once_for_each() {
     const VARYING: &str =
         "HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\nvary: accept-language\r\ncontent-length: 3\r\n\r\none";
@@ -216,6 +238,23 @@ async fn a_response_for_one_request_alone_is_given_to_no_other() {
     let (one, two) = tokio::join!(stage.ask(shop()), stage.ask(shop()));
     assert!(one.outcomes[0].response.is_ok() && two.outcomes[0].response.is_ok());
     assert_eq!(stage.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn an_exchange_is_shared_by_those_who_agree_in_what_its_response_varies_by() {
+    const VARYING: &str =
+        "HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\nvary: x-forwarded-proto\r\ncontent-length: 3\r\n\r\none";
+    let mut stage = Stage::after(50, &[VARYING]).await;
+    let by =
+        |proto| HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static(proto))]);
+    let (secure, plain) = (by("https"), by("http"));
+    let (first, other, same) =
+        tokio::join!(stage.ask_over(shop(), &secure), stage.ask_over(shop(), &plain), stage.ask_over(shop(), &secure),);
+    assert!([&first, &other, &same].iter().all(|gathered| gathered.outcomes[0].response.is_ok()));
+    let origins = [&first, &other, &same].map(|gathered| gathered.reports[0].origin);
+    assert_eq!(origins, [Origin::Service, Origin::Service, Origin::Shared]);
+    let schemes: Vec<bool> = stage.requests().iter().map(|head| head.contains("x-forwarded-proto: https")).collect();
+    assert_eq!(schemes, [true, false]);
 }
 
 #[tokio::test]

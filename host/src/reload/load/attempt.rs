@@ -39,7 +39,6 @@ impl Loader {
         let before = diagnostics.count(Severity::Error);
         let policies = claims::policies(&documents, diagnostics);
         let overload = Arc::new(overload::document::read(&documents, diagnostics));
-        // First, as it begins the list of files that are read.
         let plan = plan.unwrap_or_else(|| {
             gateway::plan(&documents, &self.settings, &mut self.files, &mut self.memory, diagnostics)
         });

@@ -15,9 +15,9 @@ impl Loader {
     }
 
     /// What is in force, with the addresses that host names have now; none when that cannot be built, such as while a
-    /// file that it names is being replaced.
+    /// file that it names is being replaced. Then the change is still to be made.
     pub fn renew(&mut self, current: &Snapshot) -> Option<Snapshot> {
-        self.names_seen = self.names.changes();
+        let names_seen = self.names.changes();
         let documents = self.documents.clone()?;
         // What is read here must not hide a change of files from those who wait for one.
         let (mut files, mut diagnostics) = (Files::default(), Diagnostics::new());
@@ -25,6 +25,7 @@ impl Loader {
         if diagnostics.has_errors() {
             return None;
         }
+        self.names_seen = names_seen;
         self.generation += 1;
         let (chain, overload) = (Arc::clone(&current.chain), Arc::clone(&current.overload));
         let (generation, gateway_ports, built) = (self.generation, current.gateway_ports.clone(), current.built);

@@ -130,7 +130,7 @@ impl fmt::Debug for Dropped {
 
 impl Collector for Dropped {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help = "Access records that were dropped because nobody took them in time.";
+        let help = "Access records that were dropped because nobody took them in time, or they could not be written.";
         let section = Section::counter(&mut encoder, "sluicegate_access_log_dropped", help)?;
         Count((self.0)()).encode(section.metric)
     }

@@ -2,6 +2,7 @@
 
 use super::super::policy::Probe;
 use super::super::registry::{Endpoint, Names, Protocol, Registry, ServicePort};
+use super::super::state::States;
 use super::super::tests::harness::{OK, UNAVAILABLE, Upstream, closed_port};
 use super::*;
 use std::sync::Mutex;
@@ -43,7 +44,12 @@ fn http(path: &str) -> HealthCheck {
 }
 
 fn checked(addresses: &[SocketAddr], check: HealthCheck) -> Cluster {
-    let mut registry = Registry::new(Names::default());
+    checked_in(&Arc::default(), addresses, check)
+}
+
+/// The same with states that other snapshots have too.
+fn checked_in(states: &Arc<States>, addresses: &[SocketAddr], check: HealthCheck) -> Cluster {
+    let mut registry = Registry::with_states(Names::default(), Arc::clone(states));
     let endpoints = addresses.iter().map(|address| Endpoint::new(*address)).collect();
     registry.add("shop".into(), vec![ServicePort { number: None, name: None, protocol: Protocol::Http1, endpoints }]);
     registry.set_checks("shop", vec![Arc::new(check)]);
@@ -116,4 +122,56 @@ async fn a_reload_that_keeps_an_endpoint_keeps_what_is_known_of_it() {
     }
     admit(&mut patients, std::slice::from_ref(&cluster));
     assert!(patients.values().all(|patient| patient.bad == 1));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_is_out_although_reloads_are_more_frequent_than_its_answers_are_late() {
+    let silent = Upstream::start(|mut socket, _| async move {
+        socket.rest().await;
+    })
+    .await;
+    let (states, timeout) = (Arc::new(States::default()), Duration::from_secs(1));
+    let cluster = || checked_in(&states, &[silent.address], HealthCheck { timeout, ..http("/") });
+    let (first, in_force) = (cluster(), InForce::default());
+    in_force.set(vec![first.clone()]);
+    let task = tokio::spawn(run(in_force.clone()));
+    let reloads = async {
+        loop {
+            sleep(Duration::from_millis(100)).await;
+            in_force.set(vec![cluster()]);
+        }
+    };
+    tokio::select! {
+        () = wait_for(&first, &[Health::Unhealthy]) => {}
+        () = reloads => {}
+    }
+    assert_eq!(silent.connections(), 2, "an endpoint is asked one question at a time");
+    task.abort();
+}
+
+#[tokio::test]
+async fn an_answer_to_what_is_no_longer_asked_counts_for_nothing() {
+    let mut patients = HashMap::new();
+    let (states, address) = (Arc::default(), closed_port().await);
+    let cluster = |http2| {
+        let mut registry = Registry::with_states(Names::default(), Arc::clone(&states));
+        let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
+        let endpoints = vec![Endpoint::new(address)];
+        registry.add("shop".into(), vec![ServicePort { number: None, name: None, protocol, endpoints }]);
+        registry.set_checks("shop", vec![Arc::new(http("/"))]);
+        registry.find("shop", None).unwrap()
+    };
+    let (first, other) = (cluster(false), cluster(true));
+    admit(&mut patients, std::slice::from_ref(&first));
+    let asked = |patients: &mut HashMap<Key, Patient>| {
+        let patient = patients.values_mut().next().unwrap();
+        (std::mem::replace(&mut patient.asked, true), Arc::clone(&patient.check))
+    };
+    let (_, check) = asked(&mut patients);
+    admit(&mut patients, &[cluster(false)]);
+    let (was_asked, same) = asked(&mut patients);
+    assert!(was_asked && Arc::ptr_eq(&same, &check));
+    admit(&mut patients, std::slice::from_ref(&other));
+    let (was_asked, another) = asked(&mut patients);
+    assert!(!was_asked && !Arc::ptr_eq(&another, &check));
 }

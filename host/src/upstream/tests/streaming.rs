@@ -83,23 +83,29 @@ async fn trailers_pass_both_ways() {
     let upstream = Upstream::start(move |mut socket, _| {
         let said = said.clone();
         async move {
-            socket.head().await;
-            socket.read("3\r\none\r\n".len()).await;
-            said.send(socket.head().await.unwrap()).unwrap();
-            socket.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: sum\r\n\r\n").await;
-            socket.send("2\r\nok\r\n0\r\nsum: 7\r\n\r\n").await;
+            while socket.head().await.is_some() {
+                socket.read("3\r\none\r\n".len()).await;
+                said.send(socket.head().await.unwrap()).unwrap();
+                socket.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: sum\r\n\r\n").await;
+                socket.send("2\r\nok\r\n0\r\nsum: 7\r\n\r\n").await;
+            }
         }
     })
     .await;
     let mut client = client_of(&upstream).await;
-    client
-        .send("POST / HTTP/1.1\r\nhost: shop\r\nte: trailers\r\ntrailer: digest\r\ntransfer-encoding: chunked\r\n\r\n")
-        .await;
-    client.send("3\r\none\r\n0\r\ndigest: abc\r\n\r\n").await;
-    assert_eq!(heard.recv().await.unwrap(), "0\r\ndigest: abc\r\n\r\n");
-    client.head().await.unwrap();
-    assert_eq!(client.read(7).await, "2\r\nok\r\n");
-    assert_eq!(client.head().await.unwrap(), "0\r\nsum: 7\r\n\r\n");
+    for _ in 0..2 {
+        client
+            .send(
+                "POST / HTTP/1.1\r\nhost: shop\r\nte: trailers\r\ntrailer: digest\r\ntransfer-encoding: chunked\r\n\r\n",
+            )
+            .await;
+        client.send("3\r\none\r\n0\r\ndigest: abc\r\n\r\n").await;
+        assert_eq!(heard.recv().await.unwrap(), "0\r\ndigest: abc\r\n\r\n");
+        client.head().await.unwrap();
+        assert_eq!(client.read(7).await, "2\r\nok\r\n");
+        assert_eq!(client.head().await.unwrap(), "0\r\nsum: 7\r\n\r\n");
+    }
+    assert_eq!(upstream.connections(), 1, "a connection is kept after trailers");
 }
 
 #[tokio::test]

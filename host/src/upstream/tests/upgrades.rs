@@ -74,6 +74,35 @@ async fn an_endpoint_is_busy_for_as_long_as_its_upgraded_connection_lasts() {
 }
 
 #[tokio::test]
+async fn an_upgraded_connection_counts_among_those_that_may_be_open() {
+    let upstream = Upstream::start(|mut socket, _| async move {
+        if socket.head().await.is_some_and(|head| head.contains("upgrade")) {
+            socket.send(SWITCH).await;
+            socket.rest().await;
+        } else {
+            socket.send(OK).await;
+        }
+    })
+    .await;
+    let pool = ConnectionPool { max_connections: Some(1), ..ConnectionPool::default() };
+    let cluster = cluster_with([upstream.address], Policy { pool, ..Policy::default() });
+    let front = front(cluster.clone(), ForwardPolicy::default(), None).await;
+    let mut client = Socket::connect(front).await;
+    client.send(ASK).await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 101"));
+    assert_eq!(cluster.state().connections(), 1);
+    let waiting = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { fetch(&cluster).await }
+    });
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!((upstream.connections(), cluster.state().pending()), (1, 1), "another one waits");
+    drop(client);
+    assert_eq!(timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap(), "ok");
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[tokio::test]
 async fn nothing_follows_the_request_before_the_upstream_has_agreed() {
     let (silent, mut was_silent) = mpsc::unbounded_channel();
     let upstream = Upstream::start(move |mut socket, _| {

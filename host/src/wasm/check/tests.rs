@@ -5,8 +5,8 @@ use crate::wasm::FailureKind;
 use crate::wasm::bindings::exports::sluicegate::filter::connection_filter::ConnectionDecision;
 use crate::wasm::grant::{Scope, WrittenGrants};
 use crate::wasm::types::{
-    Answer, Attribute, BodyUse, Call, Continuation, Destination, Emission, Event, Header, Inheritance, Mirror, Plan,
-    Publication, Publish,
+    Answer, Assembly, Attribute, BodyPart, BodyUse, Call, Continuation, CorrelatedAnswer, DeliveryRequest, Destination,
+    Emission, Event, Expectation, Header, Inheritance, Mirror, Plan, Publication, Publish, ReplyWait,
 };
 
 const SCOPE: Scope<'static> = Scope { namespace: "default", cluster_domain: "cluster.local" };
@@ -22,7 +22,8 @@ fn grants() -> Grants {
 }
 
 fn checked<T>(decision: &T, check: impl Fn(Allowed<'_>, &T) -> Result<(), Failure>) -> Option<Bound> {
-    let bounds = Bounds { edits: 2, edit_bytes: 20, calls: 2, mirrors: 1, publications: 2, ..Bounds::default() };
+    let bounds =
+        Bounds { edits: 2, edit_bytes: 20, calls: 2, mirrors: 1, publications: 2, headers: 2, ..Bounds::default() };
     let failure = check(Allowed { grants: &grants(), bounds: &bounds }, decision).err()?;
     let kind = if matches!(failure.bound, Some(Bound::Forward | Bound::Call | Bound::Publish)) {
         FailureKind::Denied
@@ -161,6 +162,69 @@ fn calls_copies_and_events_of_one_decision_are_counted() {
     assert_eq!(request(&gather(&["inventory-a", "inventory-b", "inventory-c"])), Some(Bound::Calls));
     assert_eq!(request(&RequestDecision::Forward(forward("shop", &["shop", "shop"]))), Some(Bound::Mirrors));
     assert_eq!(request(&publish(&["default/orders"; 3])), Some(Bound::Publications));
+}
+
+fn headers(count: usize) -> Vec<Header> {
+    vec![Header { name: "x-a".into(), value: Vec::new() }; count]
+}
+
+fn answer(count: usize) -> Answer {
+    Answer { status: 200, headers: headers(count), body: Vec::new(), delay: None }
+}
+
+#[test]
+fn headers_of_answers_and_calls_are_counted_wherever_they_are() {
+    let assembly = |count| Assembly { status: 200, headers: headers(count), body: Vec::new() };
+    let gathering = |change: &dyn Fn(&mut Plan)| {
+        let RequestDecision::Gather(mut plan) = gather(&["inventory-eu"]) else { unreachable!("it gathers") };
+        change(&mut plan);
+        RequestDecision::Gather(plan)
+    };
+    let publishing = |change: &dyn Fn(&mut Publish)| {
+        let RequestDecision::Publish(mut publish) = publish(&["default/orders"]) else { unreachable!("it publishes") };
+        change(&mut publish);
+        RequestDecision::Publish(publish)
+    };
+    let decided = |count| {
+        let wait = || ReplyWait { key: "1".into(), timeout: 1, keep: 0, pending: answer(count) };
+        let expected = || Expectation { answer: assembly(count), unless_headers: Vec::new() };
+        [
+            RequestDecision::Respond(answer(count)),
+            RequestDecision::Assemble(assembly(count)),
+            gathering(&|plan| plan.calls[0].headers = headers(count)),
+            gathering(&|plan| plan.expected = Some(expected())),
+            publishing(&|publish| publish.answer = answer(count)),
+            publishing(&|publish| publish.reply = Some(wait())),
+        ]
+        .map(|decision| request(&decision))
+    };
+    assert_eq!((decided(2), decided(3)), ([None; 6], [Some(Bound::Headers); 6]));
+    let response = |count| checked(&ResponseDecision::Respond(answer(count)), |allowed, one| allowed.response(one));
+    let delivery = |count| DeliveryRequest { method: None, path: None, headers: headers(count), body: Vec::new() };
+    let answered = |count| CorrelatedAnswer { key: "1".into(), answer: answer(count) };
+    let event = |decision: &EventDecision| checked(decision, |allowed, decision| allowed.event(decision));
+    let others = |count| {
+        let (deliver, answer) = (EventDecision::Deliver(delivery(count)), EventDecision::Answer(answered(count)));
+        [response(count), event(&deliver), event(&answer)]
+    };
+    assert_eq!((others(2), others(3)), ([None; 3], [Some(Bound::Headers); 3]));
+}
+
+#[test]
+fn the_pieces_of_an_answer_are_counted() {
+    let of = |count: usize| {
+        let body = (0..count).map(|_| BodyPart::Bytes(Vec::new())).collect();
+        Assembly { status: 200, headers: Vec::new(), body }
+    };
+    let expecting = |count: usize| {
+        let RequestDecision::Gather(plan) = gather(&["inventory-a"]) else { panic!("a plan") };
+        let expected = Some(Expectation { answer: of(count), unless_headers: Vec::new() });
+        RequestDecision::Gather(Plan { expected, ..plan })
+    };
+    assert_eq!(request(&RequestDecision::Assemble(of(limits::ANSWER_PARTS))), None);
+    assert_eq!(request(&RequestDecision::Assemble(of(limits::ANSWER_PARTS + 1))), Some(Bound::Parts));
+    assert_eq!(request(&expecting(limits::ANSWER_PARTS)), None);
+    assert_eq!(request(&expecting(limits::ANSWER_PARTS + 1)), Some(Bound::Parts));
 }
 
 #[test]

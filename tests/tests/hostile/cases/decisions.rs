@@ -97,6 +97,25 @@ fn large() -> Vec<Case> {
             over("decision"),
             &Guest { memory: "400", ..Guest::new(decide(&[(0, RESPOND), (8, 200), (20, LIST), (24, 20 << 20)])) },
         ),
+        case(
+            "to answer with more headers than a message can have",
+            over("headers"),
+            &Guest { memory: "16", ..Guest::new(decide(&[(0, RESPOND), (8, 200), (12, LIST), (16, 30_000)])) },
+        ),
+        case(
+            "to call with as many",
+            over("headers"),
+            &Guest {
+                memory: "16",
+                ..Guest::new(decide(&[
+                    (0, GATHER),
+                    (8, LIST),
+                    (12, 1),
+                    (LIST - DECISION + 48, 2 * LIST),
+                    (LIST - DECISION + 52, 30_000),
+                ]))
+            },
+        ),
         act("to make 65 calls at once", over("calls"), list(GATHER, 65)),
         act("to publish 1,025 events at once", over("publications"), list(PUBLISH, 1_025)),
         act("to send nine copies", over("mirrors"), decide(&[(0, FORWARD), (136, LIST), (140, 9)])),

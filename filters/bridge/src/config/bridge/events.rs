@@ -55,14 +55,17 @@ pub(super) fn events(reader: &mut Reader<'_>, resource: &Resource, spec: &Events
             reader.warning((resource, "/spec/events/reply"), "SG0449", message, "remove `reply`");
         }
     }
-    let (goes_to, action) = match (&spec.send, &spec.emit) {
+    let subscription = match (&spec.send, &spec.emit) {
         (Some(send), None) => {
-            let uri = reader.resolve((resource, "/spec/events/send/to"), &send.to).unwrap_or_default();
-            (format!("becomes a request to {uri}"), Action::Send(Box::new(sent(reader, resource, send))))
+            let receiver = reader.resolve((resource, "/spec/events/send/to"), &send.to).unwrap_or_default();
+            let action = Action::Send(Box::new(sent(reader, resource, send)));
+            let goes_to = format!("becomes a request to {receiver}");
+            Subscription { filters, receiver, ..subscription(resource, goes_to, action) }
         }
         (None, Some(emit)) => {
             let emit = emitted(reader, resource, emit);
-            (format!("becomes events of {}", emit.channel), Action::Emit(Box::new(emit)))
+            let goes_to = format!("becomes events of {}", emit.channel);
+            Subscription { filters, ..subscription(resource, goes_to, Action::Emit(Box::new(emit))) }
         }
         _ => {
             let message = "events are either sent or emitted";
@@ -71,7 +74,7 @@ pub(super) fn events(reader: &mut Reader<'_>, resource: &Resource, spec: &Events
         }
     };
     let Some(index) = reader.channel((resource, "/spec/events/from"), &spec.from) else { return };
-    reader.subscribe(resource, index, Subscription { filters, ..subscription(resource, goes_to, action) });
+    reader.subscribe(resource, index, subscription);
 }
 
 fn sent(reader: &mut Reader<'_>, resource: &Resource, spec: &SendSpec) -> Send {

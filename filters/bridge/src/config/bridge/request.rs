@@ -5,7 +5,7 @@ use super::subscription;
 use crate::bridging::template::Scope;
 use crate::bridging::{Reply, RequestBridge};
 use crate::config::destination::Reference;
-use crate::config::reader::Reader;
+use crate::config::reader::{LONGEST_KEPT, LONGEST_WAIT, Reader};
 use crate::config::{Action, Answering};
 use serde::Deserialize;
 use sluicegate_sdk::Resource;
@@ -119,8 +119,12 @@ fn replied(reader: &mut Reader<'_>, resource: &Resource, spec: &RequestSpec, rep
     };
     let correlation = name(reader, "correlationAttribute", &reply.correlation_attribute, "correlationid");
     let repeated = name(reader, "replyAttribute", &reply.reply_attribute, "replyid");
-    let timeout = milliseconds(reader, (resource, "/spec/request/reply/timeout"), reply.timeout.as_deref());
-    let keep = milliseconds(reader, (resource, "/spec/request/reply/keep"), reply.keep.as_deref());
+    let within = |reader: &mut Reader<'_>, field: &str, given: Option<&str>, most: (u64, &str)| {
+        let at = (resource, &*format!("/spec/request/reply/{field}"));
+        milliseconds(reader, at, given).map(|given| reader.at_most(at, given, most))
+    };
+    let timeout = within(reader, "timeout", reply.timeout.as_deref(), LONGEST_WAIT);
+    let keep = within(reader, "keep", reply.keep.as_deref(), LONGEST_KEPT);
     let (pointer, from) = match &reply.from {
         Some(from) => ("/spec/request/reply/from", from),
         None => ("/spec/request/to", &spec.to),

@@ -143,25 +143,6 @@ fn a_reference_of_the_other_kind_is_worth_a_warning() {
 }
 
 #[test]
-fn channels_that_feed_each_other_for_ever_are_refused() {
-    let reference = |name: &str| json!({"apiVersion": "messaging.knative.dev/v1", "kind": "Channel", "name": name});
-    let pass = |name: &str, from: &str, field: &str, to: &str| {
-        document("Subscription", name, &json!({"channel": reference(from), field: {"ref": reference(to)}}))
-    };
-    let channels = ["a", "b", "c"].map(|name| document("Channel", name, &json!({})));
-    let with = |subscriptions: Vec<Value>| lines(&[channels.to_vec(), subscriptions].concat());
-    assert_eq!(
-        with(vec![pass("1", "a", "subscriber", "b"), pass("2", "b", "reply", "c"), pass("3", "c", "subscriber", "a")]),
-        ["error SG0418 /spec: events go round for ever: default/c -> default/a -> default/b -> default/c"]
-    );
-    assert_eq!(with(vec![pass("1", "a", "subscriber", "a")]).len(), 1);
-    assert_eq!(with(vec![pass("1", "a", "subscriber", "b"), pass("2", "a", "subscriber", "c")]), [""; 0]);
-    let answering =
-        json!({"channel": reference("a"), "subscriber": {"uri": "http://s/"}, "reply": {"ref": reference("a")}});
-    assert_eq!(with(vec![document("Subscription", "1", &answering)]), [""; 0], "its subscriber may end it");
-}
-
-#[test]
 fn the_schemas_are_json_and_know_each_field_that_the_filter_knows() {
     let schemas = [
         include_str!("../../schema/broker.json"),

@@ -22,7 +22,7 @@ fn asked() -> Asked {
 }
 
 fn entry_with(policy: &CachePolicy, request: &[(&'static str, &str)], response: &response::Parts) -> Option<Entry> {
-    Entry::of(&headers(request), response, &Bytes::from_static(b"body"), policy, asked())
+    Entry::of(&headers(request), response, b"body", policy, asked())
 }
 
 fn kept(request: &[(&'static str, &str)], status: u16, response: &[(&'static str, &str)]) -> bool {
@@ -158,4 +158,29 @@ fn a_response_that_is_still_good_is_renewed_with_what_the_service_says_of_it_now
 fn a_response_without_a_validator_cannot_be_asked_after() {
     let entry = entry_with(&POLICY, &[], &head(200, &[("cache-control", "max-age=60")])).unwrap();
     assert!(!entry.condition(&mut HeaderMap::new()));
+}
+
+#[test]
+fn what_is_kept_holds_no_buffer_of_the_connections_that_it_came_by() {
+    let buffer = Bytes::from(vec![b'x'; 64 << 10]);
+    let slice = || HeaderValue::from_maybe_shared(buffer.slice(..8)).unwrap();
+    let mut request = HeaderMap::new();
+    request.insert("x-tenant", slice());
+    let mut response = head(200, &[("cache-control", "max-age=60"), ("vary", "x-tenant"), ("etag", "\"a\"")]);
+    response.headers.insert("x-note", slice());
+    response.extensions.insert(buffer.slice(8..16));
+    let entry = Entry::of(&request, &response, &buffer.slice(16..32), &POLICY, asked()).unwrap();
+    let mut with = head(304, &[]);
+    with.headers.insert("x-news", slice());
+    let (_, renewed) = entry.renewed(&request, &with, &POLICY, asked());
+    drop((request, response, with));
+    assert!(renewed.is_some() && entry.answers(&headers(&[("x-tenant", "xxxxxxxx")])));
+    assert!(buffer.is_unique());
+}
+
+#[test]
+fn a_response_that_is_too_large_is_not_kept() {
+    let response = head(200, &[("cache-control", "max-age=60")]);
+    let kept = |size: usize| Entry::of(&headers(&[]), &response, &vec![b'x'; size], &POLICY, asked()).is_some();
+    assert!(kept(limits::CACHED_RESPONSE / 2) && !kept(limits::CACHED_RESPONSE));
 }

@@ -20,7 +20,10 @@ const AUTHORITIES: [&str; 2] = ["ca.crt", "cacert"];
 /// The settings; none when TLS is off, or when something is wrong with them, which is then reported.
 pub(super) fn resolve(written: &Tls, place: &mut Place<'_, '_>) -> Option<Arc<TlsSettings>> {
     match written.mode.as_deref().unwrap_or("DISABLE") {
-        "DISABLE" => return None,
+        "DISABLE" => {
+            report_plain(written, place);
+            return None;
+        }
         "ISTIO_MUTUAL" => {
             let message = "mode ISTIO_MUTUAL takes its certificates from a mesh, which this proxy is not part of";
             let help = "write `mode: MUTUAL` with a certificate of your own, or `mode: SIMPLE`";
@@ -46,6 +49,21 @@ pub(super) fn resolve(written: &Tls, place: &mut Place<'_, '_>) -> Option<Arc<Tl
     let terms = ClientTerms { names, authorities: authorities?, own, insecure, ..ClientTerms::default() };
     let server_name = written.sni.clone().filter(|name| !name.is_empty());
     TlsSettings::new(&terms, server_name).map(Arc::new).map_err(|error| report(&error, written, place)).ok()
+}
+
+/// Without TLS no other field has an effect. Where nobody has written that there is to be none, that is an error: whoever
+/// names an authority would have their requests sent in plain text.
+fn report_plain(written: &Tls, place: &mut Place<'_, '_>) {
+    if !written.says_how() {
+        return;
+    }
+    if written.mode.is_some() {
+        let help = "write `mode: SIMPLE` to speak TLS, or remove the other fields";
+        place.warn(codes::POLICY_WITHOUT_EFFECT, "the other fields of `tls` have no effect in mode DISABLE", help);
+    } else {
+        let help = "write `mode: SIMPLE`, or `mode: MUTUAL` to show a certificate";
+        place.error(codes::POLICY_FIELDS, "without `mode` no TLS is spoken, and this says how", help);
+    }
 }
 
 fn fields_fit(written: &Tls, mutual: bool, place: &mut Place<'_, '_>) -> bool {

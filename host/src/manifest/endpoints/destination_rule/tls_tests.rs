@@ -53,6 +53,31 @@ fn files_and_secrets_are_read() {
 }
 
 #[test]
+fn tls_that_is_described_and_not_spoken_is_an_error_unless_somebody_wrote_so() {
+    let fields = [
+        "clientCertificate: a.pem",
+        "privateKey: a.pem",
+        "caCertificates: ca.pem",
+        "credentialName: proxy",
+        "subjectAltNames: [shop.example]",
+        "sni: shop.example",
+        "insecureSkipVerify: false",
+    ];
+    for field in fields {
+        let (on, findings) = found("", &format!("{{{field}}}"));
+        assert!(!on && findings.len() == 1, "{field}: {findings:?}");
+        assert!(
+            findings[0].starts_with("a.yaml:13:36: error[SG0521]: without `mode` no TLS is spoken"),
+            "{findings:?}"
+        );
+        let (on, findings) = found("", &format!("{{mode: DISABLE, {field}}}"));
+        assert!(!on && findings.len() == 1, "{field}: {findings:?}");
+        assert!(findings[0].starts_with("a.yaml:13:36: warning[SG0524]: the other fields of `tls`"), "{findings:?}");
+    }
+    assert_eq!(found("", "{}"), (false, Vec::new()));
+}
+
+#[test]
 fn what_is_wrong_with_tls_is_said_at_its_place() {
     let table = [
         ("{mode: ISTIO_MUTUAL}", "13:48: error[SG0523]: mode ISTIO_MUTUAL takes its certificates from a mesh"),

@@ -218,3 +218,14 @@ pub(super) struct RetryBudget {
     pub(super) percent: Option<f64>,
     pub(super) min_retry_concurrency: Option<u32>,
 }
+
+impl Tls {
+    /// Whether it says how TLS is to be spoken.
+    pub(super) fn says_how(&self) -> bool {
+        let texts = [&self.client_certificate, &self.private_key, &self.ca_certificates, &self.ca_crl];
+        let names = [&self.credential_name, &self.sni];
+        texts.iter().chain(&names).any(|text| text.is_some())
+            || self.subject_alt_names.is_some()
+            || self.insecure_skip_verify.is_some()
+    }
+}
