@@ -86,7 +86,7 @@ spec:
     let manifests = Eventing::new().channel("orders").document(bridge).to_string();
     let options = Options::new().manifest("events.yaml", manifests);
     let arguments = ["--event-store", "file", "--event-directory", &path];
-    let proxy = Proxy::start(arguments.iter().fold(options, |options, argument| options.argument(argument)));
+    let proxy = Proxy::start(arguments.into_iter().fold(options, Options::argument));
     let asked = proxy.send(Request::post("http://shop/quotes", "how much?"));
     assert_eq!(asked.status, 503, "{}", asked.text());
     let record = || {

@@ -1,4 +1,4 @@
-//! Reading back: events are there for as long as their segment is, which the last one is unless publishers need its room.
+//! Reading back: events are there for as long as their segment is. The last one is, unless publishers need its room.
 
 use super::log::{FileLog, Record};
 use super::read::{Ahead, Spot};
