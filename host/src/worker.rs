@@ -7,6 +7,7 @@ mod accept;
 mod doors;
 mod serve;
 mod slot;
+mod starvation;
 
 pub use doors::Doors;
 pub use slot::{count, index, reserve};
@@ -18,10 +19,10 @@ use crate::drain::{Drain, Drained};
 use crate::listener::{self, BindError, Inherited, Listener};
 use accept::Worker;
 use doors::Opening;
+use starvation::Starvation;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -99,12 +100,12 @@ impl Workers {
                 }
             }
         }
-        let (admission, starved) = (Admission::new(settings.connections), Arc::<AtomicBool>::default());
+        let (admission, starvation) = (Admission::new(settings.connections), Arc::<Starvation>::default());
         let mut workers = Self { addresses, drain: drain.clone(), threads: Vec::with_capacity(count), doors };
         for (index, (share, queue)) in shares.into_iter().zip(queues).enumerate() {
             let (handler, drain, admission) = (Arc::clone(handler), drain.clone(), Arc::clone(&admission));
-            let (timeouts, grace, starved) = (settings.timeouts, settings.drain, Arc::clone(&starved));
-            let worker = Worker { handler, drain, admission, timeouts, grace, starved };
+            let (timeouts, grace, starvation) = (settings.timeouts, settings.drain, Arc::clone(&starvation));
+            let worker = Worker { handler, drain, admission, timeouts, grace, starvation };
             workers.threads.push(worker.spawn(index, share, queue).inspect_err(|_| workers.drain.abort())?);
         }
         Ok(workers)

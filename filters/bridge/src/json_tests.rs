@@ -35,7 +35,10 @@ fn extensions_take_their_canonical_strings() {
 #[test]
 fn what_is_no_event_is_refused_by_attribute() {
     let array = format!(r#","ext":[{}0]"#, "0,".repeat(100));
-    assert_eq!(parsed(&array).unwrap_err().reason, "it is an array; expected a string, a boolean or an integer of 32 bits");
+    assert_eq!(
+        parsed(&array).unwrap_err().reason,
+        "it is an array; expected a string, a boolean or an integer of 32 bits"
+    );
     for (members, attribute) in [
         (r#","id":"2""#, ""),
         (r#","subject":5"#, "subject"),

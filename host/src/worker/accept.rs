@@ -2,6 +2,7 @@
 
 use super::doors::Opening;
 use super::slot;
+use super::starvation::Starvation;
 use crate::admission::Admission;
 use crate::config::limits::{self, ACCEPT_BACKOFF};
 use crate::connection::{Handler, Timeouts};
@@ -11,7 +12,6 @@ use futures_util::FutureExt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -26,8 +26,8 @@ pub(super) struct Worker<H> {
     pub(super) timeouts: Timeouts,
     /// For the connections of a listener that is closed.
     pub(super) grace: Duration,
-    /// Whether the last `accept` failed for want of descriptors or memory, of which all workers have the same.
-    pub(super) starved: Arc<AtomicBool>,
+    /// Of descriptors or memory, of which all workers have the same.
+    pub(super) starvation: Arc<Starvation>,
 }
 
 impl<H: Handler> Worker<H> {
@@ -127,8 +127,7 @@ impl<H: Handler> Worker<H> {
     ) {
         match accepted {
             Ok((stream, peer)) => {
-                // A load, as it is nearly never so.
-                if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
+                if self.starvation.ends() {
                     tracing::info!("connections are accepted again");
                 }
                 let place = tokio::select! {
@@ -149,7 +148,7 @@ impl<H: Handler> Worker<H> {
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
             Err(error) => {
                 self.handler.starved();
-                if !self.starved.swap(true, Ordering::Relaxed) {
+                if self.starvation.begins() {
                     tracing::warn!(%error, "cannot accept connections; they wait until there is room");
                 }
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
