@@ -215,9 +215,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("auth");
         std::fs::write(&file, "").unwrap();
-        for (path, expected) in
-            [(directory.path(), false), (file.as_path(), true), (Path::new("gone/auth.wasm"), true), (Path::new("gone"), false)]
-        {
+        for (path, expected) in [
+            (directory.path(), false),
+            (file.as_path(), true),
+            (Path::new("gone/auth.wasm"), true),
+            (Path::new("gone"), false),
+        ] {
             assert_eq!(is_component(path), expected, "{}", path.display());
         }
     }
