@@ -134,12 +134,12 @@ fn a_connection_that_speaks_websocket_counts_as_one_of_its_client() {
     let head = "GET /chat HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\nhello";
     speaking.write_all(head.as_bytes()).expect("it can be written");
-    let mut heard = Vec::new();
-    while !heard.ends_with(b"hello") {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
         let mut bytes = [0; 512];
         let read = speaking.read(&mut bytes).expect("it is spoken");
-        assert!(read > 0, "{}", String::from_utf8_lossy(&heard));
-        heard.extend_from_slice(&bytes[..read]);
+        assert!(read > 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&bytes[..read]);
     }
     let another = || raw(proxy.address(), "GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
     assert_eq!(String::from_utf8_lossy(&another()), "");

@@ -176,8 +176,9 @@ mod tests {
 
     #[test]
     fn what_is_found_by_many_look_ups_is_what_is_found_by_one() {
-        let odd =
-            |at: usize| if at % 3 == 0 { format!("\\u00{:02x}", 0x41 + at % 26) } else { format!("n{}", at % 40) };
+        let odd = |at: usize| {
+            if at.is_multiple_of(3) { format!("\\u00{:02x}", 0x41 + at % 26) } else { format!("n{}", at % 40) }
+        };
         let members: Vec<String> = (0..100).map(|at| format!("\"{}\":{at}", odd(at))).collect();
         let text = format!("{{{}}}", members.join(","));
         let names: Vec<String> =

@@ -38,9 +38,9 @@ impl Made {
 /// Makes an instance in service, and keeps how long that took.
 pub(super) fn in_service<T>(make: impl FnOnce() -> T) -> T {
     let began = Instant::now();
-    let made = make();
+    let instance = make();
     SPENT.set(SPENT.get().saturating_add(began.elapsed()));
-    made
+    instance
 }
 
 /// How long this thread has made instances in service since it was last asked.

@@ -115,7 +115,7 @@ impl<H: Handler> Worker<H> {
     async fn grace_is_over(&self) {
         tokio::time::sleep(self.grace).await;
         if self.drain.is_draining() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

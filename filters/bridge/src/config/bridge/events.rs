@@ -60,7 +60,7 @@ pub(super) fn events(reader: &mut Reader<'_>, resource: &Resource, spec: &Events
             let receiver = reader.resolve((resource, "/spec/events/send/to"), &send.to).unwrap_or_default();
             let action = Action::Send(Box::new(sent(reader, resource, send)));
             let goes_to = format!("becomes a request to {receiver}");
-            Subscription { filters, receiver, ..subscription(resource, goes_to, action) }
+            Subscription { receiver, filters, ..subscription(resource, goes_to, action) }
         }
         (None, Some(emit)) => {
             let emit = emitted(reader, resource, emit);
