@@ -177,7 +177,7 @@ pub struct Limits {
     pub drain: Option<Text>,
     /// Connections in total.
     pub connections: Option<Text>,
-    /// Connections of one client address.
+    /// Connections of one client: an address, of IPv6 the first 64 bits.
     pub connections_per_client: Option<Text>,
     /// The largest request body.
     pub request_body: Option<Text>,
