@@ -36,7 +36,7 @@ pub(super) async fn change(
     let mut bounds = FieldTable::default();
     // The next list drops this one, so that there is one at any time.
     bounds.insert("x-max-length".into(), AMQPValue::LongLongInt(1));
-    own.queue_declare(queue.clone(), QueueDeclareOptions::durable(), bounds).await.map_err(failed)?;
+    own.queue_declare(queue.clone(), QueueDeclareOptions::durable(), bounds.clone()).await.map_err(failed)?;
     let known = read(&own, &queue).await?;
     let changed = change(&known);
     if changed != known {
@@ -45,6 +45,10 @@ pub(super) async fn change(
         let (exchange, options) = (ShortString::default(), BasicPublishOptions::default());
         let sent = own.basic_publish(exchange, queue, options, text.as_bytes(), properties).await;
         sent.map_err(failed)?.await.map_err(failed)?;
+    } else {
+        // An answer of the queue's own comes after the list is back in it: whoever is next has another channel, whose
+        // requests may overtake what this one has sent.
+        own.queue_declare(queue, QueueDeclareOptions::durable(), bounds).await.map_err(failed)?;
     }
     Ok(known)
 }

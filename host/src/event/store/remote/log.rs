@@ -5,7 +5,7 @@ use super::{ANSWER, PATIENCE, Server, WINDOW};
 use crate::event::store::{Archive, Cursor, Log, Reserved, StoreError};
 use crate::wasm::bindings::sluicegate::filter::types::Event;
 use futures_util::future::{BoxFuture, FutureExt};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -84,7 +84,7 @@ impl<S: Server> Log for RemoteLog<S> {
     }
 
     fn keep_only(&self, subscriptions: &[&str]) {
-        let mut kept: Vec<String> = subscriptions.iter().map(|&subscription| subscription.to_owned()).collect();
+        let mut kept: BTreeSet<String> = subscriptions.iter().map(|&subscription| subscription.to_owned()).collect();
         let shared = Arc::clone(&self.shared);
         self.shared.server.thread().spawn(async move {
             while !shared.server.is_reached().await {
@@ -92,7 +92,7 @@ impl<S: Server> Log for RemoteLog<S> {
             }
             // And those that have come meanwhile.
             kept.extend(shared.places().keys().cloned());
-            let channel = &shared.channel;
+            let (channel, kept) = (&shared.channel, Vec::from_iter(kept));
             match shared.server.keep_only(channel, &kept).await {
                 Ok(removed) => {
                     for subscription in removed {
