@@ -9,7 +9,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    allocator::give_back_at_once();
+    allocator::give_back_soon();
     let outcome = match Arguments::parse().command {
         Command::Run(run) => command::run::run(*run),
         #[cfg(feature = "demo")]

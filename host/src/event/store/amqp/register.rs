@@ -39,16 +39,16 @@ pub(super) async fn change(
     own.queue_declare(queue.clone(), QueueDeclareOptions::durable(), bounds.clone()).await.map_err(failed)?;
     let known = read(&own, &queue).await?;
     let changed = change(&known);
-    if changed != known {
+    if changed == known {
+        // An answer of the queue's own comes after the list is back in it: whoever is next has another channel, whose
+        // requests may overtake what this one has sent.
+        own.queue_declare(queue, QueueDeclareOptions::durable(), bounds).await.map_err(failed)?;
+    } else {
         let text = changed.join("\n");
         let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
         let (exchange, options) = (ShortString::default(), BasicPublishOptions::default());
         let sent = own.basic_publish(exchange, queue, options, text.as_bytes(), properties).await;
         sent.map_err(failed)?.await.map_err(failed)?;
-    } else {
-        // An answer of the queue's own comes after the list is back in it: whoever is next has another channel, whose
-        // requests may overtake what this one has sent.
-        own.queue_declare(queue, QueueDeclareOptions::durable(), bounds).await.map_err(failed)?;
     }
     Ok(known)
 }
