@@ -3,14 +3,13 @@
 //! Draining has two steps. First nothing new is taken in: listeners close, idle connections end, busy ones finish
 //! their request. Then, after the grace or at a second signal, what is left is aborted.
 
-use futures_util::FutureExt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -133,24 +132,52 @@ impl Drain {
         }));
     }
 
-    /// Does something to its end although whoever waits for it may give up: what is not done at once goes on in a task like
-    /// those of [`spawn`](Self::spawn). None where that was aborted, or failed.
-    pub async fn complete<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-        let mut work = Box::pin(work);
-        if let Some(done) = work.as_mut().now_or_never() {
-            return Some(done);
-        }
-        let (sender, receiver) = oneshot::channel();
-        self.spawn(async move {
-            // Who has given up does not want to know.
-            let _ = sender.send(work.await);
-        });
-        receiver.await.ok()
+    /// Does something to its end although whoever waits for it may give up: what is left of it then goes on in a task like
+    /// those of [`spawn`](Self::spawn). Until then it runs where it is waited for, which costs no task.
+    pub async fn complete<W>(&self, work: W) -> W::Output
+    where
+        W: Future + Send + 'static,
+        W::Output: Send,
+    {
+        Completed { drain: self, work: Some(Box::pin(work)) }.await
     }
 
     /// How many connections and tasks are tracked.
     pub fn tracked(&self) -> usize {
         self.0.tasks.len()
+    }
+}
+
+/// Work that is completed, also when this is dropped before it is.
+struct Completed<'drain, W: Future<Output: Send> + Send + 'static> {
+    drain: &'drain Drain,
+    /// None once it is done, or failed.
+    work: Option<Pin<Box<W>>>,
+}
+
+impl<W: Future<Output: Send> + Send + 'static> Future for Completed<'_, W> {
+    type Output = W::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<W::Output> {
+        // Taken out meanwhile, so that work that panics is not tried once more.
+        let Some(mut work) = self.work.take() else { return Poll::Pending };
+        let polled = work.as_mut().poll(context);
+        if polled.is_pending() {
+            self.work = Some(work);
+        }
+        polled
+    }
+}
+
+impl<W: Future<Output: Send> + Send + 'static> Drop for Completed<'_, W> {
+    fn drop(&mut self) {
+        // Without a runtime, the process is ending and nothing goes on.
+        if let (Some(work), Ok(_)) = (self.work.take(), Handle::try_current()) {
+            self.drain.spawn(async move {
+                // Who has given up does not want to know.
+                let _ = work.await;
+            });
+        }
     }
 }
 
@@ -180,6 +207,8 @@ impl Future for DrainSignal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
+    use tokio::sync::oneshot;
 
     #[tokio::test]
     async fn waits_for_tracked_tasks_and_wakes_those_that_listen() {
@@ -200,17 +229,17 @@ mod tests {
     #[tokio::test]
     async fn what_is_to_be_completed_goes_on_when_nobody_waits_for_it_any_more() {
         let drain = Drain::default();
-        assert_eq!(drain.complete(std::future::ready(7)).await, Some(7));
+        assert_eq!(drain.complete(std::future::ready(7)).await, 7);
+        assert_eq!(drain.complete(tokio::task::yield_now().map(|()| 8)).await, 8);
+        assert_eq!(drain.tracked(), 0, "who waits needs no task");
         let (sender, receiver) = oneshot::channel();
         let work = async move {
             tokio::task::yield_now().await;
             sender.send(()).unwrap();
         };
         assert!(drain.complete(work).now_or_never().is_none());
+        assert_eq!(drain.tracked(), 1, "it goes on in a task");
         receiver.await.unwrap();
-        let aborted = drain.complete(std::future::pending::<()>());
-        drain.abort();
-        assert_eq!(aborted.await, None);
     }
 
     #[tokio::test]

@@ -51,8 +51,7 @@ impl Run {
                     stored
                 };
                 // A client that leaves meanwhile leaves no half of it published.
-                let completed = self.connection.drain.complete(stored).await.ok_or(RequestError::Fault);
-                completed.and_then(|stored| stored.map_err(|error| of_publish(&error)))
+                self.connection.drain.complete(stored).await.map_err(|error| of_publish(&error))
             }
         };
         publishing.end(published)
