@@ -30,7 +30,7 @@ use crate::body::ProxyBody;
 use crate::error::RequestError;
 use crate::request::{RequestHead, RequestId};
 use crate::telemetry::{FilterMetrics, Phase};
-use explained::trace_step;
+use explained::{not_asked, trace_step};
 use http::Response;
 use link::Stopwatch;
 use parts::Decided;
@@ -84,7 +84,11 @@ impl Chain {
         let mut watch = Stopwatch::start();
         while let Some(link) = self.links.get(course.next) {
             let link = link.for_request(head.id);
-            if link.filter.code.hooks.has_request() {
+            if link.is_idle_for(head) {
+                if let Some(trace) = &mut course.trace {
+                    trace.push(not_asked(link));
+                }
+            } else if link.filter.code.hooks.has_request() {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
                 let in_time = course.spent.check(course.next, link);
                 let decided = in_time.and_then(|()| link.on_request(head).map(Decided::Plain));

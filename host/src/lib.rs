@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod admission;
+mod allocator;
 pub mod body;
 pub mod chain;
 pub mod config;

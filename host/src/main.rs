@@ -1,6 +1,5 @@
 //! The command `sluice`.
 
-mod allocator;
 mod args;
 mod command;
 
@@ -8,8 +7,11 @@ use args::{Arguments, Command};
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Workers allocate and free small things all the time, which is what this allocator is made for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
-    allocator::give_back_soon();
     let outcome = match Arguments::parse().command {
         Command::Run(run) => command::run::run(*run),
         #[cfg(feature = "demo")]

@@ -8,6 +8,7 @@ mod doors;
 mod serve;
 mod slot;
 mod starvation;
+mod tidy;
 
 pub use doors::Doors;
 pub use slot::{count, index, reserve};

@@ -61,7 +61,9 @@ pub fn on_gathered<T: GatherFilter>(
 /// `forward` and `call` name the services that its decisions send requests to and that its plans call, `publish` the channels
 /// that it publishes to, as far as they are known: nothing is granted by that, but `sluice filter inspect` shows it;
 /// filters with a higher `priority` come first in the chain (0 by default); `early` is a second, higher place, where the
-/// hook `request` is asked as well once there are documents of the filter's kinds; `settings` is the JSON schema of its own
+/// hook `request` is asked as well once there are documents of the filter's kinds; with `idle_unless`, a filter without documents
+/// of its kinds is not asked about a request unless an earlier filter gave the request one of these attributes (of which there may
+/// be none), so that it costs nothing; `settings` is the JSON schema of its own
 /// settings. Schemas are files, named relative to the file that uses the macro.
 ///
 /// Natively the macro expands to nothing: a filter's unit tests call its traits.
@@ -77,6 +79,7 @@ macro_rules! export {
         $(, publish: [$($publish:literal),* $(,)?])?
         $(, priority: $priority:literal)?
         $(, early: $early:literal)?
+        $(, idle_unless: [$($attribute:literal),* $(,)?])?
         $(, settings: $settings:literal)?
         $(,)?
     ) => {
@@ -104,6 +107,7 @@ macro_rules! export {
                 $(",\"publish\":[null", $(",\"", $publish, "\"",)* "]",)?
                 $(",\"priority\":", $priority,)?
                 $(",\"early\":", $early,)?
+                $(",\"idle_unless\":[null", $(",\"", $attribute, "\"",)* "]",)?
                 $(",\"settings\":", include_str!($settings),)?
                 "}",
             );

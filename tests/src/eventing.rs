@@ -46,6 +46,24 @@ spec:
         ))
     }
 
+    /// Adds an EventBridge: a request to `http://shop/quotes` is a question to a channel or broker, which is given as a reference
+    /// in YAML between braces, and is answered by an event.
+    pub fn quotes(self, to: &str) -> Self {
+        self.document(format!(
+            "apiVersion: sluicegate.dev/v1alpha1
+kind: EventBridge
+metadata: {{name: quote}}
+spec:
+  request:
+    host: shop
+    path: /quotes
+    to: {to}
+    event: {{type: quote.asked, source: /shop}}
+    reply: {{timeout: PT10S, keep: PT1M}}
+"
+        ))
+    }
+
     /// Adds any document.
     pub fn document(mut self, text: impl Into<String>) -> Self {
         self.0.push(text.into());

@@ -1,15 +1,14 @@
 //! Answers come back over events, and the example of orders as events shows what it says.
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
-use sluicegate_tests::{Answer, Behaviour, Options, Proxy, Request, Upstream, wait_until};
+use sluicegate_tests::{Answer, Behaviour, Eventing, Options, Proxy, Request, Upstream, wait_until};
 use std::process::Command;
 use std::time::Duration;
 
 /// Long enough for whatever is on its way.
 const SOON: Duration = Duration::from_secs(10);
 
-const MANIFESTS: &str = "
-apiVersion: eventing.knative.dev/v1
+const MANIFESTS: &str = "apiVersion: eventing.knative.dev/v1
 kind: Broker
 metadata: {name: main}
 ---
@@ -21,17 +20,6 @@ spec:
   filters: [{cesql: EXISTS correlationid}]
   subscriber: {ref: {apiVersion: v1, kind: Service, name: stock}}
 ---
-apiVersion: sluicegate.dev/v1alpha1
-kind: EventBridge
-metadata: {name: quote}
-spec:
-  request:
-    host: shop
-    path: /quotes
-    to: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: main}
-    event: {type: quote.asked, source: /shop}
-    reply: {timeout: PT10S, keep: PT1M}
----
 apiVersion: eventing.knative.dev/v1alpha1
 kind: RequestReply
 metadata: {name: ask}
@@ -39,12 +27,14 @@ spec:
   brokerRef: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: main}
   timeout: PT10S
 ";
+const BROKER: &str = "{apiVersion: eventing.knative.dev/v1, kind: Broker, name: main}";
 const ASK: &str = "http://request-reply.knative-eventing.svc.cluster.local/default/ask";
 
 /// A proxy, and the service that hears of what is asked.
 fn shop() -> (Proxy, Upstream) {
     let stock = Upstream::with(Behaviour::status(202));
-    let options = Options::new().manifest("events.yaml", MANIFESTS).upstream("stock", stock.address());
+    let manifests = Eventing::new().document(MANIFESTS).quotes(BROKER).to_string();
+    let options = Options::new().manifest("events.yaml", manifests).upstream("stock", stock.address());
     (Proxy::start(options), stock)
 }
 

@@ -67,23 +67,12 @@ fn an_answer_of_any_length_counts_by_its_status() {
 
 #[test]
 fn a_request_whose_event_was_refused_waits_for_no_answer() {
-    let bridge = "
-apiVersion: sluicegate.dev/v1alpha1
-kind: EventBridge
-metadata: {name: quote}
-spec:
-  request:
-    host: shop
-    path: /quotes
-    to: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders}
-    event: {type: quote.asked, source: /shop}
-    reply: {timeout: PT10S, keep: PT1M}
-";
+    let orders = "{apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders}";
     let directory = Directory::new();
     // Where the channel's files are to be.
     directory.write("default%2Forders", "in the way");
     let path = directory.path().display().to_string();
-    let manifests = Eventing::new().channel("orders").document(bridge).to_string();
+    let manifests = Eventing::new().channel("orders").quotes(orders).to_string();
     let options = Options::new().manifest("events.yaml", manifests);
     let arguments = ["--event-store", "file", "--event-directory", &path];
     let proxy = Proxy::start(arguments.into_iter().fold(options, Options::argument));

@@ -149,4 +149,5 @@ sluicegate_sdk::export!(
     ],
     capabilities: ["log"],
     priority: 50,
+    idle_unless: [],
 );

@@ -171,6 +171,7 @@ sluicegate_sdk::export!(
     kinds: [("sluicegate.dev", "Composition", "composition.schema.json")],
     priority: -200,
     early: -50,
+    idle_unless: ["compose.destinations"],
     settings: "../settings.schema.json",
 );
 

@@ -228,4 +228,5 @@ sluicegate_sdk::export!(
     ],
     capabilities: [],
     priority: -100,
+    idle_unless: [],
 );

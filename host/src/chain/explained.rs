@@ -67,6 +67,15 @@ pub(super) fn trace_step(
     }
 }
 
+/// A filter that has nothing to do with requests as it is configured.
+pub(super) fn not_asked(link: &Link) -> TraceStep {
+    let explained = Ok(Some(explain_filter::Explanation {
+        summary: "it is not asked: there is no document of its kinds".to_owned(),
+        candidates: Vec::new(),
+    }));
+    trace_step(link, None, None, Some(explained))
+}
+
 fn describe(step: Option<&Step>) -> String {
     match step {
         None | Some(Step::End) => "next".into(),

@@ -27,6 +27,11 @@ pub struct Link {
 }
 
 impl Link {
+    /// Whether no version of the filter need be asked about a request.
+    pub(super) fn is_idle_for(&self, head: &RequestHead) -> bool {
+        self.trial.is_none() && self.filter.is_idle_for(head)
+    }
+
     /// Asks about a request, and has a version in its shadow decide on a copy.
     pub(super) fn on_request(&self, head: &mut Box<RequestHead>) -> Result<types::RequestDecision, Failure> {
         let Some(shadow) = self.shadow() else { return self.filter.on_request(head) };

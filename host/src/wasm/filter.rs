@@ -240,6 +240,12 @@ impl Filter {
         self.held(decided, Allowed::request)
     }
 
+    /// Whether it need not be asked about a request: it has no documents, and says that it lives of them.
+    pub fn is_idle_for(&self, head: &RequestHead) -> bool {
+        let idle = self.code.manifest.idle_unless.as_ref().filter(|_| self.configuration.documents.is_empty());
+        idle.is_some_and(|attributes| !attributes.iter().any(|name| head.attribute(name).is_some()))
+    }
+
     /// Hands the outcomes of a plan to the filter.
     pub fn on_gathered(
         &self,

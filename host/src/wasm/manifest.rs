@@ -38,6 +38,10 @@ pub struct Manifest {
     /// A second place in the chain, where its request hook is asked as well once there are documents of its kinds.
     #[serde(default)]
     pub early: Option<i32>,
+    /// Without documents of its kinds, its request hook is asked only of requests that have one of these attributes; none
+    /// is always asked.
+    #[serde(default, deserialize_with = "some_without_nulls", skip_serializing_if = "Option::is_none")]
+    pub idle_unless: Option<Vec<String>>,
     /// JSON schema of its own settings; none takes no settings.
     #[serde(default)]
     pub settings: Option<serde_json::Value>,
@@ -64,6 +68,13 @@ where
     Ok(Vec::<Option<T>>::deserialize(deserializer)?.into_iter().flatten().collect())
 }
 
+fn some_without_nulls<'de, D>(deserializer: D) -> Result<Option<Vec<String>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    without_nulls(deserializer).map(Some)
+}
+
 impl Manifest {
     /// For a component without the section: no claims, no wishes, named after its file.
     pub fn unnamed(file_stem: &str) -> Self {
@@ -78,6 +89,7 @@ impl Manifest {
             publish: Vec::new(),
             priority: 0,
             early: None,
+            idle_unless: None,
             settings: None,
         }
     }

@@ -3,7 +3,9 @@
 use super::doors::Opening;
 use super::slot;
 use super::starvation::Starvation;
+use super::tidy;
 use crate::admission::Admission;
+use crate::allocator;
 use crate::config::limits::{self, ACCEPT_BACKOFF};
 use crate::connection::{Handler, Timeouts};
 use crate::drain::Drain;
@@ -47,6 +49,7 @@ impl<H: Handler> Worker<H> {
     }
 
     async fn run(self: Arc<Self>, openings: Vec<Opening>, mut queue: mpsc::Receiver<Opening>) {
+        drop(tokio::spawn(tidy::tidy(tidy::LOOK, allocator::give_back)));
         for opening in openings {
             self.open(opening);
         }
