@@ -81,7 +81,7 @@ fn one(proxy: &Proxy, attack: Attack, number: usize) -> (u64, Times) {
     let settled = Instant::now();
     wait_until(PATIENCE, || settled.elapsed() > Duration::from_secs(wait));
     let times = ask_for(proxy.address(), ASKED);
-    // After others were served: what is free goes back to the system as memory is used, not by itself.
+    // What is free went back to the system while nobody asked.
     let grown = proxy.resident_memory().saturating_sub(before);
     drop(crowd);
     wait_until(PATIENCE, || descriptors(proxy) <= open + 8);

@@ -59,7 +59,7 @@ pub(super) struct Nats {
     /// Where the settings have files for it.
     tls: Option<ClientConfig>,
     /// Subscriptions and whatever else is done on the store's own thread.
-    shared: Publisher,
+    shared: Arc<Publisher>,
     /// Lives as long as the store.
     alive: Arc<()>,
     thread: Thread,
@@ -94,7 +94,8 @@ impl Nats {
             Ok(Publisher { context: jetstream_of(&client), client })
         };
         let (thread, shared) = Thread::start("nats", begin)?;
-        Ok(RemoteStore::new(Arc::new(Self { settings, tls, shared, alive: Arc::default(), thread, lost })))
+        let (shared, alive) = (Arc::new(shared), Arc::default());
+        Ok(RemoteStore::new(Arc::new(Self { settings, tls, shared, alive, thread, lost })))
     }
 }
 

@@ -16,15 +16,14 @@ use tokio::sync::OnceCell;
 /// Between two looks whether a client is connected.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A client and what speaks JetStream by it.
-#[derive(Clone)]
+/// A client and what speaks JetStream by it. It is shared, since copying both costs more than sending a message.
 pub(super) struct Publisher {
     pub(super) client: Client,
     pub(super) context: Context,
 }
 
 /// Connected by the first who publishes.
-type Slot = Arc<OnceCell<Publisher>>;
+type Slot = Arc<OnceCell<Arc<Publisher>>>;
 
 thread_local! {
     /// Of each store that was published to on this thread.
@@ -33,8 +32,9 @@ thread_local! {
 
 impl Nats {
     /// Who publishes on this thread, connected.
-    pub(super) async fn publisher(&self) -> Result<Publisher, StoreError> {
-        let publisher = if worker::index() < worker::count() { self.own().await? } else { self.shared.clone() };
+    pub(super) async fn publisher(&self) -> Result<Arc<Publisher>, StoreError> {
+        let publisher =
+            if worker::index() < worker::count() { self.own().await? } else { Arc::clone(&self.shared) };
         if is_connected(&publisher.client).await {
             Ok(publisher)
         } else {
@@ -42,7 +42,7 @@ impl Nats {
         }
     }
 
-    async fn own(&self) -> Result<Publisher, StoreError> {
+    async fn own(&self) -> Result<Arc<Publisher>, StoreError> {
         let slot = PUBLISHERS.with_borrow_mut(|publishers| {
             if let Some((_, slot)) =
                 publishers.iter().find(|(store, _)| std::ptr::eq(store.as_ptr(), Arc::as_ptr(&self.alive)))
@@ -55,7 +55,7 @@ impl Nats {
             slot
         });
         match slot.get() {
-            Some(publisher) => Ok(publisher.clone()),
+            Some(publisher) => Ok(Arc::clone(publisher)),
             // In a box, as only the first publication has to connect.
             None => Box::pin(slot.get_or_try_init(|| connect(self))).await.cloned(),
         }
@@ -63,11 +63,11 @@ impl Nats {
 }
 
 /// A client of its own. The store's says what becomes of the server.
-async fn connect(nats: &Nats) -> Result<Publisher, StoreError> {
+async fn connect(nats: &Nats) -> Result<Arc<Publisher>, StoreError> {
     // With `retry_on_initial_connect` this does not wait for the server.
     let client = options(nats.tls.clone(), |_| ()).connect(nats.settings.servers.clone()).await;
     let client = client.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok(Publisher { context: jetstream_of(&client), client })
+    Ok(Arc::new(Publisher { context: jetstream_of(&client), client }))
 }
 
 /// Whether a client is connected, after waiting for that for at most [`PATIENCE`].
