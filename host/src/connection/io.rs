@@ -8,7 +8,6 @@
 mod checking;
 mod closing;
 mod patience;
-mod turn;
 
 use super::Timeouts;
 use super::gate::{Gate, Phase};
@@ -25,7 +24,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
-use turn::Turn;
 
 /// A checked stream.
 #[derive(Debug)]
@@ -49,7 +47,6 @@ pub struct GateIo<S> {
     closing: Option<Closing>,
     /// The client is known to send on, whatever it is told.
     goes_on: bool,
-    turn: Turn,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
@@ -85,7 +82,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
             stall: None,
             closing: None,
             goes_on: false,
-            turn: Turn::Free,
         }
     }
 
@@ -136,11 +132,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GateIo<S> {
                 Phase::Held => return Poll::Pending,
                 Phase::Head | Phase::Body | Phase::Raw => {}
             }
-            ready!(this.turn.poll(context));
             let before = buffer.filled().len();
             match Pin::new(&mut this.stream).poll_read(context, buffer)? {
                 Poll::Pending => {
-                    this.turn.rest();
                     this.note_rest();
                     match ready!(this.overdue(context)) {
                         Overdue::Close => break,
@@ -150,9 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GateIo<S> {
                 Poll::Ready(()) if buffer.filled().len() == before && !this.end() => break,
                 Poll::Ready(()) if buffer.filled().len() == before => {}
                 Poll::Ready(()) => {
-                    let read = buffer.filled().len() - before;
                     this.admit(buffer, before);
-                    this.turn = Turn::after(read, this.is_within());
                     if buffer.filled().len() > before {
                         break;
                     }

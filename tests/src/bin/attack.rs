@@ -47,7 +47,7 @@ fn proxy(program: &str, settings: &Directory, shop: &Upstream, large: &Upstream)
 fn slow(program: &str, connections: usize) -> usize {
     let (shop, settings) = (Upstream::with(Behaviour::text("ok")), Directory::new());
     let large = Upstream::with(Behaviour::text(&"x".repeat(LARGE)));
-    let proxy = proxy(program, &settings, &shop, &large);
+    let (proxy, other) = (proxy(program, &settings, &shop, &large), proxy(program, &settings, &shop, &large));
     ask_for(proxy.address(), ASKED / 2);
     let calm = ask_for(proxy.address(), ASKED);
     println!("\n{:<38} {:>8} {:>14} {:>10} {:>10} {:>9}", "clients", "number", "memory each", "p50", "p99", "against");
@@ -63,28 +63,33 @@ fn slow(program: &str, connections: usize) -> usize {
     ];
     let mut missed = 0;
     for (name, attack, number, is_held) in cases {
-        let (each, times) = one(&proxy, attack, number);
+        let (each, times) = one(&proxy, &proxy, attack, number);
         line(name, number, Some(each), &times, &calm);
         missed += usize::from(is_held && each > IDLE);
+        if attack == Attack::SlowBodyInStep {
+            // What the machine needs for so many at the same moment, whoever they are sent to.
+            let (each, times) = one(&other, &proxy, attack, number);
+            line("  the same to a proxy that nobody asks", number, Some(each), &times, &calm);
+        }
     }
     missed
 }
 
-/// Memory of each connection in bytes, and the times of a client meanwhile.
-fn one(proxy: &Proxy, attack: Attack, number: usize) -> (u64, Times) {
-    let (open, before) = (descriptors(proxy), proxy.resident_memory());
-    let crowd = Crowd::start(proxy.address(), number, attack);
+/// Memory of each connection in bytes, and the times of a client meanwhile, perhaps of another proxy.
+fn one(attacked: &Proxy, asked: &Proxy, attack: Attack, number: usize) -> (u64, Times) {
+    let (open, before) = (descriptors(attacked), attacked.resident_memory());
+    let crowd = Crowd::start(attacked.address(), number, attack);
     let began = Instant::now();
     wait_until(PATIENCE * 2, || crowd.ready() >= number || began.elapsed() > PATIENCE);
     // Long enough for what is idle to give back what it held, short enough for what is silent to be there still.
     let wait = if attack == Attack::Silent { 1 } else { 5 };
     let settled = Instant::now();
     wait_until(PATIENCE, || settled.elapsed() > Duration::from_secs(wait));
-    let times = ask_for(proxy.address(), ASKED);
+    let times = ask_for(asked.address(), ASKED);
     // What is free went back to the system while nobody asked.
-    let grown = proxy.resident_memory().saturating_sub(before);
+    let grown = attacked.resident_memory().saturating_sub(before);
     drop(crowd);
-    wait_until(PATIENCE, || descriptors(proxy) <= open + 8);
+    wait_until(PATIENCE, || descriptors(attacked) <= open + 8);
     (grown / u64::try_from(number.max(1)).unwrap_or(1), times)
 }
 

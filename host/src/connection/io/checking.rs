@@ -33,14 +33,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GateIo<S> {
         self.after_scan();
     }
 
-    /// Whether the client is in the middle of a message.
-    pub(super) fn is_within(&self) -> bool {
-        match self.gate.phase() {
-            Phase::Head => !self.held.is_empty(),
-            phase => matches!(phase, Phase::Body),
-        }
-    }
-
     /// Checks what is held anew.
     pub(super) fn scan_held(&mut self) {
         let passed = self.gate.scan(&self.held);

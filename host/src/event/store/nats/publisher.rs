@@ -33,8 +33,7 @@ thread_local! {
 impl Nats {
     /// Who publishes on this thread, connected.
     pub(super) async fn publisher(&self) -> Result<Arc<Publisher>, StoreError> {
-        let publisher =
-            if worker::index() < worker::count() { self.own().await? } else { Arc::clone(&self.shared) };
+        let publisher = if worker::index() < worker::count() { self.own().await? } else { Arc::clone(&self.shared) };
         if is_connected(&publisher.client).await {
             Ok(publisher)
         } else {
