@@ -2,8 +2,8 @@
 
 use libmimalloc_sys::mi_collect;
 
-/// Gives memory of this thread that nobody uses back to the system. It costs as much as the thread has pages, and what is
-/// needed again has to be asked for again.
+/// Gives memory that nobody uses back to the system: what this thread freed, and whatever the process has in store. It costs
+/// as much as the thread has pages, and what is needed again has to be asked for again.
 ///
 /// By itself the allocator, which the command `sluice` has set, keeps what is free for a second, and then until somebody
 /// allocates: behind 10,000 connections that had come to rest that was two thirds of their memory.

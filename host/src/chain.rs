@@ -30,7 +30,7 @@ use crate::body::ProxyBody;
 use crate::error::RequestError;
 use crate::request::{RequestHead, RequestId};
 use crate::telemetry::{FilterMetrics, Phase};
-use explained::{not_asked, trace_step};
+use explained::{failed_step, not_asked, trace_step};
 use http::Response;
 use link::Stopwatch;
 use parts::Decided;
@@ -92,11 +92,16 @@ impl Chain {
                 let explained = course.trace.is_some().then(|| link.filter.explain(head));
                 let in_time = course.spent.check(course.next, link);
                 let decided = in_time.and_then(|()| link.on_request(head).map(Decided::Plain));
-                let step = settle(link, Phase::Request, &mut watch, decided, head, course)?;
+                let failures = course.failures.len();
+                let step = settle(link, Phase::Request, &mut watch, decided, head, course);
                 if let Some(trace) = &mut course.trace {
-                    trace.push(trace_step(link, step.as_ref(), course.delay, explained));
+                    let failed = course.failures.get(failures);
+                    trace.push(match (&step, failed) {
+                        (Ok(step), None) => trace_step(link, step.as_ref(), course.delay, explained),
+                        (_, failure) => failed_step(link, failure, explained),
+                    });
                 }
-                if let Some(step) = step {
+                if let Some(step) = step? {
                     return Ok(step);
                 }
             }

@@ -139,7 +139,7 @@ impl Drain {
         W: Future + Send + 'static,
         W::Output: Send,
     {
-        Completed { drain: self, work: Some(Box::pin(work)) }.await
+        Completed { drain: self, work: Some(Box::pin(work)), tracked: None }.await
     }
 
     /// How many connections and tasks are tracked.
@@ -153,6 +153,8 @@ struct Completed<'drain, W: Future<Output: Send> + Send + 'static> {
     drain: &'drain Drain,
     /// None once it is done, or failed.
     work: Option<Pin<Box<W>>>,
+    /// The drain waits for it, which a connection whose streams are tasks does not.
+    tracked: Option<Tracked>,
 }
 
 impl<W: Future<Output: Send> + Send + 'static> Future for Completed<'_, W> {
@@ -163,6 +165,8 @@ impl<W: Future<Output: Send> + Send + 'static> Future for Completed<'_, W> {
         let Some(mut work) = self.work.take() else { return Poll::Pending };
         let polled = work.as_mut().poll(context);
         if polled.is_pending() {
+            let drain = self.drain;
+            self.tracked.get_or_insert_with(|| drain.track());
             self.work = Some(work);
         }
         polled
@@ -237,7 +241,10 @@ mod tests {
             tokio::task::yield_now().await;
             sender.send(()).unwrap();
         };
-        assert!(drain.complete(work).now_or_never().is_none());
+        let mut completed = Box::pin(drain.complete(work));
+        assert!(completed.as_mut().now_or_never().is_none());
+        assert_eq!(drain.tracked(), 1, "a drain waits for it where it is");
+        drop(completed);
         assert_eq!(drain.tracked(), 1, "it goes on in a task");
         receiver.await.unwrap();
     }

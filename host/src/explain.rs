@@ -6,7 +6,7 @@ mod plan;
 pub use arrival::arrive;
 
 use crate::admin::view::{ExplainAnswer, ExplainDestination, ExplainOutcome, ExplainRequest, ExplainStep};
-use crate::chain::{Course, Publishing, Step};
+use crate::chain::{Answered, Course, Publishing, Step};
 use crate::error::RequestError;
 use crate::request::RequestHead;
 use crate::request::split_authority;
@@ -75,7 +75,8 @@ fn settled(snapshot: &Snapshot, step: Step, authority: &str) -> ExplainOutcome {
             let plan = Some(plan::explain(snapshot, &plan));
             ExplainOutcome { summary: "composed of these calls".into(), status: None, destinations, plan }
         }
-        Step::Publish(Publishing { publications, answer, .. }) => {
+        Step::Publish(Publishing { publications, answer, answered, .. }) => {
+            let is_answered_by_event = matches!(answered, Answered::ByEvent(_)) && !publications.is_empty();
             let channel = |publication: crate::wasm::types::Publication| ExplainDestination {
                 service: Some(publication.channel.clone()),
                 name: publication.channel,
@@ -83,8 +84,12 @@ fn settled(snapshot: &Snapshot, step: Step, authority: &str) -> ExplainOutcome {
                 chosen: None,
             };
             let destinations = publications.into_iter().map(channel).collect();
-            let status = Some(answer.status().as_u16());
-            ExplainOutcome { summary: "published, then answered".into(), status, destinations, plan: None }
+            let (summary, status) = if is_answered_by_event {
+                ("published, then answered by an event", None)
+            } else {
+                ("published, then answered", Some(answer.status().as_u16()))
+            };
+            ExplainOutcome { summary: summary.into(), status, destinations, plan: None }
         }
         Step::Subscribe(stream) => {
             let service = Some(stream.channel.clone());

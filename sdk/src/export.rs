@@ -62,8 +62,8 @@ pub fn on_gathered<T: GatherFilter>(
 /// that it publishes to, as far as they are known: nothing is granted by that, but `sluice filter inspect` shows it;
 /// filters with a higher `priority` come first in the chain (0 by default); `early` is a second, higher place, where the
 /// hook `request` is asked as well once there are documents of the filter's kinds; with `idle_unless`, a filter without documents
-/// of its kinds is not asked about a request unless an earlier filter gave the request one of these attributes (of which there may
-/// be none), so that it costs nothing; `settings` is the JSON schema of its own
+/// of its kinds is not asked by its hook `request` unless an earlier filter gave the request one of these attributes (of which there
+/// may be none), so that requests cost nothing; `settings` is the JSON schema of its own
 /// settings. Schemas are files, named relative to the file that uses the macro.
 ///
 /// Natively the macro expands to nothing: a filter's unit tests call its traits.

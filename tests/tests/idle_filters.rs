@@ -60,5 +60,5 @@ fn explain_says_which_filters_are_not_asked() {
     let mut command = Command::new(sluice());
     let explained = command.args(["explain", "--admin", &proxy.admin().to_string(), "http://shop/"]).output();
     let said = String::from_utf8_lossy(&explained.expect("it can be run").stdout).into_owned();
-    assert_eq!(said.matches("not asked").count(), 1, "the bridge, and the composer is not reached:\n{said}");
+    assert_eq!(said.matches("not asked").count(), 1, "the bridge; the composer is not reached:\n{said}");
 }

@@ -239,6 +239,19 @@ fn a_version_that_does_not_pass_the_tests_beside_it_is_refused_with_their_place(
 }
 
 #[test]
+fn a_version_that_traps_in_its_own_tests_is_refused_although_requests_would_pass_it_over() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{failure: open}", &upstream);
+    let tests = "tests:\n- request: GET http://shop/\n  upstream: {status: 200}\n  expect: {status: 200}\n";
+    proxy.filters().write("fickle.cases.yaml", tests);
+    proxy.filters().replace("fickle.wasm", version("broken"));
+    wait_until(BY_ITSELF, || state(&proxy)["last_refusal"]["diagnostics"][0]["code"] == "SG0605");
+    let message = state(&proxy)["last_refusal"]["diagnostics"][0]["message"].to_string();
+    assert!(message.contains("the filter fails in `GET http://shop/`: trap"), "{message}");
+    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("good"));
+}
+
+#[test]
 fn a_change_of_settings_that_is_worse_is_taken_back_and_the_next_one_is_taken() {
     let upstream = Upstream::start();
     let options = Options::new().filter_as("fickle.wasm", test_filter("fickle")).manifest("filter.yaml", filter("{}"));

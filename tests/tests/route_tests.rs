@@ -237,3 +237,57 @@ fn explain_names_the_listener_of_a_gateway() {
     let wrong = explain(&["--sni", "127.0.0.1", "https://shop.example/"]);
     assert!(wrong.contains("`127.0.0.1` is not a server name"), "{wrong}");
 }
+
+#[test]
+fn an_answer_is_what_a_client_would_get_be_it_for_head_grpc_or_by_an_event() {
+    let bridge = "
+apiVersion: messaging.knative.dev/v1
+kind: Channel
+metadata: {name: orders}
+---
+apiVersion: sluicegate.dev/v1alpha1
+kind: EventBridge
+metadata: {name: quote}
+spec:
+  request:
+    host: shop
+    path: /quotes
+    to: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders}
+    event: {type: quote.asked, source: /shop}
+    reply: {timeout: PT10S}
+";
+    let tests = "
+manifests: [shop.yaml, bridge.yaml]
+tests:
+- request: HEAD http://shop.example/
+  expect: {status: 410, body: ''}
+- request: POST http://shop.example/
+  headers: {content-type: application/grpc}
+  expect: {status: 200, response-headers: {grpc-status: '2'}, body: ''}
+- request: POST http://shop/quotes
+  expect: {channels: [default/orders]}
+- name: an event answers
+  request: POST http://shop/quotes
+  expect: {status: 202}
+";
+    let directory = Directory::new();
+    directory.write("shop.yaml", SHOP);
+    directory.write("bridge.yaml", bridge);
+    directory.write("routes.yaml", tests);
+    let output = Command::new(sluice()).arg("test").arg(directory.file("routes.yaml")).output().expect("it runs");
+    assert!(said(&output).ends_with("\n3 passed, 1 failed\n"), "{}", said(&output));
+    assert!(said(&output).contains("it was given to default/orders"), "{}", said(&output));
+}
+
+#[test]
+fn explain_refuses_what_run_refuses() {
+    let (manifests, filters) = (Directory::new(), Directory::new());
+    manifests.write("shop.yaml", SHOP);
+    filters.write("auth.wasm", "no component");
+    let mut command = Command::new(sluice());
+    command.arg("explain").arg("--manifests").arg(manifests.path()).arg("--filters").arg(filters.path());
+    command.arg("http://shop.example/");
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("auth.wasm"), "{}", said(&output));
+}

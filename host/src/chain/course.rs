@@ -4,6 +4,7 @@ use super::explained::TraceStep;
 use super::spent::Spent;
 use crate::decision::HeaderEdit;
 use crate::telemetry::trace::Parent;
+use crate::wasm::Failure;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct Course {
     pub upstream: Option<SocketAddr>,
     /// Filled only when someone wants to know why.
     pub(super) trace: Option<Vec<TraceStep>>,
+    /// Failures of filters that were passed over; filled as the trace is.
+    pub(super) failures: Vec<String>,
     /// What spans of filters begin from.
     pub(super) parent: Parent,
     /// How long filters took that took long.
@@ -42,6 +45,18 @@ impl Course {
     /// What was recorded so far.
     pub fn trace(&self) -> &[TraceStep] {
         self.trace.as_deref().unwrap_or_default()
+    }
+
+    /// Notes a failure for whoever wants to know why.
+    pub(super) fn note(&mut self, failure: &Failure) {
+        if self.trace.is_some() {
+            self.failures.push(format!("{}: {}", failure.kind, failure.message));
+        }
+    }
+
+    /// Why filters failed, whether the request went on or not.
+    pub fn failures(&self) -> &[String] {
+        &self.failures
     }
 
     /// How long to wait before the step is carried out. Waiting is done once.

@@ -69,11 +69,14 @@ pub(super) fn trace_step(
 
 /// A filter that has nothing to do with requests as it is configured.
 pub(super) fn not_asked(link: &Link) -> TraceStep {
-    let explained = Ok(Some(explain_filter::Explanation {
-        summary: "it is not asked: there is no document of its kinds".to_owned(),
-        candidates: Vec::new(),
-    }));
-    trace_step(link, None, None, Some(explained))
+    let decision = "not asked: there is no document of its kinds".to_owned();
+    TraceStep { decision, ..trace_step(link, None, None, None) }
+}
+
+/// A filter that failed.
+pub(super) fn failed_step(link: &Link, failure: Option<&String>, explained: Option<Explained>) -> TraceStep {
+    let decision = failure.map_or_else(|| "failed".to_owned(), |failure| format!("failed: {failure}"));
+    TraceStep { decision, ..trace_step(link, None, None, explained) }
 }
 
 fn describe(step: Option<&Step>) -> String {

@@ -46,6 +46,7 @@ pub(super) fn respond(
             Ok(None)
         }
         Err(failure) => {
+            course.note(&failure);
             let failing = Failing { phase: Phase::Response, parent: &course.parent, request: Some(head.id) };
             failed(link, &failing, &mut watch, &failure).map(|_| None)
         }

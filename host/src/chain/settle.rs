@@ -45,6 +45,7 @@ pub(super) fn settle(
             Ok(step)
         }
         Err(failure) => {
+            course.note(&failure);
             let failing = Failing { phase, parent: &course.parent, request: Some(head.id) };
             let took = failed(link, &failing, watch, &failure)?;
             course.spent.add(course.next, link, took);

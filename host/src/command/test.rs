@@ -6,7 +6,7 @@ use super::{composition, print};
 use crate::args::{Format, Test};
 use serde::Serialize;
 use sluicegate::config::Settings;
-use sluicegate::manifest::Diagnostics;
+use sluicegate::manifest::{Diagnostic, Diagnostics, Location, codes};
 use sluicegate::snapshot::Snapshot;
 use sluicegate::trial::{self, Case, Mismatch, Outcome, Suite};
 use std::fmt::{self, Write};
@@ -68,9 +68,13 @@ fn read(files: &[PathBuf]) -> Result<Vec<Suite>, Failure> {
     let mut diagnostics = Diagnostics::new();
     let mut suites = Vec::new();
     for file in files {
-        let text = std::fs::read_to_string(file);
-        let text = text.map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
-        suites.extend(trial::read(file, text, &mut diagnostics));
+        match std::fs::read_to_string(file) {
+            Ok(text) => suites.extend(trial::read(file, text, &mut diagnostics)),
+            Err(error) => {
+                let error = Diagnostic::error(codes::UNREADABLE, format!("the file cannot be read: {error}"));
+                diagnostics.push(error.at(Location::file(file)));
+            }
+        }
     }
     if !diagnostics.has_errors() {
         return Ok(suites);

@@ -23,8 +23,8 @@ pub fn arrive(gateway_ports: &[GatewayPort], request: &ExplainRequest) -> Result
         head.scheme = Scheme::HTTPS;
     }
     let gateway = gateway_port(gateway_ports, request, head.scheme == Scheme::HTTPS);
-    if gateway.is_some_and(|gateway| gateway.tls) {
-        head.scheme = Scheme::HTTPS;
+    if let Some(gateway) = gateway {
+        head.scheme = if gateway.tls { Scheme::HTTPS } else { Scheme::HTTP };
     }
     let server_name = sni.clone().or_else(|| request.place().map(|(host, _)| host));
     let server_name =
@@ -112,6 +112,7 @@ mod tests {
         assert_eq!(arrived(&PORTS, "http://shop/", named(Some(8443), None)), "https gateway 8443 shop");
         assert_eq!(arrived(&PORTS, "http://shop/", named(None, Some("a.shop"))), "https gateway 443 a.shop");
         assert_eq!(arrived(&PORTS, "https://10.0.0.1/", named(Some(443), None)), "https gateway 443 -");
+        assert_eq!(arrived(&PORTS, "https://shop/", named(Some(80), None)), "http gateway 80 -");
         assert_eq!(arrived(&PORTS, "http://shop/", named(Some(9080), None)), "http mesh 9080 -");
         let mesh = ExplainListener { mesh: true, ..ExplainListener::default() };
         assert_eq!(arrived(&PORTS, "http://shop/", mesh), "http mesh 0 -");

@@ -18,8 +18,7 @@ pub fn check(settings: &Settings) -> Result<Diagnostics, StartError> {
 
 /// What would become of a request, without serving anything.
 pub fn explain(settings: &Settings, request: view::ExplainRequest) -> Result<view::ExplainAnswer, ExplainError> {
-    let (snapshot, diagnostics) = load_once(settings)?;
-    let snapshot = snapshot.ok_or_else(|| StartError::Refused(Box::new(diagnostics)))?;
+    let snapshot = rehearse(settings)?;
     explanation::explain(&snapshot, request).map_err(ExplainError::Request)
 }
 

@@ -10,6 +10,7 @@ use crate::manifest::{Diagnostic, Diagnostics, Document, Location, codes};
 use crate::snapshot::Snapshot;
 use crate::trial::{self, Case, Suite};
 use crate::upstream::registry::Registry;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -47,9 +48,23 @@ pub(super) fn run(new: &Configured, surroundings: &Surroundings<'_>) -> Diagnost
 }
 
 fn read(path: &Path, diagnostics: &mut Diagnostics) -> Option<Suite> {
-    let size = std::fs::metadata(path).ok()?.len();
     let mut refuse = |message: String| {
         diagnostics.push(Diagnostic::error(codes::FILTER_SELF_TEST, message).at(Location::file(path)));
+    };
+    // A link that leads nowhere is there: its tests are meant to be passed.
+    if std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return None;
+    }
+    let size = match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => metadata.len(),
+        Ok(_) => {
+            refuse("the tests are no file".to_owned());
+            return None;
+        }
+        Err(error) => {
+            refuse(format!("the tests cannot be read: {error}"));
+            return None;
+        }
     };
     if size > SIZE {
         refuse(format!("the file of tests has {size} bytes, more than the {SIZE} that are read"));
@@ -77,6 +92,10 @@ fn failure(snapshot: &Snapshot, case: &Case) -> Option<Diagnostic> {
         Ok(outcome) => outcome,
         Err(mistake) => return Some(Diagnostic::error(codes::FILTER_SELF_TEST, mistake).at(case.location.clone())),
     };
+    if let [first, ..] = outcome.failures.as_slice() {
+        let message = format!("the filter fails in `{}`: {first}", case.name);
+        return Some(Diagnostic::error(codes::FILTER_SELF_TEST, message).at(case.location.clone()));
+    }
     let mismatches = trial::compare(&case.expect, &outcome, &snapshot.registry.names);
     let first = mismatches.first()?;
     let message = format!(

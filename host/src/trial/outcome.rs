@@ -2,17 +2,18 @@
 
 use super::case::{Case, Reply, Target};
 use crate::body::ProxyBody;
-use crate::chain::{Course, Publishing, Step, TraceStep};
+use crate::chain::{Answered, Publishing, Step, TraceStep};
 use crate::error::RequestError;
 use crate::explain::{Traced, arrive, trace};
-use crate::request::RequestHead;
-use crate::request::split_authority;
+use crate::grpc::{self, Call};
+use crate::request::{RequestHead, RequestId, split_authority};
 use crate::respond;
 use crate::snapshot::Snapshot;
 use crate::wasm::types;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Method, Response};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 /// What becomes of a request.
@@ -36,8 +37,10 @@ pub struct Outcome {
     pub timeout: Option<Duration>,
     /// How often it is tried again at most.
     pub retries: u32,
-    /// What the client gets; none when that is up to the upstream.
+    /// What the client gets; none when that is up to the upstream, or to an event that answers.
     pub reply: Option<Reply>,
+    /// Why filters failed, whether the request went on or not.
+    pub failures: Vec<String>,
 }
 
 /// What a filter chose.
@@ -65,7 +68,9 @@ pub struct Sent {
 /// # Errors
 /// With what is wrong with the request.
 pub fn run(snapshot: &Snapshot, case: &Case) -> Result<Outcome, String> {
-    let head = Box::new(arrive(&snapshot.gateway_ports, &case.request)?);
+    let mut head = Box::new(arrive(&snapshot.gateway_ports, &case.request)?);
+    head.id = id(case);
+    let (method, call) = (head.method.clone(), Call::of(&head.method, &head.headers));
     let body = case.request.body.clone().unwrap_or_default();
     let Traced { mut head, mut course, outcome: settled } = trace(snapshot, head, &body.into());
     let mut outcome = Outcome {
@@ -75,25 +80,47 @@ pub fn run(snapshot: &Snapshot, case: &Case) -> Result<Outcome, String> {
         ..Outcome::default()
     };
     let response = settled.and_then(|step| outcome.take(snapshot, step, &head));
-    let response = response.unwrap_or_else(|error| Some(respond::error(&error)));
-    let response = response.or_else(|| case.upstream.clone().filter(|_| outcome.sent.is_some()).map(answered));
-    outcome.reply = response.map(|response| reply(snapshot, &mut head, response, &mut course));
+    let failed = |error| if call.is_some() { grpc::error(&error) } else { respond::error(&error) };
+    let response = match response {
+        Ok(Some(Own::Decided(response))) if call.is_some() => Some(grpc::refusal(response)),
+        Ok(Some(Own::Decided(response) | Own::Published(response))) => Some(response),
+        Ok(None) => case.upstream.clone().filter(|_| outcome.sent.is_some()).map(answered),
+        Err(error) => Some(failed(error)),
+    };
+    outcome.timeout = call.map_or(outcome.timeout, |call| call.limit(outcome.timeout));
+    outcome.reply = response.map(|response| {
+        let response = snapshot.chain.respond(&mut head, response, &mut course).unwrap_or_else(failed);
+        reply(if method == Method::HEAD { respond::head_only(response) } else { response })
+    });
+    outcome.failures = course.failures().to_vec();
     Ok(outcome)
 }
 
+/// Always the same for a test, so that what is drawn by it, such as one of several destinations, is too.
+fn id(case: &Case) -> RequestId {
+    let mut hasher = DefaultHasher::new();
+    (&case.name, &case.request.method, &case.request.url).hash(&mut hasher);
+    let half = u128::from(hasher.finish());
+    RequestId(half << 64 | half)
+}
+
+/// A response that is the proxy's own.
+enum Own {
+    /// A filter's.
+    Decided(Response<ProxyBody>),
+    /// What is answered once events are published.
+    Published(Response<ProxyBody>),
+}
+
 impl Outcome {
-    /// Takes down what the host would do; the response, if it is the proxy's own.
-    fn take(
-        &mut self,
-        snapshot: &Snapshot,
-        step: Step,
-        head: &RequestHead,
-    ) -> Result<Option<Response<ProxyBody>>, RequestError> {
+    /// Takes down what the host would do; the response, if it is the proxy's own and known before.
+    fn take(&mut self, snapshot: &Snapshot, step: Step, head: &RequestHead) -> Result<Option<Own>, RequestError> {
         match step {
-            Step::Respond(response) => return Ok(Some(response)),
-            Step::Publish(Publishing { publications, answer, .. }) => {
+            Step::Respond(response) => return Ok(Some(Own::Decided(response))),
+            Step::Publish(Publishing { publications, answer, answered, .. }) => {
+                let is_answered_by_event = matches!(answered, Answered::ByEvent(_)) && !publications.is_empty();
                 self.channels = publications.into_iter().map(|publication| publication.channel).collect();
-                return Ok(Some(answer));
+                return Ok((!is_answered_by_event).then_some(Own::Published(answer)));
             }
             Step::Subscribe(stream) => self.channels = vec![stream.channel],
             Step::Gather(plan) => self.calls = plan.calls.into_iter().map(|call| target(call.destination)).collect(),
@@ -129,6 +156,7 @@ impl Outcome {
             (None, Some(status)) if !self.channels.is_empty() => {
                 format!("published to {}, then answered {status}", self.channels.join(", "))
             }
+            (None, None) if !self.channels.is_empty() => format!("given to {}", self.channels.join(", ")),
             (None, Some(status)) => format!("answered {status}"),
             (None, None) => "left open".to_owned(),
         }
@@ -152,14 +180,8 @@ fn answered(reply: Reply) -> Response<ProxyBody> {
     response
 }
 
-/// The response as the client gets it, after the response phases.
-fn reply(
-    snapshot: &Snapshot,
-    head: &mut Box<RequestHead>,
-    response: Response<ProxyBody>,
-    course: &mut Course,
-) -> Reply {
-    let response = snapshot.chain.respond(head, response, course).unwrap_or_else(|error| respond::error(&error));
+/// The response as the client gets it.
+fn reply(response: Response<ProxyBody>) -> Reply {
     let (parts, body) = response.into_parts();
     // What is here is known already: nothing waits.
     let body = body.collect_up_to(u64::MAX).now_or_never().and_then(Result::ok).unwrap_or_else(Bytes::new);

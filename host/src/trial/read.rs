@@ -17,12 +17,23 @@ const SCHEMA: &str = include_str!("routes.schema.json");
 
 /// Reads a file of tests. What is wrong goes to `diagnostics`, and then there is no suite.
 pub fn read(path: &Path, text: String, diagnostics: &mut Diagnostics) -> Option<Suite> {
+    let mut own = Diagnostics::new();
+    let suite = read_alone(path, text, &mut own);
+    diagnostics.extend(own.iter().cloned());
+    suite
+}
+
+/// The same, with nothing but its own mistakes in `diagnostics`.
+fn read_alone(path: &Path, text: String, diagnostics: &mut Diagnostics) -> Option<Suite> {
     let source = Arc::new(Source::new(path, text));
     let mut documents = yaml::parse(&source, diagnostics).into_iter();
-    let root = documents.next().or_else(|| {
-        diagnostics.push(Diagnostic::error(codes::MISSING_FIELD, "the file holds no tests").at(Location::file(path)));
-        None
-    })?;
+    let Some(root) = documents.next() else {
+        if !diagnostics.has_errors() {
+            let error = Diagnostic::error(codes::MISSING_FIELD, "the file holds no tests");
+            diagnostics.push(error.at(Location::file(path)));
+        }
+        return None;
+    };
     let mut reader = Reader { source: &source, root: &root, diagnostics };
     if let Some(second) = documents.next() {
         let error = Diagnostic::error(codes::WRONG_TYPE, "a file of tests is one document, and this is the second");
@@ -109,6 +120,7 @@ impl Reader<'_> {
             OneOrMany::One(text) => vec![self.target(&format!("{at}/destination"), &text)],
             OneOrMany::Many(texts) => self.targets(&format!("{at}/destination"), &texts),
         });
+        let found_before = self.diagnostics.len();
         let read = Expectation {
             filter: expect.filter,
             route: expect.route,
@@ -127,7 +139,8 @@ impl Reader<'_> {
             response_headers: self.headers(&format!("{at}/response-headers"), &expect.response_headers),
             body: expect.body,
         };
-        if read == Expectation::default() && !self.diagnostics.has_errors() {
+        // What is written and wrong is not nothing.
+        if read == Expectation::default() && self.diagnostics.len() == found_before {
             let help = "say at least one thing, such as `status: 200` or `destination: shop:80`";
             self.refuse(at, "a test that expects nothing cannot fail".into(), Some(help));
         }
@@ -256,6 +269,8 @@ tests:
     fn a_test_that_cannot_fail_is_none() {
         let lines = refused("tests:\n- request: GET http://a/\n  expect: {}\n");
         assert_eq!(lines, ["routes.yaml:3:3: error[SG0115]: a test that expects nothing cannot fail"]);
+        let two = refused("tests:\n- {request: GET http://a/, expect: {}}\n- {request: GET http://a/, expect: {}}\n");
+        assert_eq!(two.len(), 2, "{two:?}");
         assert!(refused("")[0].contains("holds no tests"));
         assert!(refused("tests: []\n")[0].starts_with("routes.yaml:1:1:"));
     }

@@ -242,7 +242,9 @@ impl Filter {
 
     /// Whether it need not be asked about a request: it has no documents, and says that it lives of them.
     pub fn is_idle_for(&self, head: &RequestHead) -> bool {
-        let idle = self.code.manifest.idle_unless.as_ref().filter(|_| self.configuration.documents.is_empty());
+        let manifest = &self.code.manifest;
+        let lives_of_documents = !manifest.kinds.is_empty() && self.configuration.documents.is_empty();
+        let idle = manifest.idle_unless.as_ref().filter(|_| lives_of_documents);
         idle.is_some_and(|attributes| !attributes.iter().any(|name| head.attribute(name).is_some()))
     }
 

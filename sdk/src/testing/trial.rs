@@ -99,7 +99,14 @@ fn put_together(assembly: &Assembly, outcomes: &[Outcome], kept: &HashMap<String
     for part in &assembly.body {
         match part {
             BodyPart::Bytes(bytes) => body.extend(bytes),
-            BodyPart::BodyOf(call) => body.extend(kept.get(call).into_iter().flatten()),
+            BodyPart::BodyOf(call) => {
+                let bytes = kept.get(call);
+                assert!(
+                    bytes.is_some(),
+                    "there is no body of `{call}` to put into the answer: not asked to splice it, or not got"
+                );
+                body.extend(bytes.into_iter().flatten());
+            }
             BodyPart::ValueOf(value) => {
                 let outcome = outcomes.iter().find(|outcome| outcome.name == value.call)?;
                 let text = std::str::from_utf8(&outcome.response.as_ref().ok()?.body).ok()?.trim();

@@ -1,6 +1,6 @@
 //! Words for a single mismatch between a value and its schema.
 
-use super::{Finding, alternatives, codes, list};
+use super::{Finding, MAX_FINDINGS, alternatives, codes, list};
 use crate::manifest::nearest;
 use crate::manifest::node::step;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
@@ -22,7 +22,8 @@ pub(super) fn explain(error: &ValidationError<'_>, schema: &Value, findings: &mu
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             let known = known_fields(error, schema);
             let pointer = error.instance_path().as_str();
-            findings.extend(unexpected.iter().map(|name| unknown_field(pointer, name, &known)));
+            let unexpected = unexpected.iter().take(MAX_FINDINGS);
+            findings.extend(unexpected.map(|name| unknown_field(pointer, name, &known)));
         }
         Kind::Type { kind } => add(codes::WRONG_TYPE, wrong_type(kind, value), type_help(kind, value)),
         Kind::Required { property } => {

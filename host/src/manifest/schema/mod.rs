@@ -85,6 +85,8 @@ impl Schema {
                 break;
             }
         }
+        // One error may be of very many fields.
+        findings.truncate(MAX_FINDINGS);
         let mut seen = std::collections::HashSet::new();
         findings.retain(|finding| seen.insert((finding.pointer.clone(), finding.message.clone())));
         findings

@@ -117,6 +117,12 @@ fn all_mismatches_are_found_at_once() {
 }
 
 #[test]
+fn mismatches_without_end_are_not_all_told() {
+    let fields: Vec<String> = (0..1000).map(|number| format!("a{number}: 1\n")).collect();
+    assert_eq!(findings(&fields.concat()).len(), super::MAX_FINDINGS);
+}
+
+#[test]
 fn settings_name_their_path() {
     let mut diagnostics = Diagnostics::new();
     assert!(!schema().check_value("filter x", &json!({"spec": {"hosts": [1]}}), &mut diagnostics));
