@@ -102,7 +102,7 @@ fn target(backend: Backend, weight: u64, rule: &Filters, own: Filters, kind: Kin
     Target {
         request: vec![rule.request.clone(), own.request],
         response: vec![rule.response.clone(), own.response],
-        rewrite: own.rewrite,
+        rewrite: own.rewrite.map(|own| own.or(rule.rewrite.as_ref())),
         mirrors: own.mirrors,
         instead: redirect.or(unusable).map(Box::new),
         ..Target::new(backend.destination, weight)

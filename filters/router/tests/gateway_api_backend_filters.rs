@@ -1,0 +1,31 @@
+//! Filters of backends beside those of their rule.
+
+mod support;
+
+use support::gateway::{get, open, route, sent};
+use support::{router, words};
+
+/// A rule with filters that sends everything to a backend with filters of its own.
+fn both(of_rule: &str, of_backend: &str) -> String {
+    let rules = format!("- filters: [{of_rule}]\n  backendRefs: [{{name: v1, port: 8080, filters: [{of_backend}]}}]");
+    open() + &route("r", &rules)
+}
+
+#[test]
+fn a_backend_s_rewrite_changes_what_it_names_and_the_rule_s_the_rest() {
+    let rewrite = |fields: &str| format!("{{type: URLRewrite, urlRewrite: {{{fields}}}}}");
+    let path = |to: &str| format!("path: {{type: ReplaceFullPath, replaceFullPath: {to}}}");
+    let host = |name: &str| format!("hostname: {name}");
+    for (of_rule, of_backend, expected) in [
+        (path("/rule"), host("backend.example"), ["path /rule", "authority backend.example"]),
+        (host("rule.example"), path("/backend"), ["path /backend", "authority rule.example"]),
+        (
+            format!("{}, {}", path("/rule"), host("rule.example")),
+            path("/backend"),
+            ["path /backend", "authority rule.example"],
+        ),
+    ] {
+        let forward = sent(&router(&both(&rewrite(&of_rule), &rewrite(&of_backend))), &get("example.org", "/a"));
+        assert_eq!(words(&forward.edits)[1..], expected, "{of_rule} and {of_backend}");
+    }
+}
