@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::gateway::{get, open, route, sent};
+use support::gateway::{get, open, problems, route, sent};
 use support::{router, words};
 
 /// A rule with filters that sends everything to a backend with filters of its own.
@@ -27,5 +27,28 @@ fn a_backend_s_rewrite_changes_what_it_names_and_the_rule_s_the_rest() {
     ] {
         let forward = sent(&router(&both(&rewrite(&of_rule), &rewrite(&of_backend))), &get("example.org", "/a"));
         assert_eq!(words(&forward.edits)[1..], expected, "{of_rule} and {of_backend}");
+    }
+}
+
+fn mirrors(number: usize) -> String {
+    let mirror = |index: usize| {
+        format!("{{type: RequestMirror, requestMirror: {{backendRef: {{name: m{index}, port: 8080}}}}}}")
+    };
+    (0..number).map(mirror).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_rule_and_its_backend_have_eight_mirrors_together() {
+    let at_backend = "error SG0242 /spec/rules/0/backendRefs/0/filters";
+    let at_rule = "error SG0242 /spec/rules/0/filters";
+    for (of_rule, of_backend, expected) in [
+        (4, 4, &[][..]),
+        (8, 0, &[]),
+        (5, 4, &[at_backend]),
+        (8, 1, &[at_backend]),
+        (0, 9, &[at_backend]),
+        (9, 1, &[at_rule]),
+    ] {
+        assert_eq!(problems(&both(&mirrors(of_rule), &mirrors(of_backend))), expected, "{of_rule} and {of_backend}");
     }
 }

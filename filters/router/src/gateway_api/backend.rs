@@ -50,7 +50,7 @@ pub fn resolve(
     for (index, backend) in written.iter().enumerate() {
         let place = place.index(index);
         let weight = weight(backend.weight, &place.key("weight"), report);
-        let filters = filter::of_backend(&backend.filters, scope, &place.key("filters"), report);
+        let filters = filter::of_backend(&backend.filters, rule, scope, &place.key("filters"), report);
         let Some(resolved) = resolve_one(backend, scope.context, &place, report) else { continue };
         if weight > 0 {
             targets.push(target(resolved, weight, rule, filters, scope.context.kind));

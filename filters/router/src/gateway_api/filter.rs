@@ -61,9 +61,20 @@ pub fn of_rule(written: &[Filter], scope: Scope<'_>, place: &Place, report: &mut
     filters
 }
 
-/// Resolves the filters of a backend.
-pub fn of_backend(written: &[Filter], scope: Scope<'_>, place: &Place, report: &mut Report<'_>) -> Filters {
+/// Resolves the filters of a backend of a rule with these.
+pub fn of_backend(
+    written: &[Filter],
+    rule: &Filters,
+    scope: Scope<'_>,
+    place: &Place,
+    report: &mut Report<'_>,
+) -> Filters {
     let filters = of_rule(written, scope, place, report);
+    // A request to the backend is copied to the mirrors of both. Too many of one alone have been reported.
+    if !filters.mirrors.is_empty() && rule.mirrors.len().max(filters.mirrors.len()) <= MOST_MIRRORS {
+        let sum = rule.mirrors.len() + filters.mirrors.len();
+        limit(sum, MOST_MIRRORS, "mirrors of the rule and of the backend", place, report);
+    }
     if let Some(index) = written.iter().position(|filter| filter.cors.is_some()) {
         report.no_effect(&place.index(index), "CORS of a backend", "put the filter into the rule");
     }
