@@ -7,16 +7,23 @@ use serde_json::{Map, Value};
 type Match = Map<String, Value>;
 
 /// The blocks that stand for what both lists take together, each list with the namespace that it is written in; none
-/// where no request can meet both. An empty list takes everything.
+/// where a block of the delegate's fits none of the root's, as Istio then drops the whole rule. An empty list takes
+/// everything.
 pub(super) fn conjunction(root: (&[Value], &str), delegate: (&[Value], &str)) -> Option<Vec<Value>> {
     let (roots, own) = (blocks(root.0, root.1), blocks(delegate.0, delegate.1));
     if root.0.is_empty() || delegate.0.is_empty() {
         let written = if root.0.is_empty() { own } else { roots };
         return Some(written.into_iter().map(Value::Object).collect());
     }
-    let pairs = roots.iter().flat_map(|root| own.iter().filter_map(|own| both(root, own)));
-    let pairs: Vec<Value> = pairs.map(Value::Object).collect();
-    (!pairs.is_empty()).then_some(pairs)
+    let mut pairs = Vec::new();
+    for own in &own {
+        let known = pairs.len();
+        pairs.extend(roots.iter().filter_map(|root| both(root, own)).map(Value::Object));
+        if pairs.len() == known {
+            return None;
+        }
+    }
+    Some(pairs)
 }
 
 /// The blocks without fields that say nothing, and with the full names of gateways.
@@ -184,6 +191,13 @@ mod tests {
             let expected = expected.map(|block| parse(&format!("[{{{block}}}]")));
             assert_eq!(merged(&format!("[{{{root}}}]"), &format!("[{{{own}}}]")), expected, "{root} and {own}");
         }
+    }
+
+    #[test]
+    fn a_rule_of_which_one_block_fits_no_root_is_dropped_as_a_whole() {
+        let root = "[{uri: {prefix: /a}}, {uri: {prefix: /b}}]";
+        assert_eq!(merged(root, "[{uri: {prefix: /a/x}}, {uri: {prefix: /c}}]"), None);
+        assert!(merged(root, "[{uri: {prefix: /a/x}}, {uri: {prefix: /b/x}}]").is_some());
     }
 
     #[test]
