@@ -52,3 +52,16 @@ fn a_rule_and_its_backend_have_eight_mirrors_together() {
         assert_eq!(problems(&both(&mirrors(of_rule), &mirrors(of_backend))), expected, "{of_rule} and {of_backend}");
     }
 }
+
+#[test]
+fn mirrors_of_a_rule_and_of_its_backend_are_drawn_each_for_itself() {
+    let half = |service: &str| {
+        format!("{{type: RequestMirror, requestMirror: {{backendRef: {{name: {service}, port: 8080}}, percent: 50}}}}")
+    };
+    let router = router(&both(&half("a"), &half("b")));
+    let copies = |number: u32| {
+        sent(&router, &get("example.org", "/").attribute("request.id", &format!("{number:032x}"))).mirrors.len()
+    };
+    let alone = (0..1000).filter(|number| copies(*number) == 1).count();
+    assert!((440..560).contains(&alone), "{alone} of 1000 are copied to one of both");
+}

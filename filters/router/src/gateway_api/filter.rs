@@ -16,6 +16,9 @@ use std::collections::BTreeSet;
 
 /// The Gateway API's own limit.
 const MOST: usize = 16;
+/// The salt of a rule's mirrors.
+pub const OF_RULE: &str = "requestMirror";
+const OF_BACKEND: &str = "backend.requestMirror";
 const DEFAULT_REDIRECT: i64 = 302;
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 /// Filters of which a list may have several.
@@ -29,6 +32,8 @@ pub struct Scope<'a> {
     pub context: &'a Context<'a>,
     /// Whether the rule matches one prefix, which can be replaced.
     pub replaces_prefix: bool,
+    /// Tells the draws of these mirrors from those of others.
+    pub salt: &'static str,
 }
 
 /// What the filters of a rule or backend come to.
@@ -69,7 +74,7 @@ pub fn of_backend(
     place: &Place,
     report: &mut Report<'_>,
 ) -> Filters {
-    let filters = of_rule(written, scope, place, report);
+    let filters = of_rule(written, Scope { salt: OF_BACKEND, ..scope }, place, report);
     // A request to the backend is copied to the mirrors of both. Too many of one alone have been reported.
     if !filters.mirrors.is_empty() && rule.mirrors.len().max(filters.mirrors.len()) <= MOST_MIRRORS {
         let sum = rule.mirrors.len() + filters.mirrors.len();
@@ -90,7 +95,7 @@ impl Filters {
             self.response = operations(modifier, &place.key("responseHeaderModifier"), report);
         }
         if let Some(written) = &written.request_mirror {
-            let salt = format!("requestMirror.{index}");
+            let salt = format!("{}.{index}", scope.salt);
             self.mirrors.extend(mirror::resolve(written, salt, scope.context, &place.key("requestMirror"), report));
         }
         if let Some(redirect) = &written.request_redirect {
