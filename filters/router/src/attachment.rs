@@ -25,7 +25,7 @@ fn check(gateway: &str, place: &Place, report: &mut Report<'_>) {
     if !well_formed || name.contains('*') {
         let message = format!("`{gateway}` is not the name of a gateway");
         report.error(place, code::HOST, message, "write NAME, NAMESPACE/NAME or mesh");
-    } else if name.contains(".svc.") {
+    } else if gateway.contains('.') && !gateway.contains('/') {
         let message = "a gateway's host name in place of its name is deprecated";
         report.warning(place, code::DEPRECATED, message, "write NAMESPACE/NAME");
     }
@@ -36,14 +36,17 @@ pub fn full_name(gateway: &str, namespace: &str) -> String {
     if gateway == MESH {
         return MESH.to_owned();
     }
-    let name = gateway.strip_prefix("./").unwrap_or(gateway);
-    if name.contains('/') {
-        return name.to_owned();
+    if let Some(name) = gateway.strip_prefix("./") {
+        return format!("{namespace}/{name}");
     }
-    // The older way: NAME.NAMESPACE.svc.DOMAIN.
-    match name.split_once(".svc.").and_then(|(service, _)| service.split_once('.')) {
-        Some((name, namespace)) => format!("{namespace}/{name}"),
-        None => format!("{namespace}/{name}"),
+    if gateway.contains('/') {
+        return gateway.to_owned();
+    }
+    // The older way: NAME.NAMESPACE, with or without more behind it.
+    let mut labels = gateway.split('.');
+    match (labels.next(), labels.next()) {
+        (Some(name), Some(namespace)) => format!("{namespace}/{name}"),
+        _ => format!("{namespace}/{gateway}"),
     }
 }
 
@@ -58,6 +61,9 @@ mod tests {
             ("edge", "shop/edge"),
             ("./edge", "shop/edge"),
             ("infra/edge", "infra/edge"),
+            ("./edge.v2", "shop/edge.v2"),
+            ("infra/edge.v2", "infra/edge.v2"),
+            ("edge.infra", "infra/edge"),
             ("edge.infra.svc.cluster.local", "infra/edge"),
         ] {
             assert_eq!(full_name(written, "shop"), full);

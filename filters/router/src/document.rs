@@ -190,8 +190,9 @@ fn delegated(
     };
     let full = format!("{}/{}", delegate.namespace, delegate.name);
     let merged = load.delegates.merge(root, index, delegate, load.environment, |dropped| {
+        let (number, origin) = (dropped + 1, &delegate.origin);
         let message =
-            format!("no request can match this rule and rule {} of {full} at {}", dropped + 1, delegate.origin);
+            format!("rule {number} of {full} at {origin} is left out: one of its matches contradicts this rule");
         let help = "a delegate's conditions must lie within the root's; an expression must stand on one side only";
         report.warning(&place, code::NEVER_MATCHES, message, help);
     });

@@ -132,11 +132,14 @@ impl Operations {
         Self { remove: remove.into_iter().map(Operation::Remove).collect(), change: set.chain(add).collect() }
     }
 
-    /// These, then others, as Istio concatenates the lists of two levels: all removals come first.
+    /// These, then others, as Istio concatenates the lists of two levels, of which Envoy carries out all removals first,
+    /// then whatever is set, and what is added last.
     #[must_use]
     pub fn concatenated(&self, other: &Self) -> Self {
-        let joined = |one: &[Operation], two: &[Operation]| one.iter().chain(two).cloned().collect();
-        Self { remove: joined(&self.remove, &other.remove), change: joined(&self.change, &other.change) }
+        let joined = |one: &[Operation], two: &[Operation]| one.iter().chain(two).cloned().collect::<Vec<_>>();
+        let mut change = joined(&self.change, &other.change);
+        change.sort_by_key(|operation| matches!(operation, Operation::Add(..)));
+        Self { remove: joined(&self.remove, &other.remove), change }
     }
 
     /// Whether nothing is changed.
@@ -251,4 +254,20 @@ pub fn changeable(name: &str, place: &Place, report: &mut Report<'_>) -> Option<
 /// Whether a name is a token of RFC 9110, section 5.6.2.
 pub fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Operations;
+
+    #[test]
+    fn what_a_rule_adds_is_not_overwritten_by_what_its_destination_sets() {
+        let pairs = |name: &str| vec![(name.to_owned(), "1".to_owned())];
+        let level = |of: &str| {
+            let name = |what: &str| format!("{what}-{of}");
+            Operations::literal(vec![name("r")], pairs(&name("s")), pairs(&name("a")))
+        };
+        let both = level("rule").concatenated(&level("own")).to_string();
+        assert_eq!(both, "remove r-rule, remove r-own, set s-rule, set s-own, add a-rule, add a-own");
+    }
 }

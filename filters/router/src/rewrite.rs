@@ -9,14 +9,14 @@ use crate::view::View;
 use regex_lite::Regex;
 
 /// A resolved rewrite.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rewrite {
     path: Option<NewPath>,
     /// The new authority.
     pub authority: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum NewPath {
     /// Takes the place of what matched.
     Matched(String),
@@ -50,7 +50,7 @@ impl PathChange {
 }
 
 /// A part of a replacement.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
     Group(usize),
@@ -84,6 +84,16 @@ impl Rewrite {
     /// A rewrite as the Gateway API knows it.
     pub fn changed(path: Option<PathChange>, authority: Option<String>) -> Self {
         Self { path: path.map(NewPath::Changed), authority }
+    }
+
+    /// This one, and what it leaves as it is as another has it.
+    #[must_use]
+    pub fn or(self, other: Option<&Self>) -> Self {
+        let Some(other) = other else { return self };
+        Self {
+            path: self.path.or_else(|| other.path.clone()),
+            authority: self.authority.or_else(|| other.authority.clone()),
+        }
     }
 
     /// The new path, if it changes.

@@ -28,7 +28,7 @@ pub struct Target {
     pub response: Vec<Operations>,
     /// The new authority.
     pub authority: Option<Template>,
-    /// What changes before, in place of what the rule says.
+    /// What changes before, in place of what the rule says, with which it has been merged.
     pub rewrite: Option<Rewrite>,
     /// Who gets copies of the requests to this service only.
     pub mirrors: Vec<Mirror>,

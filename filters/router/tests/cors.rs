@@ -3,6 +3,7 @@
 mod support;
 
 use sluicegate_sdk::testing::TestRequest;
+use support::gateway::{at, filtered, open, route, sent};
 use support::{answered, continued, forwarded, get, header, header_words, outcome, router, shop};
 
 const POLICY: &str = "
@@ -129,4 +130,18 @@ fn aborts_answers_redirects_and_compositions_are_told_of_too() {
 fn a_preflight_is_answered_before_any_fault() {
     let rule = format!("{POLICY}\n  fault: {{abort: {{httpStatus: 500, percentage: {{value: 100}}}}}}");
     assert_eq!(outcome(&router(&shop(&rule)), &preflight("https://a.example")), "200");
+}
+
+#[test]
+fn a_star_of_what_may_be_read_is_not_sent_where_credentials_are_allowed() {
+    for (credentials, expected) in [(true, None), (false, Some("*"))] {
+        let policy = format!("allowOrigins: ['*'], exposeHeaders: ['*'], allowCredentials: {credentials}");
+        let yaml = open() + &route("r", &filtered("/", &format!("{{type: CORS, cors: {{{policy}}}}}")));
+        let router = router(&yaml);
+        let told = answered(&router, &at(preflight("https://a"), 80));
+        assert_eq!(header(&told, "access-control-expose-headers").as_deref(), expected, "{credentials}");
+        let edits = header_words(&sent(&router, &at(get("/").header("origin", "https://a"), 80)).response_edits);
+        let exposed = edits.iter().find_map(|edit| edit.strip_prefix("set access-control-expose-headers="));
+        assert_eq!(exposed, expected, "{credentials}");
+    }
 }

@@ -152,3 +152,11 @@ fn explain_names_both_resources() {
     assert_eq!((candidates[0].origin.as_str(), candidates[0].chosen), ("test.yaml:2", true));
     assert_eq!(candidates[1].origin, "test.yaml:1");
 }
+
+#[test]
+fn a_rule_of_a_delegate_with_a_match_that_fits_no_root_s_is_left_out_with_a_warning() {
+    let own = "- match: [{uri: {prefix: /orders/new}}, {uri: {prefix: /other}}]\n  route: [{destination: {host: new}}]";
+    let yaml = root("match: [{uri: {prefix: /orders}}]") + &orders(own);
+    assert_eq!(findings(&yaml), ["warning SG0223 /spec/http/0/delegate"]);
+    assert_eq!(outcome(&router(&yaml), &get("/orders/new")), "rest");
+}

@@ -133,14 +133,14 @@ fn the_path_is_rewritten_by_what_matched() {
 }
 
 #[test]
-fn with_one_destination_removals_come_first_and_its_own_values_last() {
+fn with_one_destination_removals_come_first_then_what_is_set_its_own_last_then_what_is_added() {
     let rule = "
 - route:
   - destination: {host: stock}
     headers: {request: {set: {x-a: own}, remove: [x-c]}, response: {add: {x-r: own}}}
   headers: {request: {set: {x-a: rule}, add: {X-B: '%REQ(x-user)%', x-none: '%REQ(x-absent)%'}, remove: [x-d]}, response: {remove: [server]}}";
     let forward = forwarded(&router(&shop(rule)), &get("/").header("x-user", "maria"));
-    let expected = ["remove x-d", "remove x-c", "set x-a=rule", "add x-b=maria", "set x-a=own"];
+    let expected = ["remove x-d", "remove x-c", "set x-a=rule", "set x-a=own", "add x-b=maria"];
     assert_eq!(words(&forward.edits).get(1..).expect("the first names the route"), expected);
     assert_eq!(header_words(&forward.response_edits), ["remove server", "add x-r=own"]);
 }

@@ -7,12 +7,23 @@ use serde_json::{Map, Value};
 type Match = Map<String, Value>;
 
 /// The blocks that stand for what both lists take together, each list with the namespace that it is written in; none
-/// where no request can meet both. An empty list takes everything.
+/// where a block of the delegate's fits none of the root's, as Istio then drops the whole rule. An empty list takes
+/// everything.
 pub(super) fn conjunction(root: (&[Value], &str), delegate: (&[Value], &str)) -> Option<Vec<Value>> {
     let (roots, own) = (blocks(root.0, root.1), blocks(delegate.0, delegate.1));
-    let pairs = roots.iter().flat_map(|root| own.iter().filter_map(|own| both(root, own)));
-    let pairs: Vec<Value> = pairs.map(Value::Object).collect();
-    (!pairs.is_empty()).then_some(pairs)
+    if root.0.is_empty() || delegate.0.is_empty() {
+        let written = if root.0.is_empty() { own } else { roots };
+        return Some(written.into_iter().map(Value::Object).collect());
+    }
+    let mut pairs = Vec::new();
+    for own in &own {
+        let known = pairs.len();
+        pairs.extend(roots.iter().filter_map(|root| both(root, own)).map(Value::Object));
+        if pairs.len() == known {
+            return None;
+        }
+    }
+    Some(pairs)
 }
 
 /// The blocks without fields that say nothing, and with the full names of gateways.
@@ -33,8 +44,11 @@ fn blocks(written: &[Value], namespace: &str) -> Vec<Match> {
     written.iter().map(block).collect()
 }
 
-/// One block for both, or none where they contradict each other.
+/// One block for both, or none where they contradict each other. Case counts for both or for neither, as in Istio.
 fn both(root: &Match, own: &Match) -> Option<Match> {
+    if ignores_case(root) != ignores_case(own) {
+        return None;
+    }
     let mut both = root.clone();
     for (field, value) in own {
         let merged = match (root.get(field), field.as_str()) {
@@ -50,6 +64,10 @@ fn both(root: &Match, own: &Match) -> Option<Match> {
         both.insert(field.clone(), merged);
     }
     Some(both)
+}
+
+fn ignores_case(block: &Match) -> bool {
+    block.get("ignoreUriCase").and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// All members of both; a name that both have must say something that can be true together.
@@ -158,7 +176,10 @@ mod tests {
             ("sourceLabels: {a: b}", "sourceLabels: {a: c}", None),
             ("sourceLabels: {a: b}", "sourceLabels: {b: c}", Some("sourceLabels: {a: b, b: c}")),
             ("ignoreUriCase: true", "ignoreUriCase: false", None),
-            ("ignoreUriCase: true", "port: 80", Some("ignoreUriCase: true, port: 80")),
+            ("ignoreUriCase: true", "port: 80", None),
+            ("uri: {prefix: /a}", "uri: {exact: /a/b}, ignoreUriCase: true", None),
+            ("port: 80", "ignoreUriCase: false", Some("port: 80, ignoreUriCase: false")),
+            ("ignoreUriCase: true", "ignoreUriCase: true", Some("ignoreUriCase: true")),
             ("port: 80", "port: 81", None),
             ("sourceNamespace: a", "sourceNamespace: b", None),
             ("gateways: [a/x, a/y]", "gateways: [a/y]", Some("gateways: [a/y]")),
@@ -170,6 +191,20 @@ mod tests {
             let expected = expected.map(|block| parse(&format!("[{{{block}}}]")));
             assert_eq!(merged(&format!("[{{{root}}}]"), &format!("[{{{own}}}]")), expected, "{root} and {own}");
         }
+    }
+
+    #[test]
+    fn a_rule_of_which_one_block_fits_no_root_is_dropped_as_a_whole() {
+        let root = "[{uri: {prefix: /a}}, {uri: {prefix: /b}}]";
+        assert_eq!(merged(root, "[{uri: {prefix: /a/x}}, {uri: {prefix: /c}}]"), None);
+        assert!(merged(root, "[{uri: {prefix: /a/x}}, {uri: {prefix: /b/x}}]").is_some());
+    }
+
+    #[test]
+    fn a_side_without_matches_leaves_the_case_to_the_other() {
+        let ignoring = "[{uri: {prefix: /a}, ignoreUriCase: true}]";
+        assert_eq!(merged("[]", ignoring), Some(parse(ignoring)));
+        assert_eq!(merged(ignoring, "[]"), Some(parse(ignoring)));
     }
 
     #[test]

@@ -87,8 +87,8 @@ impl<'a> Delegates<'a> {
         if hosts.is_some_and(|hosts| !hosts.is_empty()) { Err(Refusal::HasHosts) } else { Ok(found) }
     }
 
-    /// Merges one rule of a root with every rule of its delegate. Where no request can meet both, the place of the
-    /// delegate's rule is handed to `dropped`.
+    /// Merges one rule of a root with every rule of its delegate. Where a match of the delegate's contradicts
+    /// every one of the root's, the place of its rule is handed to `dropped`.
     pub fn merge(
         &self,
         root: &Resource,

@@ -37,8 +37,20 @@ pub struct Attached {
     pub connections: Vec<Accepted>,
 }
 
-/// Documents by the hosts under which they are attached, each with the names of what it is attached through.
-type Hosts = BTreeMap<String, BTreeMap<usize, BTreeSet<String>>>;
+/// Documents by the hosts under which they are attached.
+type Hosts = BTreeMap<String, BTreeMap<usize, Attachment>>;
+
+/// How a document is attached under a host.
+#[derive(Debug, Default, Clone)]
+struct Attachment {
+    /// How specific the document's own host is.
+    rank: u32,
+    /// The names of what it is attached through.
+    through: BTreeSet<String>,
+}
+
+/// A host that a listener and a route both have, and how specific the route's own is.
+type Served = (String, u32);
 
 /// What is attached to what the command line opened.
 #[derive(Debug, Default)]
@@ -90,7 +102,7 @@ impl Parents {
             let message = "there is no Gateway, so the rules count on every listener of the command line";
             report.note(&place, code::NO_EFFECT, message, "add the Gateway to open its ports here");
             for (_, host) in &document.hosts {
-                mesh.all.entry(host.clone()).or_default().entry(number).or_default();
+                attach(&mut mesh.all, host, number, host::rank(host));
             }
         }
         attach_services(document, number, mesh);
@@ -115,9 +127,8 @@ impl Parents {
                 Ok(accepted) => {
                     for (listener, hosts) in accepted {
                         let attached = listeners.entry(key(listener)).or_default();
-                        for host in hosts {
-                            let through = attached.entry(host).or_default().entry(number).or_default();
-                            through.insert(format!("{namespace}/{name}"));
+                        for (host, rank) in hosts {
+                            attach(attached, &host, number, rank).insert(format!("{namespace}/{name}"));
                         }
                     }
                 }
@@ -148,7 +159,7 @@ impl Parents {
     }
 
     /// The listeners of a parent that a route is attached to, each with the hosts that both have; or why there is none.
-    fn accept(&self, document: &Document, parent: &Parent) -> Result<Vec<(&Listener, Vec<String>)>, Refusal> {
+    fn accept(&self, document: &Document, parent: &Parent) -> Result<Vec<(&Listener, Vec<Served>)>, Refusal> {
         let Parent::Gateway { namespace, name, section, port, .. } = parent else { return Err(Refusal::Unknown) };
         let gateway = self.gateways.iter().find(|gateway| gateway.namespace == *namespace && gateway.name == *name);
         let gateway = gateway.ok_or(Refusal::Unknown)?;
@@ -162,8 +173,8 @@ impl Parents {
             } else if !listener.allows_namespace(&gateway.namespace, &document.namespace, &self.namespaces) {
                 refusal = refusal.max(Refusal::Namespace);
             } else {
-                let both = document.hosts.iter().filter_map(|(_, host)| intersection(&listener.hostname, host));
-                let both: Vec<String> = both.collect();
+                let both = document.hosts.iter().filter_map(|(_, host)| served(&listener.hostname, host));
+                let both: Vec<Served> = both.collect();
                 if both.is_empty() {
                     refusal = refusal.max(Refusal::Hostname);
                 } else {
@@ -228,9 +239,16 @@ fn attach_services(document: &Document, number: usize, mesh: &mut Mesh) {
     for parent in &document.parents {
         if let Parent::Service { name, port } = parent {
             let hosts = port.map_or(&mut mesh.all, |port| mesh.ports.entry(port).or_default());
-            hosts.entry(name.clone()).or_default().entry(number).or_default().insert(MESH.to_owned());
+            attach(hosts, name, number, host::rank(name)).insert(MESH.to_owned());
         }
     }
+}
+
+/// Attaches a document under a host; of several hosts of its own the most specific counts.
+fn attach<'a>(hosts: &'a mut Hosts, host: &str, number: usize, rank: u32) -> &'a mut BTreeSet<String> {
+    let attachment = hosts.entry(host.to_owned()).or_default().entry(number).or_default();
+    attachment.rank = attachment.rank.max(rank);
+    &mut attachment.through
 }
 
 impl Mesh {
@@ -239,8 +257,8 @@ impl Mesh {
         let with_all = |hosts: &Hosts| {
             let mut hosts = hosts.clone();
             for (name, attached) in &mut hosts {
-                for (document, through) in self.all.get(name).into_iter().flatten() {
-                    attached.entry(*document).or_insert_with(|| through.clone());
+                for (document, attachment) in self.all.get(name).into_iter().flatten() {
+                    attached.entry(*document).or_insert_with(|| attachment.clone());
                 }
             }
             shares(&hosts, documents)
@@ -255,17 +273,25 @@ fn intersection(listener: &str, route: &str) -> Option<String> {
     narrower.or_else(|| host::covers(route, listener).then_some(listener)).map(str::to_owned)
 }
 
+/// The names that both hosts stand for. A route that names no host has the listener's.
+fn served(listener: &str, route: &str) -> Option<Served> {
+    let both = intersection(listener, route)?;
+    let rank = host::rank(if route == "*" { &both } else { route });
+    Some((both, rank))
+}
+
 /// For each host the documents that stand for it, also those of wildcards that cover it: their rules come after.
 fn shares(hosts: &Hosts, documents: &[Rc<Document>]) -> Shares {
     let share = |name: &String| {
-        let mut ranked: BTreeMap<usize, (u32, &BTreeSet<String>)> = BTreeMap::new();
+        let mut ranked: BTreeMap<usize, &Attachment> = BTreeMap::new();
         for wide in host::covering(name) {
-            for (document, through) in hosts.get(&wide).into_iter().flatten() {
-                ranked.entry(*document).or_insert_with(|| (host::rank(&wide), through));
+            for (document, attachment) in hosts.get(&wide).into_iter().flatten() {
+                ranked.entry(*document).or_insert(attachment);
             }
         }
-        let member = |(number, (host, through)): (usize, (u32, &BTreeSet<String>))| {
-            Some(Member { document: Rc::clone(documents.get(number)?), through: through.clone(), host })
+        let member = |(number, attachment): (usize, &Attachment)| {
+            let Attachment { rank, through } = attachment.clone();
+            Some(Member { document: Rc::clone(documents.get(number)?), through, host: rank })
         };
         Share { members: ranked.into_iter().filter_map(member).collect(), https_redirect: false }
     };

@@ -50,7 +50,7 @@ pub fn resolve(
     for (index, backend) in written.iter().enumerate() {
         let place = place.index(index);
         let weight = weight(backend.weight, &place.key("weight"), report);
-        let filters = filter::of_backend(&backend.filters, scope, &place.key("filters"), report);
+        let filters = filter::of_backend(&backend.filters, rule, scope, &place.key("filters"), report);
         let Some(resolved) = resolve_one(backend, scope.context, &place, report) else { continue };
         if weight > 0 {
             targets.push(target(resolved, weight, rule, filters, scope.context.kind));
@@ -102,7 +102,7 @@ fn target(backend: Backend, weight: u64, rule: &Filters, own: Filters, kind: Kin
     Target {
         request: vec![rule.request.clone(), own.request],
         response: vec![rule.response.clone(), own.response],
-        rewrite: own.rewrite,
+        rewrite: own.rewrite.map(|own| own.or(rule.rewrite.as_ref())),
         mirrors: own.mirrors,
         instead: redirect.or(unusable).map(Box::new),
         ..Target::new(backend.destination, weight)

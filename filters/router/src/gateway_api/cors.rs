@@ -26,10 +26,21 @@ pub fn resolve(written: &Written, place: &Place, report: &mut Report<'_>) -> Cor
         origins: origins(&written.allow_origins, &place.key("allowOrigins"), report),
         methods: written.allow_methods.clone(),
         headers: written.allow_headers.clone(),
-        exposed: written.expose_headers.clone(),
+        exposed: exposed(written, &place.key("exposeHeaders"), report),
         max_age: u64::try_from(max_age).unwrap_or(0),
         credentials: written.allow_credentials == Some(true),
     })
+}
+
+/// The headers that may be read. With credentials a star is no wildcard (Fetch, section "CORS protocol"), and is not sent.
+fn exposed(written: &Written, place: &Place, report: &mut Report<'_>) -> Vec<String> {
+    let star = written.expose_headers.iter().any(|name| name == "*");
+    if star && written.allow_credentials == Some(true) {
+        let happens = "where credentials are allowed, a browser lets nothing be read for `*`, so it is not sent";
+        report.no_effect(place, "exposeHeaders", happens);
+        return Vec::new();
+    }
+    written.expose_headers.clone()
 }
 
 fn check_lists(written: &Written, place: &Place, report: &mut Report<'_>) {

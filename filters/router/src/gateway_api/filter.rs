@@ -16,6 +16,9 @@ use std::collections::BTreeSet;
 
 /// The Gateway API's own limit.
 const MOST: usize = 16;
+/// The salt of a rule's mirrors.
+pub const OF_RULE: &str = "requestMirror";
+const OF_BACKEND: &str = "backend.requestMirror";
 const DEFAULT_REDIRECT: i64 = 302;
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 /// Filters of which a list may have several.
@@ -29,6 +32,8 @@ pub struct Scope<'a> {
     pub context: &'a Context<'a>,
     /// Whether the rule matches one prefix, which can be replaced.
     pub replaces_prefix: bool,
+    /// Tells the draws of these mirrors from those of others.
+    pub salt: &'static str,
 }
 
 /// What the filters of a rule or backend come to.
@@ -61,9 +66,20 @@ pub fn of_rule(written: &[Filter], scope: Scope<'_>, place: &Place, report: &mut
     filters
 }
 
-/// Resolves the filters of a backend.
-pub fn of_backend(written: &[Filter], scope: Scope<'_>, place: &Place, report: &mut Report<'_>) -> Filters {
-    let filters = of_rule(written, scope, place, report);
+/// Resolves the filters of a backend of a rule with these.
+pub fn of_backend(
+    written: &[Filter],
+    rule: &Filters,
+    scope: Scope<'_>,
+    place: &Place,
+    report: &mut Report<'_>,
+) -> Filters {
+    let filters = of_rule(written, Scope { salt: OF_BACKEND, ..scope }, place, report);
+    // A request to the backend is copied to the mirrors of both. Too many of one alone have been reported.
+    if !filters.mirrors.is_empty() && rule.mirrors.len().max(filters.mirrors.len()) <= MOST_MIRRORS {
+        let sum = rule.mirrors.len() + filters.mirrors.len();
+        limit(sum, MOST_MIRRORS, "mirrors of the rule and of the backend", place, report);
+    }
     if let Some(index) = written.iter().position(|filter| filter.cors.is_some()) {
         report.no_effect(&place.index(index), "CORS of a backend", "put the filter into the rule");
     }
@@ -79,7 +95,7 @@ impl Filters {
             self.response = operations(modifier, &place.key("responseHeaderModifier"), report);
         }
         if let Some(written) = &written.request_mirror {
-            let salt = format!("requestMirror.{index}");
+            let salt = format!("{}.{index}", scope.salt);
             self.mirrors.extend(mirror::resolve(written, salt, scope.context, &place.key("requestMirror"), report));
         }
         if let Some(redirect) = &written.request_redirect {

@@ -74,6 +74,15 @@ fn resolve_one(
                 let happens = "names of ports are not known here; `port` limits the rules to one";
                 report.no_effect(&place.key("sectionName"), "sectionName", happens);
             }
+            if !sees_callers(&namespace, naming) {
+                let (own, proxy) = (naming.namespace, &naming.environment.namespace);
+                let message = format!(
+                    "for a Service of another namespace the rules take requests of callers in {own} only, and the proxy stands for {proxy}, so they do not count there"
+                );
+                let help = "move the route to the namespace of the Service, or to the proxy's";
+                report.warning(&place.key("namespace"), code::PARENT, message, help);
+                return Parent::Unknown;
+            }
             Parent::Service { name: naming.environment.full_name(&written.name, &namespace), port }
         }
         (_, kind) => {
@@ -82,6 +91,12 @@ fn resolve_one(
             Parent::Unknown
         }
     }
+}
+
+/// Whether requests come by here that a route takes for a Service of this namespace: its own namespace's route takes those
+/// of all callers, that of another one only those of callers beside the route.
+fn sees_callers(service: &str, naming: Naming<'_>) -> bool {
+    service == naming.namespace || naming.namespace == naming.environment.namespace
 }
 
 /// Several references to one parent must name different listeners, each of them.

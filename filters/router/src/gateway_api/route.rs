@@ -205,7 +205,7 @@ fn rules<'a, T>(
 }
 
 fn resolve_rule(parts: Parts<'_>, index: usize, context: &Context<'_>, place: &Place, report: &mut Report<'_>) -> Rule {
-    let scope = Scope { context, replaces_prefix: parts.replaces_prefix };
+    let scope = Scope { context, replaces_prefix: parts.replaces_prefix, salt: filter::OF_RULE };
     let filters = filter::of_rule(parts.filters, scope, &place.key("filters"), report);
     let backends = place.key("backendRefs");
     let targets = backend::resolve(parts.backends, &filters, scope, &backends, report);
