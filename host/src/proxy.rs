@@ -7,6 +7,7 @@ mod watching;
 pub use rehearsal::{ExplainError, check, explain, rehearse};
 
 use crate::admin::{AdminServer, AdminSocket, AdminView};
+use crate::allocator;
 use crate::config::{AdminAddress, Settings, limits};
 use crate::connection::Timeouts;
 use crate::deliver::{EventChain, Upstreams};
@@ -155,6 +156,8 @@ impl Proxy {
         let view: Arc<dyn AdminView> = Arc::new(View { exchange, status, orders, reloads, drain });
         let admin = AdminServer::start(socket, settings.admin_allow_remote, view, telemetry.metrics, levels)?;
         let (drain_time, at_once) = (settings.drain, CancellationToken::new());
+        // What the first load took is not needed any more.
+        allocator::give_back();
         Ok(Self { workers, channels, admin, tracer, access, reload, drain_time, at_once, inherited, place })
     }
 

@@ -5,6 +5,7 @@ use super::behind;
 use super::load::{Loader, Sources};
 use super::rollout::{Effect, LOOK, Order, Orders};
 use super::status::Status;
+use crate::allocator;
 use crate::config::{Settings, Watch};
 use crate::exchange::Exchange;
 use crate::manifest::{Diagnostics, Severity};
@@ -87,6 +88,8 @@ pub fn spawn(
                 for asked in asked {
                     asked.reply(&reloaded);
                 }
+                // Compiling takes much that is not needed until the next change.
+                allocator::give_back();
             } else if loader.names_changed()
                 && let Some(snapshot) = loader.renew(&exchange.snapshot.load())
             {
