@@ -4,6 +4,7 @@ use crate::artifact;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -48,9 +49,15 @@ impl Drop for Service {
     }
 }
 
-/// Runs the cases of a suite against what listens there: an object for each.
+/// Runs the cases of a suite against what listens there: an object for each. A suite that crashes, as its compiled parts may
+/// once in a long while, has said nothing of what listens there, and is run once more.
 pub(super) fn cases(name: &str, address: SocketAddr) -> Result<Vec<Value>, String> {
-    let output = program(name).arg(address.port().to_string()).output().map_err(|error| format!("{name}: {error}"))?;
+    let run = || program(name).arg(address.port().to_string()).output().map_err(|error| format!("{name}: {error}"));
+    let mut output = run()?;
+    if let Some(signal) = output.status.signal() {
+        eprintln!("{name} crashed (signal {signal}) and is run once more");
+        output = run()?;
+    }
     if !output.status.success() {
         return Err(format!("{name} ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
     }
