@@ -8,7 +8,6 @@ mod durable;
 use durable::{Kept, event, firsts};
 use sluicegate_tests::{Broker, Client, Proxy, Store, Upstream, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -34,8 +33,7 @@ struct Published {
 }
 
 /// Publishes one event after the other until the proxy is gone.
-fn publish(address: SocketAddr, key: usize, published: &mut Published, ended: &AtomicBool) {
-    let mut client = Client::connect(address);
+fn publish(mut client: Client, key: usize, published: &mut Published, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         let number = published.next;
         published.next += 1;
@@ -51,8 +49,9 @@ fn live(proxy: Proxy, published: &mut [Published], life: Duration) {
     let (address, ended) = (proxy.address(), Arc::new(AtomicBool::new(false)));
     std::thread::scope(|scope| {
         for (key, published) in published.iter_mut().enumerate() {
-            let ended = Arc::clone(&ended);
-            scope.spawn(move || publish(address, key, published, &ended));
+            // Before its life is counted, as it may be over at once.
+            let (client, ended) = (Client::connect(address), Arc::clone(&ended));
+            scope.spawn(move || publish(client, key, published, &ended));
         }
         let begin = Instant::now();
         wait_until(life + LIFE * 20, || begin.elapsed() >= life);
