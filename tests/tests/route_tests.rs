@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on panics")]
 
 use serde_json::Value;
-use sluicegate_tests::{Authority, Directory, sluice};
+use sluicegate_tests::{Authority, Directory, Eventing, sluice};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -240,22 +240,8 @@ fn explain_names_the_listener_of_a_gateway() {
 
 #[test]
 fn an_answer_is_what_a_client_would_get_be_it_for_head_grpc_or_by_an_event() {
-    let bridge = "
-apiVersion: messaging.knative.dev/v1
-kind: Channel
-metadata: {name: orders}
----
-apiVersion: sluicegate.dev/v1alpha1
-kind: EventBridge
-metadata: {name: quote}
-spec:
-  request:
-    host: shop
-    path: /quotes
-    to: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders}
-    event: {type: quote.asked, source: /shop}
-    reply: {timeout: PT10S}
-";
+    let orders = "{apiVersion: messaging.knative.dev/v1, kind: Channel, name: orders}";
+    let bridge = Eventing::new().channel("orders").quotes(orders).to_string();
     let tests = "
 manifests: [shop.yaml, bridge.yaml]
 tests:
