@@ -4,11 +4,15 @@ use super::touched::Touched;
 use super::walk::{Walk, walk};
 use super::watcher::Events;
 use super::{Mode, Shared, Signal, Target, Tree, Trees};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Nothing has moved for this long: longer than any pause of a program that writes a file in one go.
+/// Nothing has moved for this long since files were renamed into place: each is whole, and those that belong together come
+/// at once.
+const QUIET_AFTER_RENAMES: Duration = Duration::from_millis(15);
+/// The same when a file has been written where it is: longer than any pause of a program that writes a file in one go.
 const QUIET: Duration = Duration::from_millis(50);
 /// The same when a file has gone or become empty, as it is then most likely about to be written again.
 const QUIET_AFTER_LOSS: Duration = Duration::from_millis(250);
@@ -102,9 +106,8 @@ impl Settle {
         let end = Instant::now() + SETTLE;
         let mut moved = Instant::now();
         loop {
-            let quiet = if self.has_lost() { QUIET_AFTER_LOSS } else { QUIET };
             let now = Instant::now();
-            if now >= end || now >= moved + quiet {
+            if now >= end || now >= moved + self.quiet() {
                 return true;
             }
             if !pause(signals, (now + BETWEEN_LOOKS).min(end)) {
@@ -139,8 +142,7 @@ impl Settle {
 
     /// Reads what the last look has found, but what has rested since the last reading.
     fn scan(&mut self) -> Trees {
-        let roots: Vec<_> = self.targets.iter().map(|target| target.path.as_path()).collect();
-        let touched = self.touched.take().sorted_out(&roots, &self.walks);
+        let touched = self.touched.take().sorted_out(&self.roots(), &self.walks);
         let now = SystemTime::now();
         let (read_at, walks, trees) = &self.reading;
         let read = |(number, (target, walk)): (usize, (&Target, &Walk))| {
@@ -153,6 +155,32 @@ impl Settle {
         let trees: Trees = self.targets.iter().zip(&self.walks).enumerate().map(read).collect();
         self.reading = (now, self.walks.clone(), Trees::clone(&trees));
         trees
+    }
+
+    /// For how long nothing is to move, after what the last look has found.
+    fn quiet(&self) -> Duration {
+        match (self.has_lost(), self.has_renames_alone()) {
+            (true, _) => QUIET_AFTER_LOSS,
+            (false, false) => QUIET,
+            (false, true) => QUIET_AFTER_RENAMES,
+        }
+    }
+
+    /// Whether all that may be different from the last reading is files that were renamed to where they are.
+    fn has_renames_alone(&self) -> bool {
+        let (_, before, _) = &self.reading;
+        let touched = self.touched.noted().sorted_out(&self.roots(), &self.walks);
+        let renames = |(now, before): (&Walk, &Walk)| {
+            let same = |path: &PathBuf, stamp| before.files.get(path) == Some(stamp) && !touched.names(path);
+            let mut files = now.files.iter();
+            files.all(|(path, stamp)| same(path, stamp) || touched.came_whole(path))
+                && now.directories == before.directories
+        };
+        before.len() == self.walks.len() && self.walks.iter().zip(before).all(renames)
+    }
+
+    fn roots(&self) -> Vec<&Path> {
+        self.targets.iter().map(|target| target.path.as_path()).collect()
     }
 
     /// Whether a file that was reported with content has gone or is empty now.
@@ -172,5 +200,38 @@ fn pause(signals: &Receiver<Signal>, until: Instant) -> bool {
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
             Err(RecvTimeoutError::Timeout) => return true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::sync::mpsc::sync_channel;
+
+    #[test]
+    fn files_that_are_renamed_into_place_are_waited_for_least_and_what_is_lost_is_waited_for_most() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("a.yaml"), "old").unwrap();
+        let touched = Arc::new(Touched::default());
+        let targets = vec![Target { path: directory.path().into(), extensions: &["yaml"] }];
+        let mut settle = Settle::new(targets, Mode::Poll, sync_channel(1).0, Arc::clone(&touched));
+        let mut quiet = |whole: &[&str], written: &[&str]| {
+            touched.add(whole.iter().map(|name| path(name)), true);
+            touched.add(written.iter().map(|name| path(name)), false);
+            settle.look();
+            settle.quiet()
+        };
+        fs::write(path("b.tmp"), "new").unwrap();
+        fs::rename(path("b.tmp"), path("b.yaml")).unwrap();
+        assert_eq!(quiet(&[], &[]), QUIET, "no event has told how it came");
+        assert_eq!(quiet(&["b.yaml"], &["b.tmp"]), QUIET_AFTER_RENAMES);
+        assert_eq!(quiet(&[], &["a.yaml"]), QUIET, "the other may have been written to within one tick of its clock");
+        assert_eq!(quiet(&["a.yaml"], &[]), QUIET_AFTER_RENAMES);
+        fs::create_dir(path("more")).unwrap();
+        assert_eq!(quiet(&[], &[]), QUIET, "a directory's files may have been there before it had events");
+        fs::remove_file(path("a.yaml")).unwrap();
+        assert_eq!(quiet(&["b.yaml"], &[]), QUIET_AFTER_LOSS);
     }
 }

@@ -117,6 +117,24 @@ fn a_file_that_is_still_being_written_is_reported_when_it_is_complete() {
 }
 
 #[test]
+fn a_file_that_is_written_to_where_it_was_renamed_to_is_waited_for() {
+    use std::io::Write;
+    let directory = TempDir::new().unwrap();
+    let root = directory.path();
+    let mut watch = start(root, Mode::Native);
+    let mut file = fs::File::create(root.join(".a")).unwrap();
+    file.write_all(b"half ").unwrap();
+    fs::rename(root.join(".a"), root.join("a.yaml")).unwrap();
+    file.write_all(b"and half").unwrap();
+    drop(file);
+    expect(&mut watch, root, &["a.yaml=half and half"]);
+    pause(&mut watch, 300);
+    fs::write(root.join(".a"), "whole").unwrap();
+    fs::rename(root.join(".a"), root.join("a.yaml")).unwrap();
+    expect(&mut watch, root, &["a.yaml=whole"]);
+}
+
+#[test]
 fn a_file_that_is_deleted_and_restored_at_once_is_no_change_and_one_that_stays_away_is() {
     in_each_mode(|root, start| {
         fs::write(root.join("a.yaml"), "one").unwrap();

@@ -1,10 +1,11 @@
-//! What events have said since the last reading of the files, so that not all of them are read for a change of one.
+//! What events have said since the last reading of the files, so that not all of them are read for a change of one, and a
+//! file that came whole is not waited for.
 
 use super::walk::Walk;
 use super::watcher::absolute;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Paths that events have named.
 #[derive(Debug, Default)]
@@ -14,23 +15,33 @@ pub(super) struct Touched(Mutex<Named>);
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Named {
     everything: bool,
-    paths: HashSet<PathBuf>,
+    /// Whether the last event of a path was that a file was renamed to it: such a file was written before it came.
+    paths: HashMap<PathBuf, bool>,
 }
 
 impl Touched {
-    /// Notes paths.
-    pub(super) fn add(&self, paths: impl IntoIterator<Item = PathBuf>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).paths.extend(paths);
+    /// Notes paths, and whether files were renamed to them.
+    pub(super) fn add(&self, paths: impl IntoIterator<Item = PathBuf>, whole: bool) {
+        self.lock().paths.extend(paths.into_iter().map(|path| (path, whole)));
     }
 
     /// Notes that any file may have changed.
     pub(super) fn add_everything(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).everything = true;
+        self.lock().everything = true;
+    }
+
+    /// What was noted since it was taken.
+    pub(super) fn noted(&self) -> Named {
+        self.lock().clone()
     }
 
     /// What was noted since the last time.
     pub(super) fn take(&self) -> Named {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Named> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -47,7 +58,7 @@ impl Named {
                 None => path,
             }
         };
-        self.paths = self.paths.into_iter().map(renamed).collect();
+        self.paths = self.paths.into_iter().map(|(path, whole)| (renamed(path), whole)).collect();
         let known = |path: &PathBuf| {
             let beside = |walk: &Walk| {
                 // Only the root itself counts as a link where there is none.
@@ -55,13 +66,18 @@ impl Named {
             };
             walks.iter().any(|walk| walk.files.contains_key(path) || beside(walk))
         };
-        self.everything |= !self.paths.iter().all(known);
+        self.everything |= !self.paths.keys().all(known);
         self
     }
 
     /// Whether a file may have changed.
     pub(super) fn names(&self, path: &Path) -> bool {
-        self.everything || self.paths.contains(path)
+        self.everything || self.paths.contains_key(path)
+    }
+
+    /// Whether a file was renamed to a path, and nothing happened to it since.
+    pub(super) fn came_whole(&self, path: &Path) -> bool {
+        !self.everything && self.paths.get(path) == Some(&true)
     }
 }
 
@@ -74,7 +90,7 @@ mod tests {
 
     fn named(root: &Path, names: &[&str]) -> impl Fn(&str) -> bool {
         let touched = Touched::default();
-        touched.add(names.iter().map(|name| root.join(name)));
+        touched.add(names.iter().map(|name| root.join(name)), false);
         let (root, found) = (root.to_owned(), touched.take().sorted_out(&[root], &[walk(root, &["yaml"])]));
         move |name| found.names(&root.join(name))
     }
@@ -85,6 +101,22 @@ mod tests {
         fs::write(directory.path().join("a.yaml"), "one").unwrap();
         let named = named(directory.path(), &["a.yaml", ".a.yaml.swp", "gone.yaml"]);
         assert!(named("a.yaml") && !named("b.yaml"));
+    }
+
+    #[test]
+    fn a_file_that_was_renamed_into_place_came_whole_until_something_else_happens_to_it() {
+        let touched = Touched::default();
+        let (a, b) = (PathBuf::from("/f/a.wasm"), PathBuf::from("/f/b.wasm"));
+        touched.add([b.clone()], false);
+        touched.add([a.clone(), b.clone()], true);
+        let noted = touched.noted();
+        assert!(noted.came_whole(&a) && noted.came_whole(&b) && !noted.came_whole(Path::new("/f/c.wasm")));
+        touched.add([a.clone()], false);
+        assert!(!touched.noted().came_whole(&a), "it is written to after it was renamed");
+        assert!(touched.noted().came_whole(&b));
+        touched.add_everything();
+        assert!(!touched.take().came_whole(&b));
+        assert!(!touched.noted().names(&a), "what is taken is not noted any more");
     }
 
     #[test]

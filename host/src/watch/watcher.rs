@@ -7,7 +7,7 @@
 use super::Signal;
 use super::touched::Touched;
 use super::walk::{Identity, Walk, identity};
-use notify::event::{AccessKind, AccessMode, Event, EventKind, Flag};
+use notify::event::{AccessKind, AccessMode, Event, EventKind, Flag, ModifyKind, RenameMode};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, Metadata};
@@ -38,7 +38,10 @@ impl Events {
             let relevant = || relevant.read().unwrap_or_else(PoisonError::into_inner).counts(&event);
             if relevant() {
                 match event {
-                    Ok(event) if event.flag() != Some(Flag::Rescan) => touched.add(event.paths),
+                    Ok(event) if event.flag() != Some(Flag::Rescan) => {
+                        let whole = matches!(event.kind, EventKind::Modify(ModifyKind::Name(to)) if is_arrival(to));
+                        touched.add(event.paths, whole);
+                    }
                     _ => touched.add_everything(),
                 }
                 // A full channel means that a look is due already.
@@ -107,6 +110,11 @@ impl Interest {
         let inside = path.parent().is_some_and(|parent| self.directories.contains(parent));
         inside || self.directories.contains(path) || self.entries.contains(path)
     }
+}
+
+/// Whether a file has come to the path that an event names last. Of the path that it has left nothing is there to be read.
+fn is_arrival(rename: RenameMode) -> bool {
+    matches!(rename, RenameMode::To | RenameMode::Both)
 }
 
 /// A path as events name it.
