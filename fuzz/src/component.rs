@@ -7,7 +7,7 @@
 //! - What is loaded has a hook, and imports what is of the contract or WASI alone.
 
 use sluicegate::wasm::component::inspect;
-use sluicegate::wasm::{Refusal, Runtime};
+use sluicegate::wasm::{Crew, Refusal, Runtime};
 use std::sync::OnceLock;
 
 /// Runs the target.
@@ -29,7 +29,7 @@ fn check(bytes: &[u8]) -> Result<(), Refusal> {
         assert!(!refusal.to_string().is_empty());
     }
     let granted = ["log".to_owned()];
-    let loaded = runtime().load("shop", bytes, &granted);
+    let loaded = runtime().load("shop", bytes, &granted, Crew::One);
     match (inspected, loaded) {
         (Err(inspecting), Err(loading)) => assert_eq!(inspecting, loading, "loading it is refused for another reason"),
         (Err(refusal), Ok(_)) => panic!("it is loaded, though {refusal}"),

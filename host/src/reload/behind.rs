@@ -4,7 +4,7 @@
 //! are watched are taken back.
 
 use crate::wasm::engine::ContentHash;
-use crate::wasm::{Code, Refusal, Runtime};
+use crate::wasm::{Code, Crew, Refusal, Runtime};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ impl Behind {
                 tracing::debug!(%error, "components are compiled at normal priority");
             }
             let began = Instant::now();
-            let code = runtime.load(&owned, &bytes, &granted);
+            let code = runtime.load(&owned, &bytes, &granted, Crew::One);
             // Nobody waits any more when the proxy ends.
             let _ = sender.send(Compiled { code, took: began.elapsed() });
         };

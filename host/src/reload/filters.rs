@@ -11,7 +11,7 @@ use crate::config::limits;
 use crate::manifest::{Diagnostic, Diagnostics, Location, codes};
 use crate::telemetry::metrics::ReloadResult;
 use crate::wasm::signature::{self, Key};
-use crate::wasm::{Code, engine::ContentHash};
+use crate::wasm::{Code, Crew, engine::ContentHash};
 use crate::watch::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -152,7 +152,7 @@ impl Loader {
             return Ok(in_force.filter(|in_force| in_force.path == path).cloned());
         } else {
             let started = Instant::now();
-            (self.runtime.load(&name, bytes, &granted), started.elapsed())
+            (self.runtime.load(&name, bytes, &granted, Crew::Several), started.elapsed())
         };
         let code = Arc::new(code.map_err(|refusal| refused(refusal.to_string()))?);
         self.telemetry.metrics.filter_compiled(&name, took);

@@ -2,6 +2,7 @@
 
 use super::code_cache;
 use super::component::{Code, Refusal};
+use super::crew::Crew;
 use super::memory::GuestMemory;
 use crate::config::limits;
 use sha2::{Digest, Sha256};
@@ -78,15 +79,15 @@ impl Runtime {
 
     /// Checks and compiles a component. Takes up to seconds: never on a thread that serves requests.
     ///
-    /// `granted` names the capabilities that the operator grants.
-    pub fn load(&self, file_stem: &str, bytes: &[u8], granted: &[String]) -> Result<Code, Refusal> {
+    /// `granted` names the capabilities that the operator grants, `crew` is who compiles.
+    pub fn load(&self, file_stem: &str, bytes: &[u8], granted: &[String], crew: Crew) -> Result<Code, Refusal> {
         if bytes.len() as u64 > limits::COMPONENT_SIZE {
             return Err(Refusal::TooLarge { bytes: bytes.len() as u64, limit: limits::COMPONENT_SIZE });
         }
         let prepared = super::component::inspect(file_stem, bytes)?;
         prepared.admit(granted)?;
         let hash = ContentHash::of(bytes);
-        let component = self.compile(bytes, hash).map_err(|error| Refusal::Compile(format!("{error:#}")))?;
+        let component = self.compile(bytes, hash, crew).map_err(|error| Refusal::Compile(format!("{error:#}")))?;
         Code::link((&self.engine, &self.memory), &component, prepared, hash, granted)
     }
 
@@ -99,14 +100,15 @@ impl Runtime {
         directory.join(format!("{hash}-{:016x}.cwasm", self.compatibility()))
     }
 
-    fn compile(&self, bytes: &[u8], hash: ContentHash) -> wasmtime::Result<Component> {
-        let Some(directory) = &self.cache else { return Component::from_binary(&self.engine, bytes) };
+    fn compile(&self, bytes: &[u8], hash: ContentHash, crew: Crew) -> wasmtime::Result<Component> {
+        let compile = || crew.run(|| Component::from_binary(&self.engine, bytes))?;
+        let Some(directory) = &self.cache else { return compile() };
         let path = self.path(directory, hash);
         if let Some(component) = self.cached(&path) {
             code_cache::used(&path);
             return Ok(component);
         }
-        let component = Component::from_binary(&self.engine, bytes)?;
+        let component = compile()?;
         match keep(&path, &component) {
             Ok(()) => code_cache::prune(directory, &path),
             Err(error) => tracing::warn!(path = %path.display(), %error, "the compiled filter could not be kept"),

@@ -1,6 +1,6 @@
 //! The filter runtime: from a component's bytes to calls of its hooks.
 //!
-//! [`engine`] compiles, [`manifest`] and [`component`] check before anything is linked, [`wasi`] gives every component a
+//! [`engine`] compiles, with a [`Crew`] of threads, [`manifest`] and [`component`] check before anything is linked, [`wasi`] gives every component a
 //! WASI that denies, [`instance`] is one running copy, [`filter`] is a configured filter with its warm instances.
 //! [`bound`] is the table of all that bounds a filter, [`grant`] says where its decisions may reach, [`meter`] counts what was
 //! refused, [`holding`] is what a filter has beside its instances; `check` holds each decision to it.
@@ -12,6 +12,7 @@ pub(crate) mod check;
 mod code_cache;
 pub mod component;
 mod configuration_hook;
+mod crew;
 pub mod engine;
 pub mod failure;
 pub mod filter;
@@ -39,6 +40,7 @@ pub use bindings::exports::sluicegate::filter::{connection_filter, explain_filte
 pub use bindings::sluicegate::filter::types;
 pub use bound::{Bound, Bounds};
 pub use component::{Code, Hooks, Refusal};
+pub use crew::Crew;
 pub use engine::Runtime;
 pub use failure::{Failure, FailureKind};
 pub use filter::{Filter, FilterSettings, OnFailure};

@@ -181,7 +181,7 @@ mod tests {
             let name = name(&format!("sluicegate:filter/{interface}@0.1.0"));
             bytes.extend(section(11, &[&[1, 0][..], &name, &[5, 0, 0]].concat()));
         }
-        Runtime::new(None).unwrap().load("a", &bytes, &[]).unwrap_err()
+        Runtime::new(None).unwrap().load("a", &bytes, &[], crate::wasm::Crew::One).unwrap_err()
     }
 
     #[test]
