@@ -23,7 +23,7 @@ pub struct Course {
     pub upstream: Option<SocketAddr>,
     /// Filled only when someone wants to know why.
     pub(super) trace: Option<Vec<TraceStep>>,
-    /// Failures of filters that were passed over; filled as the trace is.
+    /// Why filters failed; filled as the trace is.
     pub(super) failures: Vec<String>,
     /// What spans of filters begin from.
     pub(super) parent: Parent,

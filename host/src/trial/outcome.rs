@@ -79,11 +79,10 @@ pub fn run(snapshot: &Snapshot, case: &Case) -> Result<Outcome, String> {
         reason: course.trace().iter().rev().find_map(|step| step.summary.clone()).unwrap_or_default(),
         ..Outcome::default()
     };
-    let response = settled.and_then(|step| outcome.take(snapshot, step, &head));
+    let response = settled.and_then(|step| outcome.take(snapshot, step, &head, call));
     let failed = |error| if call.is_some() { grpc::error(&error) } else { respond::error(&error) };
     let response = match response {
-        Ok(Some(Own::Decided(response))) if call.is_some() => Some(grpc::refusal(response)),
-        Ok(Some(Own::Decided(response) | Own::Published(response))) => Some(response),
+        Ok(Some(response)) => Some(response),
         Ok(None) => case.upstream.clone().filter(|_| outcome.sent.is_some()).map(answered),
         Err(error) => Some(failed(error)),
     };
@@ -104,23 +103,22 @@ fn id(case: &Case) -> RequestId {
     RequestId(half << 64 | half)
 }
 
-/// A response that is the proxy's own.
-enum Own {
-    /// A filter's.
-    Decided(Response<ProxyBody>),
-    /// What is answered once events are published.
-    Published(Response<ProxyBody>),
-}
-
 impl Outcome {
     /// Takes down what the host would do; the response, if it is the proxy's own and known before.
-    fn take(&mut self, snapshot: &Snapshot, step: Step, head: &RequestHead) -> Result<Option<Own>, RequestError> {
+    fn take(
+        &mut self,
+        snapshot: &Snapshot,
+        step: Step,
+        head: &RequestHead,
+        call: Option<Call>,
+    ) -> Result<Option<Response<ProxyBody>>, RequestError> {
         match step {
-            Step::Respond(response) => return Ok(Some(Own::Decided(response))),
+            Step::Respond(response) if call.is_some() => return Ok(Some(grpc::refusal(response))),
+            Step::Respond(response) => return Ok(Some(response)),
             Step::Publish(Publishing { publications, answer, answered, .. }) => {
                 let is_answered_by_event = matches!(answered, Answered::ByEvent(_)) && !publications.is_empty();
                 self.channels = publications.into_iter().map(|publication| publication.channel).collect();
-                return Ok((!is_answered_by_event).then_some(Own::Published(answer)));
+                return Ok((!is_answered_by_event).then_some(answer));
             }
             Step::Subscribe(stream) => self.channels = vec![stream.channel],
             Step::Gather(plan) => self.calls = plan.calls.into_iter().map(|call| target(call.destination)).collect(),
