@@ -285,6 +285,34 @@ fn a_second_bad_version_is_not_measured_by_the_first() {
     the_good_one_serves(&proxy, load);
 }
 
+#[test]
+fn a_version_in_force_is_watched_on_while_another_is_tried_beside_it() {
+    let upstream = Upstream::start();
+    let proxy =
+        proxy("{rollout: {shadow: {share: 100%, requests: 100000, duration: 1h, differences: 100%}}}", &upstream);
+    let load = load(&proxy);
+    let next = |word: &str, event: &str| {
+        let before = events(&proxy).len();
+        proxy.filters().replace("fickle.wasm", version(word));
+        wait_until(BY_ITSELF, || events(&proxy).get(before).is_some_and(|new| new == event));
+    };
+    next("path", "shadow");
+    assert_eq!(run(&proxy, &["filter", "promote", "fickle"]).status.code(), Some(0));
+    next("newer", "shadow");
+    assert_eq!(state(&proxy)["rollout"]["stage"], "shadow");
+    // Enough to tell it from chance among the requests of the load.
+    wait_until(BY_ITSELF, || {
+        proxy.get("http://shop/trap");
+        events(&proxy).iter().any(|event| event == "rolled-back")
+    });
+    wait_until(BY_ITSELF, || events(&proxy).len() == 6);
+    assert_eq!(events(&proxy), ["in-force", "shadow", "in-force", "shadow", "rolled-back", "shadow"]);
+    assert_eq!(proxy.get("http://shop/trap").header("x-fickle"), Some("good"));
+    assert_eq!(run(&proxy, &["filter", "promote", "fickle"]).status.code(), Some(0));
+    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("newer"), "what was tried is still there");
+    assert!(load.stop().all_were(200), "its own requests met nothing of it");
+}
+
 /// The component with another content and the same behaviour: one more custom section.
 fn renumbered(component: &[u8], number: u8) -> Vec<u8> {
     [component, &[0, 4, 2, b'v', b'n', number]].concat()

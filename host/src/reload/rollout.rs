@@ -12,11 +12,12 @@ pub use running::Shown;
 pub(super) use versions::Rollouts;
 
 use super::configured::Configured;
+use super::filters::Component;
 use super::load::Loader;
 use super::status::Failure;
 use crate::chain::{Chain, Link, Shadowing};
 use crate::manifest::{Diagnostics, Location};
-use crate::rollout::Event;
+use crate::rollout::{Difference, Event};
 use crate::snapshot::Snapshot;
 use running::{Outcome, Running, Stage};
 use std::sync::Arc;
@@ -46,7 +47,8 @@ impl Loader {
             self.configured.insert(name, stable);
         }
         let configured = &self.configured;
-        self.rollouts.running.retain(|name, _| configured.contains_key(name));
+        self.rollouts.trials.retain(|name, _| configured.contains_key(name));
+        self.rollouts.watches.retain(|name, _| configured.contains_key(name));
         self.rollouts.previous.retain(|name, _| configured.contains_key(name));
         self.telemetry.metrics.holdings().retain(|name| configured.contains_key(name));
         self.show_stages();
@@ -54,10 +56,8 @@ impl Loader {
 
     /// The version that is in force with a new one that is not the same.
     fn replace(&mut self, name: &str, old: Configured, new: Configured) -> Configured {
-        if let Some(running) = self.rollouts.running.get_mut(name).filter(|running| running.is_trial())
-            && running.new.is(&new)
-        {
-            running.new = new;
+        if let Some(trial) = self.rollouts.trials.get_mut(name).filter(|trial| trial.new.is(&new)) {
+            trial.new = new;
             return old;
         }
         self.supersede(name, "a newer version came");
@@ -106,64 +106,60 @@ impl Loader {
     /// What the next version is measured by, and goes back to: the one in force, or, where that is still watched itself, the
     /// one before it. A bad version is no measure for another.
     fn measure(&mut self, name: &str, in_force: Configured) -> Configured {
-        match self.rollouts.running.remove(name) {
-            Some(running) if !running.is_trial() && running.new.is(&in_force) => running.old,
+        match self.rollouts.watches.remove(name) {
+            Some(watch) if watch.new.is(&in_force) => watch.old,
             _ => in_force,
         }
     }
 
     fn run(&mut self, name: &str, stage: Stage, new: Configured, old: Configured) {
         tracing::info!(filter = name, stage = stage.name(), digest = %new.component.code.hash, "a new version");
-        self.rollouts.running.insert(name.to_owned(), Running::begin(stage, new, old));
+        let watched = matches!(stage, Stage::Watch(_));
+        let stages = if watched { &mut self.rollouts.watches } else { &mut self.rollouts.trials };
+        stages.insert(name.to_owned(), Running::begin(stage, new, old));
     }
 
     fn supersede(&mut self, name: &str, reason: &str) {
-        if self.rollouts.candidate(name).is_some()
-            && let Some(running) = self.rollouts.running.remove(name)
-        {
-            self.rollouts.note(Event::Superseded, &running.new, Some(&running.old), reason);
+        if let Some(trial) = self.rollouts.trials.remove(name) {
+            self.rollouts.note(Event::Superseded, &trial.new, Some(&trial.old), reason);
         }
     }
 
     /// Whether versions are being tried or watched.
     pub fn is_rolling_out(&self) -> bool {
-        !self.rollouts.running.is_empty()
+        !self.rollouts.trials.is_empty() || !self.rollouts.watches.is_empty()
     }
 
     /// Ends stages that are over, and takes back what is worse: what is different then, if anything is.
     pub fn advance(&mut self, current: &Snapshot) -> Option<Snapshot> {
-        let now = Instant::now();
-        let judged = |(name, running): (&String, &Running)| Some((name.clone(), running.outcome(now)?));
-        let due: Vec<(String, Outcome)> = self.rollouts.running.iter().filter_map(judged).collect();
         let mut changed = false;
-        for (name, outcome) in due {
-            changed |= match outcome {
-                Outcome::Worse(reason) => self.take_back(&name, &reason),
-                Outcome::Over => self.go_on(&name),
-            };
+        for (name, running, outcome) in self.rollouts.ended(Instant::now()) {
+            match outcome {
+                Outcome::Worse(reason) => {
+                    self.take_back(&name, running, &reason);
+                    changed = true;
+                }
+                Outcome::Over => changed |= self.go_on(&name, running),
+            }
             self.show_stages();
         }
         changed.then(|| self.rebuilt(current))
     }
 
     /// The next stage; whether that changes who decides.
-    fn go_on(&mut self, name: &str) -> bool {
-        let Some(running) = self.rollouts.running.remove(name) else { return false };
+    fn go_on(&mut self, name: &str, running: Running) -> bool {
         let reason = running.summary();
-        let Running { stage, new, old, .. } = running;
-        let stable = match stage {
+        let stable = match running.stage {
             Stage::Shadow(..) => {
                 tracing::info!(filter = name, "the shadow is over: {reason}");
-                self.canary_or_full(name, old, new)
+                self.canary_or_full(name, running.old, running.new)
             }
             Stage::Canary(_) => {
                 tracing::info!(filter = name, "the canary is over: {reason}");
-                self.put_in_force(name, old, new, true)
+                self.put_in_force(name, running.old, running.new, true)
             }
             Stage::Watch(_) => {
-                self.rollouts.note(Event::Proven, &new, Some(&old), reason);
-                // Kept for an operator who wants it back, but its memory is not.
-                old.filter.release();
+                self.prove(&running, reason);
                 return false;
             }
         };
@@ -171,19 +167,24 @@ impl Loader {
         true
     }
 
-    /// Takes a version back that is tried or watched, or the one in force.
-    fn take_back(&mut self, name: &str, reason: &str) -> bool {
-        let (new, old, differences) = if let Some(running) = self.rollouts.running.remove(name) {
-            let differences = running.differences();
-            if !running.is_trial() {
-                self.rollouts.previous.remove(name);
-            }
-            (running.new, running.old, differences)
-        } else {
-            let (in_force, previous) = (self.configured.get(name).cloned(), self.rollouts.previous.remove(name));
-            let Some((new, old)) = in_force.zip(previous) else { return false };
-            (new, old, Vec::new())
-        };
+    /// Ends a watch well. The version before is kept for an operator who wants it back, but its memory is not.
+    fn prove(&self, watch: &Running, reason: impl Into<String>) {
+        self.rollouts.note(Event::Proven, &watch.new, Some(&watch.old), reason);
+        watch.old.filter.release();
+    }
+
+    /// Takes a version back that was tried or watched.
+    fn take_back(&mut self, name: &str, running: Running, reason: &str) {
+        if !running.is_trial() {
+            self.rollouts.previous.remove(name);
+        }
+        let differences = running.differences();
+        self.go_back(name, &running.new, running.old, reason, differences);
+    }
+
+    /// Goes from a version back to the one before. Another that was tried beside it is tried beside that one, anew.
+    fn go_back(&mut self, name: &str, new: &Configured, old: Configured, reason: &str, differences: Vec<Difference>) {
+        let tried = self.rollouts.trials.remove(name);
         tracing::error!(
             filter = name,
             version = new.component.code.manifest.version,
@@ -191,30 +192,42 @@ impl Loader {
             "the new version is taken back: {reason}"
         );
         self.telemetry.metrics.filter_rolled_back(name);
-        self.rollouts.note_with(Event::RolledBack, &new, Some(&old), reason, differences);
+        self.rollouts.note_with(Event::RolledBack, new, Some(&old), reason, differences);
         if old.filter.instances() == 0
             && let Err(failure) = old.filter.warm()
         {
             tracing::warn!(filter = name, %failure, "instances of the version before are made when they are needed");
         }
-        self.reject(name, &new, &old, reason);
         self.status.since.insert(old.component.path.clone(), SystemTime::now());
-        self.configured.insert(name.to_owned(), old);
-        true
-    }
-
-    /// Remembers a version that was taken back, and shows why.
-    fn reject(&mut self, name: &str, new: &Configured, old: &Configured, reason: &str) {
-        if self.rollouts.reject(new, old, reason) {
-            self.components.retain(|component| component.name != name);
-            self.components.push(old.component.clone());
-            let mut diagnostics = Diagnostics::new();
-            diagnostics.push(rolled_back(name, reason).at(Location::file(&new.component.path)));
-            let failure = Failure { at: SystemTime::now(), diagnostics };
-            self.status.refused.insert(new.component.path.clone(), failure);
+        self.configured.insert(name.to_owned(), old.clone());
+        let other_code = self.rollouts.reject(new, &old, reason);
+        match tried {
+            Some(trial) if !self.rollouts.bars(&trial.new, &old) => {
+                let stable = self.replace(name, old, trial.new);
+                self.configured.insert(name.to_owned(), stable);
+            }
+            tried => {
+                if let Some(trial) = tried {
+                    let reason = "what it has in common with the version in force was taken back";
+                    self.rollouts.note(Event::Superseded, &trial.new, Some(&trial.old), reason);
+                }
+                if other_code {
+                    self.refuse_taken_back(name, new, old.component, reason);
+                }
+            }
         }
         // Its own instances are of no more use, whoever remembers it.
         new.filter.release();
+    }
+
+    /// Shows why the component of a file does not count any more.
+    fn refuse_taken_back(&mut self, name: &str, new: &Configured, before: Component, reason: &str) {
+        self.components.retain(|component| component.name != name);
+        self.components.push(before);
+        let mut diagnostics = Diagnostics::new();
+        diagnostics.push(rolled_back(name, reason).at(Location::file(&new.component.path)));
+        let failure = Failure { at: SystemTime::now(), diagnostics };
+        self.status.refused.insert(new.component.path.clone(), failure);
     }
 
     /// The filters that are in force, and those that are tried.
@@ -244,6 +257,7 @@ impl Loader {
 
     fn show_stages(&mut self) {
         let shown = |(name, running): (&String, &Running)| (name.clone(), running.shown());
-        self.status.stages = self.rollouts.running.iter().map(shown).collect();
+        let stages = self.rollouts.watches.iter().chain(&self.rollouts.trials);
+        self.status.stages = stages.map(shown).collect();
     }
 }

@@ -85,16 +85,15 @@ impl Loader {
     }
 
     fn promote(&mut self, name: &str) -> Result<(String, Effect), String> {
-        if let Some(running) = self.rollouts.running.remove(name) {
-            if !running.is_trial() {
-                self.rollouts.note(Event::Proven, &running.new, Some(&running.old), "an operator says so");
-                running.old.filter.release();
-                return Ok(("it is not watched any more".to_owned(), Effect::Nothing));
-            }
-            let done = format!("version {} is in full force", running.new.component.code.manifest.version);
-            let stable = self.put_in_force(name, running.old, running.new, true);
+        if let Some(trial) = self.rollouts.trials.remove(name) {
+            let done = format!("version {} is in full force", trial.new.component.code.manifest.version);
+            let stable = self.put_in_force(name, trial.old, trial.new, true);
             self.configured.insert(name.to_owned(), stable);
             return Ok((done, Effect::Chain));
+        }
+        if let Some(watch) = self.rollouts.watches.remove(name) {
+            self.prove(&watch, "an operator says so");
+            return Ok(("it is not watched any more".to_owned(), Effect::Nothing));
         }
         if self.rollouts.rejected.remove(name).is_some() {
             self.rollouts.unstaged.insert(name.to_owned());
@@ -104,8 +103,16 @@ impl Loader {
     }
 
     fn roll_back(&mut self, name: &str) -> Result<(String, Effect), String> {
-        if !self.take_back(name, "an operator took it back") {
-            return Err(format!("there was no version of `{name}` before the one in force"));
+        let reason = "an operator took it back";
+        let running = self.rollouts.trials.remove(name).or_else(|| self.rollouts.watches.remove(name));
+        if let Some(running) = running {
+            self.take_back(name, running, reason);
+        } else {
+            let previous = self.rollouts.previous.remove(name);
+            let Some((new, old)) = self.configured.get(name).cloned().zip(previous) else {
+                return Err(format!("there was no version of `{name}` before the one in force"));
+            };
+            self.go_back(name, &new, old, reason, Vec::new());
         }
         let version = self.configured.get(name).map(|configured| configured.component.code.hash.to_string());
         let digest: String = version.unwrap_or_default().chars().take(12).collect();

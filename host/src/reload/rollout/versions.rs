@@ -1,8 +1,9 @@
 //! What is known of versions: which are under way, which came before, and which may not come into force.
 
 use super::super::configured::Configured;
+use super::super::filters::Component;
 use super::super::policy::FilterPolicy;
-use super::running::Running;
+use super::running::{Outcome, Running};
 use crate::chain::Trial;
 use crate::manifest::{Diagnostic, codes};
 use crate::rollout::{Difference, Entry, Event, Histories};
@@ -10,7 +11,7 @@ use crate::wasm::engine::ContentHash;
 use crate::wasm::types::ResourceDocument;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// Versions of one filter that are remembered as bad: more than anybody tries one after the other.
 const REJECTED: usize = 32;
@@ -18,7 +19,10 @@ const REJECTED: usize = 32;
 /// What is under way, by the filter's name.
 #[derive(Debug, Default)]
 pub(in crate::reload) struct Rollouts {
-    pub(super) running: HashMap<String, Running>,
+    /// Versions that are tried beside the one in force.
+    pub(super) trials: HashMap<String, Running>,
+    /// Versions in force that are watched, also while another is tried beside them.
+    pub(super) watches: HashMap<String, Running>,
     /// The version before the one in force.
     pub(super) previous: HashMap<String, Configured>,
     pub(super) rejected: HashMap<String, Vec<Rejected>>,
@@ -86,7 +90,7 @@ impl Rollouts {
 
     /// The version that is tried beside the one in force.
     pub(in crate::reload) fn candidate(&self, name: &str) -> Option<&Configured> {
-        self.running.get(name).filter(|running| running.is_trial()).map(|running| &running.new)
+        self.trials.get(name).map(|trial| &trial.new)
     }
 
     /// Gives the instances of the version before back, so that the next one is made of them.
@@ -97,7 +101,31 @@ impl Rollouts {
     }
 
     pub(super) fn trial(&self, name: &str) -> Option<Trial> {
-        self.running.get(name).and_then(Running::trial)
+        self.trials.get(name).and_then(Running::trial)
+    }
+
+    /// Takes out what is over. A trial beside a version whose watch is over is looked at the next time: it may have been
+    /// measured by a bad one.
+    pub(super) fn ended(&mut self, now: Instant) -> Vec<(String, Running, Outcome)> {
+        let due = |stages: &HashMap<String, Running>| -> Vec<(String, Outcome)> {
+            stages.iter().filter_map(|(name, running)| Some((name.clone(), running.outcome(now)?))).collect()
+        };
+        let (watches, mut trials) = (due(&self.watches), due(&self.trials));
+        trials.retain(|(name, _)| watches.iter().all(|(watched, _)| watched != name));
+        let mut take = |(name, outcome): (String, Outcome), watched: bool| {
+            let stages = if watched { &mut self.watches } else { &mut self.trials };
+            let running = stages.remove(&name)?;
+            Some((name, running, outcome))
+        };
+        let watches: Vec<_> = watches.into_iter().filter_map(|due| take(due, true)).collect();
+        watches.into_iter().chain(trials.into_iter().filter_map(|due| take(due, false))).collect()
+    }
+
+    /// Whether a version may not come into force in the place of this one, as what it has was taken back.
+    pub(super) fn bars(&self, new: &Configured, in_force: &Configured) -> bool {
+        let Component { name, code, .. } = &new.component;
+        let same_code = code.hash == in_force.component.code.hash;
+        self.admit(name, code.hash).is_err() || (same_code && self.rejects(name, &new.policy, &new.given).is_some())
     }
 
     /// Notes what became of a version.

@@ -7,6 +7,7 @@
 //! | `good` | goes on |
 //! | `traps` | traps on every hundredth call of an instance |
 //! | `broken` | traps on every call |
+//! | `path` | traps on requests for `/trap` |
 //! | `slow` | works for 20 ms, then goes on |
 //! | `leaks` | keeps a mebibyte, then goes on |
 //! | `wrong` | answers 403 |
@@ -44,12 +45,13 @@ fn behaviour() -> String {
 }
 
 impl RequestFilter for Fickle {
-    fn on_request(&self, _: &Request<'_>) -> RequestDecision {
+    fn on_request(&self, request: &Request<'_>) -> RequestDecision {
         self.calls.set(self.calls.get() + 1);
         let behaviour = behaviour();
         match behaviour.as_str() {
             "traps" if self.calls.get().is_multiple_of(100) => fall_over(),
             "broken" => fall_over(),
+            "path" if request.path() == "/trap" => fall_over(),
             "slow" => work(),
             "leaks" => std::mem::forget(black_box(vec![1_u8; LEAK])),
             "wrong" => return respond(403).text("not here").into(),
