@@ -4,8 +4,8 @@ use super::TestRequest;
 use crate::gather::read_state;
 use crate::json;
 use crate::{
-    Answer, Assembly, BodyPart, BodyUse, Call, CallError, CallResponse, Expectation, GatherFilter, Header, Outcome,
-    Plan, RequestDecision, RequestFilter,
+    Answer, Assembly, BodyPart, BodyUse, Call, CallError, CallGroup, CallResponse, Expectation, GatherFilter, Header,
+    Outcome, Plan, RequestDecision, RequestFilter,
 };
 use std::collections::HashMap;
 
@@ -25,8 +25,9 @@ pub struct Trial {
 
 /// Asks the filter, makes the calls of each plan by asking `services`, and hands it the outcomes, until it decides on
 /// something else. What the host does to an answer is done here: statuses that a call does not accept, bodies that have to be
-/// JSON, alternatives of which enough are good, and bodies that stay behind until the end. The filter is asked even where
-/// all is as its plan expects, so that the two answers can be compared.
+/// JSON, alternatives of which enough are good, a plan that is given up because something required has failed, and bodies that
+/// stay behind until the end. Calls end in the order of the plan, so those after the one that decides are cancelled. The filter
+/// is asked even where all is as its plan expects, so that the two answers can be compared.
 ///
 /// # Panics
 /// When the answer that a plan expects is not the one that the filter then gives.
@@ -132,17 +133,40 @@ fn outcomes(
     kept: &mut HashMap<String, Vec<u8>>,
 ) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(plan.calls.len());
+    let mut given_up = false;
     for call in &plan.calls {
-        let in_groups = || plan.groups.iter().filter(|group| group.calls.contains(&call.name));
-        let is_over = in_groups().any(|group| {
-            let good = |outcome: &&Outcome| outcome.response.is_ok() && group.calls.contains(&outcome.name);
-            group.enough.is_some_and(|enough| outcomes.iter().filter(good).count() >= enough as usize)
-        });
+        let group = plan.groups.iter().find(|group| group.calls.contains(&call.name));
+        let is_over = given_up
+            || group.is_some_and(|group| {
+                let (good, _) = ended(group, &outcomes);
+                group.enough.is_some_and(|enough| good >= enough as usize)
+            });
         let response = if is_over { Err(CallError::Cancelled) } else { services(call) };
         let response = response.and_then(|response| take_in(call, response, kept));
+        let failed = !is_over && response.is_err();
         outcomes.push(Outcome { name: call.name.clone(), response });
+        given_up |= failed && (gives_up(call, group) || group.is_some_and(|group| is_lost(group, &outcomes)));
     }
     outcomes
+}
+
+/// The calls of a group that are good, and those that are not.
+fn ended(group: &CallGroup, outcomes: &[Outcome]) -> (usize, usize) {
+    let of_group = outcomes.iter().filter(|outcome| group.calls.contains(&outcome.name));
+    let (good, failed): (Vec<&Outcome>, Vec<_>) = of_group.partition(|outcome| outcome.response.is_ok());
+    (good.len(), failed.len())
+}
+
+/// Whether the failure of a call gives its plan up. In a group that has `enough` the group says what is required.
+fn gives_up(call: &Call, group: Option<&CallGroup>) -> bool {
+    call.required && group.is_none_or(|group| group.enough.is_none())
+}
+
+/// Whether a group that is required cannot have enough good ones any more.
+fn is_lost(group: &CallGroup, outcomes: &[Outcome]) -> bool {
+    let (_, failed) = ended(group, outcomes);
+    let enough = group.enough.map_or(group.calls.len(), |enough| enough as usize);
+    group.required && failed + enough > group.calls.len()
 }
 
 /// Whether all is as a plan expects.
@@ -177,4 +201,55 @@ fn take_in(
     }
     kept.insert(call.name.clone(), std::mem::take(&mut response.body));
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gather::{call, gather, group};
+
+    /// What becomes of calls, of which those named `bad` fail.
+    fn ends(plan: &Plan) -> Vec<&'static str> {
+        let mut services = |call: &Call| {
+            if call.name.starts_with("bad") { Err(CallError::Refused) } else { answer_json("1") }
+        };
+        let outcomes = outcomes(plan, &mut services, &mut HashMap::new());
+        let end = |outcome: &Outcome| match outcome.response {
+            Ok(_) => "good",
+            Err(CallError::Cancelled) => "cancelled",
+            Err(_) => "failed",
+        };
+        outcomes.iter().map(end).collect()
+    }
+
+    fn plan(names: &[&str]) -> Plan {
+        names.iter().fold(gather(), |plan, name| plan.call(call(*name, "service", "/").optional()))
+    }
+
+    #[test]
+    fn a_required_call_that_fails_cancels_those_after_it_and_an_optional_one_does_not() {
+        let required = gather().call(call("bad", "service", "/"));
+        let plan_of = |first: Plan| first.call(call("a", "service", "/").optional());
+        assert_eq!(ends(&plan_of(required)), ["failed", "cancelled"]);
+        assert_eq!(ends(&plan(&["bad", "a"])), ["failed", "good"]);
+    }
+
+    #[test]
+    fn a_group_is_over_when_enough_are_good_and_the_plan_when_too_few_can_be() {
+        let names = ["bad1", "a", "b", "c"];
+        let first = group(["bad1", "a", "b"]).enough(1);
+        assert_eq!(ends(&plan(&names).group(first)), ["failed", "good", "cancelled", "good"]);
+        let names = ["bad1", "a", "bad2", "b", "c"];
+        let two = || group(["bad1", "a", "bad2", "b"]).enough(3);
+        assert_eq!(ends(&plan(&names).group(two())), ["failed", "good", "failed", "good", "good"]);
+        assert_eq!(ends(&plan(&names).group(two().required())), ["failed", "good", "failed", "cancelled", "cancelled"]);
+        let all = group(["bad1", "a"]).required();
+        assert_eq!(ends(&plan(&["bad1", "a"]).group(all)), ["failed", "cancelled"]);
+    }
+
+    #[test]
+    fn in_a_group_that_has_enough_the_group_says_what_is_required() {
+        let plan = gather().call(call("bad", "service", "/")).call(call("a", "service", "/"));
+        assert_eq!(ends(&plan.group(group(["bad", "a"]).enough(1))), ["failed", "good"]);
+    }
 }
