@@ -23,6 +23,9 @@ pub(super) struct Contents {
     priority: i32,
     claims: Vec<String>,
     reads: Vec<String>,
+    /// Without documents of its kinds it is asked only of requests with one of these attributes; none: of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_unless: Option<Vec<String>>,
     capabilities: Vec<String>,
     hooks: Vec<String>,
     imports: Vec<String>,
@@ -70,6 +73,7 @@ impl Contents {
             priority: manifest.priority,
             claims: manifest.kinds.into_iter().map(|claim| format!("{}.{}", claim.kind, claim.group)).collect(),
             reads: manifest.reads,
+            idle_unless: manifest.idle_unless,
             capabilities: manifest.capabilities,
             hooks: inspection.exports.iter().filter_map(|export| hook(export)).collect(),
             imports: inspection.imports,
@@ -103,6 +107,9 @@ impl Contents {
             ("claims", list(&self.claims)),
             ("hooks", list(&self.hooks)),
             ("reads", list(&self.reads)),
+        ]);
+        rows.extend(self.idle_unless.iter().map(|attributes| ("idle", idle(attributes))));
+        rows.extend([
             ("capabilities", list(&self.capabilities)),
             ("imports", list(&self.imports)),
             ("exports", list(&self.exports)),
@@ -128,6 +135,15 @@ impl Want {
             }
         }
     }
+}
+
+/// When a filter is not asked about requests.
+fn idle(attributes: &[String]) -> String {
+    let without = "without documents of what it claims";
+    if attributes.is_empty() {
+        return without.to_owned();
+    }
+    format!("{without}, but for requests with {}", attributes.join(" or "))
 }
 
 /// The `Filter` document of this name; what counts without one, where there is none.
@@ -210,6 +226,13 @@ mod tests {
         std::fs::write(&path, "not wasm").unwrap();
         let error = format!("{:#}", Contents::read(&path, &[], &[]).unwrap_err());
         assert!(error.contains("auth.wasm is not a filter: it is not a WebAssembly component"), "{error}");
+    }
+
+    #[test]
+    fn it_is_said_when_a_filter_is_not_asked() {
+        assert_eq!(idle(&[]), "without documents of what it claims");
+        let destinations = idle(&["compose.destinations".into()]);
+        assert_eq!(destinations, "without documents of what it claims, but for requests with compose.destinations");
     }
 
     #[test]
