@@ -1,15 +1,14 @@
 //! A configured filter and its warm instances.
 
-use super::bindings::exports::sluicegate::filter::{connection_filter, explain_filter};
+mod hooks;
+
 use super::bound::{Bound, Bounds};
-use super::check::Allowed;
 use super::component::Code;
 use super::failure::Failure;
 use super::given::Documents;
 use super::grant::Grants;
-use super::guard::{Admitted, Guard};
+use super::guard::Guard;
 use super::holding::Holding;
-use super::host_api::CURRENT;
 use super::instance::Instance;
 use super::making::Made;
 use super::meter::{Flight, InFlight, Meter};
@@ -20,11 +19,8 @@ use super::time::Deadline;
 use super::types;
 use crate::config::limits;
 use crate::request::RequestHead;
-use crate::worker;
-use http::response;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use wasmtime::component::Resource;
 
 /// What happens to a request whose filter fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -231,15 +227,6 @@ impl Filter {
         self.meter.log(bytes, &self.settings.bounds).is_ok()
     }
 
-    /// Asks the filter about a request.
-    pub fn on_request(&self, head: &mut Box<RequestHead>) -> Result<types::RequestDecision, Failure> {
-        let decided = self.with_request(head, |instance| match &mut instance.request {
-            Some(hook) => hook.call(&mut instance.store),
-            None => Ok(proceed()),
-        });
-        self.held(decided, Allowed::request)
-    }
-
     /// Whether it need not be asked about a request: it has no documents, and says that it lives of them.
     pub fn is_idle_for(&self, head: &RequestHead) -> bool {
         let manifest = &self.code.manifest;
@@ -248,208 +235,10 @@ impl Filter {
         idle.is_some_and(|attributes| !attributes.iter().any(|name| head.attribute(name).is_some()))
     }
 
-    /// Hands the outcomes of a plan to the filter.
-    pub fn on_gathered(
-        &self,
-        head: &mut Box<RequestHead>,
-        state: &[u8],
-        outcomes: &[types::Outcome],
-    ) -> Result<types::RequestDecision, Failure> {
-        let decided = self.with_request(head, |instance| match &instance.gather {
-            Some(hook) => hook.call_on_gathered(&mut instance.store, Resource::new_borrow(CURRENT), state, outcomes),
-            None => Err(wasmtime::Error::msg("it gathers but has no hook for what was gathered")),
-        });
-        self.held(decided, Allowed::request)
-    }
-
-    /// Asks the filter about a response.
-    pub fn on_response(
-        &self,
-        head: &mut Box<RequestHead>,
-        response: &mut response::Parts,
-    ) -> Result<types::ResponseDecision, Failure> {
-        let given = std::mem::replace(response, empty_response());
-        let decided = self.with(|instance| {
-            instance.store.data_mut().response = Some(given);
-            let decided = swap_request(instance, head, |instance| match &instance.response {
-                Some(hook) => {
-                    let (request, answer) = (Resource::new_borrow(CURRENT), Resource::new_borrow(CURRENT));
-                    hook.call_on_response(&mut instance.store, request, answer)
-                }
-                None => Ok(types::ResponseDecision::Next(Vec::new())),
-            });
-            if let Some(given) = instance.store.data_mut().response.take() {
-                *response = given;
-            }
-            decided
-        });
-        self.held(decided, Allowed::response)
-    }
-
-    /// Asks how to deliver an event.
-    pub fn on_event(&self, event: &types::Event, delivery: &types::Delivery) -> Result<types::EventDecision, Failure> {
-        let decided = self.with(|instance| match &instance.event {
-            Some(hook) => hook.call_on_event(&mut instance.store, event, delivery),
-            None => Err(wasmtime::Error::msg("it has no hook for events")),
-        });
-        self.settled(decided, Allowed::event)
-    }
-
-    /// Asks what the outcome of a delivery means.
-    pub fn on_delivered(
-        &self,
-        event: &types::Event,
-        delivery: &types::Delivery,
-        outcome: Result<&types::CallResponse, &types::CallError>,
-    ) -> Result<types::DeliveryDecision, Failure> {
-        let decided = self.with(|instance| match &instance.event {
-            Some(hook) => hook.call_on_delivered(&mut instance.store, event, delivery, outcome),
-            None => Err(wasmtime::Error::msg("it has no hook for events")),
-        });
-        self.settled(decided, Allowed::delivered)
-    }
-
-    /// Asks where a connection goes.
-    pub fn on_connection(
-        &self,
-        connection: &connection_filter::Connection,
-    ) -> Result<connection_filter::ConnectionDecision, Failure> {
-        let decided = self.with(|instance| match &instance.connection {
-            Some(hook) => hook.call_on_connection(&mut instance.store, connection),
-            None => Ok(connection_filter::ConnectionDecision::Next),
-        });
-        self.settled(decided, Allowed::connection)
-    }
-
-    /// Asks for the reasons behind a decision; none when the filter does not explain itself.
-    pub fn explain(&self, head: &mut Box<RequestHead>) -> Result<Option<explain_filter::Explanation>, Failure> {
-        let explained = self.with_request(head, |instance| match &instance.explain {
-            Some(hook) => hook.call_explain(&mut instance.store, Resource::new_borrow(CURRENT)).map(Some),
-            None => Ok(None),
-        });
-        self.settled(explained, |_, _| Ok(()))
-    }
-
-    /// Holds a decision to what the filter may decide, and counts what it ran against.
-    fn held<'a, T>(
-        &'a self,
-        decided: Result<T, Failure>,
-        check: impl FnOnce(Allowed<'a>, &T) -> Result<(), Failure>,
-    ) -> Result<T, Failure> {
-        let allowed = Allowed { grants: &self.settings.grants, bounds: &self.settings.bounds };
-        let held = decided.and_then(|decision| check(allowed, &decision).map(|()| decision));
-        if let Err(failure) = &held {
-            self.count(failure);
-        }
-        held
-    }
-
-    /// The same of a decision that nobody checks any further.
-    fn settled<'a, T>(
-        &'a self,
-        decided: Result<T, Failure>,
-        check: impl FnOnce(Allowed<'a>, &T) -> Result<(), Failure>,
-    ) -> Result<T, Failure> {
-        let held = self.held(decided, check);
-        if held.is_ok() {
-            self.guard.settled();
-        }
-        held
-    }
-
     /// Counts what a failure ran against. Memory and tables are counted where they are asked for.
     pub fn count(&self, failure: &Failure) {
         if let Some(bound) = failure.bound.filter(|bound| !bound.is_of_room()) {
             self.refused(bound);
         }
     }
-
-    fn with_request<T>(
-        &self,
-        head: &mut Box<RequestHead>,
-        call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
-    ) -> Result<T, Failure> {
-        self.with(|instance| swap_request(instance, head, call))
-    }
-
-    /// Runs a call on the worker's own instance, or on a new one. An instance whose call failed is dropped.
-    fn with<T>(&self, call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>) -> Result<T, Failure> {
-        let admitted = self.guard.admit()?;
-        let slot = self.slots.get(worker::index()).or(self.slots.last());
-        let result = match slot.filter(|_| !self.settings.isolated) {
-            Some(slot) => self.with_warm(&mut slot.lock().unwrap_or_else(PoisonError::into_inner), call),
-            None => self.configured().and_then(|mut instance| self.run(&mut instance, call)),
-        };
-        // Whether a call on trial went well is known once its decision is settled.
-        if admitted == Admitted::OnTrial
-            && let Err(failure) = &result
-        {
-            self.guard.trial_failed(failure.kind);
-        }
-        result
-    }
-
-    /// The instance is used where it stands: moving it out and back would cost more than a host call.
-    fn with_warm<T>(
-        &self,
-        slot: &mut Option<Instance>,
-        call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
-    ) -> Result<T, Failure> {
-        // Nothing is left of an instance in whose call the host panicked.
-        if slot.as_ref().is_some_and(|instance| instance.calls_left == 0) {
-            *slot = None;
-        }
-        let instance = match &mut *slot {
-            Some(instance) => instance,
-            empty => empty.insert(self.configured()?),
-        };
-        let calls_left = std::mem::take(&mut instance.calls_left);
-        let result = self.run(instance, call);
-        if result.is_ok() {
-            instance.calls_left = calls_left.saturating_sub(1);
-            if instance.store.data().room.memory() > instance.most_memory {
-                instance.calls_left = 0;
-            }
-        } else {
-            *slot = None;
-        }
-        result
-    }
-
-    fn run<T>(
-        &self,
-        instance: &mut Instance,
-        call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
-    ) -> Result<T, Failure> {
-        instance.begin(self.deadline);
-        instance.store.data_mut().access.effective = true;
-        call(instance).map_err(|error| instance.failure(&error))
-    }
-}
-
-/// Lends the request to the store for one call. It is given back whatever the guest does, so that a request whose
-/// filter failed can go on untouched.
-fn swap_request<T>(
-    instance: &mut Instance,
-    head: &mut Box<RequestHead>,
-    call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
-) -> wasmtime::Result<T> {
-    let mut lend = |instance: &mut Instance, given| {
-        let state = instance.store.data_mut();
-        std::mem::swap(&mut state.request, head);
-        state.has_request = given;
-        state.access.effective = given && !state.request.rehearsed;
-    };
-    lend(instance, true);
-    let result = call(instance);
-    lend(instance, false);
-    result
-}
-
-fn proceed() -> types::RequestDecision {
-    types::RequestDecision::Next(types::Continuation { edits: Vec::new(), response_edits: Vec::new() })
-}
-
-fn empty_response() -> response::Parts {
-    http::Response::new(()).into_parts().0
 }
