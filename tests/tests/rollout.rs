@@ -2,31 +2,18 @@
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 #![allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
 
-use serde_json::Value;
 use sluicegate_tests::{
-    Client, Directory, Load, LoadReport, Options, Proxy, Request, Upstream, rewritten, sluice, stock_filter,
-    test_filter, wait_until,
+    Client, Directory, Fickle, Load, LoadReport, Options, Proxy, Request, Upstream, stock_filter, test_filter,
+    wait_until,
 };
-use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 /// How long to wait for what happens by itself; how long it took is printed.
 const BY_ITSELF: Duration = Duration::from_secs(40);
 /// Requests a second.
 const RATE: u32 = 500;
-
-fn version(word: &str) -> Vec<u8> {
-    rewritten(&std::fs::read(test_filter("fickle")).expect("it was built"), "FICKLE:=", word)
-}
-
-fn filter(spec: &str) -> String {
-    format!("apiVersion: sluicegate.dev/v1alpha1\nkind: Filter\nmetadata:\n  name: fickle\nspec: {spec}\n")
-}
-
-fn proxy(spec: &str, upstream: &Upstream) -> Proxy {
-    let options = Options::new().filter("fickle").manifest("filter.yaml", filter(spec));
-    Proxy::start(options.upstream("shop", upstream.address()).argument("--access-log").argument("off"))
-}
+/// Of no filter that there is.
+const ANOTHER: &str = "apiVersion: sluicegate.dev/v1alpha1\nkind: Filter\nmetadata: {name: another}\nspec: {}\n";
 
 fn load(proxy: &Proxy) -> Load {
     let load = Load::start(proxy.address(), RATE, &Request::get("http://shop/"), Some("x-fickle"));
@@ -35,44 +22,25 @@ fn load(proxy: &Proxy) -> Load {
     load
 }
 
-fn history(proxy: &Proxy) -> Vec<Value> {
-    let history = proxy.ask_admin("/filters/history?filter=fickle").json();
-    history[0]["entries"].as_array().cloned().unwrap_or_default()
-}
-
-fn events(proxy: &Proxy) -> Vec<String> {
-    history(proxy).iter().map(|entry| entry["event"].as_str().unwrap_or_default().to_owned()).collect()
-}
-
-fn state(proxy: &Proxy) -> Value {
-    let filters = proxy.ask_admin("/filters").json();
-    filters.as_array().expect("a list").iter().find(|filter| filter["name"] == "fickle").expect("it is there").clone()
-}
-
-fn run(proxy: &Proxy, arguments: &[&str]) -> Output {
-    let admin = proxy.admin().to_string();
-    Command::new(sluice()).args(arguments).args(["--admin", &admin]).output().expect("it runs")
-}
-
 /// Puts a version into the directory under load, waits until it is taken back, and tells how long that took, in requests too.
-fn taken_back(proxy: &Proxy, load: &Load, word: &str) -> (Duration, u64, String) {
-    proxy.filters().replace("fickle.wasm", version(word));
-    wait_until(BY_ITSELF, || events(proxy).iter().any(|event| event != "in-force") || events(proxy).len() > 1);
+fn taken_back(fickle: &Fickle, load: &Load, word: &str) -> (Duration, u64, String) {
+    fickle.replace(word);
+    wait_until(BY_ITSELF, || fickle.events().iter().any(|event| event != "in-force") || fickle.events().len() > 1);
     let (began, sent) = (Instant::now(), load.report().sent);
-    wait_until(BY_ITSELF, || events(proxy).last().is_some_and(|event| event == "rolled-back"));
-    let reason = history(proxy).last().expect("an entry")["reason"].as_str().expect("a reason").to_owned();
+    wait_until(BY_ITSELF, || fickle.events().last().is_some_and(|event| event == "rolled-back"));
+    let reason = fickle.history().last().expect("an entry")["reason"].as_str().expect("a reason").to_owned();
     let (took, requests) = (began.elapsed(), load.report().sent - sent);
     println!("`{word}` taken back after {took:?} and {requests} requests: {reason}");
     (took, requests, reason)
 }
 
 /// That the version before serves again, and that every answer was a whole one.
-fn the_good_one_serves(proxy: &Proxy, load: Load) -> LoadReport {
-    wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some("good"));
-    wait_until(BY_ITSELF, || state(proxy)["state"] == "outdated");
-    let shown = state(proxy);
+fn the_good_one_serves(fickle: &Fickle, load: Load) -> LoadReport {
+    wait_until(BY_ITSELF, || fickle.shown().as_deref() == Some("good"));
+    wait_until(BY_ITSELF, || fickle.state()["state"] == "outdated");
+    let shown = fickle.state();
     assert!(shown["last_refusal"]["diagnostics"][0]["code"] == "SG0604", "{shown}");
-    let metrics = proxy.ask_admin("/metrics").text();
+    let metrics = fickle.proxy.ask_admin("/metrics").text();
     assert!(metrics.contains(r#"sluicegate_filter_rollbacks_total{filter="fickle"} 1"#), "{metrics}");
     let report = load.stop();
     assert_eq!(report.failed, 0, "{report:?}");
@@ -82,55 +50,55 @@ fn the_good_one_serves(proxy: &Proxy, load: Load) -> LoadReport {
 #[test]
 fn a_version_that_traps_on_one_request_of_a_hundred_is_taken_back() {
     let upstream = Upstream::start();
-    let proxy = proxy("{}", &upstream);
-    let load = load(&proxy);
-    let (_, requests, reason) = taken_back(&proxy, &load, "traps");
+    let fickle = Fickle::start("{}", &upstream);
+    let load = load(&fickle.proxy);
+    let (_, requests, reason) = taken_back(&fickle, &load, "traps");
     assert!(reason.contains("trapped") && reason.contains("against 0 of"), "{reason}");
-    let report = the_good_one_serves(&proxy, load);
+    let report = the_good_one_serves(&fickle, load);
     let failed = report.not(200);
     println!("{failed} of {} requests were answered 503", report.sent);
     assert!((5..=40).contains(&failed) && requests < 4_000, "{failed} failed, {requests} requests");
     // Its file is still there, and it does not come back by itself.
-    proxy.manifests().write("note.yaml", filter("{}").replace("fickle", "another"));
+    fickle.proxy.manifests().write("another.yaml", ANOTHER);
     std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("good"));
-    proxy.filters().replace("fickle.wasm", version("mended"));
-    wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some("mended"));
+    assert_eq!(fickle.shown().as_deref(), Some("good"));
+    fickle.replace("mended");
+    wait_until(BY_ITSELF, || fickle.shown().as_deref() == Some("mended"));
 }
 
 #[test]
 fn a_version_that_takes_twenty_milliseconds_longer_is_taken_back() {
     let upstream = Upstream::start();
-    let proxy = proxy("{deadline: 500ms}", &upstream);
-    let load = load(&proxy);
-    let (_, requests, reason) = taken_back(&proxy, &load, "slow");
+    let fickle = Fickle::start("{deadline: 500ms}", &upstream);
+    let load = load(&fickle.proxy);
+    let (_, requests, reason) = taken_back(&fickle, &load, "slow");
     assert!(reason.contains("took longer than"), "{reason}");
     assert!(requests < 1_000, "{requests} requests");
-    assert!(the_good_one_serves(&proxy, load).all_were(200));
+    assert!(the_good_one_serves(&fickle, load).all_were(200));
 }
 
 #[test]
 fn a_version_that_answers_with_errors_is_taken_back() {
     let upstream = Upstream::start();
-    let proxy = proxy("{}", &upstream);
-    let load = load(&proxy);
-    let (_, _, reason) = taken_back(&proxy, &load, "errors");
+    let fickle = Fickle::start("{}", &upstream);
+    let load = load(&fickle.proxy);
+    let (_, _, reason) = taken_back(&fickle, &load, "errors");
     assert!(reason.contains("went wrong by its decisions"), "{reason}");
-    the_good_one_serves(&proxy, load);
+    the_good_one_serves(&fickle, load);
 }
 
 #[test]
 fn wrong_decisions_are_found_in_the_shadow_and_no_request_notices() {
     let upstream = Upstream::start();
-    let proxy = proxy("{rollout: {shadow: {share: 50%, requests: 100000}}}", &upstream);
-    let load = load(&proxy);
-    let (_, _, reason) = taken_back(&proxy, &load, "wrong");
+    let fickle = Fickle::start("{rollout: {shadow: {share: 50%, requests: 100000}}}", &upstream);
+    let load = load(&fickle.proxy);
+    let (_, _, reason) = taken_back(&fickle, &load, "wrong");
     assert!(reason.contains("decisions in the shadow differed"), "{reason}");
-    let entry = history(&proxy).pop().expect("an entry");
+    let entry = fickle.history().pop().expect("an entry");
     let difference = &entry["differences"][0];
     assert_eq!((&difference["live"], &difference["shadow"]), (&"next".into(), &"respond 403".into()), "{entry:#}");
-    assert!(the_good_one_serves(&proxy, load).all_were(200), "a request noticed");
-    let printed = run(&proxy, &["filter", "history", "fickle"]);
+    assert!(the_good_one_serves(&fickle, load).all_were(200), "a request noticed");
+    let printed = fickle.run(&["filter", "history", "fickle"]);
     let text = String::from_utf8_lossy(&printed.stdout);
     assert!(text.contains("rolled-back") && text.contains("decision was next, and would be respond 403"), "{text}");
     assert_eq!(printed.status.code(), Some(1));
@@ -139,21 +107,21 @@ fn wrong_decisions_are_found_in_the_shadow_and_no_request_notices() {
 #[test]
 fn a_trap_in_the_shadow_is_nobodys_but_its_own() {
     let upstream = Upstream::start();
-    let proxy = proxy("{rollout: {shadow: {share: 100%, requests: 100000}}}", &upstream);
-    let load = load(&proxy);
-    let (_, _, reason) = taken_back(&proxy, &load, "broken");
+    let fickle = Fickle::start("{rollout: {shadow: {share: 100%, requests: 100000}}}", &upstream);
+    let load = load(&fickle.proxy);
+    let (_, _, reason) = taken_back(&fickle, &load, "broken");
     assert!(reason.contains("in the shadow") && reason.contains("trapped"), "{reason}");
-    assert!(the_good_one_serves(&proxy, load).all_were(200), "a request noticed");
+    assert!(the_good_one_serves(&fickle, load).all_were(200), "a request noticed");
 }
 
 #[test]
 fn a_canary_that_traps_is_felt_by_its_share_alone() {
     let upstream = Upstream::start();
-    let proxy = proxy("{rollout: {canary: {share: 10%, requests: 100000}}}", &upstream);
-    let load = load(&proxy);
-    let (_, requests, reason) = taken_back(&proxy, &load, "broken");
+    let fickle = Fickle::start("{rollout: {canary: {share: 10%, requests: 100000}}}", &upstream);
+    let load = load(&fickle.proxy);
+    let (_, requests, reason) = taken_back(&fickle, &load, "broken");
     assert!(reason.contains("trapped"), "{reason}");
-    let report = the_good_one_serves(&proxy, load);
+    let report = the_good_one_serves(&fickle, load);
     assert!(report.not(200) <= 5 + requests / 5, "{} of {requests} failed", report.not(200));
 }
 
@@ -163,153 +131,122 @@ fn a_good_version_goes_through_all_stages() {
     let stages = "{share: 50%, requests: 200, duration: 30s";
     let spec =
         format!("{{rollout: {{shadow: {stages}, differences: 100%}}, canary: {stages}}}, watch: {{duration: 1s}}}}}}");
-    let proxy = proxy(&spec, &upstream);
-    let load = load(&proxy);
-    proxy.filters().replace("fickle.wasm", version("newer"));
-    wait_until(BY_ITSELF, || events(&proxy).last().is_some_and(|event| event == "proven"));
-    assert_eq!(events(&proxy), ["in-force", "shadow", "canary", "in-force", "proven"]);
-    assert_eq!(state(&proxy)["state"], "active");
-    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("newer"));
+    let fickle = Fickle::start(&spec, &upstream);
+    let load = load(&fickle.proxy);
+    fickle.replace("newer");
+    wait_until(BY_ITSELF, || fickle.events().last().is_some_and(|event| event == "proven"));
+    assert_eq!(fickle.events(), ["in-force", "shadow", "canary", "in-force", "proven"]);
+    assert_eq!(fickle.state()["state"], "active");
+    assert_eq!(fickle.shown().as_deref(), Some("newer"));
     assert!(load.stop().all_were(200));
 }
 
 #[test]
 fn a_version_that_is_as_good_stays() {
     let upstream = Upstream::start();
-    let proxy = proxy("{rollout: {watch: {duration: 3s}}}", &upstream);
-    let load = load(&proxy);
+    let fickle = Fickle::start("{rollout: {watch: {duration: 3s}}}", &upstream);
+    let load = load(&fickle.proxy);
     for word in ["one", "two", "three"] {
-        proxy.filters().replace("fickle.wasm", version(word));
-        wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some(word));
+        fickle.replace(word);
+        wait_until(BY_ITSELF, || fickle.shown().as_deref() == Some(word));
     }
-    wait_until(BY_ITSELF, || events(&proxy).last().is_some_and(|event| event == "proven"));
-    assert!(!events(&proxy).iter().any(|event| event == "rolled-back"), "{:?}", history(&proxy));
+    wait_until(BY_ITSELF, || fickle.events().last().is_some_and(|event| event == "proven"));
+    assert!(!fickle.events().iter().any(|event| event == "rolled-back"), "{:?}", fickle.history());
     assert!(load.stop().all_were(200));
-}
-
-#[test]
-fn an_operator_takes_back_promotes_and_pins() {
-    let upstream = Upstream::start();
-    let proxy = proxy("{rollout: {canary: {share: 0%, requests: 1000000}}}", &upstream);
-    let shown = || proxy.get("http://shop/").header("x-fickle").map(str::to_owned);
-    let act = |action: &str| {
-        let output = run(&proxy, &["filter", action, "fickle"]);
-        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
-    };
-    assert_eq!(act("rollback").0, Some(1), "there is nothing before it");
-    proxy.filters().replace("fickle.wasm", version("newer"));
-    wait_until(BY_ITSELF, || state(&proxy)["rollout"]["stage"] == "canary");
-    assert_eq!(shown().as_deref(), Some("good"), "none of a hundred requests is its share");
-    let (code, said) = act("promote");
-    assert_eq!((code, shown().as_deref()), (Some(0), Some("newer")), "{said}");
-    let (code, said) = act("rollback");
-    assert_eq!((code, shown().as_deref()), (Some(0), Some("good")), "{said}");
-    wait_until(BY_ITSELF, || state(&proxy)["state"] == "outdated");
-    let (code, said) = act("promote");
-    assert_eq!(code, Some(0), "{said}");
-    wait_until(BY_ITSELF, || shown().as_deref() == Some("newer"));
-    let (code, said) = act("pin");
-    assert_eq!(code, Some(0), "{said}");
-    proxy.filters().replace("fickle.wasm", version("newest"));
-    wait_until(BY_ITSELF, || state(&proxy)["last_refusal"]["diagnostics"][0]["code"] == "SG0606");
-    assert_eq!(shown().as_deref(), Some("newer"));
-    assert_eq!(act("unpin").0, Some(0));
-    wait_until(BY_ITSELF, || state(&proxy)["rollout"]["stage"] == "canary");
-    assert_eq!(act("promote").0, Some(0));
-    assert_eq!(shown().as_deref(), Some("newest"));
 }
 
 #[test]
 fn a_version_that_does_not_pass_the_tests_beside_it_is_refused_with_their_place() {
     let upstream = Upstream::start();
-    let proxy = proxy("{}", &upstream);
+    let fickle = Fickle::start("{}", &upstream);
     let tests = "tests:\n- name: everybody may come in\n  request: GET http://shop/\n  upstream: {status: 200}\n  \
                  expect: {status: 200}\n";
-    proxy.filters().write("fickle.cases.yaml", tests);
-    proxy.filters().replace("fickle.wasm", version("wrong"));
-    wait_until(BY_ITSELF, || state(&proxy)["last_refusal"]["diagnostics"][0]["code"] == "SG0605");
-    let finding = state(&proxy)["last_refusal"]["diagnostics"][0].clone();
+    fickle.proxy.filters().write("fickle.cases.yaml", tests);
+    fickle.replace("wrong");
+    wait_until(BY_ITSELF, || fickle.state()["last_refusal"]["diagnostics"][0]["code"] == "SG0605");
+    let finding = fickle.state()["last_refusal"]["diagnostics"][0].clone();
     let origin = finding["origin"].as_str().expect("a place");
     assert!(origin.contains("fickle.cases.yaml:2:"), "{finding}");
     let message = finding["message"].as_str().expect("a message");
     assert!(message.contains("`everybody may come in`: status should be 200, and is 403"), "{finding}");
-    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("good"));
-    proxy.filters().replace("fickle.wasm", version("mended"));
-    wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some("mended"));
+    assert_eq!(fickle.shown().as_deref(), Some("good"));
+    fickle.replace("mended");
+    wait_until(BY_ITSELF, || fickle.shown().as_deref() == Some("mended"));
 }
 
 #[test]
 fn a_version_that_traps_in_its_own_tests_is_refused_although_requests_would_pass_it_over() {
     let upstream = Upstream::start();
-    let proxy = proxy("{failure: open}", &upstream);
+    let fickle = Fickle::start("{failure: open}", &upstream);
     let tests = "tests:\n- request: GET http://shop/\n  upstream: {status: 200}\n  expect: {status: 200}\n";
-    proxy.filters().write("fickle.cases.yaml", tests);
-    proxy.filters().replace("fickle.wasm", version("broken"));
-    wait_until(BY_ITSELF, || state(&proxy)["last_refusal"]["diagnostics"][0]["code"] == "SG0605");
-    let message = state(&proxy)["last_refusal"]["diagnostics"][0]["message"].to_string();
+    fickle.proxy.filters().write("fickle.cases.yaml", tests);
+    fickle.replace("broken");
+    wait_until(BY_ITSELF, || fickle.state()["last_refusal"]["diagnostics"][0]["code"] == "SG0605");
+    let message = fickle.state()["last_refusal"]["diagnostics"][0]["message"].to_string();
     assert!(message.contains("the filter fails in `GET http://shop/`: trap"), "{message}");
-    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("good"));
+    assert_eq!(fickle.shown().as_deref(), Some("good"));
 }
 
 #[test]
 fn a_change_of_settings_that_is_worse_is_taken_back_and_the_next_one_is_taken() {
     let upstream = Upstream::start();
-    let options = Options::new().filter_as("fickle.wasm", test_filter("fickle")).manifest("filter.yaml", filter("{}"));
-    let proxy = Proxy::start(options.upstream("shop", upstream.address()));
-    proxy.filters().replace("fickle.wasm", version("slow"));
+    let fickle = Fickle::start("{}", &upstream);
+    fickle.replace("slow");
     // Within its deadline of a second it is the version in force, for want of anything known of the one before.
-    proxy.manifests().replace("filter.yaml", filter("{deadline: 1s, rollout: {watch: {enabled: false}}}"));
-    wait_until(BY_ITSELF, || proxy.get("http://shop/").header("x-fickle") == Some("slow"));
-    let load = Load::start(proxy.address(), 20, &Request::get("http://shop/"), Some("x-fickle"));
+    fickle.specify("{deadline: 1s, rollout: {watch: {enabled: false}}}");
+    wait_until(BY_ITSELF, || fickle.shown().as_deref() == Some("slow"));
+    let load = Load::start(fickle.proxy.address(), 20, &Request::get("http://shop/"), Some("x-fickle"));
     wait_until(BY_ITSELF, || load.report().sent >= 20);
-    proxy.manifests().replace("filter.yaml", filter("{deadline: 1ms}"));
-    wait_until(BY_ITSELF, || events(&proxy).last().is_some_and(|event| event == "rolled-back"));
-    let entry = history(&proxy).pop().expect("an entry");
+    fickle.specify("{deadline: 1ms}");
+    wait_until(BY_ITSELF, || fickle.events().last().is_some_and(|event| event == "rolled-back"));
+    let entry = fickle.history().pop().expect("an entry");
     assert_eq!(entry["configuration_only"], true, "{entry}");
     println!("a deadline that is too short: {}", entry["reason"]);
-    wait_until(BY_ITSELF, || proxy.get("http://shop/").status == 200);
+    wait_until(BY_ITSELF, || fickle.proxy.get("http://shop/").status == 200);
     load.stop();
 }
 
 #[test]
 fn a_second_bad_version_is_not_measured_by_the_first() {
     let upstream = Upstream::start();
-    let proxy = proxy("{}", &upstream);
-    let load = load(&proxy);
-    proxy.filters().replace("fickle.wasm", version("traps"));
-    wait_until(BY_ITSELF, || events(&proxy).len() > 1);
-    proxy.filters().replace("fickle.wasm", renumbered(&version("traps"), 1));
-    wait_until(BY_ITSELF, || events(&proxy).len() > 2);
-    assert_eq!(events(&proxy), ["in-force"; 3], "the second one came too late");
-    wait_until(BY_ITSELF, || events(&proxy).last().is_some_and(|event| event == "rolled-back"));
-    the_good_one_serves(&proxy, load);
+    let fickle = Fickle::start("{}", &upstream);
+    let load = load(&fickle.proxy);
+    fickle.replace("traps");
+    wait_until(BY_ITSELF, || fickle.events().len() > 1);
+    fickle.proxy.filters().replace("fickle.wasm", renumbered(&Fickle::version("traps"), 1));
+    wait_until(BY_ITSELF, || fickle.events().len() > 2);
+    assert_eq!(fickle.events(), ["in-force"; 3], "the second one came too late");
+    wait_until(BY_ITSELF, || fickle.events().last().is_some_and(|event| event == "rolled-back"));
+    the_good_one_serves(&fickle, load);
 }
 
 #[test]
 fn a_version_in_force_is_watched_on_while_another_is_tried_beside_it() {
     let upstream = Upstream::start();
-    let proxy =
-        proxy("{rollout: {shadow: {share: 100%, requests: 100000, duration: 1h, differences: 100%}}}", &upstream);
-    let load = load(&proxy);
+    let fickle = Fickle::start(
+        "{rollout: {shadow: {share: 100%, requests: 100000, duration: 1h, differences: 100%}}}",
+        &upstream,
+    );
+    let load = load(&fickle.proxy);
     let next = |word: &str, event: &str| {
-        let before = events(&proxy).len();
-        proxy.filters().replace("fickle.wasm", version(word));
-        wait_until(BY_ITSELF, || events(&proxy).get(before).is_some_and(|new| new == event));
+        let before = fickle.events().len();
+        fickle.replace(word);
+        wait_until(BY_ITSELF, || fickle.events().get(before).is_some_and(|new| new == event));
     };
     next("path", "shadow");
-    assert_eq!(run(&proxy, &["filter", "promote", "fickle"]).status.code(), Some(0));
+    assert_eq!(fickle.run(&["filter", "promote", "fickle"]).status.code(), Some(0));
     next("newer", "shadow");
-    assert_eq!(state(&proxy)["rollout"]["stage"], "shadow");
+    assert_eq!(fickle.stage(), "shadow");
     // Enough to tell it from chance among the requests of the load.
     wait_until(BY_ITSELF, || {
-        proxy.get("http://shop/trap");
-        events(&proxy).iter().any(|event| event == "rolled-back")
+        fickle.proxy.get("http://shop/trap");
+        fickle.events().iter().any(|event| event == "rolled-back")
     });
-    wait_until(BY_ITSELF, || events(&proxy).len() == 6);
-    assert_eq!(events(&proxy), ["in-force", "shadow", "in-force", "shadow", "rolled-back", "shadow"]);
-    assert_eq!(proxy.get("http://shop/trap").header("x-fickle"), Some("good"));
-    assert_eq!(run(&proxy, &["filter", "promote", "fickle"]).status.code(), Some(0));
-    assert_eq!(proxy.get("http://shop/").header("x-fickle"), Some("newer"), "what was tried is still there");
+    wait_until(BY_ITSELF, || fickle.events().len() == 6);
+    assert_eq!(fickle.events(), ["in-force", "shadow", "in-force", "shadow", "rolled-back", "shadow"]);
+    assert_eq!(fickle.proxy.get("http://shop/trap").header("x-fickle"), Some("good"));
+    assert_eq!(fickle.run(&["filter", "promote", "fickle"]).status.code(), Some(0));
+    assert_eq!(fickle.shown().as_deref(), Some("newer"), "what was tried is still there");
     assert!(load.stop().all_were(200), "its own requests met nothing of it");
 }
 
@@ -378,7 +315,7 @@ fn reloads_under_load_lose_no_request_and_leave_nothing_behind() {
         // Eight versions, so that all but the first rounds find their code compiled.
         let word = format!("v{}", step % 8);
         let mut connection = proxy.connect();
-        proxy.filters().replace("fickle.wasm", version(&word));
+        proxy.filters().replace("fickle.wasm", Fickle::version(&word));
         let began = Instant::now();
         let shown = |connection: &mut Client| {
             let answer = connection.send(Request::get("http://shop/")).expect("an answer");

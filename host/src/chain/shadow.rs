@@ -10,7 +10,7 @@ use crate::rollout::{Difference, Share};
 use crate::telemetry::metrics::FilterFigures;
 use crate::telemetry::{CallResult, FilterMetrics, Phase};
 use crate::wasm::types::{RequestDecision, ResponseDecision};
-use crate::wasm::{Failure, Filter, Report};
+use crate::wasm::{Failure, FailureKind, Filter, Report};
 use http::response;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -176,6 +176,10 @@ impl Compared {
             Ok(_) => {
                 self.filter.guard.settled();
                 self.metrics.observe(phase, CallResult::Ok, began.elapsed());
+            }
+            // It was not asked.
+            Err(failure) if failure.kind == FailureKind::Quarantined => {
+                self.metrics.skipped(phase, CallResult::Quarantined);
             }
             Err(failure) => {
                 self.metrics.observe(phase, super::result_of_failure(failure.kind), began.elapsed());

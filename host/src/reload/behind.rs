@@ -22,14 +22,14 @@ type Key = (ContentHash, Vec<String>);
 #[derive(Debug, Default)]
 pub(super) struct Behind {
     running: Option<(Key, Receiver<Compiled>)>,
-    /// Until it is asked for.
+    /// Until it is forgotten, or another is done.
     done: Option<(Key, Compiled)>,
 }
 
 /// What came of it, and how long it took.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Compiled {
-    pub(super) code: Result<Code, Refusal>,
+    pub(super) code: Result<Arc<Code>, Refusal>,
     pub(super) took: Duration,
 }
 
@@ -58,9 +58,14 @@ impl Behind {
     }
 
     /// What came of a component.
-    pub(super) fn take(&mut self, hash: ContentHash, granted: &[String]) -> Option<Compiled> {
-        let (_, compiled) = self.done.take_if(|((known, with), _)| *known == hash && with == granted)?;
-        Some(compiled)
+    pub(super) fn known(&self, hash: ContentHash, granted: &[String]) -> Option<Compiled> {
+        let (_, compiled) = self.done.as_ref().filter(|((known, with), _)| *known == hash && with == granted)?;
+        Some(compiled.clone())
+    }
+
+    /// What came of it is not needed any more.
+    pub(super) fn forget(&mut self) {
+        self.done = None;
     }
 
     /// Begins with a component, unless another is being compiled: then it is asked for again when that is done. False when
@@ -77,7 +82,7 @@ impl Behind {
                 tracing::debug!(%error, "components are compiled at normal priority");
             }
             let began = Instant::now();
-            let code = runtime.load(&owned, &bytes, &granted, Crew::One);
+            let code = runtime.load(&owned, &bytes, &granted, Crew::One).map(Arc::new);
             // Nobody waits any more when the proxy ends.
             let _ = sender.send(Compiled { code, took: began.elapsed() });
         };
@@ -112,10 +117,13 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(!behind.is_busy());
-        assert!(behind.take(ContentHash([1; 32]), &[]).is_none(), "it was compiled with other grants");
-        assert!(behind.take(ContentHash([2; 32]), &key(2).1).is_none());
-        let compiled = behind.take(ContentHash([1; 32]), &key(1).1).unwrap();
-        assert!(matches!(compiled.code, Err(Refusal::NotAComponent(_))));
-        assert!(behind.take(ContentHash([1; 32]), &key(1).1).is_none());
+        assert!(behind.known(ContentHash([1; 32]), &[]).is_none(), "it was compiled with other grants");
+        assert!(behind.known(ContentHash([2; 32]), &key(2).1).is_none());
+        for _ in 0..2 {
+            let compiled = behind.known(ContentHash([1; 32]), &key(1).1).unwrap();
+            assert!(matches!(compiled.code, Err(Refusal::NotAComponent(_))), "a load that fails is tried again");
+        }
+        behind.forget();
+        assert!(behind.known(ContentHash([1; 32]), &key(1).1).is_none());
     }
 }

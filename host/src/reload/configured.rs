@@ -42,6 +42,12 @@ impl Configured {
             && self.given.iter().zip(given).all(same)
     }
 
+    /// The same version, switched on or off and placed as its newest document says.
+    pub(super) fn placed_as(self, newest: &FilterPolicy) -> Self {
+        let policy = FilterPolicy { settings: self.policy.settings, ..newest.clone() };
+        Self { policy, ..self }
+    }
+
     /// Whether it is the same version, however it is placed.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.filter, &other.filter)

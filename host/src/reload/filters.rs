@@ -14,6 +14,7 @@ use crate::wasm::signature::{self, Key};
 use crate::wasm::{Code, Crew, engine::ContentHash};
 use crate::watch::Tree;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -23,7 +24,9 @@ use std::time::{Duration, Instant, SystemTime};
 pub(super) const REMOVAL_GRACE: Duration = Duration::from_secs(5);
 
 /// The files of a directory of filters: components and their signatures.
-pub(crate) const FILES: &[&str] = &["wasm", signature::EXTENSION];
+pub(crate) const FILES: &[&str] = &[COMPONENT, signature::EXTENSION];
+/// The ending of components.
+const COMPONENT: &str = "wasm";
 
 /// A component and where it came from.
 #[derive(Debug, Clone)]
@@ -38,6 +41,13 @@ pub(super) struct Component {
     pub(super) granted: Vec<String>,
     /// When its file was found missing.
     missing_since: Option<Instant>,
+}
+
+impl Component {
+    /// The same with its file there.
+    pub(super) fn there(self) -> Self {
+        Self { missing_since: None, ..self }
+    }
 }
 
 impl Loader {
@@ -69,11 +79,16 @@ impl Loader {
                     Err(diagnostic) => self.keep_before(path, *diagnostic, &mut found, diagnostics),
                 }
             }
-            for (path, reason) in tree.failures.iter().filter(|(path, _)| is_component(path) && **path != tree.root) {
+            for (path, reason) in tree.failures.iter().filter(|(path, _)| is_component(path) && !is_absent(tree, path))
+            {
                 present.insert(path.clone());
-                let message = format!("the filter is refused: it cannot be read: {reason}");
-                let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, message).at(Location::file(path));
-                self.keep_before(path, diagnostic, &mut found, diagnostics);
+                if path.extension().is_some_and(|extension| extension == COMPONENT) {
+                    let message = format!("the filter is refused: it cannot be read: {reason}");
+                    let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, message).at(Location::file(path));
+                    self.keep_before(path, diagnostic, &mut found, diagnostics);
+                } else {
+                    self.keep_below(path, reason, (&mut found, &mut present), diagnostics);
+                }
             }
         }
         self.status.refused.retain(|path, _| present.contains(path));
@@ -89,13 +104,37 @@ impl Loader {
         found: &mut BTreeMap<String, Component>,
         diagnostics: &mut Diagnostics,
     ) {
-        self.refuse(path, &refusal);
+        self.refuse(path, Diagnostics::from_iter([refusal.clone()]));
         diagnostics.push(refusal);
-        let in_force = self.configured.values().map(|configured| &configured.component);
-        let mut known = in_force.chain(&self.components);
-        if let Some(before) = known.find(|before| before.path == *path).cloned() {
+        if let Some(before) = self.before(path, None) {
             found.entry(before.name.clone()).or_insert(before);
         }
+    }
+
+    /// Keeps the components below a directory that cannot be read now.
+    fn keep_below(
+        &mut self,
+        directory: &Path,
+        reason: &str,
+        (found, present): (&mut BTreeMap<String, Component>, &mut BTreeSet<PathBuf>),
+        diagnostics: &mut Diagnostics,
+    ) {
+        let message = format!("the directory cannot be read, and the filters that it had stay: {reason}");
+        diagnostics.push(Diagnostic::error(codes::FILTER_REFUSED, message).at(Location::file(directory)));
+        for before in self.components.iter().filter(|before| before.path.starts_with(directory)) {
+            present.insert(before.path.clone());
+            found.entry(before.name.clone()).or_insert_with(|| before.clone().there());
+        }
+    }
+
+    /// What counts where a file's component, if it has one, does not: the newest from there that may come into force, which
+    /// may be on trial.
+    pub(super) fn before(&self, path: &Path, refused: Option<ContentHash>) -> Option<Component> {
+        let of_file = |component: &&Component| component.path == path && Some(component.code.hash) != refused;
+        let may = |component: &&Component| self.rollouts.admit(&component.name, component.code.hash).is_ok();
+        let newest = self.components.iter().find(of_file);
+        let in_force = self.configured.values().map(|configured| &configured.component).find(of_file);
+        newest.filter(may).or(in_force).or(newest).map(|before| before.clone().there())
     }
 
     /// Keeps deleted files' filters for a moment.
@@ -145,16 +184,15 @@ impl Loader {
         if let Some(known) = known.find(|known| known.code.hash == hash && known.granted == granted) {
             return Ok(Some(made(Arc::clone(&known.code))));
         }
-        let (code, took) = if let Some(compiled) = self.behind.take(hash, &granted) {
+        let (code, took) = if let Some(compiled) = self.behind.known(hash, &granted) {
             (compiled.code, compiled.took)
         } else if self.compiles_behind(&name, bytes, hash, &granted) {
-            let in_force = self.configured.get(&name).map(|configured| &configured.component);
-            return Ok(in_force.filter(|in_force| in_force.path == path).cloned());
+            return Ok(self.before(path, Some(hash)));
         } else {
             let started = Instant::now();
-            (self.runtime.load(&name, bytes, &granted, Crew::Several), started.elapsed())
+            (self.runtime.load(&name, bytes, &granted, Crew::Several).map(Arc::new), started.elapsed())
         };
-        let code = Arc::new(code.map_err(|refusal| refused(refusal.to_string()))?);
+        let code = code.map_err(|refusal| refused(refusal.to_string()))?;
         self.telemetry.metrics.filter_compiled(&name, took);
         Ok(Some(made(code)))
     }
@@ -168,21 +206,23 @@ impl Loader {
 
     /// Refuses a version that does not pass the tests beside it; one that there is another for is not tried again.
     pub(super) fn refuse_tested(&mut self, version: &Configured, in_force: Option<&Configured>, found: Diagnostics) {
-        let component = &version.component;
-        self.telemetry.metrics.filter_reloaded(&component.name, ReloadResult::Failure);
         if let Some(in_force) = in_force {
             self.rollouts.reject(version, in_force, "it does not pass the tests beside it");
         }
-        let failure = Failure { at: SystemTime::now(), diagnostics: found };
-        self.status.refused.insert(component.path.clone(), failure);
+        self.rollouts.unstaged.remove(&version.component.name);
+        self.refuse(&version.component.path, found);
     }
 
-    pub(super) fn refuse(&mut self, path: &Path, diagnostic: &Diagnostic) {
+    /// Notes that a file's component does not count, and why.
+    pub(super) fn refuse(&mut self, path: &Path, diagnostics: Diagnostics) {
         self.telemetry.metrics.filter_reloaded(&stem(path), ReloadResult::Failure);
-        let mut diagnostics = Diagnostics::new();
-        diagnostics.push(diagnostic.clone());
         self.status.refused.insert(path.to_owned(), Failure { at: SystemTime::now(), diagnostics });
     }
+}
+
+/// Whether what a tree failed on is nothing but that its directory is not there.
+fn is_absent(tree: &Tree, path: &Path) -> bool {
+    tree.root == path && std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// What a filter is called: its file's name without the ending.

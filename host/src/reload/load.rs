@@ -12,7 +12,7 @@ mod version;
 
 use super::behind::Behind;
 use super::configured::Configured;
-use super::filters::Component;
+use super::filters::{Component, REMOVAL_GRACE};
 use super::offers::Offers;
 use super::rollout::Rollouts;
 use super::status::{Failure, Status};
@@ -32,6 +32,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
+use version::Novelties;
 
 /// All files that a snapshot is made of.
 #[derive(Debug, Clone)]
@@ -161,6 +162,9 @@ impl Loader {
     /// Builds a snapshot. Bad manifests leave the documents in force, and bad components the components in force; there
     /// is no snapshot when even so nothing fits together. The diagnostics say all of it.
     pub fn load(&mut self, sources: &Sources) -> (Option<Loaded>, Diagnostics) {
+        // Unless this gets as far as the files, what is due stays due.
+        let now = Instant::now();
+        self.recheck = self.recheck.map(|due| if due <= now { now + REMOVAL_GRACE } else { due });
         self.names.begin();
         self.files.begin();
         self.memory.begin();
@@ -168,7 +172,9 @@ impl Loader {
         let (documents, mut diagnostics) =
             manifest::load_changed(&sources.manifests, &self.settings.namespace, &mut self.parsed);
         let readable = !diagnostics.has_errors();
-        let loaded = readable.then(|| self.attempt(sources, documents.clone(), None, &mut diagnostics)).flatten();
+        let loaded =
+            readable.then(|| self.attempt((sources, Novelties::Needed), documents.clone(), None, &mut diagnostics));
+        let loaded = loaded.flatten();
         let loaded = loaded.or_else(|| self.fall_back(sources, readable, &mut diagnostics));
         if loaded.is_some() {
             self.names_seen = names_seen;
@@ -178,6 +184,9 @@ impl Loader {
         let hashes = self.components.iter().map(|component| component.code.hash).collect();
         self.offers.keep(in_force.chain(&documents), &hashes);
         let failed = diagnostics.has_errors();
+        if !failed {
+            self.behind.forget();
+        }
         self.status.last_failure = failed.then(|| Failure { at: SystemTime::now(), diagnostics: diagnostics.clone() });
         self.telemetry.metrics.config_reloaded(if failed { ReloadResult::Failure } else { ReloadResult::Success });
         if loaded.is_some() && !failed {
@@ -187,12 +196,13 @@ impl Loader {
         (loaded, diagnostics)
     }
 
-    /// The documents in force with what their files hold now, such as a renewed certificate; where that does not fit
-    /// together, with the listeners as they are. Where the new documents could not be read, and so nobody has `tried` the
+    /// The documents in force with what their files hold now, such as a renewed certificate, and without filters that are new
+    /// and do not take them; where that does not fit together, with the listeners as they are. Where the new documents could not be read, and so nobody has `tried` the
     /// files yet, what is wrong with these is said.
     fn fall_back(&mut self, sources: &Sources, tried: bool, diagnostics: &mut Diagnostics) -> Option<Loaded> {
         let documents = self.documents.clone()?;
         let mut found = Diagnostics::new();
+        let sources = (sources, Novelties::LeftOut);
         let loaded = self.attempt(sources, documents.clone(), None, &mut found);
         if !tried {
             diagnostics.extend(found.iter().filter(|found| found.severity == Severity::Error).cloned());

@@ -40,6 +40,7 @@ impl Loader {
                 }
                 Some(old) if old.is(&new) => {
                     self.supersede(&name, "the files are again as they were before it");
+                    self.rollouts.unstaged.remove(&name);
                     new
                 }
                 Some(old) => self.replace(&name, old, new),
@@ -47,9 +48,7 @@ impl Loader {
             self.configured.insert(name, stable);
         }
         let configured = &self.configured;
-        self.rollouts.trials.retain(|name, _| configured.contains_key(name));
-        self.rollouts.watches.retain(|name, _| configured.contains_key(name));
-        self.rollouts.previous.retain(|name, _| configured.contains_key(name));
+        self.rollouts.retain(|name| configured.contains_key(name));
         self.telemetry.metrics.holdings().retain(|name| configured.contains_key(name));
         self.show_stages();
     }
@@ -57,6 +56,9 @@ impl Loader {
     /// The version that is in force with a new one that is not the same.
     fn replace(&mut self, name: &str, old: Configured, new: Configured) -> Configured {
         if let Some(trial) = self.rollouts.trials.get_mut(name).filter(|trial| trial.new.is(&new)) {
+            // Whether the filter is on, and its place, are no matter of a trial.
+            let old = old.placed_as(&new.policy);
+            trial.old = old.clone();
             trial.new = new;
             return old;
         }
@@ -185,6 +187,9 @@ impl Loader {
     /// Goes from a version back to the one before. Another that was tried beside it is tried beside that one, anew.
     fn go_back(&mut self, name: &str, new: &Configured, old: Configured, reason: &str, differences: Vec<Difference>) {
         let tried = self.rollouts.trials.remove(name);
+        // What its document says of it now holds for any version.
+        let newest = self.configured.get(name).map_or(&new.policy, |in_force| &in_force.policy);
+        let old = old.placed_as(newest);
         tracing::error!(
             filter = name,
             version = new.component.code.manifest.version,
@@ -201,6 +206,10 @@ impl Loader {
         self.status.since.insert(old.component.path.clone(), SystemTime::now());
         self.configured.insert(name.to_owned(), old.clone());
         let other_code = self.rollouts.reject(new, &old, reason);
+        if self.rollouts.pinned.get(name) == Some(&new.component.code.hash) {
+            self.rollouts.pinned.insert(name.to_owned(), old.component.code.hash);
+            self.rollouts.note(Event::Pinned, &old, None, "it is the version before the one that was pinned");
+        }
         match tried {
             Some(trial) if !self.rollouts.bars(&trial.new, &old) => {
                 let stable = self.replace(name, old, trial.new);
@@ -223,10 +232,9 @@ impl Loader {
     /// Shows why the component of a file does not count any more.
     fn refuse_taken_back(&mut self, name: &str, new: &Configured, before: Component, reason: &str) {
         self.components.retain(|component| component.name != name);
-        self.components.push(before);
-        let mut diagnostics = Diagnostics::new();
-        diagnostics.push(rolled_back(name, reason).at(Location::file(&new.component.path)));
-        let failure = Failure { at: SystemTime::now(), diagnostics };
+        self.components.push(before.there());
+        let diagnostic = rolled_back(name, reason).at(Location::file(&new.component.path));
+        let failure = Failure { at: SystemTime::now(), diagnostics: Diagnostics::from_iter([diagnostic]) };
         self.status.refused.insert(new.component.path.clone(), failure);
     }
 

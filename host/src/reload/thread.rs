@@ -57,6 +57,7 @@ pub fn spawn(
         if let Err(error) = rustix::process::setpriority_process(None, NICE) {
             tracing::debug!(%error, "reloads run at normal priority");
         }
+        let mut last: Option<Sources> = None;
         while !stop.load(Ordering::Relaxed) {
             let due = loader.recheck().map(|at| at.saturating_duration_since(Instant::now()));
             // While spares are to be made, what has changed is only looked for.
@@ -78,16 +79,20 @@ pub fn spawn(
             }
             let rescan = recheck || ordered == Some(Effect::Files) || loader.behind.is_done();
             let asked: Vec<Asked> = asked.try_iter().collect();
-            // What the watch has read may be older than what an operator wants to have read.
-            let sources = changed.filter(|_| asked.is_empty());
-            let rescan = rescan || !asked.is_empty();
-            let sources = sources.or_else(|| rescan.then(|| Loader::scan(&settings)));
+            let sources = if asked.is_empty() {
+                // What lies in the directories now may be half written; the watch knows what has come to rest.
+                changed.or_else(|| rescan.then(|| last.take().unwrap_or_else(|| Loader::scan(&settings))))
+            } else {
+                // What the watch has read may be older than what an operator wants to have read.
+                Some(Loader::scan(&settings))
+            };
             if let Some(sources) = sources {
                 let reloaded = apply(&mut loader, &sources, &exchange, &doors);
                 status.store(Arc::new(loader.status.clone()));
                 for asked in asked {
                     asked.reply(&reloaded);
                 }
+                last = Some(sources);
                 // Compiling takes much that is not needed until the next change.
                 allocator::give_back();
             } else if loader.names_changed()

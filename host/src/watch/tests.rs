@@ -117,6 +117,28 @@ fn a_file_that_is_still_being_written_is_reported_when_it_is_complete() {
 }
 
 #[test]
+fn a_file_that_was_written_elsewhere_and_moved_in_is_read_alone_and_soon() {
+    let directory = TempDir::new().unwrap();
+    let (root, other) = (directory.path().join("root"), directory.path().join("new"));
+    fs::create_dir(&root).unwrap();
+    let touched = Arc::new(Touched::default());
+    let targets = vec![Target { path: root.clone(), extensions: YAML }];
+    let (signal, signals) = mpsc::sync_channel(1);
+    let _settle = settle::Settle::new(targets, Mode::Native, signal, Arc::clone(&touched));
+    fs::write(&other, "whole").unwrap();
+    fs::rename(&other, root.join("a.yaml")).unwrap();
+    // Events come in order: what happened before this has been told when it is.
+    fs::write(root.join("b.yaml"), "another").unwrap();
+    let end = Instant::now() + SOON;
+    while !touched.noted().names(&root.join("b.yaml")) {
+        signals.recv_timeout(end.saturating_duration_since(Instant::now())).expect("an event");
+    }
+    let noted = touched.noted();
+    assert!(noted.came_whole(&root.join("a.yaml")), "{noted:?}");
+    assert!(!noted.names(&other), "{noted:?}");
+}
+
+#[test]
 fn a_file_that_is_written_to_where_it_was_renamed_to_is_waited_for() {
     use std::io::Write;
     let directory = TempDir::new().unwrap();

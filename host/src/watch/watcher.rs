@@ -35,15 +35,18 @@ impl Events {
         let interest = Arc::new(RwLock::new(Interest::default()));
         let relevant = Arc::clone(&interest);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            let relevant = || relevant.read().unwrap_or_else(PoisonError::into_inner).counts(&event);
-            if relevant() {
+            let interest = relevant.read().unwrap_or_else(PoisonError::into_inner);
+            if interest.counts(&event) {
                 match event {
-                    Ok(event) if event.flag() != Some(Flag::Rescan) => {
+                    Ok(mut event) if event.flag() != Some(Flag::Rescan) => {
+                        // A file that was made elsewhere and moved in leaves a path behind that matters to nobody.
+                        event.paths.retain(|path| interest.counts_path(path));
                         let whole = matches!(event.kind, EventKind::Modify(ModifyKind::Name(to)) if is_arrival(to));
                         touched.add(event.paths, whole);
                     }
                     _ => touched.add_everything(),
                 }
+                drop(interest);
                 // A full channel means that a look is due already.
                 let _ = signal.try_send(Signal::Look);
             }

@@ -3,6 +3,7 @@
 use super::super::configured::Configured;
 use super::super::filters::Component;
 use super::super::self_test::Surroundings;
+use super::version::Novelties;
 use super::{Loaded, Loader, Sources, channels, claims};
 use crate::config::limits;
 use crate::gateway::{self, Plan};
@@ -31,7 +32,7 @@ impl Loader {
     /// something does not fit; what is in force stays then.
     pub(super) fn attempt(
         &mut self,
-        sources: &Sources,
+        (sources, novelties): (&Sources, Novelties),
         documents: Vec<Arc<Document>>,
         plan: Option<Plan>,
         diagnostics: &mut Diagnostics,
@@ -53,12 +54,12 @@ impl Loader {
         let mut components = self.components(&sources.filters, &policies, &keys, diagnostics);
         let refused = diagnostics.count(Severity::Error);
         let surroundings = Surroundings { registry: &registry, plan: &plan, documents: &documents };
-        let (made, failed_tests) = self.versions(&mut components, &policies, &surroundings, diagnostics);
+        let (made, unfit) = self.versions(&mut components, &policies, (&surroundings, novelties), diagnostics);
         claims::report_unclaimed(&documents, &components, diagnostics);
         let channels = channels::resolve(&registry.names, &documents, diagnostics);
         channels::report_missing_stores(&self.settings.events, &channels, &documents, diagnostics);
         let fits = diagnostics.count(Severity::Error) == refused;
-        diagnostics.extend(failed_tests);
+        diagnostics.extend(unfit);
         if !fits {
             return None;
         }

@@ -15,32 +15,73 @@ use crate::wasm::{Documents, Filter, Grants, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// What becomes of filters that are new and do not take their settings and documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Novelties {
+    /// Nothing comes into force: what came with them may count on them.
+    Needed,
+    /// The rest does without them.
+    LeftOut,
+}
+
 impl Loader {
-    /// The version of each component, and what tests have failed. A component that does not pass the tests beside it is
-    /// replaced by the one in force, if there is one.
+    /// The version of each component, and what was found of components that are refused: one that does not take its settings
+    /// and documents, or does not pass the tests beside it, is replaced by the one before it, where that does.
     pub(super) fn versions(
         &mut self,
-        components: &mut [Component],
+        components: &mut Vec<Component>,
         policies: &BTreeMap<String, FilterPolicy>,
-        surroundings: &Surroundings<'_>,
+        (surroundings, novelties): (&Surroundings<'_>, Novelties),
         diagnostics: &mut Diagnostics,
     ) -> (Vec<Configured>, Diagnostics) {
-        let (mut made, mut failed_tests) = (Vec::new(), Diagnostics::new());
-        for component in components {
+        let (mut made, mut refused) = (Vec::new(), Diagnostics::new());
+        for mut component in std::mem::take(components) {
             let mut policy = policies.get(&component.name).cloned().unwrap_or_default();
-            policy.settings.grants = self.grants(component, &policy);
-            let Some(version) = self.version(component, &policy, surroundings.documents, diagnostics) else { continue };
-            match self.self_tested(version, surroundings, &mut failed_tests) {
+            policy.settings.grants = self.grants(&component, &policy);
+            let mut found = Diagnostics::new();
+            let documents = surroundings.documents;
+            let version = match self.version(&component, &policy, documents, &mut found) {
+                Some(version) => {
+                    diagnostics.extend(found);
+                    self.self_tested(version, surroundings, &mut refused)
+                }
+                None => self.unfit(&component, found, (&policy, documents, novelties), (diagnostics, &mut refused)),
+            };
+            match version {
                 Ok(version) => made.push(version),
                 Err(Some(before)) => {
-                    // Its component stays in force, with what documents there are now.
-                    *component = before.component;
-                    made.extend(self.version(component, &policy, surroundings.documents, diagnostics));
+                    // It stays in force, with what documents there are now.
+                    component = *before;
+                    made.extend(self.version(&component, &policy, documents, diagnostics));
                 }
+                Err(None) if novelties == Novelties::LeftOut => continue,
                 Err(None) => {}
             }
+            components.push(component);
         }
-        (made, failed_tests)
+        (made, refused)
+    }
+
+    /// What stands in for a component that does not take its settings and documents: the one before it, if that takes them.
+    /// Otherwise it is they that are wrong, unless the component is new and may be left out.
+    fn unfit(
+        &mut self,
+        component: &Component,
+        found: Diagnostics,
+        (policy, documents, novelties): (&FilterPolicy, &[Arc<Document>], Novelties),
+        (diagnostics, refused): (&mut Diagnostics, &mut Diagnostics),
+    ) -> Result<Configured, Option<Box<Component>>> {
+        let before = self.before(&component.path, Some(component.code.hash));
+        let takes = |before: &Component| self.version(before, policy, documents, &mut Diagnostics::new()).is_some();
+        let before = before.filter(takes);
+        let is_new = !self.configured.contains_key(&component.name);
+        if before.is_some() || (is_new && novelties == Novelties::LeftOut) {
+            refused.extend(found.iter().cloned());
+            self.refuse(&component.path, found);
+        } else {
+            diagnostics.extend(found);
+        }
+        Err(before.map(Box::new))
     }
 
     /// A version that passes its tests, or has none. Otherwise the one in force, if there is one: then the component is
@@ -50,7 +91,7 @@ impl Loader {
         version: Configured,
         surroundings: &Surroundings<'_>,
         failed: &mut Diagnostics,
-    ) -> Result<Configured, Option<Box<Configured>>> {
+    ) -> Result<Configured, Option<Box<Component>>> {
         let name = &version.component.name;
         let in_force = self.configured.get(name).cloned();
         let known = in_force.iter().chain(self.rollouts.candidate(name)).any(|known| known.is(&version));
@@ -63,7 +104,7 @@ impl Loader {
         }
         failed.extend(found.iter().cloned());
         self.refuse_tested(&version, in_force.as_ref(), found);
-        Err(in_force.map(Box::new))
+        Err(in_force.map(|in_force| Box::new(in_force.component)))
     }
 
     /// A configured filter: the one in force when nothing that it is made of has changed.
@@ -92,7 +133,7 @@ impl Loader {
             // Its documents stay in force for the host: only what the filter makes of them was taken back.
             let diagnostic = diagnostic.at(Location::file(&component.path));
             diagnostics.push(Diagnostic { severity: Severity::Warning, ..diagnostic });
-            return Some(before.clone());
+            return Some(Configured { early, ..before.clone().placed_as(policy) });
         }
         self.rollouts.release(&component.name);
         let (filter, metrics) = self.filter(component, policy, &given);

@@ -1,6 +1,7 @@
 //! What operators ask of rollouts, carried out by the thread that reloads.
 
 use super::super::load::Loader;
+use super::running::Running;
 use crate::admin::rollout::FilterAction;
 use crate::rollout::Event;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -91,7 +92,9 @@ impl Loader {
             self.configured.insert(name.to_owned(), stable);
             return Ok((done, Effect::Chain));
         }
-        if let Some(watch) = self.rollouts.watches.remove(name) {
+        let has_rejected = |watch: &Running| self.rollouts.has_rejected_since(name, watch);
+        let taken_back_beside_it = self.rollouts.watches.get(name).is_some_and(has_rejected);
+        if !taken_back_beside_it && let Some(watch) = self.rollouts.watches.remove(name) {
             self.prove(&watch, "an operator says so");
             return Ok(("it is not watched any more".to_owned(), Effect::Nothing));
         }

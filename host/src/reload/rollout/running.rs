@@ -74,6 +74,11 @@ impl Running {
         Self { stage, since: Instant::now(), began: SystemTime::now(), new, old, before }
     }
 
+    /// Whether it began before that.
+    pub(super) fn began_before(&self, at: Instant) -> bool {
+        self.since <= at
+    }
+
     /// Whether the version is not in full force yet.
     pub(super) fn is_trial(&self) -> bool {
         !matches!(self.stage, Stage::Watch(_))
@@ -160,6 +165,9 @@ impl Running {
 
     /// Speed is not judged in the shadow, where the thread that is asked matters less than workers.
     fn of_shadow(&self, shadowing: &Shadowing, shadow: &Shadow, passed: Duration) -> (Option<String>, bool) {
+        if self.new.filter.guard.is_quarantined() {
+            return (Some("in the shadow it failed again and again, and is in quarantine".to_owned()), false);
+        }
         let figures = shadowing.figures();
         let failing = FilterFigures { durations: Vec::new(), ..figures.calls.clone() };
         if let Some(fault) = worse(&failing, &self.old.metrics.figures()) {

@@ -28,7 +28,7 @@ pub(in crate::reload) struct Rollouts {
     pub(super) rejected: HashMap<String, Vec<Rejected>>,
     pub(super) pinned: HashMap<String, ContentHash>,
     /// Whose next version comes into force without stages.
-    pub(super) unstaged: HashSet<String>,
+    pub(in crate::reload) unstaged: HashSet<String>,
     pub(super) histories: Arc<Histories>,
 }
 
@@ -40,12 +40,29 @@ pub(super) struct Rejected {
     /// Settings and documents, unless the version before had the same.
     configuration: Option<Configured>,
     reason: String,
+    at: Instant,
 }
 
 impl Rollouts {
     /// None under way, and what becomes of those to come noted here.
     pub(in crate::reload) fn noting_in(histories: Arc<Histories>) -> Self {
         Self { histories, ..Self::default() }
+    }
+
+    /// Forgets all of filters that are gone: one that comes under such a name is another.
+    pub(super) fn retain(&mut self, known: impl Fn(&str) -> bool) {
+        self.trials.retain(|name, _| known(name));
+        self.watches.retain(|name, _| known(name));
+        self.previous.retain(|name, _| known(name));
+        self.rejected.retain(|name, _| known(name));
+        self.pinned.retain(|name, _| known(name));
+        self.unstaged.retain(|name| known(name));
+    }
+
+    /// Whether a version was taken back since this stage began.
+    pub(super) fn has_rejected_since(&self, name: &str, stage: &Running) -> bool {
+        let newest = self.rejected.get(name).and_then(|rejected| rejected.last());
+        newest.is_some_and(|newest| stage.began_before(newest.at))
     }
 
     /// Whether a component may come into force.
@@ -70,7 +87,7 @@ impl Rollouts {
         if rejected.len() == REJECTED {
             rejected.remove(0);
         }
-        rejected.push(Rejected { code, configuration, reason: reason.to_owned() });
+        rejected.push(Rejected { code, configuration, reason: reason.to_owned(), at: Instant::now() });
         code.is_some()
     }
 
