@@ -4,77 +4,30 @@
 //! and tells when it has ended, without another layer around it. Where the bytes come from is the business of
 //! [`crate::connection`] and [`crate::upstream`].
 
+mod end;
+mod inner;
 mod progress;
 mod reset;
 mod source;
 
-use crate::json::NotJson;
-use crate::sanitize;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+pub use end::{BodyEnd, BodyError};
+use inner::Inner;
 pub use progress::Progress;
 pub use reset::ThenReset;
-use source::{Resumed, Source, Trailers};
-
-/// Why a body ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// The connection failed or the framing is wrong.
-    #[error(transparent)]
-    Http(#[from] hyper::Error),
-    /// It is over its limit.
-    #[error("the body is over {limit} bytes")]
-    TooLarge {
-        /// The limit, in bytes.
-        limit: u64,
-    },
-    /// It has to be JSON and is not.
-    #[error(transparent)]
-    NotJson(#[from] NotJson),
-    /// The peer was silent for too long, or the whole took too long.
-    #[error("the body did not arrive in time")]
-    Timeout,
-    /// The proxy's own code failed on it.
-    #[error("the proxy failed on the body")]
-    Fault,
-    /// The request is malformed, and has been answered.
-    #[error("the request is malformed")]
-    Malformed(#[source] h2::Error),
-}
-
-/// How a body ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyEnd {
-    /// The bytes that went through.
-    pub bytes: u64,
-    /// Whether that was all that was wanted: false when the body failed or its reader went away.
-    pub complete: bool,
-}
+use source::{Source, Trailers};
 
 /// A body of known bytes or one that streams.
 ///
 /// It is as small as a pointer, since messages are moved often on their way and most requests have no body.
 pub struct ProxyBody(Option<Box<Inner>>);
-
-#[derive(Default)]
-struct Inner {
-    /// What is here already and comes first.
-    ahead: Option<Bytes>,
-    /// Where the rest comes from.
-    rest: Source,
-    bytes: u64,
-    limit: Option<u64>,
-    progress: Progress,
-    on_end: Option<EndHook>,
-}
-
-type EndHook = Box<dyn FnOnce(BodyEnd) + Send>;
 
 impl ProxyBody {
     /// No bytes.
@@ -127,11 +80,18 @@ impl ProxyBody {
         inner.progress.clone()
     }
 
-    /// Calls `hook` once, when the body has ended, well or not, or is dropped.
+    /// Calls `hook` once, when the body has ended, well or not, or is dropped; after those that were given before.
     ///
     /// A body of known bytes that nobody reads, such as one for a HEAD request, counts as complete.
     pub fn on_end(&mut self, hook: impl FnOnce(BodyEnd) + Send + 'static) {
-        self.0.get_or_insert_default().on_end = Some(Box::new(hook));
+        let on_end = &mut self.0.get_or_insert_default().on_end;
+        *on_end = Some(match on_end.take() {
+            None => Box::new(hook),
+            Some(before) => Box::new(move |end| {
+                before(end);
+                hook(end);
+            }),
+        });
     }
 
     /// Whether all of it is here, so that it can be sent more than once.
@@ -210,87 +170,6 @@ impl ProxyBody {
     }
 }
 
-impl Inner {
-    /// Finds out whether the frame read ahead was all. The end of a chunked body often lies in the same packet as its
-    /// only chunk, but is read one turn later.
-    async fn settle(&mut self) -> Result<(), BodyError> {
-        if !self.rest.is_end_stream() && self.rest.size_hint().exact().is_none() {
-            for _ in 0..2 {
-                tokio::task::yield_now().await;
-                match std::future::poll_fn(|context| Poll::Ready(self.rest.poll_frame(context))).await {
-                    Poll::Pending => {}
-                    Poll::Ready(None) => self.rest = Source::None,
-                    Poll::Ready(Some(frame)) => {
-                        self.put_back(frame?);
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        if self.rest.is_end_stream() {
-            self.rest = Source::None;
-        }
-        Ok(())
-    }
-
-    fn put_back(&mut self, frame: Frame<Bytes>) {
-        let rest = std::mem::take(&mut self.rest);
-        self.rest = Source::Stream(Box::pin(Resumed { frame: Some(frame), rest }));
-    }
-
-    /// Counts a frame and holds it against the limit.
-    fn admit(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        let size = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
-        self.bytes = self.bytes.saturating_add(size);
-        self.progress.reached(self.bytes);
-        match self.limit {
-            Some(limit) if self.bytes > limit => Err(BodyError::TooLarge { limit }),
-            _ => Ok(frame),
-        }
-    }
-
-    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = loop {
-            let next = match self.ahead.take() {
-                Some(bytes) => Some(Ok(Frame::data(bytes))),
-                None => ready!(self.rest.poll_frame(context)),
-            };
-            let Some(Ok(frame)) = next else { break next };
-            // Trailers of which nothing is left are as good as none.
-            if let Some(frame) = sanitize::without_forbidden_trailers(frame) {
-                break Some(self.admit(frame));
-            }
-        };
-        match &frame {
-            Some(Ok(frame)) if frame.is_data() => {}
-            Some(Err(_)) => {
-                self.end(false);
-                self.rest = Source::None;
-            }
-            // Nobody asks for what comes after trailers.
-            Some(Ok(_)) | None => self.end(true),
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ahead.is_none() && self.rest.is_end_stream()
-    }
-
-    fn end(&mut self, complete: bool) {
-        if let Some(hook) = self.on_end.take() {
-            hook(BodyEnd { bytes: self.bytes, complete });
-        }
-    }
-}
-
-impl Drop for Inner {
-    /// A reader may stop after the last byte of a body of known length without asking for its end.
-    fn drop(&mut self) {
-        self.end(matches!(self.rest, Source::None) || self.is_end_stream());
-    }
-}
-
 impl Body for ProxyBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -333,4 +212,4 @@ impl std::fmt::Debug for ProxyBody {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

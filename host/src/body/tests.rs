@@ -24,6 +24,37 @@ impl Body for Frames {
     }
 }
 
+/// A body whose length is known and whose end comes later than its last byte, as in HTTP/2 with a length.
+struct Announced {
+    body: ProxyBody,
+    left: u64,
+}
+
+impl Body for Announced {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(data)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref)) {
+            self.left -= data.map_or(0, |data| u64::try_from(data.len()).unwrap());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// The same body with a length of so many bytes.
+pub(crate) fn announced(body: ProxyBody, left: u64) -> ProxyBody {
+    ProxyBody::stream(Announced { body, left })
+}
+
 #[allow(clippy::unnecessary_wraps, reason = "stands in lists beside `None`, a pause")]
 fn data(text: &'static str) -> Option<Result<Frame<Bytes>, BodyError>> {
     Some(Ok(Frame::data(Bytes::from_static(text.as_bytes()))))
@@ -78,6 +109,33 @@ async fn trailers_are_the_end_although_nobody_asks_for_more() {
     body.frame().await.unwrap().unwrap();
     drop(body);
     assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 1, complete: true }]);
+}
+
+#[tokio::test]
+async fn the_last_byte_of_a_known_length_is_the_end_although_that_comes_later() {
+    for (frames, complete) in [(2, true), (1, false)] {
+        let mut body = announced(body([data("abc"), data("de")]), 5);
+        let ends = watched(&mut body);
+        for _ in 0..frames {
+            body.frame().await.unwrap().unwrap();
+        }
+        assert!(!body.is_end_stream());
+        drop(body);
+        assert_eq!(ends.lock().unwrap()[0].complete, complete, "after {frames} frames");
+    }
+    let mut unread = announced(body([data("de")]), 5).begin().await.unwrap();
+    let ends = watched(&mut unread);
+    drop(unread);
+    assert!(!ends.lock().unwrap()[0].complete, "what was read ahead has reached nobody");
+}
+
+#[tokio::test]
+async fn everybody_who_asked_is_told_of_the_end() {
+    let mut body = body([data("abc")]);
+    let (first, second) = (watched(&mut body), watched(&mut body));
+    body.collect().await.unwrap();
+    let end = [BodyEnd { bytes: 3, complete: true }];
+    assert_eq!((&*first.lock().unwrap(), &*second.lock().unwrap()), (&end.to_vec(), &end.to_vec()));
 }
 
 #[tokio::test]

@@ -38,10 +38,11 @@ impl Run {
 
     /// How to send the request, with what its route says.
     fn policy(&self, timeout: Option<Duration>, retries: Option<RetryPolicy>) -> ForwardPolicy {
+        let hurried = self.call.is_some_and(|call| call.hurries(timeout));
         let timeout = self.call.map_or(timeout, |call| call.limit(timeout));
         let (conversation, source) = (self.call.is_some(), Some(self.head.peer.ip()));
         let load = self.snapshot.overload.load(self.priority);
-        ForwardPolicy { timeout, retries, conversation, source, load, trace: self.trace.parent() }
+        ForwardPolicy { timeout, hurried, retries, conversation, source, load, trace: self.trace.parent() }
     }
 
     async fn send(

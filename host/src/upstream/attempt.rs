@@ -1,5 +1,6 @@
 //! One try: a connection, the request on it, the response's head back.
 
+use super::clock::{Blame, Clock};
 use super::pool::Lease;
 use super::retry::Fault;
 use super::streams::Stream;
@@ -10,40 +11,17 @@ use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
 use crate::telemetry::metrics::UpstreamResult;
-use crate::timer::Timer;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::upgrade::OnUpgrade;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
-
-/// How long the tries of a request may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
-    /// For all tries, from the last byte of the request.
-    pub(super) total: Duration,
-    /// For one try.
-    pub(super) per_try: Duration,
-    /// When the first try began.
-    pub(super) started: Instant,
-    /// When `total` is over for a request that was complete from the start.
-    pub(super) deadline: Instant,
-    /// For the request's upload, after which the time for a response begins; none begins it at once.
-    pub(super) upload: Option<Duration>,
-}
-
-/// When a try has to be given up.
-pub(super) enum Late {
-    /// At this moment: the request was complete from the start.
-    At(Instant),
-    /// Some time after the request is complete.
-    AfterUpload(Pin<Box<dyn Future<Output = ()> + Send>>),
-}
+use tokio::time::Instant;
 
 /// A response's head with its body still on the connection.
 pub(super) struct Answered {
@@ -68,9 +46,24 @@ pub(super) struct Failure {
     pub(super) fault: Fault,
     /// The request, when none of it was sent.
     pub(super) unsent: Option<Box<Request<ProxyBody>>>,
+    /// Whom it speaks against, where its error could speak against the endpoint.
+    pub(super) blame: Blame,
+}
+
+/// Why there is no response yet to a request that was sent.
+pub(super) enum Unanswered {
+    /// Its time has passed.
+    Late(Blame),
+    /// In a box, since a request may come back in it and most requests do not fail.
+    Failed(Box<TrySendError<Request<ProxyBody>>>),
 }
 
 impl Failure {
+    /// One that speaks against the endpoint, if its error is of a kind that does.
+    pub(super) fn new(error: RequestError, fault: Fault, unsent: Option<Box<Request<ProxyBody>>>) -> Self {
+        Self { error, fault, unsent, blame: Blame::Endpoint }
+    }
+
     /// What metrics call it.
     pub(super) fn result(&self) -> UpstreamResult {
         match self.error {
@@ -84,10 +77,10 @@ impl Failure {
         }
     }
 
-    /// Whether the endpoint is to blame: not a client's broken body, not a limit that was met, and not the time that
-    /// passed before anything could be sent.
+    /// Whether the endpoint is to blame: not a client's broken body or haste, not a limit that was met, and not the time
+    /// that passed before anything could be sent.
     pub(super) fn is_upstreams(&self) -> bool {
-        match self.error {
+        let speaks = match self.error {
             RequestError::ConnectFailed { .. }
             | RequestError::HandshakeFailed { .. }
             | RequestError::Reset { .. }
@@ -95,7 +88,8 @@ impl Failure {
             | RequestError::BadResponse { .. } => true,
             RequestError::Deadline { .. } => self.unsent.is_none(),
             _ => false,
-        }
+        };
+        speaks && self.blame == Blame::Endpoint
     }
 }
 
@@ -122,16 +116,14 @@ pub(super) async fn attempt(
         let spare = risky.then(|| copy(&request)).flatten();
         let Lease { sender, timer, .. } = &mut lease;
         let mut sending = pin!(sender.try_send_request(request));
-        // Errors in a box, since a request may come back in them and most have none.
         let sent = poll_fn(|context| match sending.as_mut().poll(context) {
-            Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| Some(Box::new(error)))),
-            Poll::Pending if late.passed(context, timer) => Poll::Ready(Err(None)),
-            Poll::Pending => Poll::Pending,
+            Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| Unanswered::Failed(Box::new(error)))),
+            Poll::Pending => late.passed(context, timer).map(|blame| Err(Unanswered::Late(blame))),
         });
         match sent.await {
             Ok(response) => return received(response, lease, upgrades),
-            Err(None) => return Err(clock.passed()),
-            Err(Some(mut error)) => {
+            Err(Unanswered::Late(blame)) => return Err(clock.passed(blame)),
+            Err(Unanswered::Failed(mut error)) => {
                 let unsent = error.take_message();
                 let error = error.into_error();
                 let again = unsent.or_else(|| spare.filter(|_| closed(&error)));
@@ -144,49 +136,9 @@ pub(super) async fn attempt(
     }
 }
 
-impl Clock {
-    /// When a try that begins now has to be given up. The time runs from the end of the request's upload, so that a
-    /// large body on a slow line is not the upstream's fault; the upload itself is limited as well.
-    pub(super) fn late(self, uploaded: Option<oneshot::Receiver<()>>) -> Late {
-        let limit = self.per_try.min(self.total);
-        match uploaded.zip(self.upload) {
-            None if self.per_try >= self.total => Late::At(self.deadline),
-            None => Late::At(self.deadline.min(Instant::now() + limit)),
-            Some((uploaded, longest)) => Late::AfterUpload(Box::pin(async move {
-                if timeout(longest, uploaded).await.is_ok() {
-                    sleep(limit).await;
-                }
-            })),
-        }
-    }
-
-    /// What is left of the total.
-    pub(super) fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    pub(super) fn passed(&self) -> Failure {
-        let whole = self.remaining().is_zero() || self.per_try >= self.total;
-        let limit = if whole { self.total } else { self.per_try };
-        let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let fault = if whole { Fault::Final } else { Fault::TimedOut };
-        Failure { error: RequestError::Deadline { milliseconds }, fault, unsent: None }
-    }
-}
-
-impl Late {
-    /// Whether the moment has passed; if not, the task is woken when it does, or earlier.
-    pub(super) fn passed(&mut self, context: &mut Context<'_>, timer: &mut Timer) -> bool {
-        match self {
-            Self::At(moment) => timer.passed(context, *moment),
-            Self::AfterUpload(late) => late.as_mut().poll(context).is_ready(),
-        }
-    }
-}
-
 async fn open(target: Target<'_>, clock: Clock, request: &mut Request<ProxyBody>) -> Result<Lease, Failure> {
     let limit = clock.per_try.min(clock.remaining());
-    target.open(limit).await.map_err(|error| unopened(error, target, limit, request))
+    target.open(limit).await.map_err(|error| unopened(error, target, (limit, clock), request))
 }
 
 /// A stream for the request; when there is none, the failure hands the request back.
@@ -196,10 +148,15 @@ pub(super) async fn open_stream(
     request: &mut Request<ProxyBody>,
 ) -> Result<Stream, Failure> {
     let limit = clock.per_try.min(clock.remaining());
-    target.open_stream(limit).await.map_err(|error| unopened(error, target, limit, request))
+    target.open_stream(limit).await.map_err(|error| unopened(error, target, (limit, clock), request))
 }
 
-fn unopened(error: OpenError, target: Target<'_>, limit: Duration, request: &mut Request<ProxyBody>) -> Failure {
+fn unopened(
+    error: OpenError,
+    target: Target<'_>,
+    (limit, clock): (Duration, Clock),
+    request: &mut Request<ProxyBody>,
+) -> Failure {
     let fault = match error {
         OpenError::Failed(_) => Fault::Connect,
         OpenError::TimedOut => Fault::TimedOut,
@@ -207,17 +164,18 @@ fn unopened(error: OpenError, target: Target<'_>, limit: Duration, request: &mut
         OpenError::Overflow => Fault::Final,
     };
     let unsent = std::mem::replace(request, Request::new(ProxyBody::empty()));
-    Failure { error: error.of(&target, limit), fault, unsent: Some(Box::new(unsent)) }
+    let blame = clock.blame(&error);
+    Failure { error: error.of(&target, limit), fault, unsent: Some(Box::new(unsent)), blame }
 }
 
 /// Tells when a body that streams has been sent, or never will be. One that is known is sent at once.
-pub(super) fn watch_upload(request: &mut Request<ProxyBody>) -> Option<oneshot::Receiver<()>> {
+pub(super) fn watch_upload(request: &mut Request<ProxyBody>) -> Option<oneshot::Receiver<Instant>> {
     if request.body().is_known() {
         return None;
     }
     let (sender, receiver) = oneshot::channel();
     request.body_mut().on_end(move |_| {
-        let _ = sender.send(());
+        let _ = sender.send(Instant::now());
     });
     Some(receiver)
 }
@@ -249,7 +207,7 @@ fn received(mut response: Response<Incoming>, lease: Lease, upgrades: bool) -> R
     }
     let reason = "it switched protocols unasked".to_owned();
     let error = RequestError::BadResponse { endpoint: lease.address.to_string(), reason };
-    Err(Failure { error, fault: Fault::Reset, unsent: None })
+    Err(Failure::new(error, Fault::Reset, None))
 }
 
 fn failure(error: &hyper::Error, endpoint: SocketAddr, unsent: Option<Request<ProxyBody>>) -> Failure {
@@ -257,13 +215,12 @@ fn failure(error: &hyper::Error, endpoint: SocketAddr, unsent: Option<Request<Pr
     let fault = if unsent.is_some() { Fault::ResetBeforeRequest } else { Fault::Reset };
     let unsent = unsent.map(Box::new);
     if let Some(body) = body_error(error) {
-        return Failure { error: of_body(body), fault: Fault::Final, unsent };
+        return Failure::new(of_body(body), Fault::Final, unsent);
     }
     if error.is_parse() || error.is_parse_too_large() {
-        let error = RequestError::BadResponse { endpoint, reason: error.to_string() };
-        return Failure { error, fault, unsent };
+        return Failure::new(RequestError::BadResponse { endpoint, reason: error.to_string() }, fault, unsent);
     }
-    Failure { error: RequestError::Reset { endpoint }, fault, unsent }
+    Failure::new(RequestError::Reset { endpoint }, fault, unsent)
 }
 
 /// The failure of the request's own body, when that is why it was not sent.

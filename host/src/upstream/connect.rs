@@ -12,6 +12,7 @@ use crate::socket::Socket;
 use futures_util::task::AtomicWaker;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustix::io::Errno;
 use socket2::{SockRef, TcpKeepalive};
 use std::future::poll_fn;
 use std::io;
@@ -52,6 +53,9 @@ pub(super) enum ConnectError {
     /// The system says why.
     #[error("{0}")]
     System(Arc<str>),
+    /// The proxy itself has no descriptor or memory left for it, which says nothing of the endpoint.
+    #[error("{0}")]
+    Exhausted(Arc<str>),
     /// Whoever was to make it for all that wait has ended.
     #[error("the connection was given up")]
     GivenUp,
@@ -61,6 +65,15 @@ impl ConnectError {
     fn of(error: &impl ToString) -> Self {
         Self::System(error.to_string().into())
     }
+
+    fn of_system(error: &io::Error) -> Self {
+        if is_exhausted(error) { Self::Exhausted(error.to_string().into()) } else { Self::of(error) }
+    }
+}
+
+/// Whether the system lacks what a connection is made of, on this side of it.
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
 /// A new HTTP/1.1 connection, within `limit`, and the address that it leads to.
@@ -182,7 +195,7 @@ where
 async fn open(address: SocketAddr, limit: Duration, setup: &Setup) -> Result<(Socket, SocketAddr), ConnectError> {
     let (address, stream) = match timeout(limit, reach(address, setup.alternatives.as_deref())).await {
         Err(_) => return Err(ConnectError::TimedOut(limit)),
-        Ok(Err(error)) => return Err(ConnectError::of(&error)),
+        Ok(Err(error)) => return Err(ConnectError::of_system(&error)),
         Ok(Ok(reached)) => reached,
     };
     // A head and a body are two writes, and the second must not wait for the first's acknowledgement.
@@ -236,4 +249,20 @@ fn probes(keepalive: Keepalive) -> TcpKeepalive {
     let probes = keepalive.time.map_or_else(TcpKeepalive::new, |time| TcpKeepalive::new().with_time(time));
     let probes = keepalive.interval.map_or(probes.clone(), |interval| probes.with_interval(interval));
     keepalive.probes.map_or(probes.clone(), |count| probes.with_retries(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_proxy_itself_lacks_is_told_from_what_the_endpoint_does() {
+        for lacking in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(matches!(ConnectError::of_system(&lacking.into()), ConnectError::Exhausted(_)), "{lacking}");
+        }
+        for refused in [Errno::CONNREFUSED, Errno::HOSTUNREACH, Errno::TIMEDOUT] {
+            assert!(matches!(ConnectError::of_system(&refused.into()), ConnectError::System(_)), "{refused}");
+        }
+        assert!(!is_exhausted(&io::Error::other("no number")));
+    }
 }

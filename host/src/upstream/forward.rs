@@ -1,22 +1,22 @@
 //! Sends a request to a service and hands back its response as it streams in.
 
 use super::adaptive::Load;
-use super::attempt::{Answered, Clock, Failure, attempt, copy};
+use super::attempt::{Answered, Failure, copy};
 use super::balance::affinity::Affinity;
+use super::clock::Clock;
 use super::cluster::Cluster;
+use super::framing;
 use super::limit::{Counted, Limit};
-use super::record::Verdict;
 use super::retry::{self, TryOutcome};
-use super::state::Active;
 use super::streams::Stream;
 use super::target::Target;
+use super::tries::{Tries, Try, Trying};
 use super::watch::Watch;
-use super::{framing, outlier};
 use crate::body::ProxyBody;
 use crate::config::limits;
 use crate::error::RequestError;
 use crate::telemetry::metrics::UpstreamResult;
-use crate::telemetry::trace::{Parent, Span, http as spans};
+use crate::telemetry::trace::{Parent, http as spans};
 use crate::wasm::types::RetryPolicy;
 use http::header::SET_COOKIE;
 use http::request::Parts;
@@ -24,7 +24,7 @@ use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 pub use super::attempt::of_body;
 
@@ -34,6 +34,9 @@ pub struct ForwardPolicy {
     /// For the whole exchange up to the response's head, all tries included, from the last byte of the request. When
     /// absent, [`limits::UPSTREAM_TOTAL`] for all and [`limits::UPSTREAM_FIRST_BYTE`] for each try.
     pub timeout: Option<Duration>,
+    /// Whether `timeout` is the client's own wish, and shorter than what endpoints get from its route or by default: one
+    /// that does not answer within it has not failed.
+    pub hurried: bool,
     /// When to try again.
     pub retries: Option<RetryPolicy>,
     /// Whether both sides may speak in any order, as in gRPC: nothing waits for the request's body, and `timeout` runs
@@ -59,31 +62,6 @@ pub struct Forwarded {
     pub endpoint: SocketAddr,
     /// How many tries it took; 1 when the first one did.
     pub attempts: u32,
-}
-
-/// Which tries have been made so far. It is kept by the caller, who may want to know of tries that nobody answered.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tries {
-    /// Where the last one went.
-    pub endpoint: Option<SocketAddr>,
-    /// How many there were, the first included.
-    pub count: u32,
-}
-
-/// The tries of a request that is being sent, and what their spans begin from.
-struct Trying<'a> {
-    tries: &'a mut Tries,
-    trace: &'a Parent,
-}
-
-impl Trying<'_> {
-    fn begin(&mut self, target: Target<'_>, request: &mut Request<ProxyBody>) -> Span {
-        self.tries.endpoint = Some(target.address());
-        self.tries.count = self.tries.count.saturating_add(1);
-        let (service, endpoint) = (target.cluster.name(), target.address());
-        let tls = target.cluster.wire().is_some_and(|wire| wire.tls.is_some());
-        spans::begin_try(self.trace, request, spans::Way { service, endpoint, tls, count: self.tries.count })
-    }
 }
 
 /// An upgraded connection to an upstream. Its endpoint counts as busy for as long as this lives.
@@ -186,86 +164,6 @@ async fn try_again<'a>(
     Ok(last)
 }
 
-/// One try, over or with its response on the way.
-struct Try<'a> {
-    target: Target<'a>,
-    result: Result<Answered, Failure>,
-    /// What is counted until the response has ended: the endpoint's activity, the request and the retry.
-    active: Option<Active>,
-    admitted: Option<Counted>,
-    retry: Option<Counted>,
-    span: Span,
-}
-
-impl<'a> Try<'a> {
-    /// Sends the request there.
-    async fn at(target: Target<'a>, mut request: Request<ProxyBody>, clock: Clock, trying: &mut Trying<'_>) -> Self {
-        let mut span = trying.begin(target, &mut request);
-        let active = target.cluster.is_tracked().then(|| target.member.state.enter());
-        let mut counted = CountedTry { cluster: target.cluster, result: UpstreamResult::Cancelled };
-        let result = attempt(target, request, clock).await;
-        counted.result = match &result {
-            Ok(answered) if answered.response.status().is_server_error() => UpstreamResult::ServerError,
-            Ok(_) => UpstreamResult::Success,
-            Err(failure) => failure.result(),
-        };
-        drop(counted);
-        spans::end_try(&mut span, result.as_ref().map(Answered::status).map_err(|failure| &failure.error));
-        let failed = match &result {
-            Ok(answered) => Verdict::of(answered.response.status()),
-            Err(failure) if failure.is_upstreams() => Verdict::LocalFailure,
-            Err(_) => Verdict::Success,
-        };
-        // Success is only known at the end of the response.
-        if failed != Verdict::Success {
-            outlier::observe(target.cluster, target.member, failed);
-        }
-        Self { target, result, active, admitted: None, retry: None, span }
-    }
-
-    /// Whether how long it took says something of how busy the service is: errors may come at once.
-    fn tells_latency(&self) -> bool {
-        match &self.result {
-            Ok(answered) => !answered.status().is_server_error(),
-            Err(failure) => matches!(failure.error, RequestError::Deadline { .. }),
-        }
-    }
-
-    /// The response, followed to its end where that is wanted.
-    fn finish(self, attempts: u32) -> Result<Forwarded, RequestError> {
-        let Answered { mut response, upgrade, stream, address: endpoint } = self.result?;
-        let verdict = Verdict::of(response.status());
-        let counted = self.active.map(|active| (active, self.admitted, self.retry));
-        let watch = counted.map(|counted| Watch::new(self.target, verdict, counted));
-        let upgrade = match (upgrade, watch) {
-            (Some(connection), watch) => {
-                watch.as_ref().inspect(|watch| watch.ended());
-                Some(Upgrade { connection, watch, stream })
-            }
-            (None, Some(watch)) => {
-                response = response.map(|body| watch.follow(body));
-                None
-            }
-            (None, None) => None,
-        };
-        Ok(Forwarded { response, upgrade, endpoint, attempts })
-    }
-}
-
-/// Counts a try when it is dropped: as given up, unless its end has come.
-struct CountedTry<'a> {
-    cluster: &'a Cluster,
-    result: UpstreamResult,
-}
-
-impl Drop for CountedTry<'_> {
-    fn drop(&mut self) {
-        if let Some(metrics) = self.cluster.metrics() {
-            metrics.request(self.result);
-        }
-    }
-}
-
 /// The endpoint of the first try.
 fn first(cluster: &Cluster, key: Option<u64>) -> Result<Target<'_>, RequestError> {
     Target::pick(cluster, key, &[]).inspect_err(|_| {
@@ -328,24 +226,6 @@ fn outcome(result: &Result<Answered, Failure>) -> TryOutcome<'_> {
     match result {
         Ok(answered) => TryOutcome::Response(answered.response.status(), answered.response.headers()),
         Err(failure) => TryOutcome::Failed(failure.fault),
-    }
-}
-
-impl Clock {
-    fn start(policy: &ForwardPolicy) -> Self {
-        let total = policy.timeout.unwrap_or(limits::UPSTREAM_TOTAL);
-        let first_byte = if policy.timeout.is_some() { total } else { limits::UPSTREAM_FIRST_BYTE };
-        let asked = policy.retries.as_ref().and_then(|retries| retries.per_try_timeout);
-        let per_try = asked.map_or(first_byte, Duration::from_millis);
-        let now = Instant::now();
-        // Only a timeout of centuries overflows.
-        let deadline = now.checked_add(total).unwrap_or(now + limits::UPSTREAM_TOTAL);
-        let upload = match (policy.conversation, policy.timeout) {
-            (false, _) => Some(limits::BODY_TOTAL),
-            (true, None) => Some(limits::GRPC_TOTAL),
-            (true, Some(_)) => None,
-        };
-        Self { total, per_try, started: now, deadline, upload }
     }
 }
 

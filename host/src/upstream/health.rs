@@ -17,6 +17,7 @@ use super::wire::Wire;
 use crate::config::limits;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use probe::Doubt;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -87,7 +88,7 @@ async fn ask(
     check: Arc<HealthCheck>,
     wire: Option<Wire>,
     alternatives: Option<Arc<Alternatives>>,
-) -> (Key, Arc<HealthCheck>, Result<(), String>) {
+) -> (Key, Arc<HealthCheck>, Result<(), Doubt>) {
     let setup = Setup { alternatives, tls: wire.as_ref().and_then(|wire| wire.tls.clone()), ..Setup::default() };
     let answer = probe::ask(key.1, &key.0.service, &check, wire.as_ref(), setup).await;
     (key, check, answer)
@@ -132,7 +133,7 @@ impl Patient {
         Self { check, wire, alternatives, asked: false, ..self }
     }
 
-    fn judge(&mut self, key: &Key, answer: Result<(), String>) {
+    fn judge(&mut self, key: &Key, answer: Result<(), Doubt>) {
         self.asked = false;
         // A tenth of spread, so that endpoints are not all asked at the same time.
         self.due = Instant::now() + self.check.interval.mul_f64(0.95 + 0.1 * fastrand::f64());
@@ -146,7 +147,10 @@ impl Patient {
                     tracing::info!(service = &*key.0.service, endpoint = %key.1, "an endpoint is well");
                 }
             }
-            Err(reason) => {
+            Err(Doubt::NotAsked(reason)) => {
+                tracing::debug!(service = &*key.0.service, endpoint = %key.1, "an endpoint is not asked: {reason}");
+            }
+            Err(Doubt::Unwell(reason)) => {
                 (self.good, self.bad) = (0, self.bad.saturating_add(1));
                 if self.bad >= self.check.unhealthy_threshold && before != Health::Unhealthy {
                     self.state.set_reason(&reason);

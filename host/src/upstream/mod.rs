@@ -1,7 +1,7 @@
 //! Services by name, their endpoints, and the way to them.
 //!
 //! [`forward`](forward()) picks an endpoint ([`balance`]), takes a connection to it ([`target`]: from the [`pool`] or,
-//! where a [`policy`] rules them, from the [`slots`] of the [`cluster`]), unless its [`adaptive`] limit is met, makes the try ([`attempt`]), repeats it when
+//! where a [`policy`] rules them, from the [`slots`] of the [`cluster`]), unless its [`adaptive`] limit is met, makes the try ([`attempt`], within the time of its [`clock`]), repeats it when
 //! that is allowed and worth it ([`retry`]) and streams the response back ([`response`]), followed to its end ([`watch`]);
 //! after a 101, [`splice`] takes over. Endpoints of a name may
 //! have several addresses ([`alternatives`]), and are reached at the first that answers ([`mod@race`]). Endpoints that speak HTTP/2 ([`wire`]) get it on shared connections ([`streams`],
@@ -14,6 +14,7 @@ mod admitted;
 pub mod alternatives;
 mod attempt;
 mod balance;
+mod clock;
 pub mod cluster;
 mod connect;
 pub mod endpoint;
@@ -37,11 +38,13 @@ pub mod splice;
 pub mod state;
 mod streams;
 mod target;
+mod tries;
 pub mod tunnel;
 mod watch;
 pub mod wire;
 
-pub use forward::{ForwardPolicy, Forwarded, Tries, forward, forward_noting};
+pub use forward::{ForwardPolicy, Forwarded, forward, forward_noting};
+pub use tries::Tries;
 
 #[cfg(test)]
 pub(crate) mod tests;

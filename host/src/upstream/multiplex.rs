@@ -1,6 +1,7 @@
 //! One try over HTTP/2, where requests share a connection.
 
-use super::attempt::{Answered, Clock, Failure, copy, of_body};
+use super::attempt::{Answered, Failure, Unanswered, copy, of_body};
+use super::clock::{Blame, Clock};
 use super::response;
 use super::retry::Fault;
 use super::streams::Stream;
@@ -39,26 +40,26 @@ pub(super) async fn attempt(
         if tunnel && !takes_tunnels(&stream).await {
             let reason = "it does not take WebSocket over HTTP/2 (RFC 8441)".to_owned();
             let error = RequestError::BadResponse { endpoint: stream.address.to_string(), reason };
-            return Err(Failure { error, fault: Fault::Final, unsent: None });
+            // Its clients decide that they ask for what it does not do.
+            return Err(Failure { blame: Blame::Nobody, ..Failure::new(error, Fault::Final, None) });
         }
         let spare = copy(&request);
         let (first, repeatable) = (stream.first, request.method().is_idempotent());
         let mut sending = pin!(stream.sender.try_send_request(request));
         let sent = poll_fn(|context| match sending.as_mut().poll(context) {
-            Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| Some(Box::new(error)))),
-            Poll::Pending if late.passed(context, &mut timer) => Poll::Ready(Err(None)),
-            Poll::Pending => Poll::Pending,
+            Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| Unanswered::Failed(Box::new(error)))),
+            Poll::Pending => late.passed(context, &mut timer).map(|blame| Err(Unanswered::Late(blame))),
         });
         let mut error = match sent.await {
             Ok(received) if tunnel && received.status() == StatusCode::OK => {
                 return Ok(tunnelled(received, stream, expected));
             }
             Ok(received) => return Ok(answered(received, stream)),
-            Err(None) => return Err(clock.passed()),
-            Err(Some(error)) => error,
+            Err(Unanswered::Late(blame)) => return Err(clock.passed(blame)),
+            Err(Unanswered::Failed(error)) => error,
         };
         if let Some(error) = failed.as_ref().and_then(|failed| failed.get()) {
-            return Err(Failure { error: error.clone(), fault: Fault::Final, unsent: None });
+            return Err(Failure::new(error.clone(), Fault::Final, None));
         }
         let unsent = error.take_message();
         let end = End::of(&error.into_error(), unsent.is_some());
@@ -142,22 +143,21 @@ impl End {
     fn failure(self, endpoint: SocketAddr, again: Option<Request<ProxyBody>>) -> Failure {
         let endpoint = endpoint.to_string();
         let again = again.map(Box::new);
+        let described = |reason: Reason| reason.description().to_owned();
         match self {
-            Self::Unseen => {
-                Failure { error: RequestError::Reset { endpoint }, fault: Fault::ResetBeforeRequest, unsent: again }
-            }
+            Self::Unseen => Failure::new(RequestError::Reset { endpoint }, Fault::ResetBeforeRequest, again),
             Self::Refused => {
-                let reason = Reason::REFUSED_STREAM.description().to_owned();
-                Failure { error: RequestError::StreamReset { endpoint, reason }, fault: Fault::Refused, unsent: again }
+                let reason = described(Reason::REFUSED_STREAM);
+                Failure::new(RequestError::StreamReset { endpoint, reason }, Fault::Refused, again)
             }
             Self::Reset(reason) => {
-                let reason = reason.description().to_owned();
-                Failure { error: RequestError::StreamReset { endpoint, reason }, fault: Fault::Reset, unsent: None }
+                let reason = described(reason);
+                Failure::new(RequestError::StreamReset { endpoint, reason }, Fault::Reset, None)
             }
-            Self::Lost => Failure { error: RequestError::Reset { endpoint }, fault: Fault::Reset, unsent: None },
+            Self::Lost => Failure::new(RequestError::Reset { endpoint }, Fault::Reset, None),
             Self::Invalid(reason) => {
-                let reason = reason.description().to_owned();
-                Failure { error: RequestError::BadResponse { endpoint, reason }, fault: Fault::Reset, unsent: None }
+                let reason = described(reason);
+                Failure::new(RequestError::BadResponse { endpoint, reason }, Fault::Reset, None)
             }
         }
     }

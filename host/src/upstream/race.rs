@@ -1,5 +1,6 @@
 //! Connects to whichever of an endpoint's addresses answers first (RFC 8305, "Happy Eyeballs").
 
+use super::connect::is_exhausted;
 use crate::config::limits;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -12,7 +13,7 @@ use tokio::time::sleep;
 /// has failed. The first connection wins, and the other attempts are given up. Whoever calls sets the limit for all.
 ///
 /// # Errors
-/// When all have failed, with the reasons.
+/// When all have failed, with the reasons; with the system's own when it lacks what a connection is made of.
 pub(super) async fn race(addresses: &[SocketAddr]) -> io::Result<(SocketAddr, TcpStream)> {
     if let [only] = addresses {
         return TcpStream::connect(only).await.map(|stream| (*only, stream));
@@ -26,6 +27,8 @@ pub(super) async fn race(addresses: &[SocketAddr]) -> io::Result<(SocketAddr, Tc
         tokio::select! {
             ended = running.next() => match ended {
                 Some((address, Ok(stream))) => return Ok((address, stream)),
+                // No other address could be tried either.
+                Some((_, Err(error))) if is_exhausted(&error) => return Err(error),
                 Some((address, Err(error))) => reasons.push(format!("{address}: {error}")),
                 None => return Err(io::Error::other(reasons.join(", "))),
             },

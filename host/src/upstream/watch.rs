@@ -69,7 +69,8 @@ impl Body for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
-            Some(Ok(_)) if !self.body.is_end_stream() => {}
+            Some(Ok(frame)) if frame.is_data() && !self.body.is_end_stream() => {}
+            // Nobody asks for what comes after trailers.
             Some(Ok(_)) | None => {
                 if let Some(watch) = self.watch.take() {
                     watch.ended();
@@ -90,5 +91,14 @@ impl Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    /// Who has the last byte of a body of known length need not ask for its end, although that has not been seen yet.
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch.take().filter(|_| self.body.size_hint().exact() == Some(0)) {
+            watch.ended();
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! One question to one endpoint, on a connection of its own.
 
-use super::super::connect::{Multiplexed, Setup, connect, connect_http2};
+use super::super::connect::{ConnectError, Multiplexed, Setup, connect, connect_http2};
 use super::super::policy::{HealthCheck, Probe};
 use super::super::wire::Wire;
 use crate::body::ProxyBody;
@@ -9,15 +9,33 @@ use http::header::{CONNECTION, HOST, USER_AGENT};
 use std::net::SocketAddr;
 use tokio::time::timeout;
 
-/// Asks, in the way that requests are sent too. The error is for people to read.
+/// Why it is not known that an endpoint is well.
+#[derive(Debug)]
+pub(super) enum Doubt {
+    /// It did not answer, or not well; for people to read.
+    Unwell(String),
+    /// It was not asked: the proxy itself had nothing left to make a connection of.
+    NotAsked(String),
+}
+
+impl From<String> for Doubt {
+    fn from(reason: String) -> Self {
+        Self::Unwell(reason)
+    }
+}
+
+/// Asks, in the way that requests are sent too.
 pub(super) async fn ask(
     address: SocketAddr,
     service: &str,
     check: &HealthCheck,
     wire: Option<&Wire>,
     setup: Setup,
-) -> Result<(), String> {
-    let unreached = |reason| format!("no connection: {reason}");
+) -> Result<(), Doubt> {
+    let unreached = |error| {
+        let reason = format!("no connection: {error}");
+        if matches!(error, ConnectError::Exhausted(_)) { Doubt::NotAsked(reason) } else { Doubt::Unwell(reason) }
+    };
     let asking = async {
         // The limit is the whole question's.
         let Probe::Http { path, authority, expected } = &check.probe else {
@@ -42,9 +60,9 @@ pub(super) async fn ask(
         };
         let status = answer.map_err(|error| format!("no answer: {error}"))?.status();
         let well = expected.iter().any(|(first, last)| (*first..=*last).contains(&status.as_u16()));
-        if well { Ok(()) } else { Err(format!("{path} is answered {}", status.as_u16())) }
+        if well { Ok(()) } else { Err(format!("{path} is answered {}", status.as_u16()).into()) }
     };
-    timeout(check.timeout, asking).await.unwrap_or_else(|_| Err(format!("no answer within {:?}", check.timeout)))
+    timeout(check.timeout, asking).await.unwrap_or_else(|_| Err(format!("no answer within {:?}", check.timeout).into()))
 }
 
 fn question(request: http::request::Builder) -> Result<Request<ProxyBody>, String> {

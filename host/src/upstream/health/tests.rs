@@ -175,3 +175,18 @@ async fn an_answer_to_what_is_no_longer_asked_counts_for_nothing() {
     let (was_asked, another) = asked(&mut patients);
     assert!(!was_asked && !Arc::ptr_eq(&another, &check));
 }
+
+#[tokio::test]
+async fn what_the_proxy_lacks_for_asking_says_nothing_of_an_endpoint() {
+    let cluster = checked(&[closed_port().await], http("/"));
+    let member = &cluster.members()[0];
+    let mut patient = Patient::new(&cluster.checks()[0], None, member);
+    let key = (cluster.key().clone(), member.endpoint.address);
+    patient.judge(&key, Ok(()));
+    for _ in 0..5 {
+        patient.judge(&key, Err(Doubt::NotAsked("too many open files".into())));
+    }
+    assert_eq!((member.state.health(), patient.asked), (Health::Healthy, false));
+    (0..2).for_each(|_| patient.judge(&key, Err(Doubt::Unwell("no answer".into()))));
+    assert_eq!(member.state.health(), Health::Unhealthy);
+}

@@ -23,10 +23,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-type Served = Connection<TcpStream, Bytes>;
+pub(super) type Served = Connection<TcpStream, Bytes>;
 
 /// Runs `serve` for every connection, with its number from 1.
-async fn serve<F>(serve: impl Fn(Served, usize) -> F + Send + 'static) -> (SocketAddr, Arc<AtomicUsize>)
+pub(super) async fn serve<F>(serve: impl Fn(Served, usize) -> F + Send + 'static) -> (SocketAddr, Arc<AtomicUsize>)
 where
     F: Future<Output = ()> + Send + 'static,
 {
