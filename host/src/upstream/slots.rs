@@ -195,17 +195,14 @@ impl Home {
         let idle = Idle { sender, way: way.clone(), address, timer, since, history, thread };
         let mut inner = slots.lock();
         inner.waiting.retain(|waiting| !waiting.sender.is_closed());
-        if let Some(place) = inner.waiting.iter().position(|waiting| waiting.way == way) {
-            let waiting = inner.waiting.remove(place);
+        if let Some(first) = inner.waiting.pop_front_if(|first| first.way == way) {
             drop(inner);
-            if let Some(waiting) = waiting {
-                // One who has gone away closes the connection, and its slot goes to the next.
-                let _ = waiting.sender.send(Handed::Connection(slots.lease(idle, &policy)));
-            }
+            // One who has gone away closes the connection, and its slot goes to the next.
+            let _ = first.sender.send(Handed::Connection(slots.lease(idle, &policy)));
             return;
         }
         if !inner.waiting.is_empty() {
-            // Somebody waits for another endpoint: closing this one makes room.
+            // Who waits longest waits for another endpoint: closing this connection makes room, even if others wait for it.
             return;
         }
         inner.idle.push(idle);

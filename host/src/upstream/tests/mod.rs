@@ -6,6 +6,7 @@ mod failing;
 pub(crate) mod harness;
 mod http2;
 mod limits;
+mod queue;
 mod retries;
 mod streaming;
 mod tls;
