@@ -140,7 +140,13 @@ impl Body for Tee {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
-            Some(Ok(frame)) => self.write(frame),
+            Some(Ok(frame)) => {
+                self.write(frame);
+                if !frame.is_data() {
+                    // Nobody asks for what comes after trailers.
+                    self.end(true);
+                }
+            }
             Some(Err(_)) => self.end(false),
             None => self.end(true),
         }
@@ -157,9 +163,9 @@ impl Body for Tee {
 }
 
 impl Drop for Tee {
-    /// Nobody asks a body of known length for more after its last byte.
+    /// Nobody asks a body of known length for more after its last byte, although its end may come later.
     fn drop(&mut self) {
-        let complete = self.body.is_end_stream();
+        let complete = self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
         self.end(complete);
     }
 }

@@ -1,6 +1,7 @@
 use super::tee::{Copied, Lag, Tee};
 use super::*;
 use crate::body::BodyError;
+use crate::body::tests::announced;
 use crate::upstream::tests::harness::{OK, Upstream, closed_port, head};
 use bytes::Bytes;
 use http::Request;
@@ -106,6 +107,32 @@ async fn a_request_that_breaks_off_breaks_its_copy_off() {
     drop(tee.into_body());
     text(copy).await.expect_err("nobody read the request to its end");
     assert_eq!(given_up(&mut lag), Some(Lag::BrokenOff));
+}
+
+#[tokio::test]
+async fn a_copy_is_complete_when_the_request_is_although_nobody_asks_for_its_end() {
+    let trailers = http::HeaderMap::from_iter([(http::header::AGE, http::HeaderValue::from_static("1"))]);
+    let (sender, body) = streaming();
+    let mut tee = Tee::new(body);
+    let Copied { body: copy, mut lag } = tee.copy();
+    let mut body = tee.into_body();
+    sender.send(Ok(data("a"))).unwrap();
+    sender.send(Ok(Frame::trailers(trailers.clone()))).unwrap();
+    body.frame().await.unwrap().unwrap();
+    assert!(body.frame().await.unwrap().unwrap().is_trailers());
+    drop(body);
+    let copied = copy.collect().await.unwrap();
+    assert_eq!((copied.trailers(), given_up(&mut lag)), (Some(&trailers), None));
+
+    // The last byte of a known length is here, and the end of its stream is not.
+    let (sender, body) = streaming();
+    let mut tee = Tee::new(announced(body, 3));
+    let Copied { body: copy, mut lag } = tee.copy();
+    let mut body = tee.into_body();
+    sender.send(Ok(data("all"))).unwrap();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    assert_eq!((text(copy).await.unwrap().as_str(), given_up(&mut lag)), ("all", None));
 }
 
 #[tokio::test]
