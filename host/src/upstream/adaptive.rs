@@ -30,12 +30,16 @@
 //! the new baseline. A service that has too much to do from its first request on
 //! is brought there at once.
 
+mod held;
+
 use crate::config::limits;
 use crate::priority::Priority;
 use crate::shed::{Shed, ShedReason};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
+
+pub(super) use held::Held;
 
 /// Latency may be so many times the baseline before it counts as a queue: less would take the noise of a mix of requests
 /// for one. Netflix has 1.5, Envoy 1.25.
@@ -114,8 +118,8 @@ pub struct AdaptiveFigures {
 
 /// A request that waits for its response.
 #[derive(Debug)]
-pub struct Waiting<'a> {
-    adaptive: &'a Adaptive,
+pub struct Waiting {
+    adaptive: Arc<Adaptive>,
     bounds: Bounds,
     began: Instant,
 }
@@ -138,21 +142,46 @@ impl Default for Adaptive {
 
 impl Adaptive {
     /// Takes a request, unless as many wait as may. None when it is not held against the limit.
-    pub(super) fn enter(&self, load: Load) -> Result<Option<Waiting<'_>>, Shed> {
+    fn enter(self: &Arc<Self>, load: Load) -> Result<Option<Waiting>, Shed> {
         let Some(bounds) = load.bounds else { return Ok(None) };
         // Counted before it is compared, so that two at the same time cannot both be the last one.
-        let waiting = Waiting { adaptive: self, bounds, began: Instant::now() };
-        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        if before >= self.room(load, bounds) && load.priority != Priority::Critical {
-            if !self.refused.load(Ordering::Relaxed) {
-                self.refused.store(true, Ordering::Relaxed);
-            }
-            return Err(Shed::new(ShedReason::Service, load.priority));
-        }
-        if before >= self.peak.load(Ordering::Relaxed) {
-            self.peak.fetch_max(before + 1, Ordering::Relaxed);
-        }
+        let (waiting, before) = self.wait(bounds);
+        self.admit(before, load, bounds)?;
+        self.rises_from(before);
         Ok(Some(waiting))
+    }
+
+    /// Whether there is room for one that is going to wait.
+    fn look(&self, load: Load, bounds: Bounds) -> Result<(), Shed> {
+        self.admit(self.in_flight.load(Ordering::Relaxed), load, bounds)
+    }
+
+    /// One that there was room for waits from now on.
+    fn uploaded(self: &Arc<Self>, bounds: Bounds) -> Waiting {
+        let (waiting, before) = self.wait(bounds);
+        self.rises_from(before);
+        waiting
+    }
+
+    fn wait(self: &Arc<Self>, bounds: Bounds) -> (Waiting, u32) {
+        let waiting = Waiting { adaptive: Arc::clone(self), bounds, began: Instant::now() };
+        (waiting, self.in_flight.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn admit(&self, before: u32, load: Load, bounds: Bounds) -> Result<(), Shed> {
+        if before < self.room(load, bounds) || load.priority == Priority::Critical {
+            return Ok(());
+        }
+        if !self.refused.load(Ordering::Relaxed) {
+            self.refused.store(true, Ordering::Relaxed);
+        }
+        Err(Shed::new(ShedReason::Service, load.priority))
+    }
+
+    fn rises_from(&self, before: u32) {
+        if before >= self.peak.load(Ordering::Relaxed) {
+            self.peak.fetch_max(before.saturating_add(1), Ordering::Relaxed);
+        }
     }
 
     /// What operators see; none as long as no window has closed.
@@ -244,15 +273,15 @@ impl Step {
     }
 }
 
-impl Waiting<'_> {
+impl Waiting {
     /// The response has come; its latency counts.
-    pub(super) fn answered(self) {
+    fn answered(self) {
         let now = u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.adaptive.observe(self.began.elapsed(), self.bounds, now);
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.adaptive.in_flight.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,6 +1,6 @@
 //! Sends a request to a service and hands back its response as it streams in.
 
-use super::adaptive::Load;
+use super::adaptive::{Held, Load};
 use super::attempt::{Answered, Failure, copy};
 use super::balance::affinity::Affinity;
 use super::clock::Clock;
@@ -97,15 +97,14 @@ pub async fn forward_noting(
 ) -> Result<Forwarded, RequestError> {
     let body = if body.is_known() || policy.conversation { body } else { Box::pin(begin(body)).await? };
     let clock = Clock::start(policy);
-    let request = match cluster.wire() {
+    let mut request = match cluster.wire() {
         Some(wire) if wire.is_multiplexed() => framing::frame_http2(parts, body, wire)?,
         _ => framing::frame(parts, body)?,
     };
     let affinity = Affinity::of(&cluster.policy().balancer, request.headers(), request.uri(), policy.source);
     let admitted = admit(cluster)?;
-    let measured = request.body().is_known();
-    let waiting = cluster.state().adaptive.enter(policy.load);
-    let waiting = waiting.inspect_err(|_| cluster.state().overflowed(Limit::Adaptive))?;
+    let held = Held::enter(&cluster.state().adaptive, policy.load, request.body_mut());
+    let held = held.inspect_err(|_| cluster.state().overflowed(Limit::Adaptive))?;
     let retries = policy.retries.as_ref().filter(|retries| retries.attempts > 0);
     let mut trying = Trying { tries, trace: &policy.trace };
     let mut last = match retries {
@@ -113,8 +112,8 @@ pub async fn forward_noting(
         Some(retries) => Box::pin(try_again(cluster, affinity.key, request, clock, retries, &mut trying)).await?,
         None => Try::at(first(cluster, affinity.key)?, request, clock, &mut trying).await,
     };
-    if let Some(waiting) = waiting.filter(|_| measured && last.tells_latency()) {
-        waiting.answered();
+    if let Some(held) = held.filter(|_| last.tells_latency()) {
+        held.answered();
     }
     last.admitted = admitted;
     let mut forwarded = last.finish(trying.tries.count)?;

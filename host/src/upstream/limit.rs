@@ -17,7 +17,7 @@ pub struct ClusterState {
     /// Its connections, where its policy rules them.
     pub(super) slots: Arc<Slots>,
     /// How many may wait for a response, by its latency.
-    pub(super) adaptive: Adaptive,
+    pub(super) adaptive: Arc<Adaptive>,
     /// What was refused, by limit.
     overflows: [AtomicU64; Limit::ALL.len()],
     /// Held while an endpoint is ejected, so that two do not go where only one may.

@@ -103,7 +103,7 @@ fn noise_is_no_queue() {
 
 #[test]
 fn what_matters_less_is_refused_first() {
-    let adaptive = Adaptive::default();
+    let adaptive = Arc::new(Adaptive::default());
     let mut waiting = Vec::new();
     let mut taken = |priority| {
         let before = waiting.len();
@@ -123,7 +123,7 @@ fn what_matters_less_is_refused_first() {
 
 #[test]
 fn a_window_closes_when_it_is_time_and_has_enough_to_say() {
-    let adaptive = Adaptive::default();
+    let adaptive = Arc::new(Adaptive::default());
     let window = u64::try_from(limits::ADAPTIVE_WINDOW.as_micros()).unwrap();
     let observe = |now| adaptive.observe(Duration::from_millis(20), BOUNDS, now);
     (1..limits::ADAPTIVE_SAMPLES).for_each(|_| observe(1));
@@ -139,7 +139,7 @@ fn a_window_closes_when_it_is_time_and_has_enough_to_say() {
 
 #[test]
 fn without_bounds_nothing_is_counted() {
-    let adaptive = Adaptive::default();
+    let adaptive = Arc::new(Adaptive::default());
     assert!(adaptive.enter(Load::default()).unwrap().is_none());
     assert_eq!(adaptive.in_flight.load(Ordering::Relaxed), 0);
 }

@@ -1,5 +1,6 @@
 //! Against real servers on loopback, each of them a few lines of what goes over the wire.
 
+mod adaptive;
 mod blame;
 mod connections;
 mod failing;
