@@ -191,6 +191,10 @@ impl Proxy {
 
     /// Takes nothing new in, lets requests and events in flight finish within the settings' time, and ends.
     pub async fn drain(self) -> Drained {
+        if self.place.is_of_another() {
+            // The process that is there serves on, and with what only one can have, however long it takes to end here.
+            self.channels.release(limits::RELEASE_DELIVERIES).await;
+        }
         // Whoever comes now finds nobody to take over from, and listens itself.
         drop(self.place);
         let began = Instant::now();

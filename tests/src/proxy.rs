@@ -1,16 +1,16 @@
 //! The real proxy, as a process.
 
-use crate::artifact;
+mod command;
+mod signals;
+
 use crate::client::{Answer, Client, Request};
 use crate::directory::Directory;
 use crate::options::Options;
 use crate::wait::wait_until;
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-use std::fs::{self, File};
+use command::{addresses_in, command, log_file, ready_file};
+use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,21 +69,39 @@ impl Proxy {
         Self::run(options, Arc::clone(&self.manifests), Arc::clone(&self.filters), addresses)
     }
 
+    /// The same, without a wait: it has the addresses of this one, whose place it has yet to take.
+    #[must_use]
+    pub fn begin_successor(&self, options: Options) -> Self {
+        let addresses = (self.address.to_string(), self.admin().to_string());
+        let mut begun = Self::spawn(options, Arc::clone(&self.manifests), Arc::clone(&self.filters), addresses);
+        (begun.address, begun.admin) = (self.address, self.admin);
+        begun
+    }
+
     fn run(
         options: Options,
         manifests: Arc<Directory>,
         filters: Arc<Directory>,
-        (listen, admin): (String, String),
+        addresses: (String, String),
     ) -> Result<Self, String> {
+        // From here on a failure drops, and so ends, the child.
+        let mut proxy = Self::spawn(options, manifests, filters, addresses);
+        let (address, admin) = proxy.wait_for_addresses()?;
+        (proxy.address, proxy.admin) = (address, admin);
+        Ok(proxy)
+    }
+
+    fn spawn(
+        options: Options,
+        manifests: Arc<Directory>,
+        filters: Arc<Directory>,
+        (listen, admin): (String, String),
+    ) -> Self {
         let state = Directory::new();
         let mut command = command(options, &manifests, &filters, &state);
         let child = command.args(["--listen", &listen, "--admin", &admin]).spawn().expect("the proxy can be started");
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        // From here on a failure drops, and so ends, the child.
-        let mut proxy = Self { child, address, admin: None, manifests, filters, state };
-        let (address, admin) = proxy.wait_for_addresses()?;
-        (proxy.address, proxy.admin) = (address, admin);
-        Ok(proxy)
+        Self { child, address, admin: None, manifests, filters, state }
     }
 
     /// Where it takes requests.
@@ -170,26 +188,6 @@ impl Proxy {
         pages.expect("the second field is the resident pages") * PAGE
     }
 
-    /// Asks it to end, as an orchestrator does: SIGTERM.
-    pub fn terminate(&self) {
-        self.signal(Signal::TERM);
-    }
-
-    /// Asks it to start its successor: SIGUSR2.
-    pub fn succeed(&self) {
-        self.signal(Signal::USR2);
-    }
-
-    /// Asks it to read its directories anew: SIGHUP.
-    pub fn hang_up(&self) {
-        self.signal(Signal::HUP);
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.process()).ok().and_then(Pid::from_raw).expect("a process has a number");
-        kill_process(pid, signal).expect("the proxy is running");
-    }
-
     /// Waits until it has ended.
     ///
     /// # Panics
@@ -235,38 +233,11 @@ impl Drop for Proxy {
     }
 }
 
-fn command(options: Options, manifests: &Directory, filters: &Directory, state: &Directory) -> Command {
-    let log = File::create(log_file(state)).expect("a log can be written");
-    let mut command = Command::new(options.program.unwrap_or_else(artifact::sluice));
-    command.arg("run").arg("--manifests").arg(manifests.path()).arg("--filters").arg(filters.path());
-    command.arg("--ready-file").arg(ready_file(state));
-    if !options.arguments.iter().any(|argument| argument == "--workers") {
-        command.args(["--workers", "1"]);
-    }
-    command.args(options.arguments).envs(options.environment).current_dir(state.path());
-    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be shared")).stderr(log);
-    command
-}
-
-fn log_file(state: &Directory) -> impl AsRef<Path> + use<> {
-    state.file("log")
-}
-
-fn ready_file(state: &Directory) -> impl AsRef<Path> + AsRef<std::ffi::OsStr> + use<> {
-    state.file("ready.json")
-}
-
-/// The addresses in a ready file, once it is complete.
-fn addresses_in(text: &str) -> Option<(SocketAddr, Option<SocketAddr>)> {
-    let ready: Value = serde_json::from_str(text.trim()).ok()?;
-    let address = ready["listening"].get(0)?.as_str()?.parse().ok()?;
-    Some((address, ready["admin"].as_str().and_then(|admin| admin.parse().ok())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     /// A program that does what the script says; `$ready` is the file to write.
     fn stand_in(directory: &Directory, script: &str) -> Options {

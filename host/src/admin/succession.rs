@@ -28,18 +28,47 @@ impl Succession {
         })
     }
 
-    /// This process has taken it over.
+    /// It is this process's to remove.
     pub fn take(&self) {
         if let Some(ownership) = &self.ownership {
             ownership.take();
         }
     }
 
-    /// Another process has taken it over: nobody asks this one any more.
-    pub fn retire(&self) {
+    /// It is another process's to remove, although this one answers as long as it is there.
+    pub fn leave(&self) {
         if let Some(ownership) = &self.ownership {
             ownership.leave();
         }
+    }
+
+    /// Another process has taken it over: nobody asks this one any more.
+    pub fn retire(&self) {
+        self.leave();
         self.stop.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unix_socket;
+
+    #[test]
+    fn the_file_of_a_socket_that_is_about_to_be_handed_over_stays_and_the_endpoint_answers_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        for (is_left, stays) in [(true, true), (false, false)] {
+            let (listener, file) = unix_socket::bind(&path).unwrap();
+            let (stop, socket) = (CancellationToken::new(), Arc::new(OwnedFd::from(listener)));
+            let succession = Succession { stop: stop.clone(), socket, ownership: Some(file.ownership()) };
+            succession.leave();
+            if !is_left {
+                succession.take();
+            }
+            assert!(!stop.is_cancelled());
+            drop((file, succession));
+            assert_eq!(path.exists(), stays);
+        }
     }
 }

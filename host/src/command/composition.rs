@@ -32,6 +32,11 @@ pub(crate) fn serve(
     let notifier = Notifier::from_environment();
     let takes_over = settings.take_over.is_some();
     let mut proxy = Proxy::start(settings, telemetry, levels, inherited).map_err(shown)?;
+    if runtime.block_on(signals.have_asked_for_the_end()) {
+        tracing::info!("ending without having served: that was asked for while everything was loaded");
+        runtime.block_on(end(proxy, &mut signals));
+        return Ok(());
+    }
     for address in proxy.addresses() {
         tracing::info!(%address, "listening");
     }
@@ -52,21 +57,26 @@ pub(crate) fn serve(
                 tracing::info!(process, "ending: another process has taken over; requests in flight may finish");
             }
         }
-        let end = proxy.end();
-        let drained = tokio::select! {
-            drained = proxy.drain() => drained,
-            () = async {
-                signals.end().await;
-                end.now();
-                std::future::pending::<()>().await;
-            } => Drained::Aborted(0),
-        };
-        match drained {
-            Drained::Completed => tracing::info!("ended"),
-            Drained::Aborted(left) => tracing::warn!(left, "ended before all was finished"),
-        }
+        end(proxy, &mut signals).await;
     });
     Ok(())
+}
+
+/// Lets what is in flight finish; who asks for the end once more has it at once.
+async fn end(proxy: Proxy, signals: &mut Signals) {
+    let end = proxy.end();
+    let drained = tokio::select! {
+        drained = proxy.drain() => drained,
+        () = async {
+            signals.end().await;
+            end.now();
+            std::future::pending::<()>().await;
+        } => Drained::Aborted(0),
+    };
+    match drained {
+        Drained::Completed => tracing::info!("ended"),
+        Drained::Aborted(left) => tracing::warn!(left, "ended before all was finished"),
+    }
 }
 
 /// Has the system allow as many descriptors as it will. A connection takes one, and its request another.

@@ -46,6 +46,18 @@ impl Signals {
         }
     }
 
+    /// Whether the end has been asked for already. What else was asked for meanwhile is still to come.
+    pub(super) async fn have_asked_for_the_end(&mut self) -> bool {
+        // The runtime looks for signals when its tasks let it.
+        tokio::task::yield_now().await;
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => true,
+            _ = self.interrupt.recv() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
     /// Resolves once the end is asked for.
     pub(super) async fn end(&mut self) {
         while self.next().await != Asked::End {}

@@ -31,12 +31,19 @@ impl Place {
         let Some(path) = &settings.take_over else { return Ok(Self::default()) };
         let before = TakeOver::begin(path, inherited)?;
         let given = before.as_ref().and_then(|_| inherited.take_unix(path));
-        let socket = match given {
-            Some(listener) => SocketFile::of_another(path).map(|file| (listener, file)),
-            None => unix_socket::bind(path),
+        let socket = match given.map(|listener| SocketFile::of_another(path).map(|file| (listener, file))) {
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Some(Ok(socket)) => Ok(socket),
+            // Or there was, and it has taken its file along as it ended.
+            Some(Err(_)) | None => unix_socket::bind(path),
         };
         let socket = socket.map_err(|reason| StartError::TakeOverSocket { path: path.clone(), reason })?;
         Ok(Self { before, socket: Some(socket), offer: None })
+    }
+
+    /// Whether the process before this one serves, and not this one.
+    pub(super) fn is_of_another(&self) -> bool {
+        self.before.is_some()
     }
 
     /// Everything is ready but what only one process can have; returns once this one may.
@@ -96,6 +103,14 @@ impl HandsOver for Holder {
         let mut sockets: Vec<Listening> = self.doors.sockets()?.into_iter().map(Listening::Tcp).collect();
         sockets.push(self.admin.socket()?);
         Ok(sockets)
+    }
+
+    fn leave(&self) {
+        self.admin.leave();
+    }
+
+    fn keep(&self) {
+        self.admin.take();
     }
 
     fn release(&self) {

@@ -10,6 +10,8 @@
 //! 4. The new one begins to serve and says so. The old one ends as on SIGTERM: it finishes what it has.
 //!
 //! Until the last step the new process may fail, or vanish: then the old one takes back what it has let go of, and serves on.
+//! From the first step on the old one may end, or vanish: the new one has the sockets, whose files stay, and goes on alone.
+//!
 //! - [`wire`]: what is said
 //! - [`offer`]: the side of the process that is there
 //! - [`taking`]: the side of the one that comes
@@ -29,3 +31,6 @@ pub enum Listening {
     /// A Unix socket, at the path where it is found.
     Unix(std::path::PathBuf, std::os::fd::OwnedFd),
 }
+
+#[cfg(test)]
+mod tests;

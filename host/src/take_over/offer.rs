@@ -16,6 +16,10 @@ use tokio::sync::mpsc;
 pub trait HandsOver: Send + 'static {
     /// The listening sockets.
     fn sockets(&self) -> io::Result<Vec<Listening>>;
+    /// The files of its sockets are not to be removed any more when this process ends: the other one is about to have them.
+    fn leave(&self);
+    /// They are this process's again: the other one has failed.
+    fn keep(&self);
     /// Lets go of what only one process can have.
     fn release(&self);
     /// Takes that back: the other process has failed.
@@ -105,38 +109,69 @@ fn serve(
     ready: Duration,
 ) -> io::Result<Handed> {
     stream.set_write_timeout(Some(limits::TAKE_OVER_ANSWER))?;
-    let process = match heard(stream, limits::TAKE_OVER_ANSWER)? {
-        Message::TakeOver { version: VERSION, process } => process,
-        Message::TakeOver { version, .. } => {
-            wire::say(
-                stream,
-                &Message::Refused(format!("it speaks version {VERSION}, not {version}, of the hand-over")),
-            )?;
-            return Err(io::Error::other("it speaks another version of the hand-over"));
-        }
-        _ => return Err(io::Error::other("it does not begin as it should")),
-    };
-    tracing::info!(process, "another process is about to take over");
-    hand_sockets(stream, listener, ownership, holder)?;
-    match heard(stream, limits::TAKE_OVER_PREPARE)? {
-        Message::Prepared => {}
-        Message::Refused(reason) => return Err(io::Error::other(reason)),
-        _ => return Err(io::Error::other("it does not go on as it should")),
-    }
-    holder.release();
-    let error = match wire::say(stream, &Message::Released).and_then(|()| heard(stream, ready)) {
-        Ok(Message::Ready) => {
-            ownership.leave();
+    let process = told(stream, greeted(stream))?;
+    // Before it has the sockets: from then on it may go on without this process.
+    ownership.leave();
+    holder.leave();
+    let handed = told(stream, hand_sockets(stream, listener, ownership, holder));
+    let prepared = handed.and_then(|()| {
+        tracing::info!(process, "another process is about to take over");
+        told(stream, prepared(stream))
+    });
+    let served = prepared.and_then(|()| {
+        holder.release();
+        // It may be there still and begin to serve later: two would. So it is told before anything is taken back.
+        told(stream, begun(stream, ready)).inspect_err(|_| holder.resume())
+    });
+    match served {
+        Ok(()) => {
             holder.retire();
-            return Ok(Handed { process });
+            Ok(Handed { process })
         }
-        Ok(_) => io::Error::other("it does not end as it should"),
-        Err(error) => error,
-    };
-    // It may be there still and begin to serve later: two would. If it is gone, nobody hears this.
-    let _ = wire::say(stream, &Message::Refused("it took too long to begin to serve".to_owned()));
-    holder.resume();
-    Err(error)
+        Err(error) => {
+            ownership.take();
+            holder.keep();
+            Err(error)
+        }
+    }
+}
+
+/// Has the other process know what failed here: a connection that ends without a word means that this process has ended.
+fn told<T>(stream: &UnixStream, done: io::Result<T>) -> io::Result<T> {
+    done.inspect_err(|error| {
+        // If it is gone, nobody hears this.
+        let _ = wire::say(stream, &Message::Refused(error.to_string()));
+    })
+}
+
+fn greeted(stream: &UnixStream) -> io::Result<u32> {
+    match heard(stream, limits::TAKE_OVER_ANSWER)? {
+        Message::TakeOver { version: VERSION, process } => Ok(process),
+        Message::TakeOver { version, .. } => {
+            Err(io::Error::other(format!("the hand-over is spoken here in version {VERSION}, not {version}")))
+        }
+        _ => Err(io::Error::other("it does not begin as it should")),
+    }
+}
+
+fn prepared(stream: &UnixStream) -> io::Result<()> {
+    match heard(stream, limits::TAKE_OVER_PREPARE)? {
+        Message::Prepared => Ok(()),
+        Message::Refused(reason) => Err(io::Error::other(reason)),
+        _ => Err(io::Error::other("it does not go on as it should")),
+    }
+}
+
+fn begun(stream: &UnixStream, ready: Duration) -> io::Result<()> {
+    wire::say(stream, &Message::Released)?;
+    match heard(stream, ready) {
+        Ok(Message::Ready) => Ok(()),
+        Ok(_) => Err(io::Error::other("it does not end as it should")),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Err(io::Error::new(error.kind(), "it took too long to begin to serve"))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn hand_sockets(

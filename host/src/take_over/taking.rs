@@ -29,7 +29,7 @@ pub struct TakeOver {
 
 impl TakeOver {
     /// Asks the process that waits at a path, and adds its listening sockets to those that this process inherits. None
-    /// where there is no process.
+    /// where there is no process, or it ends just now.
     ///
     /// # Errors
     /// When there is one, and it does not answer as it should.
@@ -43,8 +43,11 @@ impl TakeOver {
             Err(error) => return Err(failed(error)),
         };
         let taking = Self { path: path.to_owned(), stream };
-        taking.take_sockets(inherited).map_err(failed)?;
-        Ok(Some(taking))
+        match taking.take_sockets(inherited) {
+            Ok(()) => Ok(Some(taking)),
+            Err(error) if is_of_end(&error) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     fn take_sockets(&self, inherited: &Inherited) -> io::Result<()> {
@@ -63,15 +66,18 @@ impl TakeOver {
         Ok(())
     }
 
-    /// Says that everything is ready but what only one process can have, and waits until the other has let go of that.
+    /// Says that everything is ready but what only one process can have, and waits until the other has let go of that, or
+    /// has ended.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it does neither.
     pub fn prepared(&self) -> Result<(), TakeOverError> {
-        let released = wire::say(&self.stream, &Message::Prepared).and_then(|()| self.heard(limits::TAKE_OVER_RELEASE));
-        match released {
+        // Whoever cannot be told any more may have said before why.
+        let _ = wire::say(&self.stream, &Message::Prepared);
+        match self.heard(limits::TAKE_OVER_RELEASE) {
             Ok(Message::Released) => Ok(()),
             Ok(_) => Err(self.failed(io::Error::other("it says something else"))),
+            Err(error) if is_of_end(&error) => Ok(()),
             Err(error) => Err(self.failed(error)),
         }
     }
@@ -105,90 +111,8 @@ impl TakeOver {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::{Handed, HandsOver, Listening, Offer};
-    use super::*;
-    use crate::unix_socket;
-    use std::os::fd::OwnedFd;
-    use std::sync::{Arc, Mutex};
-
-    /// One listening socket, and what was asked of its process.
-    struct Process {
-        listener: TcpListener,
-        asked: Arc<Mutex<Vec<&'static str>>>,
-    }
-
-    impl HandsOver for Process {
-        fn sockets(&self) -> io::Result<Vec<Listening>> {
-            Ok(vec![Listening::Tcp(OwnedFd::from(self.listener.try_clone()?))])
-        }
-
-        fn release(&self) {
-            self.asked.lock().unwrap().push("release");
-        }
-
-        fn resume(&self) {
-            self.asked.lock().unwrap().push("resume");
-        }
-
-        fn retire(&self) {
-            self.asked.lock().unwrap().push("retire");
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn who_takes_too_long_is_told_that_the_other_process_serves_on() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("take-over.sock");
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let process = Process { listener, asked: Arc::clone(&asked) };
-        let soon = Duration::from_millis(500);
-        let mut offer = Offer::patient(soon, unix_socket::bind(&path).unwrap(), process).unwrap();
-
-        let late = TakeOver::begin(&path, &Inherited::default()).unwrap().unwrap();
-        late.prepared().unwrap();
-        while asked.lock().unwrap().len() < 2 {
-            tokio::time::sleep(soon / 10).await;
-        }
-        let error = late.ready().unwrap_err();
-        assert!(error.to_string().contains("it took too long"), "{error}");
-        assert_eq!(*asked.lock().unwrap(), ["release", "resume"]);
-
-        let taking = TakeOver::begin(&path, &Inherited::default()).unwrap().unwrap();
-        taking.prepared().unwrap();
-        assert!(taking.ready().unwrap());
-        assert_eq!(offer.handed().await, Handed { process: std::process::id() });
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn who_fails_before_it_serves_leaves_all_to_the_process_that_is_there() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("take-over.sock");
-        assert!(TakeOver::begin(&path, &Inherited::default()).unwrap().is_none(), "nobody is there");
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let (address, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
-        let process = Process { listener, asked: Arc::clone(&asked) };
-        let mut offer = Offer::start(unix_socket::bind(&path).unwrap(), process).unwrap();
-
-        let inherited = Inherited::default();
-        drop(TakeOver::begin(&path, &inherited).unwrap().unwrap());
-        assert_eq!(inherited.take_tcp(address).len(), 1);
-        let failing = TakeOver::begin(&path, &Inherited::default()).unwrap().unwrap();
-        failing.prepared().unwrap();
-        assert_eq!(*asked.lock().unwrap(), ["release"]);
-        drop(failing);
-
-        let inherited = Inherited::default();
-        let taking = TakeOver::begin(&path, &inherited).unwrap().unwrap();
-        assert_eq!(*asked.lock().unwrap(), ["release", "resume"]);
-        taking.prepared().unwrap();
-        assert!(inherited.take_unix(&path).is_some(), "the socket of the hand-over itself goes along");
-        assert!(taking.ready().unwrap());
-        assert_eq!(offer.handed().await, Handed { process: std::process::id() });
-        assert_eq!(*asked.lock().unwrap(), ["release", "resume", "release", "retire"]);
-        drop(offer);
-        assert!(path.exists(), "it is the other process's now");
-    }
+/// Whether this is how the end of the other process looks. One that only gives up says so.
+fn is_of_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | BrokenPipe | ConnectionReset)
 }

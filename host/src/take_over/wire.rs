@@ -97,8 +97,11 @@ pub(super) fn take(stream: &UnixStream, count: usize) -> io::Result<Vec<OwnedFd>
                 taken.extend(descriptors);
             }
         }
-        if received.bytes == 0 || taken.len() == before {
+        if received.bytes == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "descriptors are missing"));
+        }
+        if taken.len() == before {
+            return Err(io::Error::other("descriptors are missing"));
         }
     }
     Ok(taken)
