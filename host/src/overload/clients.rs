@@ -151,15 +151,20 @@ impl Client {
         let depth = every.saturating_mul(u64::from(rate.burst.max(1)));
         let mut full_at = self.full_at.load(Ordering::Relaxed);
         loop {
-            let then = full_at.max(now).saturating_add(every);
+            // An empty bucket, and no emptier one: what is later is left of another rate, before a reload.
+            let known = full_at.min(now.saturating_add(depth));
+            let then = known.max(now).saturating_add(every);
             let wait = then.saturating_sub(now).saturating_sub(depth);
-            if wait > 0 {
-                return Err(Duration::from_nanos(wait));
+            // Kept also where the request has to wait, so that the bucket fills from now on.
+            let kept = if wait > 0 { known } else { then };
+            if kept != full_at {
+                let kept = self.full_at.compare_exchange_weak(full_at, kept, Ordering::Relaxed, Ordering::Relaxed);
+                if let Err(other) = kept {
+                    full_at = other;
+                    continue;
+                }
             }
-            match self.full_at.compare_exchange_weak(full_at, then, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
-                Err(other) => full_at = other,
-            }
+            return if wait > 0 { Err(Duration::from_nanos(wait)) } else { Ok(()) };
         }
     }
 }
@@ -191,6 +196,17 @@ mod tests {
             [3, 0, 1, 1, 3]
         );
         assert_eq!(client.take(rate, 60 * SECOND), Err(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn a_client_waits_no_longer_than_the_rate_in_force_says_whatever_it_took_under_another() {
+        let (client, strict) = (Client::default(), Rate { every: Duration::from_hours(24), burst: 1 });
+        assert_eq!(client.take(strict, 0), Ok(()));
+        assert!(client.take(strict, SECOND).is_err());
+        let loose = rate(1, 2);
+        assert_eq!(client.take(loose, SECOND), Err(Duration::from_secs(1)));
+        let taken = |now: u64| (0..10).filter(|_| client.take(loose, now).is_ok()).count();
+        assert_eq!([taken(2 * SECOND), taken(3 * SECOND), taken(60 * SECOND)], [1, 1, 2]);
     }
 
     #[test]
