@@ -26,7 +26,7 @@ use crate::upstream::registry::Endpoint;
 use crate::upstream::tunnel;
 use arc_swap::ArcSwap;
 use http::header::USER_AGENT;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use record::{Outcome, Received};
 use run::Run;
@@ -79,13 +79,15 @@ impl Handler for Exchange {
     ) -> Response<ProxyBody> {
         let exchange = Arc::clone(&self);
         let (parts, incoming) = request.into_parts();
-        let version = parts.version;
+        let (version, is_head) = (parts.version, parts.method == Method::HEAD);
         let Sanitized { mut head, host, upgrade } = match sanitize::request(parts, &connection) {
             Ok(sanitized) => sanitized,
-            Err(error @ RequestError::BadRequest(_)) if version == Version::HTTP_2 => {
-                return respond::malformed(self.refuse(&connection, &error));
+            Err(error) => {
+                let refusal = self.refuse(&connection, &error);
+                let refusal = if is_head { respond::head_only(refusal) } else { refusal };
+                let is_malformed = version == Version::HTTP_2 && matches!(error, RequestError::BadRequest(_));
+                return if is_malformed { respond::malformed(refusal) } else { refusal };
             }
-            Err(error) => return self.refuse(&connection, &error),
         };
         let snapshot = self.snapshot.load_full();
         let priority = snapshot.overload.rules.of(&head);

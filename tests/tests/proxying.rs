@@ -48,6 +48,19 @@ fn http2_with_prior_knowledge_is_served() {
 }
 
 #[test]
+fn a_refused_head_request_over_http2_is_answered_without_a_body() {
+    let (proxy, _upstream) = passing(Behaviour::Echo);
+    let many = |method: &str| {
+        (0..101)
+            .fold(Request::new(method, "http://shop/"), |request, number| request.header(&format!("x-{number}"), "1"))
+    };
+    let refused = ["GET", "HEAD"]
+        .map(|method| Client::connect_with(proxy.address(), Protocol::Http2).send(many(method)).expect("an answer"));
+    assert_eq!(refused.each_ref().map(|answer| answer.status), [431, 431]);
+    assert_eq!(refused.each_ref().map(|answer| answer.body.is_empty()), [false, true]);
+}
+
+#[test]
 fn trailers_of_a_response_that_are_for_one_connection_do_not_break_it_for_a_client_of_http2() {
     let fields = "connection: x-a\r\nkeep-alive: timeout=5\r\nx-checksum: 42\r\n";
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -6,9 +6,10 @@
 
 use super::{ConnectionInfo, Handler};
 use crate::body::{BodyError, ProxyBody};
+use crate::respond;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,9 +23,13 @@ pub(super) async fn handle<H: Handler>(
     connection: &Arc<ConnectionInfo>,
     request: Request<Incoming>,
 ) -> Result<Response<ProxyBody>, Response<ProxyBody>> {
+    let is_head = request.method() == Method::HEAD;
     // Whatever is shared between requests is behind locks and atomics that outlive a panic; what is not goes with the request.
     let handling = AssertUnwindSafe(Arc::clone(handler).handle(Arc::clone(connection), request));
-    handling.catch_unwind().await.map_err(|_| handler.broken(connection))
+    handling.catch_unwind().await.map_err(|_| {
+        let answer = handler.broken(connection);
+        if is_head { respond::head_only(answer) } else { answer }
+    })
 }
 
 /// The next frame of a response's body. A body that panics has failed, and is not asked again.

@@ -41,6 +41,17 @@ async fn a_panic_leaves_the_other_streams_of_its_http2_connection_alone() {
 }
 
 #[tokio::test]
+async fn a_panic_on_a_head_request_is_answered_without_a_body() {
+    let server = Server::start().await;
+    let mut sender: SendRequest<Empty<Bytes>> = http2::client(&server).await;
+    let mut head = request("/panic");
+    *head.method_mut() = http::Method::HEAD;
+    let response = sender.send_request(head).await.unwrap();
+    assert_eq!(response.headers()["content-length"], "32");
+    assert_eq!(text(Ok(response)).await, (500, String::new()));
+}
+
+#[tokio::test]
 async fn a_body_that_panics_ends_its_own_response_alone() {
     let server = Server::start().await;
     let mut sender: SendRequest<Empty<Bytes>> = http2::client(&server).await;
