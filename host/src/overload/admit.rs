@@ -25,7 +25,8 @@ pub struct Overload {
 #[derive(Debug, Default)]
 pub struct ClientSlot(OnceLock<Arc<Client>>);
 
-/// A request that is being served. It counts until this is dropped.
+/// A request that is being served. It counts until this is dropped, when its response begins: a body may last for hours and
+/// cost next to nothing, and is bounded by the connections that there may be.
 #[derive(Debug)]
 pub struct Admitted<'a> {
     in_flight: InFlight<'a>,

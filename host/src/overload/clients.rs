@@ -1,4 +1,5 @@
-//! What one client may do: so many requests in flight, and so many in a time. Off unless a document says otherwise.
+//! What one client may do: so many requests in flight, until their responses begin, and so many in a time. Off unless a
+//! document says otherwise.
 //!
 //! A client is an address; of IPv6 the first 64 bits, as a household or a server has all of the rest to choose from. Its
 //! entry is looked up once for each connection, and counts with atomics from then on. Rates follow the generic cell rate
@@ -22,7 +23,7 @@ const LOOKED_AT: usize = 64;
 /// What one client may do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClientLimits {
-    /// Requests in flight.
+    /// Requests in flight: until their responses begin.
     pub requests: Option<u32>,
     /// Requests in a time.
     pub rate: Option<Rate>,
