@@ -116,7 +116,8 @@ impl Proxy {
         let listeners = Listeners::new(settings.workers, drain.clone(), inherited.clone());
         let names = dns::Names::start(settings.dns, telemetry.metrics.dns().clone())?;
         let mut loader = Loader::new(runtime, telemetry.clone(), Arc::clone(&settings), names, Some(listeners));
-        let (first, diagnostics) = loader.load(&watching::sources(&settings, &trees));
+        let sources = watching::sources(&settings, &trees);
+        let (first, diagnostics) = loader.load(&sources);
         reload::log(&diagnostics);
         let Some(Loaded { snapshot, channels: specs, listeners }) = first.filter(|_| !diagnostics.has_errors()) else {
             return Err(StartError::Refused(Box::new(diagnostics)));
@@ -150,7 +151,7 @@ impl Proxy {
         let workers = Workers::start(&worker_settings(&settings), &exchange, &drain, &inherited)?;
         let doors = workers.doors();
         doors.apply(listeners);
-        let reload = reload::spawn(loader, Arc::clone(&settings), (Arc::clone(&exchange), doors), watch)?;
+        let reload = reload::spawn((loader, sources), Arc::clone(&settings), (Arc::clone(&exchange), doors), watch)?;
         let (tracer, access) = (telemetry.tracer.clone(), telemetry.access.clone());
         let (status, orders, reloads) = (Arc::clone(&reload.status), reload.orders.clone(), reload.reloads.clone());
         let view: Arc<dyn AdminView> = Arc::new(View { exchange, status, orders, reloads, drain });

@@ -138,6 +138,16 @@ fn a_file_that_is_gone_for_a_second_time_is_waited_for_as_long_as_the_first_time
     wait_until(SOON, || fickle.shown().is_none());
 }
 
+#[test]
+fn a_version_that_is_tried_and_not_trusted_any_more_is_not_tried_on() {
+    let upstream = Upstream::start();
+    let fickle = trying(&upstream, "newer");
+    let good = fickle.history()[0]["digest"].as_str().expect("a digest").to_owned();
+    fickle.specify(&format!("{{digest: 'sha256:{good}', {TRIED}}}"));
+    wait_until(SOON, || fickle.stage().is_empty());
+    assert_eq!(fickle.shown().as_deref(), Some("good"));
+}
+
 fn gate(answer: &str) -> String {
     format!("apiVersion: test.sluicegate.dev/v1\nkind: Gate\nmetadata:\n  name: gate\nspec:\n  answer: {answer}\n")
 }

@@ -334,6 +334,12 @@ fn reloads_under_load_lose_no_request_and_leave_nothing_behind() {
     }
     times.sort_unstable();
     let report = load.stop();
+    // What the last versions took is given back within moments.
+    let rested = Instant::now();
+    let flat = |now: u64| now <= memory + memory / 20;
+    while !flat(proxy.resident_memory()) && rested.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
     let (after, cached) = (proxy.resident_memory(), size(&cache));
     let percentile = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
     println!(
@@ -346,7 +352,7 @@ fn reloads_under_load_lose_no_request_and_leave_nothing_behind() {
         times.last()
     );
     assert!(report.all_were(200), "{report:?}");
-    assert!(after <= memory + memory / 20, "memory grew from {memory} to {after}");
+    assert!(flat(after), "memory grew from {memory} to {after}");
     assert!(cached < 512 << 20, "{cached} bytes of code are kept");
 }
 

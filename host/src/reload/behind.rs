@@ -5,6 +5,7 @@
 
 use crate::wasm::engine::ContentHash;
 use crate::wasm::{Code, Crew, Refusal, Runtime};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
@@ -22,8 +23,8 @@ type Key = (ContentHash, Vec<String>);
 #[derive(Debug, Default)]
 pub(super) struct Behind {
     running: Option<(Key, Receiver<Compiled>)>,
-    /// Until it is forgotten, or another is done.
-    done: Option<(Key, Compiled)>,
+    /// Until it is forgotten.
+    done: HashMap<Key, Compiled>,
 }
 
 /// What came of it, and how long it took.
@@ -44,7 +45,7 @@ impl Behind {
         let Some((key, receiver)) = &self.running else { return false };
         match receiver.try_recv() {
             Ok(compiled) => {
-                self.done = Some((key.clone(), compiled));
+                self.done.insert(key.clone(), compiled);
                 self.running = None;
                 true
             }
@@ -59,13 +60,12 @@ impl Behind {
 
     /// What came of a component.
     pub(super) fn known(&self, hash: ContentHash, granted: &[String]) -> Option<Compiled> {
-        let (_, compiled) = self.done.as_ref().filter(|((known, with), _)| *known == hash && with == granted)?;
-        Some(compiled.clone())
+        self.done.get(&(hash, granted.to_vec())).cloned()
     }
 
     /// What came of it is not needed any more.
     pub(super) fn forget(&mut self) {
-        self.done = None;
+        self.done.clear();
     }
 
     /// Begins with a component, unless another is being compiled: then it is asked for again when that is done. False when

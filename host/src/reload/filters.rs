@@ -76,55 +76,34 @@ impl Loader {
                         place(&mut found, component, &tree.root, diagnostics);
                     }
                     Ok(None) => {}
-                    Err(diagnostic) => self.keep_before(path, *diagnostic, &mut found, diagnostics),
+                    Err(diagnostic) => {
+                        diagnostics.push((*diagnostic).clone());
+                        self.refuse(path, Diagnostics::from_iter([*diagnostic]));
+                        let hash = tree.files.get(path).map(|file| ContentHash(file.hash));
+                        keep(&mut found, self.before(path, hash).or_else(|| self.before(path, None)), &tree.root);
+                    }
                 }
             }
             for (path, reason) in tree.failures.iter().filter(|(path, _)| is_component(path) && !is_absent(tree, path))
             {
                 present.insert(path.clone());
-                if path.extension().is_some_and(|extension| extension == COMPONENT) {
-                    let message = format!("the filter is refused: it cannot be read: {reason}");
-                    let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, message).at(Location::file(path));
-                    self.keep_before(path, diagnostic, &mut found, diagnostics);
-                } else {
-                    self.keep_below(path, reason, (&mut found, &mut present), diagnostics);
+                let is_file = path.extension().is_some_and(|extension| extension == COMPONENT);
+                let what = if is_file { "filter is refused: it" } else { "directory" };
+                let message = format!("the {what} cannot be read: {reason}; what was there before stays");
+                let diagnostic = Diagnostic::error(codes::FILTER_REFUSED, message).at(Location::file(path));
+                diagnostics.push(diagnostic.clone());
+                if is_file {
+                    self.refuse(path, Diagnostics::from_iter([diagnostic]));
+                }
+                for below in self.components.iter().map(|known| &known.path).filter(|known| known.starts_with(path)) {
+                    present.insert(below.clone());
+                    keep(&mut found, self.before(below, None), &tree.root);
                 }
             }
         }
         self.status.refused.retain(|path, _| present.contains(path));
         self.keep_missing(&present, &mut found);
         found.into_values().collect()
-    }
-
-    /// Notes that a file is refused; the component that it had before stays.
-    fn keep_before(
-        &mut self,
-        path: &Path,
-        refusal: Diagnostic,
-        found: &mut BTreeMap<String, Component>,
-        diagnostics: &mut Diagnostics,
-    ) {
-        self.refuse(path, Diagnostics::from_iter([refusal.clone()]));
-        diagnostics.push(refusal);
-        if let Some(before) = self.before(path, None) {
-            found.entry(before.name.clone()).or_insert(before);
-        }
-    }
-
-    /// Keeps the components below a directory that cannot be read now.
-    fn keep_below(
-        &mut self,
-        directory: &Path,
-        reason: &str,
-        (found, present): (&mut BTreeMap<String, Component>, &mut BTreeSet<PathBuf>),
-        diagnostics: &mut Diagnostics,
-    ) {
-        let message = format!("the directory cannot be read, and the filters that it had stay: {reason}");
-        diagnostics.push(Diagnostic::error(codes::FILTER_REFUSED, message).at(Location::file(directory)));
-        for before in self.components.iter().filter(|before| before.path.starts_with(directory)) {
-            present.insert(before.path.clone());
-            found.entry(before.name.clone()).or_insert_with(|| before.clone().there());
-        }
     }
 
     /// What counts where a file's component, if it has one, does not: the newest from there that may come into force, which
@@ -187,7 +166,7 @@ impl Loader {
         let (code, took) = if let Some(compiled) = self.behind.known(hash, &granted) {
             (compiled.code, compiled.took)
         } else if self.compiles_behind(&name, bytes, hash, &granted) {
-            return Ok(self.before(path, Some(hash)));
+            return Ok(self.before(path, None));
         } else {
             let started = Instant::now();
             (self.runtime.load(&name, bytes, &granted, Crew::Several).map(Arc::new), started.elapsed())
@@ -217,6 +196,14 @@ impl Loader {
     pub(super) fn refuse(&mut self, path: &Path, diagnostics: Diagnostics) {
         self.telemetry.metrics.filter_reloaded(&stem(path), ReloadResult::Failure);
         self.status.refused.insert(path.to_owned(), Failure { at: SystemTime::now(), diagnostics });
+    }
+}
+
+/// Keeps what counted before, unless another file of its directory has its name now.
+fn keep(found: &mut BTreeMap<String, Component>, before: Option<Component>, root: &Path) {
+    let Some(before) = before else { return };
+    if !found.get(&before.name).is_some_and(|other| other.path.starts_with(root)) {
+        found.insert(before.name.clone(), before);
     }
 }
 

@@ -40,7 +40,10 @@ impl Loader {
                 }
                 Some(old) if old.is(&new) => {
                     self.supersede(&name, "the files are again as they were before it");
-                    self.rollouts.unstaged.remove(&name);
+                    // What is still being compiled is yet to come.
+                    if !self.behind.is_busy() {
+                        self.rollouts.unstaged.remove(&name);
+                    }
                     new
                 }
                 Some(old) => self.replace(&name, old, new),
@@ -65,6 +68,7 @@ impl Loader {
         self.supersede(name, "a newer version came");
         let plan = new.policy.rollout;
         let staged = !self.rollouts.unstaged.remove(name) && new.policy.enabled && old.policy.enabled;
+        let old = old.placed_as(&new.policy);
         match (staged, plan.shadow, plan.canary) {
             (true, Some(shadow), _) => {
                 match Shadowing::begin(Arc::clone(&new.filter), shadow.share) {
@@ -206,7 +210,7 @@ impl Loader {
         self.status.since.insert(old.component.path.clone(), SystemTime::now());
         self.configured.insert(name.to_owned(), old.clone());
         let other_code = self.rollouts.reject(new, &old, reason);
-        if self.rollouts.pinned.get(name) == Some(&new.component.code.hash) {
+        if other_code && self.rollouts.pinned.get(name) == Some(&new.component.code.hash) {
             self.rollouts.pinned.insert(name.to_owned(), old.component.code.hash);
             self.rollouts.note(Event::Pinned, &old, None, "it is the version before the one that was pinned");
         }

@@ -40,9 +40,9 @@ impl Drop for Reload {
     }
 }
 
-/// Reloads whenever `changed`, which waits for at most as long as it is told, gives what files are now.
+/// Reloads whenever something is not as it was at `first`: whenever `changed`, which waits for at most as long as it is told, gives what files are now.
 pub fn spawn(
-    mut loader: Loader,
+    (mut loader, first): (Loader, Sources),
     settings: Arc<Settings>,
     (exchange, doors): (Arc<Exchange>, Doors),
     mut changed: impl FnMut(Duration) -> Option<Sources> + Send + 'static,
@@ -57,7 +57,8 @@ pub fn spawn(
         if let Err(error) = rustix::process::setpriority_process(None, NICE) {
             tracing::debug!(%error, "reloads run at normal priority");
         }
-        let mut last: Option<Sources> = None;
+        // What lies in the directories at any moment may be half written; the watch knows what has come to rest.
+        let mut at_rest = (settings.watch != Watch::Off).then_some(first);
         while !stop.load(Ordering::Relaxed) {
             let due = loader.recheck().map(|at| at.saturating_duration_since(Instant::now()));
             // While spares are to be made, what has changed is only looked for.
@@ -79,20 +80,16 @@ pub fn spawn(
             }
             let rescan = recheck || ordered == Some(Effect::Files) || loader.behind.is_done();
             let asked: Vec<Asked> = asked.try_iter().collect();
-            let sources = if asked.is_empty() {
-                // What lies in the directories now may be half written; the watch knows what has come to rest.
-                changed.or_else(|| rescan.then(|| last.take().unwrap_or_else(|| Loader::scan(&settings))))
-            } else {
-                // What the watch has read may be older than what an operator wants to have read.
-                Some(Loader::scan(&settings))
-            };
-            if let Some(sources) = sources {
-                let reloaded = apply(&mut loader, &sources, &exchange, &doors);
+            let due = changed.is_some() || rescan || !asked.is_empty();
+            at_rest = changed.or(at_rest);
+            // What the watch has read may be older than what an operator wants to have read.
+            let scanned = (!asked.is_empty() || at_rest.is_none()).then(|| due.then(|| Loader::scan(&settings)));
+            if let Some(sources) = scanned.flatten().as_ref().or(at_rest.as_ref()).filter(|_| due) {
+                let reloaded = apply(&mut loader, sources, &exchange, &doors);
                 status.store(Arc::new(loader.status.clone()));
                 for asked in asked {
                     asked.reply(&reloaded);
                 }
-                last = Some(sources);
                 // Compiling takes much that is not needed until the next change.
                 allocator::give_back();
             } else if loader.names_changed()

@@ -83,8 +83,10 @@ impl Walk {
         let wanted = has_extension(path, extensions);
         let metadata = match if link { fs::metadata(path) } else { entry.metadata() } {
             Ok(metadata) => metadata,
-            // Removed while looking, which is nothing; or a link that leads nowhere, which is worth saying.
-            Err(error) if link && wanted => return self.fail(path, &error),
+            // A link that leads nowhere is worth saying; to be removed while one looks is nothing.
+            Err(error) if wanted && (link || error.kind() != io::ErrorKind::NotFound) => {
+                return self.fail(path, &error);
+            }
             Err(_) => return,
         };
         let directory = metadata.is_dir();

@@ -36,44 +36,64 @@ impl Loader {
     ) -> (Vec<Configured>, Diagnostics) {
         let (mut made, mut refused) = (Vec::new(), Diagnostics::new());
         for mut component in std::mem::take(components) {
-            let mut policy = policies.get(&component.name).cloned().unwrap_or_default();
-            policy.settings.grants = self.grants(&component, &policy);
+            let written = policies.get(&component.name).cloned().unwrap_or_default();
+            let policy = self.policy(&component, &written);
             let mut found = Diagnostics::new();
             let documents = surroundings.documents;
             let version = match self.version(&component, &policy, documents, &mut found) {
                 Some(version) => {
                     diagnostics.extend(found);
-                    self.self_tested(version, surroundings, &mut refused)
+                    self.self_tested(version, &written, surroundings, &mut refused)
                 }
-                None => self.unfit(&component, found, (&policy, documents, novelties), (diagnostics, &mut refused)),
+                None => self.unfit(&component, found, (&written, documents, novelties), (diagnostics, &mut refused)),
             };
             match version {
                 Ok(version) => made.push(version),
                 Err(Some(before)) => {
                     // It stays in force, with what documents there are now.
                     component = *before;
+                    let policy = self.policy(&component, &written);
                     made.extend(self.version(&component, &policy, documents, diagnostics));
                 }
-                Err(None) if novelties == Novelties::LeftOut => continue,
-                Err(None) => {}
+                Err(None) => continue,
             }
             components.push(component);
         }
         (made, refused)
     }
 
-    /// What stands in for a component that does not take its settings and documents: the one before it, if that takes them.
-    /// Otherwise it is they that are wrong, unless the component is new and may be left out.
+    /// How a component is run by what is written of its filter.
+    fn policy(&self, component: &Component, written: &FilterPolicy) -> FilterPolicy {
+        let mut policy = written.clone();
+        policy.settings.grants = self.grants(component, written);
+        policy
+    }
+
+    /// The component before this one, or else the one in force, that takes these settings and documents.
+    fn stand_in(
+        &mut self,
+        component: &Component,
+        written: &FilterPolicy,
+        documents: &[Arc<Document>],
+    ) -> Option<Component> {
+        let before = self.before(&component.path, Some(component.code.hash));
+        let in_force = self.configured.get(&component.name).map(|in_force| in_force.component.clone().there());
+        let in_force = in_force.filter(|in_force| in_force.code.hash != component.code.hash);
+        before.into_iter().chain(in_force).find(|candidate| {
+            let policy = self.policy(candidate, written);
+            self.version(candidate, &policy, documents, &mut Diagnostics::new()).is_some()
+        })
+    }
+
+    /// What stands in for a component that does not take its settings and documents. Where nothing does it is they that are wrong, unless the component is new and may be left out.
     fn unfit(
         &mut self,
         component: &Component,
         found: Diagnostics,
-        (policy, documents, novelties): (&FilterPolicy, &[Arc<Document>], Novelties),
+        (written, documents, novelties): (&FilterPolicy, &[Arc<Document>], Novelties),
         (diagnostics, refused): (&mut Diagnostics, &mut Diagnostics),
     ) -> Result<Configured, Option<Box<Component>>> {
-        let before = self.before(&component.path, Some(component.code.hash));
-        let takes = |before: &Component| self.version(before, policy, documents, &mut Diagnostics::new()).is_some();
-        let before = before.filter(takes);
+        let before = self.stand_in(component, written, documents);
         let is_new = !self.configured.contains_key(&component.name);
         if before.is_some() || (is_new && novelties == Novelties::LeftOut) {
             refused.extend(found.iter().cloned());
@@ -89,6 +109,7 @@ impl Loader {
     fn self_tested(
         &mut self,
         version: Configured,
+        written: &FilterPolicy,
         surroundings: &Surroundings<'_>,
         failed: &mut Diagnostics,
     ) -> Result<Configured, Option<Box<Component>>> {
@@ -104,7 +125,8 @@ impl Loader {
         }
         failed.extend(found.iter().cloned());
         self.refuse_tested(&version, in_force.as_ref(), found);
-        Err(in_force.map(|in_force| Box::new(in_force.component)))
+        let stand_in = self.stand_in(&version.component, written, surroundings.documents);
+        Err(stand_in.or(in_force.map(|in_force| in_force.component.there())).map(Box::new))
     }
 
     /// A configured filter: the one in force when nothing that it is made of has changed.

@@ -98,6 +98,9 @@ impl Loader {
             self.prove(&watch, "an operator says so");
             return Ok(("it is not watched any more".to_owned(), Effect::Nothing));
         }
+        if self.rollouts.is_pinned_to_another(name) {
+            return Err(format!("`{name}` is pinned to the version in force: `sluice filter unpin {name}` first"));
+        }
         if self.rollouts.rejected.remove(name).is_some() {
             self.rollouts.unstaged.insert(name.to_owned());
             return Ok(("what was taken back comes into force again, and is not watched".to_owned(), Effect::Files));

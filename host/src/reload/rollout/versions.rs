@@ -65,6 +65,12 @@ impl Rollouts {
         newest.is_some_and(|newest| stage.began_before(newest.at))
     }
 
+    /// Whether a component that was taken back is kept out by a pin, too.
+    pub(super) fn is_pinned_to_another(&self, name: &str) -> bool {
+        let newest = self.rejected.get(name).and_then(|rejected| rejected.last()?.code);
+        newest.zip(self.pinned.get(name)).is_some_and(|(rejected, pinned)| rejected != *pinned)
+    }
+
     /// Whether a component may come into force.
     pub(in crate::reload) fn admit(&self, name: &str, hash: ContentHash) -> Result<(), Box<Diagnostic>> {
         if let Some(pinned) = self.pinned.get(name).filter(|pinned| **pinned != hash) {
