@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// processor that puts a change in force in time. At idle priority it would get nothing for seconds.
 const NICE: i32 = 5;
 
+/// What was done, or why it was not.
+type Told = Result<String, String>;
+
 /// A running reload thread.
 #[derive(Debug)]
 pub struct Reload {
@@ -73,10 +76,14 @@ pub fn spawn(
             let changed = changed(due.unwrap_or(patience).min(patience));
             let files = settings.watch != Watch::Off && loader.files_changed();
             let recheck = files || loader.recheck().is_some_and(|at| at <= Instant::now());
-            let ordered = obey(&mut loader, &ordered, &exchange);
+            let (ordered, replies) = obey(&mut loader, &ordered, &exchange);
             let advanced = advance(&mut loader, &exchange);
             if ordered.is_some() || advanced {
                 status.store(Arc::new(loader.status.clone()));
+            }
+            // Whoever asked may look at once.
+            for (order, outcome) in replies {
+                order.reply(outcome);
             }
             let rescan = recheck || ordered == Some(Effect::Files) || loader.behind.is_done();
             let asked: Vec<Asked> = asked.try_iter().collect();
@@ -112,9 +119,9 @@ fn advance(loader: &mut Loader, exchange: &Exchange) -> bool {
     running
 }
 
-/// Carries out what operators have asked for, and says what is different then; none: nobody has asked.
-fn obey(loader: &mut Loader, orders: &Receiver<Order>, exchange: &Exchange) -> Option<Effect> {
-    let mut effect = None;
+/// Carries out what operators have asked for, and says what is different then (none: nobody has asked), and what they are told.
+fn obey(loader: &mut Loader, orders: &Receiver<Order>, exchange: &Exchange) -> (Option<Effect>, Vec<(Order, Told)>) {
+    let (mut effect, mut replies) = (None, Vec::new());
     while let Ok(order) = orders.try_recv() {
         let done = loader.obey(order.action, &order.filter);
         if let Ok((_, of_order)) = &done {
@@ -123,9 +130,9 @@ fn obey(loader: &mut Loader, orders: &Receiver<Order>, exchange: &Exchange) -> O
             }
             effect = if effect == Some(Effect::Files) { effect } else { Some(*of_order) };
         }
-        order.reply(done.map(|(done, _)| done));
+        replies.push((order, done.map(|(done, _)| done)));
     }
-    effect
+    (effect, replies)
 }
 
 /// Loads, and swaps the snapshot when there is one.

@@ -40,7 +40,9 @@ impl Loader {
             let policy = self.policy(&component, &written);
             let mut found = Diagnostics::new();
             let documents = surroundings.documents;
-            let version = match self.version(&component, &policy, documents, &mut found) {
+            let configured = self.version(&component, &policy, documents, &mut found);
+            let is_unfit = configured.is_none();
+            let version = match configured {
                 Some(version) => {
                     diagnostics.extend(found);
                     self.self_tested(version, &written, surroundings, &mut refused)
@@ -55,6 +57,8 @@ impl Loader {
                     let policy = self.policy(&component, &written);
                     made.extend(self.version(&component, &policy, documents, diagnostics));
                 }
+                // What it claims is claimed, however wrong it is.
+                Err(None) if is_unfit && novelties == Novelties::Needed => {}
                 Err(None) => continue,
             }
             components.push(component);
