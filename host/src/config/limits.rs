@@ -348,9 +348,6 @@ pub const CONNECTIONS: usize = 10_000;
 pub const CONNECTIONS_PER_ADDRESS: usize = 256;
 /// Connections that the kernel completes ahead of `accept`.
 pub const LISTEN_BACKLOG: i32 = 1024;
-/// For places for connections that wait at a listener which is closed, when all are taken: idle connections of the listener have
-/// given theirs up by then, after `LAST_REQUEST`.
-pub const LAST_PLACES: Duration = Duration::from_secs(2);
 /// Pause after an `accept` that failed for want of descriptors or memory, which only time can cure.
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// For what is in flight when the proxy is asked to end.

@@ -95,15 +95,9 @@ impl<H: Handler> Worker<H> {
                 accepted = socket.accept() => self.admit(&listener, accepted, &mut connections).await,
             }
         }
-        let last = async {
-            for _ in 0..limits::LISTEN_BACKLOG {
-                let Some(Ok(accepted)) = socket.accept().now_or_never() else { break };
-                self.admit(&listener, Ok(accepted), &mut connections).await;
-            }
-        };
-        // With as many connections as there may be, of other listeners too, a place may not come free for long.
-        if tokio::time::timeout(limits::LAST_PLACES, last).await.is_err() {
-            tracing::warn!("connections that waited for their turn at a listener were closed with it");
+        for _ in 0..limits::LISTEN_BACKLOG {
+            let Some(Ok(accepted)) = socket.accept().now_or_never() else { break };
+            self.admit(&listener, Ok(accepted), &mut connections).await;
         }
         drop((socket, token));
         listener.drain.begin();

@@ -207,30 +207,6 @@ async fn a_closed_listener_waits_for_its_connections_no_longer_than_the_grace() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_listener_lets_go_of_its_address_although_others_have_all_connections_that_there_may_be() {
-    let (drain, connections) = (Drain::default(), ConnectionLimits { total: 1, per_address: 9 });
-    let settings = Settings { workers: 1, connections, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
-    let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
-    let mut listeners = Listeners::new(1, drain, Inherited::default());
-    let address = open(&workers, &mut listeners, None).await;
-    let mut busy = connect(&workers);
-    send(&mut busy, "/never");
-    std::thread::park_timeout(Duration::from_millis(50));
-    // The first is accepted and waits for a place, the others wait to be accepted.
-    let waiting: Vec<_> = (0..3).map(|_| connect_to(address)).collect();
-    apply(&workers, listeners.prepare(&[]).unwrap()).await;
-    let closed_at = std::time::Instant::now();
-    while std::net::TcpStream::connect(address).is_ok() {
-        assert!(closed_at.elapsed() < 4 * limits::LAST_PLACES, "it is bound still");
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-    for mut stream in waiting {
-        assert_eq!(answer(&mut stream), "");
-    }
-    workers.drain(Duration::ZERO).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_listener_waits_no_longer_for_what_speaks_another_protocol() {
     let drain = Drain::default();
     let settings = Settings { workers: 2, drain: Duration::from_millis(50), ..Settings::new(Vec::new()) };
