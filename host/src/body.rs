@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-pub use end::{BodyEnd, BodyError};
+pub use end::{BodyEnd, BodyError, Ending};
 use inner::Inner;
 pub use progress::Progress;
 pub use reset::ThenReset;
@@ -66,6 +66,11 @@ impl ProxyBody {
             inner.limit = limit;
         }
         self
+    }
+
+    /// Whether whoever read it has all of it, although its end may not have been asked for.
+    pub fn is_spent(&self) -> bool {
+        self.0.as_ref().is_none_or(|inner| inner.is_spent())
     }
 
     /// The most bytes that it may have, if that is limited.

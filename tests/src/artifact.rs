@@ -43,6 +43,11 @@ pub fn rewritten(component: &[u8], marker: &str, word: &str) -> Vec<u8> {
     version
 }
 
+/// The component with another content and the same behaviour: one more custom section.
+pub fn renumbered(component: &[u8], number: u8) -> Vec<u8> {
+    [component, &[0, 4, 2, b'v', b'n', number]].concat()
+}
+
 /// A server that tests start: what the environment variable names, or the one that `cargo xtask test` fetches.
 ///
 /// # Panics

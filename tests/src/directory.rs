@@ -42,6 +42,18 @@ impl Directory {
         self.write(name, content.get(..content.len() / 2).unwrap_or_default());
     }
 
+    /// All files in it, and below, in bytes.
+    pub fn size(&self) -> u64 {
+        let (mut left, mut sum) = (vec![self.path().to_owned()], 0);
+        while let Some(path) = left.pop() {
+            for entry in fs::read_dir(path).expect("a directory").flatten() {
+                let metadata = entry.metadata().expect("it is there");
+                if metadata.is_dir() { left.push(entry.path()) } else { sum += metadata.len() }
+            }
+        }
+        sum
+    }
+
     /// Renames a file.
     pub fn rename(&self, from: &str, to: &str) {
         fs::rename(self.file(from), self.file(to)).expect("a file can be renamed");

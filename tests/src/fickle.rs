@@ -1,9 +1,10 @@
 //! A proxy with the filter `fickle`, of which there are many versions (`tests/filters/fickle`), and what is said of them.
 
-use crate::{Options, Proxy, Upstream, artifact};
+use crate::{Options, Proxy, Request, Upstream, artifact, wait_until};
 use serde_json::Value;
 use std::fs;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// A proxy in front of the service `shop`, whose filter `fickle` is in its first version, `good`.
 #[derive(Debug)]
@@ -15,9 +16,13 @@ pub struct Fickle {
 impl Fickle {
     /// Starts it with the specification of the filter's document.
     pub fn start(spec: &str, upstream: &Upstream) -> Self {
-        let options = Options::new().filter("fickle").manifest("filter.yaml", document(spec));
-        let options = options.upstream("shop", upstream.address()).argument("--access-log").argument("off");
-        Self { proxy: Proxy::start(options) }
+        Self::with(Options::new().manifest("filter.yaml", document(spec)), upstream)
+    }
+
+    /// Starts it with these options beside.
+    pub fn with(options: Options, upstream: &Upstream) -> Self {
+        let options = options.filter("fickle").upstream("shop", upstream.address());
+        Self { proxy: Proxy::start(options.argument("--access-log").argument("off")) }
     }
 
     /// The component of a version.
@@ -28,6 +33,19 @@ impl Fickle {
     /// Puts a version in the place of the one that is there.
     pub fn replace(&self, word: &str) {
         self.proxy.filters().replace("fickle.wasm", Self::version(word));
+    }
+
+    /// Puts a version in the place of the one that is there, and tells how long after its rename it decides on requests.
+    ///
+    /// # Panics
+    /// When it does not within the limit.
+    pub fn in_force(&self, word: &str, limit: Duration) -> Duration {
+        let (version, mut connection) = (Self::version(word), self.proxy.connect());
+        self.proxy.filters().replace("fickle.wasm", version);
+        wait_until(limit, || {
+            let answer = connection.send(Request::get("http://shop/")).expect("an answer");
+            answer.header("x-fickle") == Some(word)
+        })
     }
 
     /// Changes the filter's document.

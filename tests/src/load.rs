@@ -1,5 +1,6 @@
 //! A steady stream of requests, and what became of each.
 
+use crate::Times;
 use crate::background;
 use crate::client::{Answer, Request};
 use bytes::Bytes;
@@ -19,6 +20,8 @@ use tokio::time::{MissedTickBehavior, interval_at, timeout};
 const CONNECTIONS: u32 = 20;
 /// An answer that takes longer counts as lost.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How often a request is sent that nobody looks at.
+const SENDINGS: u32 = 3;
 /// Of all that went wrong a test shows this many.
 const SHOWN: usize = 10;
 
@@ -71,11 +74,14 @@ impl LoadReport {
         self.sent - self.statuses.get(&status).copied().unwrap_or(0)
     }
 
+    /// The times of the requests that ended after an earlier report.
+    pub fn since(&self, earlier: &Self) -> Times {
+        self.times.iter().skip(earlier.times.len()).copied().collect()
+    }
+
     /// The time within which so many of a hundred requests ended.
     pub fn percentile(&self, percent: usize) -> Duration {
-        let mut times = self.times.clone();
-        times.sort_unstable();
-        times.get((times.len() * percent / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
+        self.times.iter().copied().collect::<Times>().percentile(percent)
     }
 }
 
@@ -151,31 +157,37 @@ impl Connection {
         }
     }
 
-    /// Sends on the kept connection. One that the proxy had closed before anything was sent is replaced: no request is
-    /// lost by that, and every client does so.
+    /// Sends on the kept connection. What the proxy says that it has not looked at is sent on another: no request is lost by
+    /// that, and every client does so.
     async fn exchange(&mut self, request: Request) -> Result<Answer, String> {
-        let mut request = match self.usage {
+        let request = match self.usage {
             Use::Http2 => request.into_http2(),
             Use::Kept | Use::Fresh => request.into_http1(),
         };
-        loop {
-            let (mut sender, kept) = match self.idle.take() {
-                Some(sender) if !sender.is_closed() => (sender, true),
-                _ => (Sender::connect(self.address, self.usage).await?, false),
+        let mut failure = String::new();
+        for _ in 0..SENDINGS {
+            let mut sender = match self.idle.take() {
+                Some(sender) if !sender.is_closed() => sender,
+                _ => Sender::connect(self.address, self.usage).await?,
             };
-            match sender.try_send(request).await {
+            match sender.try_send(request.clone()).await {
                 Ok(response) => {
                     let (head, body) = response.into_parts();
                     let body = body.collect().await.map_err(|error| format!("half an answer: {error}"))?;
                     self.idle = Some(sender).filter(|_| self.usage != Use::Fresh);
                     return Ok(Answer::from_parts(head, body));
                 }
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) if kept => request = unsent,
-                    _ => return Err(format!("{:?}", error.into_error())),
-                },
+                Err(mut error) => {
+                    let is_unsent = error.take_message().is_some();
+                    let error = error.into_error();
+                    failure = format!("{error:?}");
+                    if !is_unsent && !is_unseen(&error) {
+                        break;
+                    }
+                }
             }
         }
+        Err(failure)
     }
 
     fn count(&self, answer: Result<Answer, String>, took: Duration) {
@@ -198,6 +210,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// Whether the connection was closing, and the request was not looked at (RFC 9113, section 6.8).
+fn is_unseen(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| cause.is_go_away() && cause.is_remote() && cause.reason() == Some(h2::Reason::NO_ERROR))
 }
 
 /// The sending side of a connection.

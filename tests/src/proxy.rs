@@ -181,6 +181,13 @@ impl Proxy {
         self.child.id()
     }
 
+    /// The digest of the component that a filter runs.
+    pub fn digest_of(&self, filter: &str) -> String {
+        let filters = self.ask_admin("/filters").json();
+        let mut filters = filters.as_array().expect("a list").iter();
+        filters.find(|one| one["name"] == filter).expect("it is there")["digest"].to_string()
+    }
+
     /// Its memory that is in use, in bytes.
     pub fn resident_memory(&self) -> u64 {
         let statm = fs::read_to_string(format!("/proc/{}/statm", self.process())).expect("the proxy is running");

@@ -3,8 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "a test's own thread is no worker")]
 
 use sluicegate_tests::{
-    Client, Directory, Fickle, Load, LoadReport, Options, Proxy, Request, Upstream, stock_filter, test_filter,
-    wait_until,
+    Directory, Fickle, Load, LoadReport, Options, Proxy, Request, Times, Upstream, renumbered, stock_filter,
+    test_filter, wait_until,
 };
 use std::time::{Duration, Instant};
 
@@ -250,17 +250,6 @@ fn a_version_in_force_is_watched_on_while_another_is_tried_beside_it() {
     assert!(load.stop().all_were(200), "its own requests met nothing of it");
 }
 
-/// The component with another content and the same behaviour: one more custom section.
-fn renumbered(component: &[u8], number: u8) -> Vec<u8> {
-    [component, &[0, 4, 2, b'v', b'n', number]].concat()
-}
-
-fn digest_of(proxy: &Proxy, name: &str) -> String {
-    let filters = proxy.ask_admin("/filters").json();
-    let mut filters = filters.as_array().expect("a list").iter();
-    filters.find(|filter| filter["name"] == name).expect("it is there")["digest"].to_string()
-}
-
 #[test]
 fn a_large_component_is_compiled_behind_what_serves_and_holds_nothing_up() {
     let upstream = Upstream::start();
@@ -272,30 +261,29 @@ fn a_large_component_is_compiled_behind_what_serves_and_holds_nothing_up() {
     let proxy = Proxy::start(options.argument("--access-log").argument("off").upstream("shop", upstream.address()));
     let load = load(&proxy);
     let quiet = load.report();
-    let before = ["large", "headers"].map(|name| digest_of(&proxy, name));
+    let before = ["large", "headers"].map(|name| proxy.digest_of(name));
     proxy.filters().replace("large.wasm", renumbered(&large, 1));
     proxy.wait_for_log("is compiled behind", BY_ITSELF);
     let began = Instant::now();
     proxy.filters().replace("headers.wasm", renumbered(&small, 1));
-    wait_until(BY_ITSELF, || digest_of(&proxy, "headers") != before[1]);
-    let (small_in_force, behind) = (began.elapsed(), digest_of(&proxy, "large") == before[0]);
-    wait_until(BY_ITSELF, || digest_of(&proxy, "large") != before[0]);
+    wait_until(BY_ITSELF, || proxy.digest_of("headers") != before[1]);
+    let (small_in_force, behind) = (began.elapsed(), proxy.digest_of("large") == before[0]);
+    wait_until(BY_ITSELF, || proxy.digest_of("large") != before[0]);
     let report = load.stop();
-    let during = LoadReport { times: report.times[quiet.times.len()..].to_vec(), ..LoadReport::default() };
     println!(
         "{} bytes of component in force after {:?}, a small one beside it after {small_in_force:?}; p99 {:?} before, {:?} \
          while it was compiled",
         large.len(),
         began.elapsed(),
         quiet.percentile(99),
-        during.percentile(99)
+        report.since(&quiet).percentile(99)
     );
     assert!(report.all_were(200), "{report:?}");
     assert!(behind, "the compiler held the other one up");
     // What is compiled already is in force at once.
     proxy.filters().replace("large.wasm", &large);
     let began = Instant::now();
-    wait_until(BY_ITSELF, || digest_of(&proxy, "large") == before[0]);
+    wait_until(BY_ITSELF, || proxy.digest_of("large") == before[0]);
     println!("in force {:?} after its rename when its code is on disk", began.elapsed());
 }
 
@@ -305,66 +293,38 @@ fn reloads_under_load_lose_no_request_and_leave_nothing_behind() {
     let reloads: usize = std::env::var("SLUICE_RELOADS").ok().and_then(|count| count.parse().ok()).unwrap_or(40);
     let upstream = Upstream::start();
     let cache = Directory::new();
-    let options = Options::new().filter("fickle").environment("XDG_CACHE_HOME", &cache.path().to_string_lossy());
-    let options = options.argument("--access-log").argument("off").upstream("shop", upstream.address());
-    let proxy = Proxy::start(options);
-    let load = load(&proxy);
-    let mut times = Vec::new();
-    let mut memory = 0;
+    let options = Options::new().environment("XDG_CACHE_HOME", &cache.path().to_string_lossy());
+    let fickle = Fickle::with(options, &upstream);
+    let (proxy, load) = (&fickle.proxy, load(&fickle.proxy));
+    let (mut times, mut memory) = (Vec::new(), 0);
     for step in 0..reloads {
         // Eight versions, so that all but the first rounds find their code compiled.
-        let word = format!("v{}", step % 8);
-        let mut connection = proxy.connect();
-        proxy.filters().replace("fickle.wasm", Fickle::version(&word));
-        let began = Instant::now();
-        let shown = |connection: &mut Client| {
-            let answer = connection.send(Request::get("http://shop/")).expect("an answer");
-            answer.header("x-fickle") == Some(word.as_str())
-        };
-        while !shown(&mut connection) {
-            assert!(began.elapsed() < BY_ITSELF, "{word} is not in force");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let took = fickle.in_force(&format!("v{}", step % 8), BY_ITSELF);
         if step >= 8 {
-            times.push(began.elapsed());
+            times.push(took);
         }
         if step == 20 {
             memory = proxy.resident_memory();
         }
     }
-    times.sort_unstable();
-    let report = load.stop();
+    let (times, report) = (times.into_iter().collect::<Times>(), load.stop());
     // What the last versions took is given back within moments.
     let rested = Instant::now();
     let flat = |now: u64| now <= memory + memory / 20;
     while !flat(proxy.resident_memory()) && rested.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(100));
     }
-    let (after, cached) = (proxy.resident_memory(), size(&cache));
-    let percentile = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
+    let (after, cached) = (proxy.resident_memory(), cache.size());
     println!(
         "{reloads} reloads, {} requests, {} lost; from rename to effect {:?} (median), {:?} (of 95 %), {:?} (of all); \
          memory {memory} -> {after}; {cached} bytes of code on disk",
         report.sent,
         report.not(200),
-        percentile(50),
-        percentile(95),
-        times.last()
+        times.percentile(50),
+        times.percentile(95),
+        times.percentile(100)
     );
     assert!(report.all_were(200), "{report:?}");
     assert!(flat(after), "memory grew from {memory} to {after}");
     assert!(cached < 512 << 20, "{cached} bytes of code are kept");
-}
-
-/// All files below a directory, in bytes.
-fn size(directory: &Directory) -> u64 {
-    let mut left = vec![directory.path().to_owned()];
-    let mut sum = 0;
-    while let Some(path) = left.pop() {
-        for entry in std::fs::read_dir(path).expect("a directory").flatten() {
-            let metadata = entry.metadata().expect("it is there");
-            if metadata.is_dir() { left.push(entry.path()) } else { sum += metadata.len() }
-        }
-    }
-    sum
 }

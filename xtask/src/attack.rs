@@ -1,10 +1,9 @@
 //! `cargo xtask attack`: what slow clients, idle ones and floods of frames cost, and what others notice of them.
 
-use crate::build::{self, Components, Profile};
-use crate::command::{cargo, run as run_command, step};
+use crate::build;
+use crate::command::run as run_command;
 use crate::workspace::Workspace;
 use anyhow::Result;
-use std::process::Command;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,13 +28,6 @@ pub(crate) struct Arguments {
 
 /// Runs the command.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let profile = if arguments.release { Profile::Release } else { Profile::Development };
-    build::components(workspace, profile, Components::Stock)?;
-    if arguments.release {
-        build::programs(profile, &["sluicegate"])?;
-    }
-    step("building everything, with its tests");
-    run_command(cargo().args(["build", "--all-targets"]).args(build::EVERYTHING))?;
-    let attack = workspace.program(Profile::Development, "attack");
-    run_command(Command::new(attack).arg(workspace.program(profile, "sluice")).arg(arguments.connections.to_string()))
+    let mut attack = build::tool(workspace, arguments.release, "attack")?;
+    run_command(attack.arg(arguments.connections.to_string()))
 }

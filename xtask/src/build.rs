@@ -99,6 +99,22 @@ pub(crate) fn programs(profile: Profile, packages: &[&str]) -> Result<()> {
     run_command(&mut build)
 }
 
+/// A program of the tests that puts the proxy to the test, which is its first argument; both are built, with all filters.
+pub(crate) fn tool(workspace: &Workspace, release: bool, name: &str) -> Result<Command> {
+    let profile = if release { Profile::Release } else { Profile::Development };
+    components(workspace, profile, Components::All)?;
+    if release {
+        // What it takes from its own side is of the development build.
+        components(workspace, Profile::Development, Components::Stock)?;
+        programs(profile, &["sluicegate"])?;
+    }
+    step("building everything, with its tests");
+    run_command(cargo().args(["build", "--all-targets"]).args(EVERYTHING))?;
+    let mut tool = Command::new(workspace.program(Profile::Development, name));
+    tool.arg(workspace.program(profile, "sluice"));
+    Ok(tool)
+}
+
 /// Adds a compiler target through rustup when it is missing.
 pub(crate) fn ensure_target(target: &str) -> Result<()> {
     if find("rustup").is_none() {

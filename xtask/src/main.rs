@@ -18,6 +18,7 @@ mod failures;
 mod fuzz;
 mod lint;
 mod port;
+mod reloads;
 mod suites;
 mod test;
 mod wait;
@@ -55,6 +56,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Attacks the proxy with slow clients, idle ones and floods, and shows what comes of it.
     Attack(attack::Arguments),
+    /// Reloads filters under load, and shows how long that takes and what others notice of it.
+    Reloads(reloads::Arguments),
     /// Has filters fail in twelve ways, here and in Envoy, and shows what comes of it.
     Failures(failures::Arguments),
 }
@@ -85,6 +88,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench(arguments) => bench::run(&workspace, &arguments),
         Task::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Task::Attack(arguments) => attack::run(&workspace, &arguments),
+        Task::Reloads(arguments) => reloads::run(&workspace, &arguments),
         Task::Failures(arguments) => failures::run(&workspace, &arguments),
     }
 }

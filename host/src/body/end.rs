@@ -33,6 +33,24 @@ pub enum BodyError {
 pub struct BodyEnd {
     /// The bytes that went through.
     pub bytes: u64,
-    /// Whether that was all that was wanted: false when the body failed or its reader went away.
-    pub complete: bool,
+    /// Why no more came.
+    pub how: Ending,
+}
+
+impl BodyEnd {
+    /// Whether that was all that was wanted.
+    pub fn is_complete(&self) -> bool {
+        self.how == Ending::Complete
+    }
+}
+
+/// Why no more came of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// That was all.
+    Complete,
+    /// It failed.
+    Failed,
+    /// Its reader went away.
+    Abandoned,
 }

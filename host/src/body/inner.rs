@@ -1,7 +1,7 @@
 //! A body's bytes as they come: counted, held against a limit, and followed to their end.
 
 use super::source::{Resumed, Source};
-use super::{BodyEnd, BodyError, Progress};
+use super::{BodyEnd, BodyError, Ending, Progress};
 use crate::sanitize;
 use bytes::Bytes;
 use http_body::Frame;
@@ -76,11 +76,11 @@ impl Inner {
         match &frame {
             Some(Ok(frame)) if frame.is_data() => {}
             Some(Err(_)) => {
-                self.end(false);
+                self.end(Ending::Failed);
                 self.rest = Source::None;
             }
             // Nobody asks for what comes after trailers.
-            Some(Ok(_)) | None => self.end(true),
+            Some(Ok(_)) | None => self.end(Ending::Complete),
         }
         Poll::Ready(frame)
     }
@@ -89,18 +89,22 @@ impl Inner {
         self.ahead.is_none() && self.rest.is_end_stream()
     }
 
-    fn end(&mut self, complete: bool) {
+    /// Whether all of it has been taken. A reader may stop after the last byte of a body of known length without asking for its
+    /// end, which in HTTP/2 may come in a frame of its own.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_end_stream() || (self.ahead.is_none() && self.rest.size_hint().exact() == Some(0))
+    }
+
+    fn end(&mut self, how: Ending) {
         if let Some(hook) = self.on_end.take() {
-            hook(BodyEnd { bytes: self.bytes, complete });
+            hook(BodyEnd { bytes: self.bytes, how });
         }
     }
 }
 
 impl Drop for Inner {
-    /// A reader may stop after the last byte of a body of known length without asking for its end, which in HTTP/2 may
-    /// come in a frame of its own.
     fn drop(&mut self) {
-        let nothing_left = || self.ahead.is_none() && self.rest.size_hint().exact() == Some(0);
-        self.end(matches!(self.rest, Source::None) || self.is_end_stream() || nothing_left());
+        let complete = matches!(self.rest, Source::None) || self.is_spent();
+        self.end(if complete { Ending::Complete } else { Ending::Abandoned });
     }
 }

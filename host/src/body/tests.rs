@@ -108,7 +108,7 @@ async fn trailers_are_the_end_although_nobody_asks_for_more() {
     body.frame().await.unwrap().unwrap();
     body.frame().await.unwrap().unwrap();
     drop(body);
-    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 1, complete: true }]);
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 1, how: Ending::Complete }]);
 }
 
 #[tokio::test]
@@ -121,12 +121,12 @@ async fn the_last_byte_of_a_known_length_is_the_end_although_that_comes_later() 
         }
         assert!(!body.is_end_stream());
         drop(body);
-        assert_eq!(ends.lock().unwrap()[0].complete, complete, "after {frames} frames");
+        assert_eq!(ends.lock().unwrap()[0].is_complete(), complete, "after {frames} frames");
     }
     let mut unread = announced(body([data("de")]), 5).begin().await.unwrap();
     let ends = watched(&mut unread);
     drop(unread);
-    assert!(!ends.lock().unwrap()[0].complete, "what was read ahead has reached nobody");
+    assert!(!ends.lock().unwrap()[0].is_complete(), "what was read ahead has reached nobody");
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn everybody_who_asked_is_told_of_the_end() {
     let mut body = body([data("abc")]);
     let (first, second) = (watched(&mut body), watched(&mut body));
     body.collect().await.unwrap();
-    let end = [BodyEnd { bytes: 3, complete: true }];
+    let end = [BodyEnd { bytes: 3, how: Ending::Complete }];
     assert_eq!((&*first.lock().unwrap(), &*second.lock().unwrap()), (&end.to_vec(), &end.to_vec()));
 }
 
@@ -151,7 +151,7 @@ async fn trailers_that_have_no_place_after_the_content_are_left_out() {
         let mut body = body(frames).begin().await.unwrap();
         let ends = watched(&mut body);
         assert!(body.collect().await.unwrap().trailers().is_none());
-        assert!(ends.lock().unwrap()[0].complete);
+        assert!(ends.lock().unwrap()[0].is_complete());
     }
 }
 
@@ -177,7 +177,7 @@ async fn the_end_is_told_once_with_the_bytes_that_went_through() {
     let mut whole = body([data("abc"), data("de")]);
     let ends = watched(&mut whole);
     whole.collect().await.unwrap();
-    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 5, complete: true }]);
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 5, how: Ending::Complete }]);
 }
 
 #[tokio::test]
@@ -205,13 +205,13 @@ async fn a_body_that_fails_or_is_given_up_is_not_complete() {
     let mut failing = body([data("abc"), Some(Err(BodyError::Timeout))]);
     let ends = watched(&mut failing);
     failing.collect().await.unwrap_err();
-    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 3, complete: false }]);
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 3, how: Ending::Failed }]);
 
     let mut dropped = body([data("abc"), data("de")]);
     let ends = watched(&mut dropped);
     dropped.frame().await.unwrap().unwrap();
     drop(dropped);
-    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 3, complete: false }]);
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 3, how: Ending::Abandoned }]);
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn known_bytes_that_nobody_reads_count_as_complete() {
     let mut known = ProxyBody::full("for a HEAD request");
     let ends = watched(&mut known);
     drop(known);
-    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 0, complete: true }]);
+    assert_eq!(*ends.lock().unwrap(), [BodyEnd { bytes: 0, how: Ending::Complete }]);
 }
 
 #[test]

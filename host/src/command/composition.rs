@@ -20,12 +20,12 @@ use std::time::Duration;
 
 /// Serves requests until it is asked to end, or another process has taken over. Calls `listening` once it is ready to.
 pub(crate) fn serve(
-    settings: Settings,
+    mut settings: Settings,
     inherited: Inherited,
     (telemetry, levels): (Telemetry, LogLevels),
     listening: impl FnOnce(&Proxy) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    raise_descriptors(settings.connections);
+    settings.connections = descriptors_for(settings.connections);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _entered = runtime.enter();
     let mut signals = Signals::listen()?;
@@ -79,15 +79,25 @@ async fn end(proxy: Proxy, signals: &mut Signals) {
     }
 }
 
-/// Has the system allow as many descriptors as it will. A connection takes one, and its request another.
-fn raise_descriptors(connections: usize) {
+/// Has the system allow as many descriptors as it will, and gives how many of these connections they suffice for: each takes
+/// one, and its request to a service another, which is not to be had any more where connections have them all.
+fn descriptors_for(connections: usize) -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::info!(%error, "the limit of descriptors stays as it is");
     }
-    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2);
-    if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|allowed| *allowed < wanted) {
-        tracing::info!(allowed, connections, "descriptors do not suffice for all connections; some may have to wait");
+    let allowed = getrlimit(Resource::Nofile).current.and_then(|allowed| usize::try_from(allowed).ok());
+    match allowed.map(|allowed| allowed / 2) {
+        Some(suffice) if suffice < connections => {
+            tracing::info!(
+                allowed,
+                asked = connections,
+                connections = suffice,
+                "descriptors suffice for fewer connections"
+            );
+            suffice
+        }
+        _ => connections,
     }
 }
 

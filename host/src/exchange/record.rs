@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use super::run::Run;
-use crate::body::{BodyEnd, Progress, ProxyBody};
+use crate::body::{BodyEnd, Ending, Progress, ProxyBody};
 use crate::connection::ConnectionInfo;
 use crate::error::RequestError;
 use crate::grpc::{self, Call};
@@ -124,7 +124,7 @@ impl Drop for Run {
         }
         let Self { head, received, priority, outcome, trace, .. } = self;
         let route = head.attribute("route");
-        let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, complete: false });
+        let end = outcome.end.unwrap_or(BodyEnd { bytes: 0, how: Ending::Abandoned });
         let record = AccessRecord {
             id: head.id,
             trace: trace.context(),
@@ -148,7 +148,7 @@ impl Drop for Run {
             attempts: outcome.tries.count,
             error: outcome.error.as_ref(),
             user_agent: received.user_agent.as_ref().map(HeaderValue::as_bytes),
-            aborted: !end.complete,
+            aborted: !end.is_complete(),
             calls: self.composition.as_ref().map_or(&[], |composition| composition.calls()),
         };
         self.exchange.telemetry.finish(&record);

@@ -163,10 +163,8 @@ impl Body for Tee {
 }
 
 impl Drop for Tee {
-    /// Nobody asks a body of known length for more after its last byte, although its end may come later.
     fn drop(&mut self) {
-        let complete = self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
-        self.end(complete);
+        self.end(self.body.is_spent());
     }
 }
 

@@ -9,7 +9,7 @@ use super::outlier;
 use super::record::Verdict;
 use super::state::Active;
 use super::target::Target;
-use super::watch::Watch;
+use super::watch::{Upload, Watch};
 use crate::body::ProxyBody;
 use crate::error::RequestError;
 use crate::telemetry::metrics::UpstreamResult;
@@ -48,6 +48,7 @@ pub(super) struct Try<'a> {
     pub(super) result: Result<Answered, Failure>,
     /// What is counted until the response has ended: the endpoint's activity, the request and the retry.
     active: Option<Active>,
+    upload: Upload,
     pub(super) admitted: Option<Counted>,
     pub(super) retry: Option<Counted>,
     pub(super) span: Span,
@@ -63,6 +64,7 @@ impl<'a> Try<'a> {
     ) -> Self {
         let mut span = trying.begin(target, &mut request);
         let active = target.cluster.is_tracked().then(|| target.member.state.enter());
+        let upload = active.as_ref().map(|_| Upload::of(&mut request)).unwrap_or_default();
         let mut counted = CountedTry { cluster: target.cluster, result: UpstreamResult::Cancelled };
         let result = attempt(target, request, clock).await;
         counted.result = match &result {
@@ -81,7 +83,7 @@ impl<'a> Try<'a> {
         if failed != Verdict::Success {
             outlier::observe(target.cluster, target.member, failed);
         }
-        Self { target, result, active, admitted: None, retry: None, span }
+        Self { target, result, active, upload, admitted: None, retry: None, span }
     }
 
     /// Whether how long it took says something of how busy the service is: errors may come at once, and so does the end
@@ -98,7 +100,7 @@ impl<'a> Try<'a> {
         let Answered { mut response, upgrade, stream, address: endpoint } = self.result?;
         let verdict = Verdict::of(response.status());
         let counted = self.active.map(|active| (active, self.admitted, self.retry));
-        let watch = counted.map(|counted| Watch::new(self.target, verdict, counted));
+        let watch = counted.map(|counted| Watch::new(self.target, verdict, self.upload, counted));
         let upgrade = match (upgrade, watch) {
             (Some(connection), watch) => {
                 watch.as_ref().inspect(|watch| watch.ended());

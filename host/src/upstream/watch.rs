@@ -6,11 +6,41 @@ use super::outlier;
 use super::record::Verdict;
 use super::state::Active;
 use super::target::Target;
-use crate::body::{BodyError, ProxyBody};
+use crate::body::{BodyError, Ending, ProxyBody};
 use bytes::Bytes;
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+
+/// How the body of a request ended that streams, once it has. None is of a body that was there from the start.
+#[derive(Debug, Default)]
+pub(super) struct Upload(Option<Arc<OnceLock<Ending>>>);
+
+impl Upload {
+    /// Follows the body of a request that is to be sent.
+    pub(super) fn of(request: &mut Request<ProxyBody>) -> Self {
+        if request.body().is_known() {
+            return Self(None);
+        }
+        let ended = Arc::new(OnceLock::new());
+        let told = Arc::clone(&ended);
+        request.body_mut().on_end(move |end| {
+            // It ends once.
+            let _ = told.set(end.how);
+        });
+        Self(Some(ended))
+    }
+
+    /// Whether a response may have failed for what the client sent, or for what it has yet to send.
+    fn excuses(&self, error: &BodyError) -> bool {
+        self.0.as_ref().is_some_and(|ended| match ended.get() {
+            Some(how) => *how == Ending::Failed,
+            None => matches!(error, BodyError::Timeout),
+        })
+    }
+}
 
 /// What is counted while an exchange lasts.
 #[derive(Debug)]
@@ -19,6 +49,7 @@ pub(super) struct Watch {
     /// Which of the cluster's endpoints.
     member: usize,
     verdict: Verdict,
+    upload: Upload,
     _counted: Guards,
 }
 
@@ -27,8 +58,8 @@ type Guards = (Active, Option<Counted>, Option<Counted>);
 
 impl Watch {
     /// Follows an exchange that has a response's head, of which the verdict speaks.
-    pub(super) fn new(target: Target<'_>, verdict: Verdict, counted: Guards) -> Self {
-        Self { cluster: target.cluster.clone(), member: target.place(), verdict, _counted: counted }
+    pub(super) fn new(target: Target<'_>, verdict: Verdict, upload: Upload, counted: Guards) -> Self {
+        Self { cluster: target.cluster.clone(), member: target.place(), verdict, upload, _counted: counted }
     }
 
     /// The body, followed to its end.
@@ -76,8 +107,8 @@ impl Body for Watched {
                     watch.ended();
                 }
             }
-            Some(Err(_)) => {
-                if let Some(watch) = self.watch.take() {
+            Some(Err(error)) => {
+                if let Some(watch) = self.watch.take().filter(|watch| !watch.upload.excuses(error)) {
                     watch.observe(Verdict::LocalFailure);
                 }
             }
@@ -95,9 +126,9 @@ impl Body for Watched {
 }
 
 impl Drop for Watched {
-    /// Who has the last byte of a body of known length need not ask for its end, although that has not been seen yet.
+    /// Who has all of a body need not ask for its end.
     fn drop(&mut self) {
-        if let Some(watch) = self.watch.take().filter(|_| self.body.size_hint().exact() == Some(0)) {
+        if let Some(watch) = self.watch.take().filter(|_| self.body.is_spent()) {
             watch.ended();
         }
     }

@@ -4,13 +4,14 @@ use super::doors::Opening;
 use super::slot;
 use super::starvation::Starvation;
 use super::tidy;
-use crate::admission::Admission;
+use crate::admission::{Admission, Place};
 use crate::allocator;
 use crate::config::limits::{self, ACCEPT_BACKOFF};
 use crate::connection::{Handler, Timeouts};
-use crate::drain::Drain;
+use crate::drain::{Drain, Tracked};
 use crate::listener::Listener;
 use futures_util::FutureExt;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +31,13 @@ pub(super) struct Worker<H> {
     pub(super) grace: Duration,
     /// Of descriptors or memory, of which all workers have the same.
     pub(super) starvation: Arc<Starvation>,
+}
+
+/// A connection that has no place yet.
+struct Newcomer {
+    stream: TcpStream,
+    peer: SocketAddr,
+    token: Tracked,
 }
 
 impl<H: Handler> Worker<H> {
@@ -81,29 +89,46 @@ impl<H: Handler> Worker<H> {
 
     /// Accepts until the drain begins, and then what the kernel has already completed: those clients have been told
     /// that they are connected. Of a socket that another process has too there may be more all the time, and that process
-    /// takes them. Connections end with their listener, the last of them after the grace, whatever is spoken on them by then.
+    /// takes them. Whoever waits for a place by then goes on waiting, but the address is let go of. Connections end with their
+    /// listener, the last of them after the grace, whatever is spoken on them by then.
     async fn accept(self: Arc<Self>, listener: Arc<Listener>, socket: Arc<TcpListener>) {
         // Held so that the drain is not over while there may be more to accept.
         let token = listener.drain.track();
-        let mut connections = JoinSet::new();
+        let (mut connections, mut last) = (JoinSet::new(), VecDeque::new());
         let mut draining = listener.drain.signal();
         loop {
-            tokio::select! {
+            let accepted = tokio::select! {
                 biased;
                 () = &mut draining => break,
-                Some(_) = connections.join_next() => {}
-                accepted = socket.accept() => self.admit(&listener, accepted, &mut connections).await,
+                Some(_) = connections.join_next() => continue,
+                accepted = socket.accept() => accepted,
+            };
+            let Some(newcomer) = self.newcomer(&listener, accepted).await else { continue };
+            tokio::select! {
+                biased;
+                place = self.admission.admit(newcomer.peer.ip()) => self.admit(&listener, newcomer, place, &mut connections),
+                () = &mut draining => {
+                    last.push_back(newcomer);
+                    break;
+                }
             }
         }
         for _ in 0..limits::LISTEN_BACKLOG {
-            let Some(Ok(accepted)) = socket.accept().now_or_never() else { break };
-            self.admit(&listener, Ok(accepted), &mut connections).await;
+            let Some(Ok((stream, peer))) = socket.accept().now_or_never() else { break };
+            last.push_back(Newcomer { stream, peer, token: listener.drain.track() });
         }
         drop((socket, token));
         listener.drain.begin();
+        let ended = async {
+            while let Some(newcomer) = last.pop_front() {
+                let place = self.admission.admit(newcomer.peer.ip()).await;
+                self.admit(&listener, newcomer, place, &mut connections);
+            }
+            listener.drain.finished().await;
+        };
         tokio::select! {
             biased;
-            () = listener.drain.finished() => {}
+            () = ended => {}
             // By another worker, or with the whole proxy. What is served here ends as its tasks are dropped.
             () = listener.drain.aborted() => {}
             () = self.grace_is_over() => {
@@ -122,30 +147,14 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    async fn admit(
-        self: &Arc<Self>,
-        listener: &Arc<Listener>,
-        accepted: io::Result<(TcpStream, SocketAddr)>,
-        connections: &mut JoinSet<()>,
-    ) {
+    /// What came of an attempt to accept, if it is somebody.
+    async fn newcomer(&self, listener: &Listener, accepted: io::Result<(TcpStream, SocketAddr)>) -> Option<Newcomer> {
         match accepted {
             Ok((stream, peer)) => {
                 if self.starvation.ends() {
                     tracing::info!("connections are accepted again");
                 }
-                let place = tokio::select! {
-                    place = self.admission.admit(peer.ip()) => place,
-                    () = listener.drain.signal(), if !listener.drain.is_draining() => None,
-                };
-                let Some(place) = place else {
-                    return tracing::debug!(%peer, "a connection was refused: its client has too many");
-                };
-                let token = listener.drain.track();
-                let (worker, listener) = (Arc::clone(self), Arc::clone(listener));
-                connections.spawn(async move {
-                    worker.serve(&listener, stream, peer, place).await;
-                    drop(token);
-                });
+                return Some(Newcomer { stream, peer, token: listener.drain.track() });
             }
             // The client was gone before it was accepted.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
@@ -157,5 +166,24 @@ impl<H: Handler> Worker<H> {
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }
+        None
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        listener: &Arc<Listener>,
+        newcomer: Newcomer,
+        place: Option<Place>,
+        connections: &mut JoinSet<()>,
+    ) {
+        let Newcomer { stream, peer, token } = newcomer;
+        let Some(place) = place else {
+            return tracing::debug!(%peer, "a connection was refused: its client has too many");
+        };
+        let (worker, listener) = (Arc::clone(self), Arc::clone(listener));
+        connections.spawn(async move {
+            worker.serve(&listener, stream, peer, place).await;
+            drop(token);
+        });
     }
 }

@@ -207,6 +207,34 @@ async fn a_closed_listener_waits_for_its_connections_no_longer_than_the_grace() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_closed_listener_lets_go_of_its_address_and_who_waited_for_a_place_gets_it_yet() {
+    let (drain, connections) = (Drain::default(), ConnectionLimits { total: 1, per_address: 9 });
+    let settings = Settings { workers: 1, connections, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
+    let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
+    let mut listeners = Listeners::new(1, drain, Inherited::default());
+    let address = open(&workers, &mut listeners, None).await;
+    let mut busy = connect(&workers);
+    send(&mut busy, "/never");
+    std::thread::park_timeout(Duration::from_millis(50));
+    // The first is accepted and waits for a place, the others wait to be accepted.
+    let mut waiting: Vec<_> = (0..3).map(|_| connect_to(address)).collect();
+    for stream in &mut waiting {
+        send(stream, "/");
+    }
+    apply(&workers, listeners.prepare(&[]).unwrap()).await;
+    let closed_at = std::time::Instant::now();
+    while std::net::TcpStream::connect(address).is_ok() {
+        assert!(closed_at.elapsed() < Duration::from_secs(5), "it is bound still");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    drop(busy);
+    for stream in &mut waiting {
+        assert!(answer(stream).starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(workers.drain(Duration::from_secs(10)).await, Drained::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_listener_waits_no_longer_for_what_speaks_another_protocol() {
     let drain = Drain::default();
     let settings = Settings { workers: 2, drain: Duration::from_millis(50), ..Settings::new(Vec::new()) };

@@ -1,5 +1,6 @@
 //! A client that asks for one thing after the other and looks at the clock.
 
+use crate::Times;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
@@ -11,24 +12,7 @@ const PAUSE: Duration = Duration::from_millis(3);
 const LONGEST: Duration = Duration::from_secs(10);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n";
 
-/// How long answers took.
-#[derive(Debug, Clone, Default)]
-pub struct Times(Vec<Duration>);
-
-impl Times {
-    /// The time within which so many of a hundred answers came.
-    pub fn percentile(&self, percent: usize) -> Duration {
-        let index = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
-        self.0.get(index).copied().unwrap_or_default()
-    }
-
-    /// How many there were.
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-}
-
-/// Asks for so long, on one kept connection, which is made anew when it breaks.
+/// How long answers took for somebody who asks for so long, on one kept connection, which is made anew when it breaks.
 #[allow(clippy::disallowed_methods, reason = "a client's own thread is no worker")]
 pub fn ask_for(address: SocketAddr, long: Duration) -> Times {
     let (began, mut kept, mut times) = (Instant::now(), None, Vec::new());
@@ -38,8 +22,7 @@ pub fn ask_for(address: SocketAddr, long: Duration) -> Times {
         times.push(if kept.is_some() { asked.elapsed() } else { LONGEST });
         thread::sleep(PAUSE);
     }
-    times.sort_unstable();
-    Times(times)
+    times.into_iter().collect()
 }
 
 fn connect(address: SocketAddr) -> Option<TcpStream> {

@@ -4,7 +4,7 @@ mod bystander;
 mod crowd;
 mod flood;
 
-pub use bystander::{Times, ask_for};
+pub use bystander::ask_for;
 pub use crowd::{Attack, Crowd};
 pub use flood::{CASES, Case, Flooded};
 

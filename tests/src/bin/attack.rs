@@ -2,8 +2,8 @@
 //!
 //! `attack PROGRAM CONNECTIONS`. Ends with 1 when an aim is missed that does not depend on how busy the machine is.
 
-use sluicegate_tests::attack::{Attack, CASES, Crowd, Times, ask_for, descriptors, raise_descriptors};
-use sluicegate_tests::{Behaviour, Directory, Options, Proxy, Upstream, wait_until};
+use sluicegate_tests::attack::{Attack, CASES, Crowd, ask_for, descriptors, raise_descriptors};
+use sluicegate_tests::{Behaviour, Directory, Options, Proxy, Times, Upstream, wait_until};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 

@@ -24,6 +24,14 @@ pub(super) enum Novelties {
     LeftOut,
 }
 
+/// What serves in the place of a component that is refused.
+struct StandIn {
+    component: Component,
+    /// None, with errors, where it does not take its settings and documents either.
+    version: Option<Configured>,
+    found: Diagnostics,
+}
+
 impl Loader {
     /// The version of each component, and what was found of components that are refused: one that does not take its settings
     /// and documents, or does not pass the tests beside it, is replaced by the one before it, where that does.
@@ -47,15 +55,16 @@ impl Loader {
                     diagnostics.extend(found);
                     self.self_tested(version, &written, surroundings, &mut refused)
                 }
-                None => self.unfit(&component, found, (&written, documents, novelties), (diagnostics, &mut refused)),
+                None => {
+                    Err(self.unfit(&component, found, (&written, documents, novelties), (diagnostics, &mut refused)))
+                }
             };
             match version {
                 Ok(version) => made.push(version),
                 Err(Some(before)) => {
-                    // It stays in force, with what documents there are now.
-                    component = *before;
-                    let policy = self.policy(&component, &written);
-                    made.extend(self.version(&component, &policy, documents, diagnostics));
+                    component = before.component;
+                    made.extend(before.version);
+                    diagnostics.extend(before.found);
                 }
                 // What it claims is claimed, however wrong it is.
                 Err(None) if is_unfit && novelties == Novelties::Needed => {}
@@ -79,24 +88,36 @@ impl Loader {
         component: &Component,
         written: &FilterPolicy,
         documents: &[Arc<Document>],
-    ) -> Option<Component> {
+    ) -> Option<Box<StandIn>> {
         let before = self.before(&component.path, Some(component.code.hash));
         let in_force = self.configured.get(&component.name).map(|in_force| in_force.component.clone().there());
         let in_force = in_force.filter(|in_force| in_force.code.hash != component.code.hash);
-        before.into_iter().chain(in_force).find(|candidate| {
-            let policy = self.policy(candidate, written);
-            self.version(candidate, &policy, documents, &mut Diagnostics::new()).is_some()
+        before.into_iter().chain(in_force).find_map(|candidate| {
+            let stand_in = self.standing_in(candidate, written, documents);
+            stand_in.version.is_some().then_some(stand_in)
         })
     }
 
-    /// What stands in for a component that does not take its settings and documents. Where nothing does it is they that are wrong, unless the component is new and may be left out.
+    fn standing_in(
+        &mut self,
+        component: Component,
+        written: &FilterPolicy,
+        documents: &[Arc<Document>],
+    ) -> Box<StandIn> {
+        let (policy, mut found) = (self.policy(&component, written), Diagnostics::new());
+        let version = self.version(&component, &policy, documents, &mut found);
+        Box::new(StandIn { component, version, found })
+    }
+
+    /// What stands in for a component that does not take its settings and documents. Where nothing does it is they that are
+    /// wrong, unless the component is new and may be left out.
     fn unfit(
         &mut self,
         component: &Component,
         found: Diagnostics,
         (written, documents, novelties): (&FilterPolicy, &[Arc<Document>], Novelties),
         (diagnostics, refused): (&mut Diagnostics, &mut Diagnostics),
-    ) -> Result<Configured, Option<Box<Component>>> {
+    ) -> Option<Box<StandIn>> {
         let before = self.stand_in(component, written, documents);
         let is_new = !self.configured.contains_key(&component.name);
         if before.is_some() || (is_new && novelties == Novelties::LeftOut) {
@@ -105,7 +126,7 @@ impl Loader {
         } else {
             diagnostics.extend(found);
         }
-        Err(before.map(Box::new))
+        before
     }
 
     /// A version that passes its tests, or has none. Otherwise the one in force, if there is one: then the component is
@@ -116,7 +137,7 @@ impl Loader {
         written: &FilterPolicy,
         surroundings: &Surroundings<'_>,
         failed: &mut Diagnostics,
-    ) -> Result<Configured, Option<Box<Component>>> {
+    ) -> Result<Configured, Option<Box<StandIn>>> {
         let name = &version.component.name;
         let in_force = self.configured.get(name).cloned();
         let known = in_force.iter().chain(self.rollouts.candidate(name)).any(|known| known.is(&version));
@@ -130,7 +151,10 @@ impl Loader {
         failed.extend(found.iter().cloned());
         self.refuse_tested(&version, in_force.as_ref(), found);
         let stand_in = self.stand_in(&version.component, written, surroundings.documents);
-        Err(stand_in.or(in_force.map(|in_force| in_force.component.there())).map(Box::new))
+        Err(stand_in.or_else(|| {
+            // It stays in force, with what documents there are now.
+            Some(self.standing_in(in_force?.component.there(), written, surroundings.documents))
+        }))
     }
 
     /// A configured filter: the one in force when nothing that it is made of has changed.

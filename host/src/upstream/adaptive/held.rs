@@ -31,7 +31,7 @@ impl Held {
         let (uploading, adaptive) = (Arc::new(Mutex::new(None)), Arc::clone(adaptive));
         let uploaded = Arc::clone(&uploading);
         body.on_end(move |end| {
-            if end.complete {
+            if end.is_complete() {
                 *uploaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(adaptive.uploaded(bounds));
             }
         });

@@ -15,6 +15,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 /// Leaves an endpoint out for so many failures in a row.
@@ -194,4 +195,34 @@ async fn half_a_response_is_no_success() {
         }
     }
     assert!(is_out(&cluster), "the client that went away half way does not clear the endpoint");
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_its_body_off_breaks_a_response_that_has_begun_for_itself_alone() {
+    let upstream = Upstream::start(|mut socket, number| async move {
+        socket.head().await;
+        socket.send("HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\nfirst").await;
+        if number == 2 {
+            return socket.reset();
+        }
+        socket.rest().await;
+    })
+    .await;
+    let cluster = cluster_with([upstream.address], strict(1));
+    for broken in [true, false] {
+        let (sender, receiver) = oneshot::channel::<()>();
+        let last = futures_util::stream::once(async move {
+            let _ = receiver.await;
+            if broken { Err(BodyError::Timeout) } else { pending::<Result<_, _>>().next().await.unwrap() }
+        });
+        let word = iter([Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"word")))]);
+        let upload = ProxyBody::stream(StreamBody::new(word.chain(last).boxed()));
+        let forwarded =
+            forward(&cluster, head(Request::post("/talk")), upload, &ForwardPolicy::default()).await.unwrap();
+        let mut body = forwarded.response.into_body();
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
+        sender.send(()).unwrap();
+        body.frame().await.unwrap().unwrap_err();
+        assert_eq!(is_out(&cluster), !broken, "the client broke off: {broken}");
+    }
 }
