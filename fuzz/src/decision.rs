@@ -13,7 +13,7 @@ use crate::envelope;
 use crate::upstream::{self, Sent};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use sluicegate::decision::{self, HeaderEdit};
+use sluicegate::decision;
 use sluicegate::fuzzing::{self, allow_request, allow_response, check_authority};
 use sluicegate::request::{RequestHead, belongs_to_host};
 use sluicegate::wasm::types::{
@@ -22,6 +22,9 @@ use sluicegate::wasm::types::{
 };
 use sluicegate::wasm::{Bounds, Grants};
 use std::net::{Ipv4Addr, SocketAddr};
+
+/// For values that are put together, in bytes.
+const ROOM: usize = 1 << 10;
 
 /// Headers by name and value, as people think of them.
 type Plain = Vec<(String, Vec<u8>)>;
@@ -191,8 +194,16 @@ fn response(written: &Written) {
     }
     let upstream = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 80);
     let mut headers = written.headers.clone();
+    let mut room = ROOM;
     for edit in edits {
-        HeaderEdit::apply(edit, &mut headers, Some(upstream));
+        let (is_formatted, before) = (edit.is_formatted(), room);
+        let longest = headers.values().map(HeaderValue::len).max().unwrap_or_default();
+        let applied = edit.apply(&mut headers, Some(upstream), &mut room);
+        assert!(applied.is_ok() || is_formatted);
+        if is_formatted {
+            let longer = headers.values().map(HeaderValue::len).max().unwrap_or_default();
+            assert!(longer <= longest.max(before - room), "longer than what was taken of the room");
+        }
     }
     assert_own_kept(&written.headers, &headers);
 }

@@ -26,6 +26,8 @@ impl Default for ConnectionLimits {
 #[derive(Debug)]
 pub(crate) struct Admission {
     total: Arc<Semaphore>,
+    /// Those that wait for a place of a listener that is closed.
+    turns: Arc<Semaphore>,
     per_address: usize,
     /// By what tells clients apart.
     addresses: Mutex<HashMap<IpAddr, usize>>,
@@ -35,6 +37,10 @@ pub(crate) struct Admission {
 /// serving of its requests, as WebSocket does, keeps one.
 #[derive(Debug, Clone, Default)]
 pub struct Place(#[expect(dead_code, reason = "only held")] Option<Arc<Permit>>);
+
+/// Lets a connection wait for a place although its listener is closed, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn(#[expect(dead_code, reason = "only held")] OwnedSemaphorePermit);
 
 /// Counts one connection until it is dropped.
 #[derive(Debug)]
@@ -49,9 +55,15 @@ impl Admission {
         let total = limits.total.min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             total: Arc::new(Semaphore::new(total)),
+            turns: Arc::new(Semaphore::new((total / limits::TURNS_SHARE).max(limits::TURNS))),
             per_address: limits.per_address,
             addresses: Mutex::default(),
         })
+    }
+
+    /// Lets one more wait whose listener is closed, unless too many do.
+    pub(crate) fn turn(&self) -> Option<Turn> {
+        Arc::clone(&self.turns).try_acquire_owned().ok().map(Turn)
     }
 
     /// Waits for room in total; none when the client has its share already.

@@ -150,9 +150,7 @@ impl Chain {
                 None => Response::from_parts(parts, body),
             };
         }
-        for edit in course.response_edits.drain(..) {
-            edit.apply(response.headers_mut(), course.upstream);
-        }
+        course.finish(response.headers_mut(), |place| self.links.get(place).map(|link| link.for_request(id)));
         Ok(response)
     }
 }

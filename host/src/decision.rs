@@ -17,7 +17,7 @@ use std::time::Duration;
 
 mod formatted;
 
-pub use formatted::Formatted;
+pub use formatted::{Formatted, NoRoom};
 
 /// A header edit whose name and value are known to be good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +35,12 @@ pub enum HeaderEdit {
 }
 
 impl HeaderEdit {
-    /// Applies the edit. `upstream` is who answered. Where a message has as many headers as it can have, a new one is left out:
+    /// Applies the edit. `upstream` is who answered, and `room` what is left for values that are put together, in bytes. Where a message has as many headers as it can have, a new one is left out:
     /// it takes several filters that were granted thousands, and a message that nobody takes.
-    pub fn apply(self, headers: &mut HeaderMap, upstream: Option<SocketAddr>) {
+    ///
+    /// # Errors
+    /// When there is no room for its value: then nothing is changed.
+    pub fn apply(self, headers: &mut HeaderMap, upstream: Option<SocketAddr>, room: &mut usize) -> Result<(), NoRoom> {
         match self {
             Self::Set(name, value) => {
                 let _ = headers.try_insert(name, value);
@@ -49,16 +52,22 @@ impl HeaderEdit {
                 headers.remove(name);
             }
             Self::SetFormatted(name, value) => {
-                if let Some(value) = value.render(headers, upstream) {
+                if let Some(value) = value.render(headers, upstream, room)? {
                     let _ = headers.try_insert(name, value);
                 }
             }
             Self::AppendFormatted(name, value) => {
-                if let Some(value) = value.render(headers, upstream) {
+                if let Some(value) = value.render(headers, upstream, room)? {
                     let _ = headers.try_append(name, value);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Whether its value is put together.
+    pub fn is_formatted(&self) -> bool {
+        matches!(self, Self::SetFormatted(..) | Self::AppendFormatted(..))
     }
 }
 
@@ -77,11 +86,14 @@ impl RequestEdit {
         Ok(match edit {
             types::RequestEdit::Header(edit) => Self::Header(request_header_edit(edit)?),
             types::RequestEdit::Path(path) => {
-                *target = Cow::Owned(target_of(&path, target.query())?);
+                let invalid = || Failure::invalid(format!("{path:?} is not a path"));
+                *target = Cow::Owned(target_of(&path, target.query()).ok_or_else(invalid)?);
                 Self::Target(target.clone().into_owned())
             }
             types::RequestEdit::Query(query) => {
-                *target = Cow::Owned(target_of(target.path(), query.as_deref())?);
+                // It may hold what the client sent.
+                let invalid = || Failure::invalid("it sets a query that a request cannot have");
+                *target = Cow::Owned(target_of(target.path(), query.as_deref()).ok_or_else(invalid)?);
                 Self::Target(target.clone().into_owned())
             }
             types::RequestEdit::Authority(authority) => Self::Authority(checked_authority(authority)?),
@@ -91,7 +103,8 @@ impl RequestEdit {
 
     fn apply(self, head: &mut RequestHead) {
         match self {
-            Self::Header(edit) => edit.apply(&mut head.headers, None),
+            // Of a request no value is put together.
+            Self::Header(edit) => edit.apply(&mut head.headers, None, &mut 0).unwrap_or_default(),
             Self::Target(target) => head.path_and_query = target,
             Self::Authority(authority) => head.authority = authority,
             Self::Attribute(name, value) => head.attributes.push((Cow::Owned(name), value)),
@@ -215,17 +228,16 @@ fn value(value: Vec<u8>) -> Result<HeaderValue, Failure> {
     HeaderValue::try_from(value).map_err(|_| Failure::invalid("a header value holds control characters"))
 }
 
-fn target_of(path: &str, query: Option<&str>) -> Result<PathAndQuery, Failure> {
+fn target_of(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
     let whole = match query {
         Some(query) => Cow::Owned(format!("{path}?{query}")),
         None => Cow::Borrowed(path),
     };
-    let invalid = || Failure::invalid(format!("{whole:?} is not a path and query"));
     // What is refused of a client is no better from a filter; the method does not matter to what begins with a slash.
     if !path.starts_with('/') || path.contains('?') || target::check(b"GET", whole.as_bytes()).is_err() {
-        return Err(invalid());
+        return None;
     }
-    PathAndQuery::try_from(whole.as_bytes()).map_err(|_| invalid())
+    PathAndQuery::try_from(whole.as_bytes()).ok()
 }
 
 /// An authority that a request can carry.
@@ -260,6 +272,16 @@ mod tests {
         let edits = vec![types::RequestEdit::Path("/b".into()), types::RequestEdit::Query(Some("y=2".into()))];
         apply_to(&mut head, edits).unwrap();
         assert_eq!(head.path_and_query.as_str(), "/b?y=2");
+    }
+
+    #[test]
+    fn what_a_client_sent_as_a_query_is_not_quoted() {
+        for edit in [types::RequestEdit::Path("/caf\u{e9}".into()), types::RequestEdit::Query(Some("s3cret#".into()))] {
+            let mut head =
+                RequestHead { path_and_query: PathAndQuery::from_static("/a?key=s3cret"), ..RequestHead::default() };
+            let failure = apply_to(&mut head, vec![edit]).unwrap_err();
+            assert!(!failure.message.contains("s3cret"), "{}", failure.message);
+        }
     }
 
     #[test]
@@ -355,7 +377,7 @@ mod tests {
         let (mut later, mut headers) = (Vec::new(), HeaderMap::new());
         header_edits(edits.collect(), &mut later).unwrap();
         for edit in later {
-            edit.apply(&mut headers, None);
+            edit.apply(&mut headers, None, &mut 0).unwrap();
         }
         assert!((20_000..60_000).contains(&headers.len()), "{}", headers.len());
     }

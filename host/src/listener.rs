@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// One listener, on all workers, for as long as the configuration has it.
@@ -24,6 +25,8 @@ pub struct Listener {
     served: ArcSwap<Served>,
     /// Its sockets, each for as long as a worker accepts from it.
     open: Mutex<Vec<Weak<tokio::net::TcpListener>>>,
+    /// Whether another process has them too.
+    shared: AtomicBool,
     /// Ends it and its connections.
     pub drain: Drain,
 }
@@ -42,7 +45,12 @@ pub struct Served {
 impl Listener {
     /// Serves so until told otherwise.
     pub fn new(served: Served, drain: Drain) -> Arc<Self> {
-        Arc::new(Self { served: ArcSwap::from_pointee(served), open: Mutex::default(), drain })
+        Arc::new(Self {
+            served: ArcSwap::from_pointee(served),
+            open: Mutex::default(),
+            shared: AtomicBool::default(),
+            drain,
+        })
     }
 
     /// The one that takes plain connections on an address of the command line.
@@ -60,12 +68,23 @@ impl Listener {
         self.open().push(Arc::downgrade(socket));
     }
 
-    /// Its sockets, as descriptors of their own.
+    /// Whether another process takes those who connect, so that nobody is lost whom this one does not.
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    /// Says that the other process does not, after all.
+    pub fn keep(&self) {
+        self.shared.store(false, Ordering::Release);
+    }
+
+    /// Its sockets, as descriptors of their own for another process.
     ///
     /// # Errors
     /// When the process has too many.
     pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
         let open: Vec<_> = self.open().iter().filter_map(Weak::upgrade).collect();
+        self.shared.store(true, Ordering::Release);
         open.iter().map(|socket| socket.as_fd().try_clone_to_owned()).collect()
     }
 
@@ -113,13 +132,14 @@ pub fn bind(address: SocketAddr, count: usize, inherited: &Inherited) -> Result<
     Ok(listeners)
 }
 
-/// Adds sockets that share the port of those that there are. Where the system does not let them, since whoever bound the
+/// Adds sockets that share the port of those that there are, and do not listen yet: the kernel would give them clients before
+/// anybody accepts, whom the process that is there would never see. Where the system does not let them, since whoever bound the
 /// first asked for no sharing, several workers accept from the same one.
 fn completed(mut sockets: Vec<TcpListener>, address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
     let given = sockets.len();
     while sockets.len() < count {
-        let another = match listening(address) {
-            Ok(another) => another,
+        let another = match socket(address, true) {
+            Ok(another) => another.into(),
             Err(error) => match sockets.get(sockets.len() % given) {
                 Some(given) => given.try_clone()?,
                 None => return Err(error),

@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
 use serde_json::Value;
-use sluicegate_tests::{Answer, Client, Options, Proxy, Request, Upstream, sluice, wait_until};
+use sluicegate_tests::{Answer, Behaviour, Client, Options, Proxy, Request, Upstream, sluice, wait_until};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -67,16 +67,31 @@ fn ten_failures_in_a_row_leave_a_filter_out_until_a_trial_goes_well() {
 
 #[test]
 fn while_it_is_left_out_an_open_filter_lets_requests_pass() {
-    let upstream = Upstream::start();
+    let headers = vec![("x-own".to_owned(), "kept".to_owned())];
+    let upstream = Upstream::with(Behaviour::Answer { status: 418, headers, body: "short and stout".into() });
     let proxy = proxy("{failure: open, quarantine: {failures: 3, pause: 1m}}", &upstream);
     let mut connection = proxy.connect();
     for _ in 0..6 {
-        assert_eq!(fail(&mut connection).status, 200);
+        let answer = fail(&mut connection);
+        assert_eq!((answer.status, answer.header("x-own")), (418, Some("kept")), "as the service answered");
+        assert_eq!(answer.text(), "short and stout");
     }
     let listed = run(&proxy, &["filter", "list"]);
     let text = String::from_utf8_lossy(&listed.stdout);
     assert!(text.contains("misbehave: in quarantine for its failures, tried again in"), "{text}");
     assert_eq!(listed.status.code(), Some(1));
+}
+
+#[test]
+fn an_explanation_is_no_trial() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{quarantine: {failures: 2, pause: 100ms}}", &upstream);
+    let mut connection = proxy.connect();
+    (0..2).for_each(|_| assert_eq!(fail(&mut connection).status, 503));
+    // Its trial is due.
+    wait_until(Duration::from_secs(10), || state(&proxy, "misbehave")["quarantine"]["tried_in"] == 0);
+    let explained = run(&proxy, &["explain", "http://shop/bad", "-H", "x-misbehave: trap"]);
+    assert_eq!(state(&proxy, "misbehave")["state"], "quarantined", "{explained:?}");
 }
 
 #[test]

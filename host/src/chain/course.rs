@@ -1,10 +1,13 @@
 //! How far a request has come along the chain, and what waits for its end.
 
 use super::explained::TraceStep;
+use super::failure::left_out;
+use super::link::Link;
 use super::spent::Spent;
 use crate::decision::HeaderEdit;
 use crate::telemetry::trace::Parent;
 use crate::wasm::Failure;
+use http::HeaderMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,6 +18,8 @@ pub struct Course {
     pub(super) next: usize,
     /// Applied to the response, whoever makes it.
     pub(super) response_edits: Vec<HeaderEdit>,
+    /// From which of them on those with values that are put together are of which filter.
+    formatting: Vec<(usize, usize)>,
     /// The filter that settled the request.
     pub(super) decided_by: Option<usize>,
     /// How long to wait before what it decided is done.
@@ -40,6 +45,31 @@ impl Course {
     /// A course that records why.
     pub fn traced() -> Self {
         Self { trace: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Keeps who decided on the edits of the response from this one on, where values are put together.
+    pub(super) fn decided_from(&mut self, first: usize) {
+        if self.response_edits.iter().skip(first).any(HeaderEdit::is_formatted) {
+            self.formatting.push((first, self.next));
+        }
+    }
+
+    /// Applies the edits that waited for the response. `link` gives a filter by its place; each has room of its own for values that
+    /// are put together.
+    pub(super) fn finish<'a>(&mut self, headers: &mut HeaderMap, link: impl Fn(usize) -> Option<&'a Link>) {
+        let mut formatting = std::mem::take(&mut self.formatting).into_iter().peekable();
+        let (mut owner, mut room) = (None, 0);
+        for (number, edit) in self.response_edits.drain(..).enumerate() {
+            if let Some((_, place)) = formatting.next_if(|(first, _)| *first <= number) {
+                owner = link(place);
+                room = owner.map_or(0, |link| link.filter.settings.bounds.edit_bytes);
+            }
+            if edit.apply(headers, self.upstream, &mut room).is_err()
+                && let Some(link) = owner
+            {
+                left_out(link);
+            }
+        }
     }
 
     /// What was recorded so far.

@@ -50,6 +50,17 @@ pub(super) fn failed(
     Err(RequestError::Filter { filter: name, reason, answer: filter.settings.resilience.answer.clone() })
 }
 
+/// Counts a header of a response that was left out, as there is no room for what the filter puts together.
+pub(super) fn left_out(link: &Link) {
+    let filter = &link.filter;
+    let failure = Failure::too_long(filter.settings.bounds.edit_bytes);
+    filter.count(&failure);
+    if filter.may_log(failure.message.len()) {
+        let version = &filter.code.manifest.version;
+        tracing::warn!(target: "sluicegate::filter", filter = &*filter.name, version, "{}", failure.message);
+    }
+}
+
 impl Link {
     /// Notes a failure for whoever asks about the filter, and leaves the filter out from now on if there were too many.
     pub fn note(&self, phase: Phase, failure: &Failure, request: Option<RequestId>) {

@@ -1,7 +1,7 @@
 //! The response phase of one filter.
 
 use super::course::Course;
-use super::failure::{Failing, failed};
+use super::failure::{Failing, failed, left_out};
 use super::link::{Link, Stopwatch};
 use crate::body::ProxyBody;
 use crate::decision;
@@ -40,8 +40,11 @@ pub(super) fn respond(
         }
         Ok(None) => {
             link.called(Phase::Response, CallResult::Next, &mut watch, &course.parent);
+            let mut room = link.filter.settings.bounds.edit_bytes;
             for edit in course.response_edits.drain(waiting..) {
-                edit.apply(&mut parts.headers, course.upstream);
+                if edit.apply(&mut parts.headers, course.upstream, &mut room).is_err() {
+                    left_out(link);
+                }
             }
             Ok(None)
         }

@@ -22,6 +22,7 @@ pub(super) fn settle(
     head: &mut Box<RequestHead>,
     course: &mut Course,
 ) -> Result<Option<Step>, RequestError> {
+    let waiting = course.response_edits.len();
     let applied = decided.and_then(|decided| match decided {
         Decided::Assembled(response) => Ok((CallResult::Assemble, Some(Step::Respond(response)))),
         Decided::Plain(decision) => {
@@ -32,6 +33,7 @@ pub(super) fn settle(
     match applied {
         Ok((result, step)) => {
             link.filter.guard.settled();
+            course.decided_from(waiting);
             let took = link.called(phase, result, watch, &course.parent);
             course.spent.add(course.next, link, took);
             if let Some(Step::Respond(response)) = &step

@@ -76,6 +76,9 @@ pub const FILTER_DECISION: usize = 8 << 20;
 pub const FILTER_EDITS: usize = 256;
 /// Names and values of those edits, in bytes: twice the largest head that a client may send.
 pub const FILTER_EDIT_BYTES: usize = 64 << 10;
+/// What a piece of a header that is put together of a response counts for, in bytes, beside the name that it asks for: an address of
+/// IPv6 has at most 47.
+pub const FORMATTED_PART: usize = 48;
 /// Headers of one answer, call or delivery of a filter's: as many as it may set by edits.
 pub const FILTER_HEADERS: usize = 256;
 /// As many of either as an operator may grant: several filters' together stay below the 24,576 that a message can have here,
@@ -348,6 +351,11 @@ pub const CONNECTIONS: usize = 10_000;
 pub const CONNECTIONS_PER_ADDRESS: usize = 256;
 /// Connections that the kernel completes ahead of `accept`.
 pub const LISTEN_BACKLOG: i32 = 1024;
+/// Connections that may wait for a place although their listener is closed: one for each so many that there may be, as each
+/// holds a descriptor beyond those.
+pub const TURNS_SHARE: usize = 4;
+/// And no fewer than these.
+pub const TURNS: usize = 256;
 /// Pause after an `accept` that failed for want of descriptors or memory, which only time can cure.
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// For what is in flight when the proxy is asked to end.

@@ -4,6 +4,10 @@ use crate::wasm::{Failure, types};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::SocketAddr;
 
+/// A value would be longer than it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom;
+
 /// A value whose pieces are known to be good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Formatted(Vec<Part>);
@@ -28,21 +32,32 @@ impl Formatted {
         parts.into_iter().map(part).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The value for a response with these headers that came from `upstream`; none when it comes out empty.
-    pub(super) fn render(&self, headers: &HeaderMap, upstream: Option<SocketAddr>) -> Option<HeaderValue> {
+    /// The value for a response with these headers that came from `upstream`; none when it comes out empty. It is taken from
+    /// the room that is left: values that are made of each other would double with each edit.
+    ///
+    /// # Errors
+    /// When there is not enough room.
+    pub(super) fn render(
+        &self,
+        headers: &HeaderMap,
+        upstream: Option<SocketAddr>,
+        room: &mut usize,
+    ) -> Result<Option<HeaderValue>, NoRoom> {
         let mut value = Vec::new();
         for part in &self.0 {
-            match part {
-                Part::Literal(text) => value.extend_from_slice(text.as_bytes()),
-                Part::ResponseHeader(name) => {
-                    value.extend_from_slice(headers.get(name).map_or(&[], HeaderValue::as_bytes));
-                }
+            let address;
+            let bytes = match part {
+                Part::Literal(text) => text.as_bytes(),
+                Part::ResponseHeader(name) => headers.get(name).map_or(&[][..], HeaderValue::as_bytes),
                 Part::UpstreamAddress => {
-                    value.extend(upstream.map(|address| address.to_string()).unwrap_or_default().into_bytes());
+                    address = upstream.map(|address| address.to_string()).unwrap_or_default();
+                    address.as_bytes()
                 }
-            }
+            };
+            *room = room.checked_sub(bytes.len()).ok_or(NoRoom)?;
+            value.extend_from_slice(bytes);
         }
-        HeaderValue::try_from(value).ok().filter(|value| !value.is_empty())
+        Ok(HeaderValue::try_from(value).ok().filter(|value| !value.is_empty()))
     }
 }
 
@@ -64,7 +79,7 @@ mod tests {
     fn applied(parts: Vec<types::ValuePart>, upstream: Option<SocketAddr>) -> Option<String> {
         let mut headers = HeaderMap::new();
         headers.insert("server", HeaderValue::from_static("origin"));
-        edit(parts).unwrap().apply(&mut headers, upstream);
+        edit(parts).unwrap().apply(&mut headers, upstream, &mut 100).unwrap();
         headers.get("x-by").map(|value| value.to_str().unwrap().to_owned())
     }
 
@@ -86,6 +101,17 @@ mod tests {
     fn a_value_that_comes_out_empty_is_not_set() {
         assert_eq!(applied(vec![types::ValuePart::ResponseHeader("x-none".into())], None), None);
         assert_eq!(applied(Vec::new(), None), None);
+    }
+
+    #[test]
+    fn values_that_are_made_of_each_other_end_with_the_room_for_them() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-by", HeaderValue::from_static("0123456789"));
+        let twice = || edit(vec![types::ValuePart::ResponseHeader("x-by".into()); 2]).unwrap();
+        let mut room = 100;
+        let applied: Vec<_> = (0..4).map(|_| twice().apply(&mut headers, None, &mut room)).collect();
+        assert_eq!(applied, [Ok(()), Ok(()), Err(NoRoom), Err(NoRoom)]);
+        assert_eq!(headers["x-by"].len(), 40, "what does not fit is left out");
     }
 
     #[test]

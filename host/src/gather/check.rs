@@ -146,7 +146,9 @@ fn method(written: &str) -> Result<Method, String> {
 fn path(written: &str) -> Result<PathAndQuery, String> {
     let path = PathAndQuery::try_from(written).ok();
     let path = path.filter(|_| written.starts_with('/') && target::check(b"GET", written.as_bytes()).is_ok());
-    path.ok_or_else(|| format!("has path {written:?}, which is not a path and query"))
+    // The query may hold what a client sent.
+    let shown = written.split('?').next().unwrap_or_default();
+    path.ok_or_else(|| format!("has path {shown:?}, which with its query is none that a request can have"))
 }
 
 fn host(destination: &types::Destination) -> Result<HeaderValue, String> {

@@ -60,12 +60,13 @@ impl Proxy {
     /// end, once it has finished what it has taken in.
     pub fn serves(&mut self) -> Result<(), StartError> {
         let admin = self.admin.succession();
-        if let Some(before) = self.place.before.take() {
+        if let Some(before) = &self.place.before {
             if before.ready()? {
                 tracing::info!("the process before this one has handed over, and ends");
             } else {
                 tracing::warn!("the process before this one has ended by itself");
             }
+            self.place.before = None;
         }
         admin.take();
         self.inherited.close_rest();
@@ -110,6 +111,7 @@ impl HandsOver for Holder {
     }
 
     fn keep(&self) {
+        self.doors.keep();
         self.admin.take();
     }
 

@@ -86,7 +86,7 @@ impl TakeOver {
     ///
     /// # Errors
     /// When the other one has given up waiting, and serves on.
-    pub fn ready(self) -> Result<bool, TakeOverError> {
+    pub fn ready(&self) -> Result<bool, TakeOverError> {
         let said = wire::say(&self.stream, &Message::Ready).is_ok();
         match self.heard(limits::TAKE_OVER_ANSWER) {
             Err(error) if error.kind() == io::ErrorKind::Other => Err(self.failed(error)),

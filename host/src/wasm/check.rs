@@ -164,12 +164,12 @@ fn of_header(edit: &HeaderEdit) -> usize {
     }
 }
 
-/// What is known of it; the rest is in the message that it is made of.
+/// What is known of it; the rest is in the message that it is made of, and is counted when it is.
 fn of_formatted(FormattedHeader { name, parts }: &FormattedHeader) -> usize {
     let parts = parts.iter().map(|part| match part {
         ValuePart::Literal(bytes) => bytes.len(),
-        ValuePart::ResponseHeader(name) => name.len(),
-        ValuePart::UpstreamAddress => 0,
+        ValuePart::ResponseHeader(name) => name.len() + limits::FORMATTED_PART,
+        ValuePart::UpstreamAddress => limits::FORMATTED_PART,
     });
     name.len() + parts.sum::<usize>()
 }

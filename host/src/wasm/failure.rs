@@ -107,6 +107,19 @@ impl Failure {
         Self { bound: Some(bound), ..Self::new(FailureKind::Limit, message) }
     }
 
+    /// A header that it puts together is longer than what is left of the bytes of its edits.
+    pub fn too_long(most: usize) -> Self {
+        let bound = Bound::EditBytes;
+        let message =
+            format!("a header of a response was left out: put together, more than {most} {bound}{}", advice(bound));
+        Self { bound: Some(bound), ..Self::new(FailureKind::Limit, message) }
+    }
+
+    /// It is left out for its failures.
+    pub(super) fn quarantined() -> Self {
+        Self::new(FailureKind::Quarantined, "it is in quarantine for its failures")
+    }
+
     /// No more calls for a request that has taken the filter too long.
     pub fn out_of_time() -> Self {
         let bound = Bound::RequestTime;

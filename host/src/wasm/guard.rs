@@ -36,7 +36,7 @@ pub struct Guard {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Failures of one hook, latest last.
+    /// Failures of each hook, latest last.
     recent: VecDeque<Recent>,
     /// How long it is left out this time.
     pause: Duration,
@@ -137,7 +137,7 @@ impl Guard {
         let waits = state.until.is_some_and(|until| now < until);
         let tried = state.trial.is_some_and(|began| now.saturating_duration_since(began) < TRIAL);
         if waits || tried {
-            return Err(Failure::new(FailureKind::Quarantined, "it is in quarantine for its failures"));
+            return Err(Failure::quarantined());
         }
         state.trial = Some(now);
         Ok(Admitted::OnTrial)
@@ -183,15 +183,18 @@ impl Guard {
             }
             return Verdict::GoesOn;
         }
-        state.recent.retain(|earlier| earlier.hook == failure.hook && failure.at - earlier.at <= rule.within);
+        state.recent.retain(|earlier| failure.at - earlier.at <= rule.within);
         state.recent.push_back(failure);
         let failures = rule.failures.max(1);
-        while state.recent.len() > failures {
-            state.recent.pop_front();
+        let of_hook = |earlier: &Recent| earlier.hook == failure.hook;
+        if state.recent.iter().filter(|earlier| of_hook(earlier)).count() > failures
+            && let Some(first) = state.recent.iter().position(of_hook)
+        {
+            state.recent.remove(first);
         }
-        let Some(first) = state.recent.front().filter(|_| state.recent.len() == failures) else {
-            return Verdict::GoesOn;
-        };
+        let mut mine = state.recent.iter().filter(|earlier| of_hook(earlier));
+        let (first, count) = (mine.next().copied(), 1 + mine.count());
+        let Some(first) = first.filter(|_| count == failures) else { return Verdict::GoesOn };
         let calls = failure.calls.saturating_sub(first.calls).saturating_add(1);
         let failed = u64::try_from(failures).unwrap_or(u64::MAX);
         if failed.saturating_mul(10) < calls.saturating_mul(FAILED_TENTHS) {

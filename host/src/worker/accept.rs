@@ -4,16 +4,16 @@ use super::doors::Opening;
 use super::slot;
 use super::starvation::Starvation;
 use super::tidy;
-use crate::admission::{Admission, Place};
+use crate::admission::{Admission, Place, Turn};
 use crate::allocator;
-use crate::config::limits::{self, ACCEPT_BACKOFF};
+use crate::config::limits::{ACCEPT_BACKOFF, LISTEN_BACKLOG};
 use crate::connection::{Handler, Timeouts};
 use crate::drain::{Drain, Tracked};
 use crate::listener::Listener;
-use futures_util::FutureExt;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -38,6 +38,12 @@ struct Newcomer {
     stream: TcpStream,
     peer: SocketAddr,
     token: Tracked,
+    _turn: Option<Turn>,
+}
+
+/// Whether a client was gone before it was accepted.
+fn is_of_client(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted)
 }
 
 impl<H: Handler> Worker<H> {
@@ -77,7 +83,9 @@ impl<H: Handler> Worker<H> {
     }
 
     fn open(self: &Arc<Self>, (listener, socket): Opening) {
-        match TcpListener::from_std(socket) {
+        // What comes beside inherited sockets does not listen yet.
+        let listening = rustix::net::listen(&socket, LISTEN_BACKLOG).map_err(io::Error::from);
+        match listening.and_then(|()| TcpListener::from_std(socket)) {
             Ok(socket) => {
                 let socket = Arc::new(socket);
                 listener.opened(&socket);
@@ -88,9 +96,9 @@ impl<H: Handler> Worker<H> {
     }
 
     /// Accepts until the drain begins, and then what the kernel has already completed: those clients have been told
-    /// that they are connected. Of a socket that another process has too there may be more all the time, and that process
-    /// takes them. Whoever waits for a place by then goes on waiting, but the address is let go of. Connections end with their
-    /// listener, the last of them after the grace, whatever is spoken on them by then.
+    /// that they are connected. Those of a socket that another process has too are that process's. Whoever waits for a place by
+    /// then goes on waiting, but the address is let go of. Connections end with their listener, the last of them after the
+    /// grace, whatever is spoken on them by then.
     async fn accept(self: Arc<Self>, listener: Arc<Listener>, socket: Arc<TcpListener>) {
         // Held so that the drain is not over while there may be more to accept.
         let token = listener.drain.track();
@@ -113,9 +121,10 @@ impl<H: Handler> Worker<H> {
                 }
             }
         }
-        for _ in 0..limits::LISTEN_BACKLOG {
-            let Some(Ok((stream, peer))) = socket.accept().now_or_never() else { break };
-            last.push_back(Newcomer { stream, peer, token: listener.drain.track() });
+        let waiting = if listener.is_shared() { Ok(Vec::new()) } else { self.waiting(&listener, &socket) };
+        match waiting {
+            Ok(waiting) => last.extend(waiting),
+            Err(error) => tracing::warn!(%error, "clients that waited to be accepted are not"),
         }
         drop((socket, token));
         listener.drain.begin();
@@ -139,6 +148,26 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    /// Whom the kernel has told that they are connected while nobody has accepted them.
+    fn waiting(&self, listener: &Listener, socket: &TcpListener) -> io::Result<Vec<Newcomer>> {
+        // The kernel itself is asked: the runtime does so only once it has been told of somebody, and only so often in a turn.
+        let socket = std::net::TcpListener::from(socket.as_fd().try_clone_to_owned()?);
+        let mut waiting = Vec::new();
+        // What is over the limit of connections holds descriptors too.
+        while let Some(turn) = self.admission.turn() {
+            match socket.accept() {
+                Ok((stream, peer)) => {
+                    stream.set_nonblocking(true)?;
+                    let (stream, token) = (TcpStream::from_std(stream)?, listener.drain.track());
+                    waiting.push(Newcomer { stream, peer, token, _turn: Some(turn) });
+                }
+                Err(error) if is_of_client(&error) => {}
+                Err(_) => break,
+            }
+        }
+        Ok(waiting)
+    }
+
     /// The end of the whole proxy has a grace of its own, and ends everything.
     async fn grace_is_over(&self) {
         tokio::time::sleep(self.grace).await;
@@ -154,10 +183,9 @@ impl<H: Handler> Worker<H> {
                 if self.starvation.ends() {
                     tracing::info!("connections are accepted again");
                 }
-                return Some(Newcomer { stream, peer, token: listener.drain.track() });
+                return Some(Newcomer { stream, peer, token: listener.drain.track(), _turn: None });
             }
-            // The client was gone before it was accepted.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+            Err(error) if is_of_client(&error) => {}
             Err(error) => {
                 self.handler.starved();
                 if self.starvation.begins() {
@@ -176,7 +204,7 @@ impl<H: Handler> Worker<H> {
         place: Option<Place>,
         connections: &mut JoinSet<()>,
     ) {
-        let Newcomer { stream, peer, token } = newcomer;
+        let Newcomer { stream, peer, token, .. } = newcomer;
         let Some(place) = place else {
             return tracing::debug!(%peer, "a connection was refused: its client has too many");
         };

@@ -41,7 +41,7 @@ impl Doors {
         }
     }
 
-    /// The sockets of all listeners that are open, as descriptors of their own.
+    /// The sockets of all listeners that are open, as descriptors of their own for another process.
     ///
     /// # Errors
     /// When the process has too many.
@@ -52,6 +52,11 @@ impl Doors {
             sockets.extend(listener.sockets()?);
         }
         Ok(sockets)
+    }
+
+    /// The other process that has them does not take those who connect, after all.
+    pub fn keep(&self) {
+        self.known().iter().filter_map(Weak::upgrade).for_each(|listener| listener.keep());
     }
 
     pub(super) fn know(&self, listener: &Arc<Listener>) {

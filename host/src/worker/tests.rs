@@ -235,6 +235,37 @@ async fn a_closed_listener_lets_go_of_its_address_and_who_waited_for_a_place_get
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_drain_takes_all_who_wait_to_be_accepted_unless_another_process_does() {
+    for is_shared in [false, true] {
+        let (drain, connections) = (Drain::default(), ConnectionLimits { total: 1, per_address: 999 });
+        let settings = Settings { workers: 1, connections, ..Settings::new(vec![([127, 0, 0, 1], 0).into()]) };
+        let workers = Workers::start(&settings, &Arc::new(Where), &drain, &Inherited::default()).unwrap();
+        let mut busy = connect(&workers);
+        send(&mut busy, "/never");
+        std::thread::park_timeout(Duration::from_millis(50));
+        let mut waiting: Vec<_> = (0..200).map(|_| connect(&workers)).collect();
+        for stream in &mut waiting {
+            send(stream, "/");
+        }
+        let given = is_shared.then(|| workers.doors().sockets().unwrap());
+        let drained = tokio::spawn(workers.drain(Duration::from_secs(20)));
+        std::thread::park_timeout(Duration::from_millis(50));
+        drop(busy);
+        // The first was accepted by then, with another process or without.
+        let served = |stream: &mut std::net::TcpStream| answer(stream).starts_with("HTTP/1.1 200");
+        if let Some(given) = given {
+            assert_eq!(drained.await.unwrap(), Drained::Completed);
+            let other = std::net::TcpListener::from(given.into_iter().next().unwrap());
+            let left = std::iter::from_fn(|| other.accept().ok()).count();
+            assert!((198..=199).contains(&left), "{left} are left to the other process");
+        } else {
+            assert!(waiting.iter_mut().all(served));
+            assert_eq!(drained.await.unwrap(), Drained::Completed);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_listener_waits_no_longer_for_what_speaks_another_protocol() {
     let drain = Drain::default();
     let settings = Settings { workers: 2, drain: Duration::from_millis(50), ..Settings::new(Vec::new()) };

@@ -6,6 +6,7 @@ use super::super::failure::Failure;
 use super::super::guard::Admitted;
 use super::super::host_api::CURRENT;
 use super::super::instance::Instance;
+use super::super::making;
 use super::super::types;
 use super::Filter;
 use crate::request::RequestHead;
@@ -44,9 +45,9 @@ impl Filter {
         head: &mut Box<RequestHead>,
         response: &mut response::Parts,
     ) -> Result<types::ResponseDecision, Failure> {
-        let given = std::mem::replace(response, empty_response());
         let decided = self.with(|instance| {
-            instance.store.data_mut().response = Some(given);
+            // Only now: without a call, it goes on as it is.
+            instance.store.data_mut().response = Some(std::mem::replace(response, empty_response()));
             let decided = swap_request(instance, head, |instance| match &instance.response {
                 Some(hook) => {
                     let (request, answer) = (Resource::new_borrow(CURRENT), Resource::new_borrow(CURRENT));
@@ -97,13 +98,19 @@ impl Filter {
         self.settled(decided, Allowed::connection)
     }
 
-    /// Asks for the reasons behind a decision; none when the filter does not explain itself.
+    /// Asks for the reasons behind a decision; none when the filter does not explain itself. Whether it does says nothing of
+    /// whether it works, so this is no trial of a filter in quarantine.
     pub fn explain(&self, head: &mut Box<RequestHead>) -> Result<Option<explain_filter::Explanation>, Failure> {
-        let explained = self.with_request(head, |instance| match &instance.explain {
-            Some(hook) => hook.call_explain(&mut instance.store, Resource::new_borrow(CURRENT)).map(Some),
-            None => Ok(None),
+        if self.guard.is_quarantined() {
+            return Err(Failure::quarantined());
+        }
+        let explained = self.call(|instance| {
+            swap_request(instance, head, |instance| match &instance.explain {
+                Some(hook) => hook.call_explain(&mut instance.store, Resource::new_borrow(CURRENT)).map(Some),
+                None => Ok(None),
+            })
         });
-        self.settled(explained, |_, _| Ok(()))
+        self.held(explained, |_, _| Ok(()))
     }
 
     /// Holds a decision to what the filter may decide, and counts what it ran against.
@@ -141,14 +148,10 @@ impl Filter {
         self.with(|instance| swap_request(instance, head, call))
     }
 
-    /// Runs a call on the worker's own instance, or on a new one. An instance whose call failed is dropped.
+    /// Runs a call, if the filter is not left out.
     fn with<T>(&self, call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>) -> Result<T, Failure> {
         let admitted = self.guard.admit()?;
-        let slot = self.slots.get(worker::index()).or(self.slots.last());
-        let result = match slot.filter(|_| !self.settings.isolated) {
-            Some(slot) => self.with_warm(&mut slot.lock().unwrap_or_else(PoisonError::into_inner), call),
-            None => self.configured().and_then(|mut instance| self.run(&mut instance, call)),
-        };
+        let result = self.call(call);
         // Whether a call on trial went well is known once its decision is settled.
         if admitted == Admitted::OnTrial
             && let Err(failure) = &result
@@ -156,6 +159,17 @@ impl Filter {
             self.guard.trial_failed(failure.kind);
         }
         result
+    }
+
+    /// Runs a call on the worker's own instance, or on a new one. An instance whose call failed is dropped.
+    fn call<T>(&self, call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>) -> Result<T, Failure> {
+        // What was made for other filters is not this one's time.
+        making::take();
+        let slot = self.slots.get(worker::index()).or(self.slots.last());
+        match slot.filter(|_| !self.settings.isolated) {
+            Some(slot) => self.with_warm(&mut slot.lock().unwrap_or_else(PoisonError::into_inner), call),
+            None => self.configured().and_then(|mut instance| self.run(&mut instance, call)),
+        }
     }
 
     /// The instance is used where it stands: moving it out and back would cost more than a host call.

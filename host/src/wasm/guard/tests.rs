@@ -44,9 +44,19 @@ fn failures_that_are_far_apart_or_of_other_hooks_do_not_add_up() {
     for (call, seconds) in [(1, 0), (2, 11), (3, 22), (4, 33)] {
         assert_eq!(fail(&guard, now + Duration::from_secs(seconds), call), Verdict::GoesOn);
     }
+    let later = now + Duration::from_mins(1);
     for (call, hook) in [(1, "request"), (1, "response"), (2, "request"), (2, "response")] {
-        assert_eq!(guard.judge(RULE, Recent { hook, at: now, calls: call }), Verdict::GoesOn);
+        assert_eq!(guard.judge(RULE, Recent { hook, at: later, calls: call }), Verdict::GoesOn);
     }
+}
+
+#[test]
+fn a_filter_whose_hooks_fail_in_turns_is_left_out_as_one_of_which_one_does() {
+    let (guard, now) = (guard(), Instant::now());
+    let turns = (1..=3).flat_map(|calls| ["request", "response"].map(|hook| Recent { hook, at: now, calls }));
+    let verdicts: Vec<_> = turns.map(|failure| guard.judge(RULE, failure)).collect();
+    assert_eq!(verdicts[..4], [Verdict::GoesOn; 4]);
+    assert_eq!(verdicts[4], Verdict::Quarantined(RULE.pause));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Decisions that reach where they may not, are too large, or are none.
 
-use super::Outcome::Fails;
+use super::Outcome::{Fails, Goes};
 use super::{Case, act, case};
 use crate::component::{DECISION, Guest, data, decide};
 
@@ -15,6 +15,9 @@ const GATHER: u32 = 3;
 const ASSEMBLE: u32 = 4;
 const PUBLISH: u32 = 5;
 const INSPECT: u32 = 6;
+/// An edit of a header that is put together, and a piece of it.
+const SET_FORMATTED: u32 = 3;
+const RESPONSE_HEADER: u32 = 1;
 /// Of a request edit.
 const EDIT: u32 = 24;
 
@@ -68,6 +71,20 @@ fn reaching() -> Vec<Case> {
     ]
 }
 
+/// Sets a header of the response to 8 KiB, and then so many times to itself twice.
+fn doubling(times: u32) -> Vec<(u32, u32)> {
+    let (edits, parts) = (LIST - DECISION, LIST + 4096);
+    let mut words = vec![(0, NEXT), (16, LIST), (20, 1 + times)];
+    words.extend([(edits + 4, TEXT), (edits + 8, 1), (edits + 12, TEXT), (edits + 16, 8_192)]);
+    for edit in (1..=times).map(|number| edits + 20 * number) {
+        words.extend([(edit, SET_FORMATTED), (edit + 4, TEXT), (edit + 8, 1), (edit + 12, parts), (edit + 16, 2)]);
+    }
+    for part in [0, 12].map(|offset| parts - DECISION + offset) {
+        words.extend([(part, RESPONSE_HEADER), (part + 4, TEXT), (part + 8, 1)]);
+    }
+    words
+}
+
 fn large() -> Vec<Case> {
     let over = |bound| Fails("limit", Some(bound));
     let list = |decision, count| decide(&[(0, decision), (8, LIST), (12, count)]);
@@ -91,6 +108,11 @@ fn large() -> Vec<Case> {
                     list(NEXT, 10_000)
                 ))
             },
+        ),
+        case(
+            "to have the host put a header together that doubles with each edit",
+            Goes("edit-bytes"),
+            &Guest { items: data(TEXT, "a".repeat(8_192).as_bytes()), ..Guest::new(decide(&doubling(20))) },
         ),
         case(
             "to answer with twenty mebibytes",
