@@ -1,13 +1,23 @@
-//! All filters together have no more memory than the operator says: who wants more is refused, and nobody else notices.
+//! All filters together have no more memory than the operator says, and no more instances than there may be: who wants more is
+//! refused, and nobody else notices.
 #![allow(clippy::expect_used, reason = "a test may fail where it stands")]
 
-use sluicegate_tests::{Directory, Options, Proxy, Upstream, rewritten, test_filter};
+use sluicegate_tests::{Behaviour, Directory, Fickle, Options, Proxy, Upstream, rewritten, test_filter, wait_until};
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
 
 /// What all filters may have together, in bytes: those of this test begin with some eleven mebibytes.
 const MOST: f64 = 16.0 * 1024.0 * 1024.0;
 /// Requests of which each leaves a mebibyte behind.
 const REQUESTS: usize = 60;
+/// Workers of a test that counts instances.
+const WORKERS: usize = 2;
+/// Instances of one version then.
+const OF_A_VERSION: f64 = 3.0;
+/// How long to wait for what happens by itself.
+const BY_ITSELF: Duration = Duration::from_secs(40);
 
 fn limited(directory: &Directory, size: &str, options: Options) -> Options {
     directory.write("sluicegate.yaml", format!("limits: {{filter-memory: {size}}}\n"));
@@ -54,7 +64,7 @@ fn filters_together_have_no_more_memory_than_they_may_and_what_goes_makes_room()
     assert!(sum(&proxy, "sluicegate_filter_quarantines_total", &[]) < 0.5, "nobody is to blame");
     proxy.filters().remove("leaks.wasm");
     let less = || sum(&proxy, "sluicegate_filter_memory_bytes", &[]) < began;
-    sluicegate_tests::wait_until(std::time::Duration::from_mins(1), less);
+    wait_until(Duration::from_mins(1), less);
     assert!(proxy.get("http://shop/").header("x-filter-response").is_some());
 }
 
@@ -64,4 +74,62 @@ fn without_room_for_its_filters_the_proxy_does_not_start_and_says_why() {
     let options = limited(&directory, "1MiB", Options::new().filter("headers"));
     let said = Proxy::try_start(options).expect_err("it does not start");
     assert!(said.contains("`limits: {filter-memory: SIZE}` in the proxy's configuration grants more"), "{said}");
+}
+
+#[test]
+fn without_room_for_all_instances_the_proxy_does_not_start_and_blames_no_filter() {
+    let components = (0..10).map(|number| format!("headers-{number}.wasm"));
+    let options =
+        components.fold(Options::new().workers(100), |options, file| options.filter_as(&file, test_filter("headers")));
+    let said = Proxy::try_start(options).expect_err("it does not start");
+    assert!(said.contains("crowded: filters together have all the instances that they may, 1000"), "{said}");
+    assert!(!said.contains("too many parts"), "{said}");
+}
+
+#[test]
+fn a_filter_whose_calls_get_fresh_instances_has_none_at_rest() {
+    let upstream = Upstream::start();
+    let options = Options::new().filter("headers").upstream("shop", upstream.address());
+    let proxy = Proxy::start(options.manifest("headers.yaml", policy("headers", "{isolation: request}")));
+    assert!(proxy.get("http://shop/").header("x-filter-response").is_some());
+    assert!(instances(&proxy, "headers") < 0.5);
+}
+
+#[test]
+fn versions_that_decide_no_more_give_their_instances_back_however_long_a_request_holds_them() {
+    let (upstream, late) = (Upstream::start(), Upstream::with(Behaviour::status(200).after(Duration::from_hours(1))));
+    let canary = "{rollout: {canary: {share: 10%, requests: 100000}}}";
+    let options = Options::new().workers(WORKERS).upstream("late", late.address());
+    let fickle = Fickle::with(options.manifest("fickle.yaml", policy("fickle", "{}")), &upstream);
+    let proxy = &fickle.proxy;
+    let mut held = Vec::new();
+    let mut hold = || {
+        let mut client = TcpStream::connect(proxy.address()).expect("the proxy accepts");
+        client.write_all(b"GET / HTTP/1.1\r\nhost: late\r\n\r\n").expect("it is sent");
+        held.push(client);
+        wait_until(BY_ITSELF, || late.arrived() == held.len());
+    };
+    // Each is superseded while it is watched.
+    for word in ["v1", "v2", "v3", "v4"] {
+        hold();
+        fickle.in_force(word, BY_ITSELF);
+    }
+    let of_versions = |most: f64| wait_until(BY_ITSELF, || instances(proxy, "fickle") <= most * OF_A_VERSION);
+    // The newest, and the one that it is measured by.
+    of_versions(2.0);
+    // Each is superseded while it is tried.
+    proxy.manifests().replace("fickle.yaml", policy("fickle", canary));
+    for (number, word) in ["v5", "v6", "v7"].iter().enumerate() {
+        fickle.replace(word);
+        wait_until(BY_ITSELF, || fickle.events().iter().filter(|event| *event == "canary").count() > number);
+        hold();
+    }
+    of_versions(3.0);
+    proxy.filters().remove("fickle.wasm");
+    wait_until(BY_ITSELF, || instances(proxy, "fickle") < 0.5);
+    assert_eq!(late.abandoned(), 0, "the requests are still held");
+}
+
+fn instances(proxy: &Proxy, filter: &str) -> f64 {
+    sum(proxy, "sluicegate_filter_instances", &[&format!(r#"filter="{filter}""#)])
 }

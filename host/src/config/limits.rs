@@ -124,7 +124,8 @@ pub const FILTER_STORE_SWEEP: usize = 64;
 pub const FILTER_STACK: usize = 512 << 10;
 /// How often running guests are asked whether their time is up. Finer ticks cost wake-ups when nothing runs.
 pub const FILTER_TICK: Duration = Duration::from_millis(5);
-/// Instances that can live at once: workers times filters times the snapshots that requests still hold.
+/// Instances that can live at once: workers times filters, twice while one version follows another, with room to spare. A
+/// version gives its own back soon after it is replaced, however long requests hold it.
 pub const FILTER_INSTANCES: u32 = 1_000;
 /// Guest memory of all instances of all filters, unless the operator says otherwise: 4 MiB for each of [`FILTER_INSTANCES`], where
 /// one of a small Rust filter has little more than 1, or 64 of them with all of [`FILTER_MEMORY`]. It is memory as instances see

@@ -3,6 +3,7 @@
 //! What is in force for a filter changes in three places only: when files have changed ([`Loader::place`]), when a stage is
 //! over ([`Loader::advance`]), and when an operator says so ([`Loader::obey`]).
 
+mod leaving;
 mod orders;
 mod running;
 mod versions;
@@ -49,6 +50,10 @@ impl Loader {
                 Some(old) => self.replace(&name, old, new),
             };
             self.configured.insert(name, stable);
+        }
+        // What is left of those before has no file any more.
+        for gone in before.into_values() {
+            self.rollouts.leaves(&gone.filter);
         }
         let configured = &self.configured;
         self.rollouts.retain(|name| configured.contains_key(name));
@@ -103,7 +108,7 @@ impl Loader {
         if let Some(watch) = watch {
             self.run(name, Stage::Watch(watch), new.clone(), old);
         } else {
-            old.filter.release();
+            self.rollouts.leaves(&old.filter);
         }
         self.status.refused.remove(&new.component.path);
         new
@@ -113,7 +118,10 @@ impl Loader {
     /// one before it. A bad version is no measure for another.
     fn measure(&mut self, name: &str, in_force: Configured) -> Configured {
         match self.rollouts.watches.remove(name) {
-            Some(watch) if watch.new.is(&in_force) => watch.old,
+            Some(watch) if watch.new.is(&in_force) => {
+                self.rollouts.leaves(&in_force.filter);
+                watch.old
+            }
             _ => in_force,
         }
     }
@@ -128,6 +136,7 @@ impl Loader {
     fn supersede(&mut self, name: &str, reason: &str) {
         if let Some(trial) = self.rollouts.trials.remove(name) {
             self.rollouts.note(Event::Superseded, &trial.new, Some(&trial.old), reason);
+            self.rollouts.leaves(&trial.new.filter);
         }
     }
 
@@ -223,6 +232,7 @@ impl Loader {
                 if let Some(trial) = tried {
                     let reason = "what it has in common with the version in force was taken back";
                     self.rollouts.note(Event::Superseded, &trial.new, Some(&trial.old), reason);
+                    self.rollouts.leaves(&trial.new.filter);
                 }
                 if other_code {
                     self.refuse_taken_back(name, new, old.component, reason);
@@ -230,7 +240,7 @@ impl Loader {
             }
         }
         // Its own instances are of no more use, whoever remembers it.
-        new.filter.release();
+        self.rollouts.leaves(&new.filter);
     }
 
     /// Shows why the component of a file does not count any more.

@@ -67,6 +67,7 @@ pub fn spawn(
             // While spares are to be made, what has changed is only looked for.
             let prepared = settings.watch != Watch::Off && loader.prepare_spare();
             loader.recycle();
+            loader.take_instances();
             let patience = match (prepared, loader.behind.is_busy(), loader.is_rolling_out()) {
                 (true, ..) => Duration::ZERO,
                 (false, true, _) => behind::LOOK,

@@ -16,6 +16,8 @@ pub enum Bound {
     Memory,
     /// Linear memories of all instances of all filters.
     FilterMemory,
+    /// Instances of all filters.
+    FilterInstances,
     /// Elements of an instance's tables, all together.
     Table,
     /// Core instances, memories and tables that one component is made of.
@@ -86,11 +88,12 @@ const fn row(bound: Bound, name: &'static str, setting: Option<&'static str>, de
 }
 
 /// The table, in the order of [`Bound`].
-pub const BOUNDS: [Row; 29] = [
+pub const BOUNDS: [Row; 30] = [
     row(Bound::Deadline, "deadline", Some("deadline"), "10ms"),
     row(Bound::RequestTime, "request-time", Some("limits/requestTime"), "100ms"),
     row(Bound::Memory, "memory", Some("memory"), "64MiB"),
     row(Bound::FilterMemory, "filter-memory", None, "4GiB"),
+    row(Bound::FilterInstances, "filter-instances", None, "1000"),
     row(Bound::Table, "table-elements", Some("limits/tableElements"), "20000"),
     row(Bound::Instances, "instances", None, "16 core instances, 4 memories, 8 tables"),
     row(Bound::Stack, "stack", None, "512KiB"),
@@ -254,6 +257,7 @@ mod tests {
             (Bound::StoreKeys, bounds.store_keys),
             (Bound::Memory, limits::FILTER_MEMORY),
             (Bound::FilterMemory, limits::FILTERS_MEMORY),
+            (Bound::FilterInstances, limits::FILTER_INSTANCES as usize),
             (Bound::Stack, limits::FILTER_STACK),
             (Bound::Parts, limits::ANSWER_PARTS),
             (Bound::LogCall, limits::FILTER_LOG),

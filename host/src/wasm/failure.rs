@@ -2,7 +2,8 @@
 
 use super::bound::Bound;
 use super::report::Frame;
-use wasmtime::{Trap, WasmBacktrace};
+use crate::config::limits;
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 /// What went wrong in a call. The instance is gone; the filter itself may go on with a new one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +36,7 @@ pub enum FailureKind {
     Invalid,
     /// No instance could be made.
     Instantiate,
-    /// Filters together have all the memory that they may: none of its own doing.
+    /// Filters together have all the memory, or all the instances, that they may: none of its own doing.
     Crowded,
     /// It was not called, as it failed again and again before.
     Quarantined,
@@ -157,8 +158,7 @@ impl Failure {
     pub(super) fn of_instance(error: &wasmtime::Error, known: Known<'_>) -> Self {
         let cause = error.root_cause().to_string();
         // The engine's words, which have no type of their own; a component of more parts than it may have.
-        let parts = ["resource limit exceeded", "per-component", "maximum concurrent"];
-        if parts.iter().any(|words| cause.contains(words)) {
+        if cause.contains("resource limit exceeded") {
             let message = format!("it is made of too many parts: {cause}");
             return Self { bound: Some(Bound::Instances), ..Self::new(FailureKind::Instantiate, message) };
         }
@@ -174,6 +174,14 @@ impl Failure {
 fn cause(error: &wasmtime::Error, known: Known<'_>) -> (FailureKind, Option<Bound>, String) {
     if let Some(Denied { what, bound }) = error.downcast_ref::<Denied>() {
         return (FailureKind::Denied, Some(*bound), format!("{what} is not granted"));
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        let message = format!(
+            "filters together have all the instances that they may, {}: each has one for every worker and one more, so fewer \
+             `workers` in the proxy's configuration make room",
+            limits::FILTER_INSTANCES
+        );
+        return (FailureKind::Crowded, Some(Bound::FilterInstances), message);
     }
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::Interrupt) {
@@ -230,4 +238,36 @@ fn frames(backtrace: &WasmBacktrace) -> Box<[Frame]> {
         }
     }
     frames.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::component::{Component, Linker};
+    use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+
+    /// A component that has nothing in it.
+    const EMPTY: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+
+    #[test]
+    fn a_full_pool_is_no_filters_fault() {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(1).max_memory_size(1 << 16);
+        let mut config = Config::new();
+        config.memory_reservation(1 << 16).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config).unwrap();
+        let component = Component::from_binary(&engine, &EMPTY).unwrap();
+        let linker = Linker::<()>::new(&engine);
+        let (mut one, mut other) = (Store::new(&engine, ()), Store::new(&engine, ()));
+        linker.instantiate(&mut one, &component).unwrap();
+        let error = linker.instantiate(&mut other, &component).unwrap_err();
+        // What the guest asked for in vain before is not why.
+        let known = Known { memory: Some(1), crowded: false, table: None, last_words: "" };
+        let failure = Failure::of_instance(&error, known);
+        assert_eq!((failure.kind, failure.bound), (FailureKind::Crowded, Some(Bound::FilterInstances)), "{failure}");
+        assert!(
+            failure.message.starts_with("filters together have all the instances that they may, 1000"),
+            "{failure}"
+        );
+    }
 }

@@ -104,7 +104,7 @@ pub struct Filter {
     deadline: Deadline,
     /// Its settings as the guest gets them.
     pub(super) settings_text: String,
-    /// Warm instances by worker; the lock is never contended.
+    /// Warm instances by worker, none where each call gets a fresh one; the lock is never contended.
     pub(super) slots: Box<[Mutex<Option<Instance>>]>,
     /// Of all versions that differ in documents alone.
     pub(super) spares: Arc<Spares>,
@@ -146,7 +146,8 @@ impl Filter {
         reports: Arc<Reports>,
     ) -> Self {
         // One more than workers, for the threads that are none: delivery, the admin listener, reload.
-        let slots = (0..=workers).map(|_| Mutex::new(None)).collect();
+        let warm = if settings.isolated { 0 } else { workers + 1 };
+        let slots = (0..warm).map(|_| Mutex::new(None)).collect();
         let settings_text = settings.settings.to_string();
         let deadline = Deadline::new(settings.deadline);
         let keeps_spares = code.hooks.has_update() && !settings.isolated && configuration.is_large();

@@ -24,7 +24,8 @@ enum Renewed {
 
 impl Filter {
     /// Readies an instance for every worker, so that no request waits for it. The diagnostics are the same whoever is
-    /// asked, since configuring is a pure function; where spares are brought up to date they are about what has changed.
+    /// asked, since configuring is a pure function; where spares are brought up to date they are about what has changed. A filter
+    /// whose calls get fresh instances is only tried.
     pub fn warm(&self) -> Result<Vec<Diagnostic>, Failure> {
         let places = Places::new(&self.configuration.documents);
         let mut ready = Vec::new();
@@ -47,7 +48,7 @@ impl Filter {
                 }
             }
         }
-        for fresh in self.fresh(self.slots.len() - ready.len()) {
+        for fresh in self.fresh(self.slots.len().max(1) - ready.len()) {
             let (instance, said) = fresh.inspect_err(|failure| self.count(failure))?;
             if has_error(&said) {
                 return Ok(said);
@@ -115,14 +116,18 @@ impl Filter {
         }
     }
 
-    /// Gives all instances back: to other versions, or else to the system.
+    /// Gives all instances back: to other versions, or else to the system. A call that comes all the same gets an instance
+    /// then.
     pub fn release(&self) {
-        if self.keeps_spares {
+        if self.keeps_spares && self.has_other_versions() {
             return self.retire();
         }
         for slot in &self.slots {
             let instance = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
             drop(instance);
+        }
+        while let Some(spare) = self.spares.take() {
+            drop(spare);
         }
     }
 

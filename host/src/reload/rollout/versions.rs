@@ -3,6 +3,7 @@
 use super::super::configured::Configured;
 use super::super::filters::Component;
 use super::super::policy::FilterPolicy;
+use super::leaving::Leaving;
 use super::running::{Outcome, Running};
 use crate::chain::Trial;
 use crate::manifest::{Diagnostic, codes};
@@ -29,6 +30,8 @@ pub(in crate::reload) struct Rollouts {
     pub(super) pinned: HashMap<String, ContentHash>,
     /// Whose next version comes into force without stages.
     pub(in crate::reload) unstaged: HashSet<String>,
+    /// Versions that decide no more, and still have their instances.
+    pub(super) leaving: Vec<Leaving>,
     pub(super) histories: Arc<Histories>,
 }
 
@@ -51,9 +54,14 @@ impl Rollouts {
 
     /// Forgets all of filters that are gone: one that comes under such a name is another.
     pub(super) fn retain(&mut self, known: impl Fn(&str) -> bool) {
-        self.trials.retain(|name, _| known(name));
-        self.watches.retain(|name, _| known(name));
-        self.previous.retain(|name, _| known(name));
+        let gone = |(_, running): (String, Running)| [running.new, running.old];
+        let trials = self.trials.extract_if(|name, _| !known(name)).flat_map(gone);
+        let watches = self.watches.extract_if(|name, _| !known(name)).flat_map(gone);
+        let previous = self.previous.extract_if(|name, _| !known(name)).map(|(_, previous)| previous);
+        let gone: Vec<Configured> = trials.chain(watches).chain(previous).collect();
+        for gone in gone {
+            self.leaves(&gone.filter);
+        }
         self.rejected.retain(|name, _| known(name));
         self.pinned.retain(|name, _| known(name));
         self.unstaged.retain(|name| known(name));

@@ -83,7 +83,7 @@ pub enum CallResult {
     Denied,
     /// It decided more than it may.
     Limit,
-    /// Filters together had all the memory that they may.
+    /// Filters together had all the memory, or all the instances, that they may.
     Crowded,
     /// It was not called, as it is in quarantine.
     Quarantined,

@@ -166,7 +166,7 @@ impl Filter {
         // What was made for other filters is not this one's time.
         making::take();
         let slot = self.slots.get(worker::index()).or(self.slots.last());
-        match slot.filter(|_| !self.settings.isolated) {
+        match slot {
             Some(slot) => self.with_warm(&mut slot.lock().unwrap_or_else(PoisonError::into_inner), call),
             None => self.configured().and_then(|mut instance| self.run(&mut instance, call)),
         }
