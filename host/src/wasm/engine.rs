@@ -109,10 +109,11 @@ impl Runtime {
             return Ok(component);
         }
         let component = compile()?;
-        match keep(&path, &component) {
-            Ok(()) => code_cache::prune(directory, &path),
-            Err(error) => tracing::warn!(path = %path.display(), %error, "the compiled filter could not be kept"),
+        let kept = component.serialize().and_then(|code| Ok(code_cache::keep(&path, &code)?));
+        if let Err(error) = kept {
+            tracing::warn!(path = %path.display(), %error, "the compiled filter could not be kept");
         }
+        code_cache::prune(directory, &path);
         Ok(component)
     }
 
@@ -199,12 +200,5 @@ fn private_directory(directory: &Path) -> std::io::Result<()> {
     if metadata.uid() != own || metadata.permissions().mode() & 0o022 != 0 {
         return Err(std::io::Error::other("others can write to it; give it to this user with mode 0700"));
     }
-    Ok(())
-}
-
-fn keep(path: &Path, component: &Component) -> Result<(), Box<dyn std::error::Error>> {
-    let unfinished = path.with_extension(format!("{}.part", std::process::id()));
-    std::fs::write(&unfinished, component.serialize()?)?;
-    std::fs::rename(&unfinished, path)?;
     Ok(())
 }
