@@ -28,8 +28,10 @@ pub use trial::Trial;
 
 use crate::body::ProxyBody;
 use crate::error::RequestError;
+use crate::gather::Expected;
 use crate::request::{RequestHead, RequestId};
 use crate::telemetry::{FilterMetrics, Phase};
+use crate::wasm::Failure;
 use explained::{failed_step, not_asked, trace_step};
 use http::Response;
 use link::Stopwatch;
@@ -129,6 +131,59 @@ impl Chain {
         }
         course.next += 1;
         self.decide(head, course)
+    }
+
+    /// The answer that the filter expected which asked for these calls.
+    ///
+    /// # Errors
+    /// When it cannot be put together, and the filter may not be left out.
+    pub fn expected(
+        &self,
+        head: &mut Box<RequestHead>,
+        parts: Parts<'_>,
+        expected: Expected,
+        course: &mut Course,
+    ) -> Result<Step, RequestError> {
+        match parts.answer(expected) {
+            Ok(step) => {
+                if step.is_error()
+                    && let Some(metrics) = self.metrics(course, head.id)
+                {
+                    metrics.erred();
+                }
+                Ok(step)
+            }
+            Err(failure) => self.overreached(head, &failure, course),
+        }
+    }
+
+    /// Goes on from a filter whose plan cannot be carried out, when it may fail open: nothing of the request has changed.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn overreached(
+        &self,
+        head: &mut Box<RequestHead>,
+        failure: &Failure,
+        course: &mut Course,
+    ) -> Result<Step, RequestError> {
+        if let Some(link) = self.links.get(course.next) {
+            let link = link.for_request(head.id);
+            link.overreached(failure, head.id);
+            if !link.is_bypassed() {
+                return Err(link.refused(failure));
+            }
+        }
+        course.next += 1;
+        self.decide(head, course)
+    }
+
+    /// What a request fails with whose events cannot be published as its filter wants it. They may have its body, so it does not
+    /// go on without the filter.
+    pub fn refused(&self, failure: &Failure, course: &Course, id: RequestId) -> RequestError {
+        let Some(link) = self.deciding(course, id) else { return RequestError::Fault };
+        link.overreached(failure, id);
+        link.refused(failure)
     }
 
     /// Runs the response phases, from the filter that settled the request back to the first, then the edits that were

@@ -170,10 +170,24 @@ pub fn delay(milliseconds: Option<u64>) -> Option<Duration> {
 /// Checks an answer and turns it into a response. Only an answer to a request can wait, and its delay has been taken out
 /// before.
 pub fn response(answer: types::Answer) -> Result<Response<ProxyBody>, Failure> {
+    at_once(&answer)?;
+    head(answer.status, answer.headers).map(|head| head.map(|()| ProxyBody::full(answer.body)))
+}
+
+/// Whether an answer can be given later.
+///
+/// # Errors
+/// When it cannot.
+pub fn check(answer: &types::Answer) -> Result<(), Failure> {
+    at_once(answer)?;
+    head(answer.status, answer.headers.clone()).map(drop)
+}
+
+fn at_once(answer: &types::Answer) -> Result<(), Failure> {
     if answer.delay.is_some() {
         return Err(Failure::invalid("it delays an answer that cannot wait"));
     }
-    head(answer.status, answer.headers).map(|head| head.map(|()| ProxyBody::full(answer.body)))
+    Ok(())
 }
 
 /// Checks the head of an answer.

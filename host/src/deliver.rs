@@ -2,6 +2,7 @@
 
 use crate::body::{BodyError, ProxyBody};
 use crate::chain::result_of_failure;
+use crate::decision;
 use crate::event::{Decide, Post, Transport};
 use crate::exchange::Exchange;
 use crate::gather;
@@ -12,7 +13,7 @@ use crate::tls::client::ClientTerms;
 use crate::upstream::policy::TlsSettings;
 use crate::upstream::registry::{Cluster, Registry};
 use crate::upstream::{ForwardPolicy, forward};
-use crate::wasm::types::{CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision};
+use crate::wasm::types::{CallError, CallResponse, CorrelatedAnswer, Delivery, DeliveryDecision, Event, EventDecision};
 use crate::wasm::{Failure, FailureKind, Filter};
 use bytes::{Bytes, BytesMut};
 use http::uri::Scheme;
@@ -51,7 +52,7 @@ impl Decide for EventChain {
     }
 
     fn on_event(&self, event: Event, delivery: Delivery) -> Result<EventDecision, String> {
-        self.ask(Phase::Event, |filter| filter.on_event(&event, &delivery))
+        self.ask(Phase::Event, |filter| filter.on_event(&event, &delivery).and_then(answerable))
     }
 
     fn on_delivered(
@@ -63,6 +64,14 @@ impl Decide for EventChain {
         let outcome = outcome.as_ref();
         self.ask(Phase::Delivered, |filter| filter.on_delivered(&event, &delivery, outcome))
     }
+}
+
+/// An answer that cannot be is the fault of the filter that gives it, not of the one whose request waits for it.
+fn answerable(decision: EventDecision) -> Result<EventDecision, Failure> {
+    if let EventDecision::Answer(CorrelatedAnswer { answer, .. }) = &decision {
+        decision::check(answer)?;
+    }
+    Ok(decision)
 }
 
 /// Where HTTP and HTTPS are when a URI does not say.
@@ -171,7 +180,7 @@ mod tests {
     use crate::telemetry::trace::Parent;
     use crate::tls::testing::Authority;
     use crate::upstream::registry::{Endpoint, Names, Protocol, ServicePort};
-    use crate::wasm::types::Header;
+    use crate::wasm::types::{Answer, Header};
     use std::net::SocketAddr;
     use std::time::Duration;
 
@@ -211,6 +220,16 @@ mod tests {
         }
         let unknown = Uri::from_static("https://elsewhere.example/");
         assert!(way(&registry, &unknown, || Some(settings)).is_none());
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_is_the_fault_of_the_filter_that_gives_it() {
+        let answer = |status| {
+            let answer = Answer { status, headers: Vec::new(), body: Vec::new(), delay: None };
+            EventDecision::Answer(CorrelatedAnswer { key: "1".to_owned(), answer })
+        };
+        assert!(answerable(answer(200)).is_ok());
+        assert_eq!(answerable(answer(42)).unwrap_err().kind, FailureKind::Invalid);
     }
 
     #[tokio::test]

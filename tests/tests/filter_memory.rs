@@ -103,7 +103,7 @@ fn versions_that_decide_no_more_give_their_instances_back_however_long_a_request
     let fickle = Fickle::with(options.manifest("fickle.yaml", policy("fickle", "{}")), &upstream);
     let proxy = &fickle.proxy;
     let mut held = Vec::new();
-    let mut hold = || {
+    let mut begin = || {
         let mut client = TcpStream::connect(proxy.address()).expect("the proxy accepts");
         client.write_all(b"GET / HTTP/1.1\r\nhost: late\r\n\r\n").expect("it is sent");
         held.push(client);
@@ -111,7 +111,7 @@ fn versions_that_decide_no_more_give_their_instances_back_however_long_a_request
     };
     // Each is superseded while it is watched.
     for word in ["v1", "v2", "v3", "v4"] {
-        hold();
+        begin();
         fickle.in_force(word, BY_ITSELF);
     }
     let of_versions = |most: f64| wait_until(BY_ITSELF, || instances(proxy, "fickle") <= most * OF_A_VERSION);
@@ -122,7 +122,7 @@ fn versions_that_decide_no_more_give_their_instances_back_however_long_a_request
     for (number, word) in ["v5", "v6", "v7"].iter().enumerate() {
         fickle.replace(word);
         wait_until(BY_ITSELF, || fickle.events().iter().filter(|event| *event == "canary").count() > number);
-        hold();
+        begin();
     }
     of_versions(3.0);
     proxy.filters().remove("fickle.wasm");

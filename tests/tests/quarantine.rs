@@ -106,6 +106,41 @@ fn a_filter_that_decides_on_every_other_request_is_never_left_out() {
 }
 
 #[test]
+fn a_filter_that_decides_what_cannot_be_carried_out_is_left_out() {
+    let upstream = Upstream::start();
+    let spec =
+        "{grants: {call: [shop]}, quarantine: {failures: 3, pause: 1h, longest: 1h}, failureAnswer: {status: 429}}";
+    let proxy = proxy(spec, &upstream);
+    for _ in 0..3 {
+        assert_eq!(state(&proxy, "misbehave")["state"], "active");
+        assert_eq!(proxy.send(endless()).status, 429);
+    }
+    assert_eq!(state(&proxy, "misbehave")["state"], "quarantined");
+    let traps = proxy.ask_admin("/filters/traps?filter=misbehave").json();
+    let trap = &traps[0]["reports"][0];
+    assert_eq!((&trap["kind"], &trap["message"]), (&"limit".into(), &"it gathers more than 8 times".into()), "{trap}");
+}
+
+#[test]
+fn requests_go_on_without_an_open_filter_whose_decision_cannot_be_carried_out() {
+    let upstream = Upstream::start();
+    let proxy = proxy("{grants: {call: [shop]}, failure: open, quarantine: {failures: 3, pause: 1h}}", &upstream);
+    for number in 1..=4 {
+        let answer = proxy.send(endless().header("x-number", &number.to_string()));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let last = upstream.requests().pop().expect("a request");
+        assert_eq!((last.header("x-number"), last.header("x-misbehave").is_some()), (Some(number.to_string()), true));
+    }
+    assert_eq!(state(&proxy, "misbehave")["state"], "quarantined");
+    // Each of three requests was composed of eight calls first.
+    assert_eq!(upstream.arrived(), 3 * 9 + 1);
+}
+
+fn endless() -> Request {
+    Request::get("http://shop/").header("x-misbehave", "gather-forever")
+}
+
+#[test]
 fn an_operator_lets_it_in_at_once() {
     let upstream = Upstream::start();
     let proxy = proxy("{quarantine: {failures: 2, pause: 1h, longest: 1h}}", &upstream);

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const BY_ITSELF: Duration = Duration::from_secs(40);
 /// Requests a second.
 const RATE: u32 = 500;
+/// The same of requests that are composed.
+const FEW: u32 = 100;
 /// Of no filter that there is.
 const ANOTHER: &str = "apiVersion: sluicegate.dev/v1alpha1\nkind: Filter\nmetadata: {name: another}\nspec: {}\n";
 
@@ -85,6 +87,36 @@ fn a_version_that_answers_with_errors_is_taken_back() {
     let (_, _, reason) = taken_back(&fickle, &load, "errors");
     assert!(reason.contains("went wrong by its decisions"), "{reason}");
     the_good_one_serves(&fickle, load);
+}
+
+/// `misbehave` in the place of the good version, which does not know what its requests ask for.
+fn a_version_that_misbehaves_is_taken_back(mode: &str) {
+    let upstream = Upstream::start();
+    let fickle = Fickle::start("{grants: {call: [shop]}, quarantine: {enabled: false}}", &upstream);
+    let request = Request::get("http://shop/").header("x-misbehave", mode);
+    let load = Load::start(fickle.proxy.address(), FEW, &request, Some("x-fickle"));
+    wait_until(BY_ITSELF, || load.report().sent >= 200);
+    let component = std::fs::read(test_filter("misbehave")).expect("it is built");
+    fickle.proxy.filters().replace("fickle.wasm", component);
+    wait_until(BY_ITSELF, || fickle.events().last().is_some_and(|event| event == "rolled-back"));
+    let reason = fickle.history().last().expect("an entry")["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("went wrong by its decisions"), "{mode}: {reason}");
+    the_good_one_serves(&fickle, load);
+}
+
+#[test]
+fn a_version_that_gathers_without_end_is_taken_back() {
+    a_version_that_misbehaves_is_taken_back("gather-forever");
+}
+
+#[test]
+fn a_version_that_expects_an_error_is_taken_back() {
+    a_version_that_misbehaves_is_taken_back("expect-error");
+}
+
+#[test]
+fn a_version_that_answers_with_errors_in_place_of_responses_is_taken_back() {
+    a_version_that_misbehaves_is_taken_back("error-in-response");
 }
 
 #[test]

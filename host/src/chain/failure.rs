@@ -1,11 +1,11 @@
-//! What becomes of a request whose filter fails, and what is noted of it.
+//! What becomes of a request whose filter fails, or decides what cannot be carried out, and what is noted of it.
 
 use super::link::{Link, Stopwatch};
 use crate::error::RequestError;
 use crate::request::RequestId;
 use crate::telemetry::trace::Parent;
 use crate::telemetry::{CallResult, Phase};
-use crate::wasm::{Failure, FailureKind, OnFailure, Report, Verdict};
+use crate::wasm::{Bound, Failure, FailureKind, OnFailure, Report, Verdict};
 use std::time::Duration;
 
 /// The call that failed.
@@ -29,17 +29,7 @@ pub(super) fn failed(
         link.metrics.skipped(failing.phase, CallResult::Quarantined);
     } else {
         took = link.called(failing.phase, result_of(failure.kind), watch, failing.parent);
-        // A filter that fails every request must not fill the disk with it, either.
-        if filter.may_log(failure.message.len()) {
-            tracing::warn!(
-                target: "sluicegate::filter",
-                filter = &*filter.name,
-                version = filter.code.manifest.version,
-                kind = %failure.kind,
-                open,
-                "the filter failed: {}", failure.message
-            );
-        }
+        link.log(failure);
         link.note(failing.phase, failure, failing.request);
     }
     if open {
@@ -62,6 +52,48 @@ pub(super) fn left_out(link: &Link) {
 }
 
 impl Link {
+    /// Counts that what the filter decided cannot be carried out, although its calls went well: for the watch over a new
+    /// version, and for quarantine.
+    pub(super) fn overreached(&self, failure: &Failure, request: RequestId) {
+        self.metrics.erred();
+        self.log(failure);
+        // How much is in flight depends on what services take, and whoever is too slow is not the filter.
+        if !failure.bound.is_some_and(Bound::is_in_flight) {
+            // Its requests fail, however many calls each has taken.
+            self.note(Phase::Request, failure, Some(request));
+        }
+    }
+
+    /// Whether a request goes on without the filter, which is counted then.
+    pub(super) fn is_bypassed(&self) -> bool {
+        let open = self.filter.settings.failure == OnFailure::Open;
+        if open {
+            self.metrics.skipped(Phase::Request, CallResult::Bypassed);
+        }
+        open
+    }
+
+    /// What a request fails with whose filter's decision is refused.
+    pub(super) fn refused(&self, failure: &Failure) -> RequestError {
+        let (filter, reason) = (self.filter.name.to_string(), failure.message.clone());
+        RequestError::Filter { filter, reason, answer: self.filter.settings.resilience.answer.clone() }
+    }
+
+    fn log(&self, failure: &Failure) {
+        let filter = &self.filter;
+        // A filter that fails every request must not fill the disk with it, either.
+        if filter.may_log(failure.message.len()) {
+            tracing::warn!(
+                target: "sluicegate::filter",
+                filter = &*filter.name,
+                version = filter.code.manifest.version,
+                kind = %failure.kind,
+                open = filter.settings.failure == OnFailure::Open,
+                "the filter failed: {}", failure.message
+            );
+        }
+    }
+
     /// Notes a failure for whoever asks about the filter, and leaves the filter out from now on if there were too many.
     pub fn note(&self, phase: Phase, failure: &Failure, request: Option<RequestId>) {
         let filter = &self.filter;

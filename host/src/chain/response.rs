@@ -36,6 +36,10 @@ pub(super) fn respond(
         Ok(Some(answer)) => {
             let took = link.called(Phase::Response, CallResult::Respond, &mut watch, &course.parent);
             course.spent.add(place, link, took);
+            // One that stands for an error of somebody else is none of its own.
+            if answer.status().is_server_error() && !parts.status.is_server_error() {
+                link.metrics.erred();
+            }
             Ok(Some(answer))
         }
         Ok(None) => {

@@ -36,9 +36,7 @@ pub(super) fn settle(
             course.decided_from(waiting);
             let took = link.called(phase, result, watch, &course.parent);
             course.spent.add(course.next, link, took);
-            if let Some(Step::Respond(response)) = &step
-                && response.status().is_server_error()
-            {
+            if step.as_ref().is_some_and(Step::is_error) {
                 link.metrics.erred();
             }
             if step.is_some() {

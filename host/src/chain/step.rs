@@ -28,6 +28,21 @@ pub enum Step {
     End,
 }
 
+impl Step {
+    /// Whether the filter answers with an error that is its own. What it answers where an event should have brought the answer
+    /// is not: whoever should have sent that may be down.
+    pub(super) fn is_error(&self) -> bool {
+        let answer = match self {
+            Self::Respond(answer) => Some(answer),
+            Self::Publish(Publishing { answer, answered: Answered::Stored | Answered::Unacknowledged, .. }) => {
+                Some(answer)
+            }
+            _ => None,
+        };
+        answer.is_some_and(|answer| answer.status().is_server_error())
+    }
+}
+
 /// Events to publish, and the answer.
 #[derive(Debug)]
 pub struct Publishing {
@@ -110,4 +125,26 @@ pub struct Forward {
     pub retries: Option<types::RetryPolicy>,
     /// Who gets a copy.
     pub mirrors: Vec<Mirror>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_filters_own_unless_an_event_should_have_brought_the_answer() {
+        let answer = |status: u16| {
+            let head = decision::head(status, Vec::new()).unwrap();
+            head.map(|()| ProxyBody::empty())
+        };
+        let publishing = |status, answered| {
+            Step::Publish(Publishing { publications: Vec::new(), body: None, answer: answer(status), answered })
+        };
+        let wait = Duration::from_secs(1);
+        let reply = || Reply { key: "1".into(), timeout: wait, keep: wait, pending: answer(504) };
+        assert!(Step::Respond(answer(500)).is_error() && !Step::Respond(answer(404)).is_error());
+        assert!(publishing(503, Answered::Stored).is_error() && publishing(503, Answered::Unacknowledged).is_error());
+        assert!(!publishing(202, Answered::Stored).is_error());
+        assert!(!publishing(503, Answered::ByEvent(Box::new(reply()))).is_error());
+    }
 }

@@ -7,7 +7,7 @@ use crate::error::RequestError;
 use crate::gather::{self, Bodies, Cached, Gathered, Plan};
 use crate::sanitize;
 use crate::telemetry::call::CallReport;
-use crate::wasm::{Bound, Flight, InFlight};
+use crate::wasm::{Failure, FailureKind, Flight, InFlight};
 use http::HeaderMap;
 use std::time::Instant;
 
@@ -19,8 +19,9 @@ const PASSED_ON: [&str; 5] = ["traceparent", "tracestate", "x-request-id", "x-fo
 pub(super) struct Composition {
     /// When all of them have to be over.
     deadline: Instant,
-    /// How many there were.
+    /// How many there were, and how many calls they had.
     stages: usize,
+    calls: usize,
     bodies: Bodies,
     reports: Vec<CallReport>,
 }
@@ -32,15 +33,22 @@ impl Composition {
     }
 
     /// Why a plan cannot be carried out after those before it.
-    fn refuses(&self, plan: &Plan) -> Option<String> {
+    fn refuses(&self, plan: &Plan) -> Option<Failure> {
         if self.stages >= limits::PLAN_STAGES {
-            return Some(format!("it gathers more than {} times", limits::PLAN_STAGES));
+            let message = format!("it gathers more than {} times", limits::PLAN_STAGES);
+            return Some(Failure::new(FailureKind::Limit, message));
         }
-        if self.reports.len() + plan.calls.len() > limits::COMPOSED_CALLS {
-            return Some(format!("its plans have more than {} calls", limits::COMPOSED_CALLS));
+        if self.calls + plan.calls.len() > limits::COMPOSED_CALLS {
+            let message = format!("its plans have more than {} calls", limits::COMPOSED_CALLS);
+            return Some(Failure::new(FailureKind::Limit, message));
         }
         let twice = plan.calls.iter().find(|call| call.splices() && self.bodies.has(&call.name));
-        twice.map(|call| format!("two of its bodies are called {:?}", call.name))
+        twice.map(|call| Failure::invalid(format!("two of its bodies are called {:?}", call.name)))
+    }
+
+    /// Begins anew for another filter, within the same time.
+    fn restart(&mut self) {
+        (self.stages, self.calls, self.bodies) = (0, 0, Bodies::default());
     }
 }
 
@@ -48,19 +56,18 @@ impl Run {
     /// Carries a plan out and asks the filter what to make of it.
     pub(super) async fn gather(&mut self, plan: Plan) -> Result<Step, RequestError> {
         let mut composition = self.composition.take().unwrap_or_else(|| Box::new(self.begin_composition()));
-        let refused = composition.refuses(&plan);
-        if let Some(reason) = refused {
-            self.composition = Some(composition);
-            return Err(self.blame_filter(reason));
-        }
-        let under_way = match self.enter(Flight::Calls, plan.calls.len()) {
+        let entered = composition.refuses(&plan).map_or_else(|| self.enter(Flight::Calls, plan.calls.len()), Err);
+        let under_way = match entered {
             Ok(under_way) => under_way,
-            Err(error) => {
+            Err(failure) => {
+                composition.restart();
                 self.composition = Some(composition);
-                return Err(error);
+                let _entered = self.trace.enter();
+                return self.snapshot.chain.overreached(&mut self.head, &failure, &mut self.course);
             }
         };
         composition.stages += 1;
+        composition.calls += plan.calls.len();
         let inherited = self.inherited();
         let run = gather::Run {
             registry: &self.snapshot.registry,
@@ -80,12 +87,12 @@ impl Run {
         }
         let metrics = self.exchange.telemetry.metrics.gather();
         let parts = Parts { state: &state, outcomes: &outcomes, bodies: &mut composition.bodies, metrics };
-        let step = if let Some(expected) = expected {
-            parts.answer(*expected).map_err(|failure| self.blame_filter(failure.to_string()))
-        } else {
-            let _entered = self.trace.enter();
-            self.snapshot.chain.gathered(&mut self.head, parts, &mut self.course)
+        let entered = self.trace.enter();
+        let step = match expected {
+            Some(expected) => self.snapshot.chain.expected(&mut self.head, parts, *expected, &mut self.course),
+            None => self.snapshot.chain.gathered(&mut self.head, parts, &mut self.course),
         };
+        drop(entered);
         if !matches!(step, Ok(Step::Gather(_))) {
             // Nobody else asks for what is left, so it ends here.
             composition.bodies = Bodies::default();
@@ -95,14 +102,12 @@ impl Run {
     }
 
     /// Counts calls or publications as under way for the filter that wants them.
-    pub(super) fn enter(&self, flight: Flight, count: usize) -> Result<Option<InFlight>, RequestError> {
+    pub(super) fn enter(&self, flight: Flight, count: usize) -> Result<Option<InFlight>, Failure> {
         let Some(link) = self.snapshot.chain.deciding(&self.course, self.head.id) else { return Ok(None) };
-        let refused = |bound: Bound| RequestError::Filter {
-            filter: link.filter.name.to_string(),
-            reason: format!("it has too many {bound}"),
-            answer: link.filter.settings.resilience.answer.clone(),
-        };
-        link.filter.enter(flight, count).map(Some).map_err(refused)
+        link.filter.enter(flight, count).map(Some).map_err(|bound| Failure {
+            bound: Some(bound),
+            ..Failure::new(FailureKind::Limit, format!("it has too many {bound}"))
+        })
     }
 
     fn count(&self, calls: &[CallReport]) {
@@ -118,7 +123,7 @@ impl Run {
         let longest = now + limits::COMPOSING;
         let of_call = self.call.and_then(|call| self.received.started.checked_add(call.timeout?));
         let deadline = of_call.map_or(longest, |deadline| deadline.min(longest));
-        Composition { deadline, stages: 0, bodies: Bodies::default(), reports: Vec::new() }
+        Composition { deadline, stages: 0, calls: 0, bodies: Bodies::default(), reports: Vec::new() }
     }
 
     /// What every call gets unless it says otherwise: where the request comes from, and the trace that it belongs to.

@@ -22,12 +22,6 @@ impl Run {
         }
     }
 
-    /// What the filter that settled the request asked for cannot be done.
-    pub(super) fn blame_filter(&self, reason: String) -> RequestError {
-        let filter = self.snapshot.chain.decided_by(&self.course).map(ToString::to_string).unwrap_or_default();
-        RequestError::Filter { filter, reason, answer: None }
-    }
-
     /// Notes the error and answers the client as its protocol has it.
     pub(super) fn failed(&mut self, error: RequestError) -> Response<ProxyBody> {
         let response = if self.call.is_some() { grpc::error(&error) } else { respond::error(&error) };

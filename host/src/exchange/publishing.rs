@@ -6,8 +6,8 @@ use crate::chain::{Answered, Publishing, Reply};
 use crate::decision;
 use crate::error::RequestError;
 use crate::event::{PublishError, Waited};
-use crate::wasm::Flight;
 use crate::wasm::types::Publication;
+use crate::wasm::{Failure, Flight, InFlight};
 use http::Response;
 use std::sync::Arc;
 
@@ -26,8 +26,13 @@ impl Run {
         }
     }
 
+    fn enter_publications(&self, count: usize) -> Result<Option<InFlight>, RequestError> {
+        let refused = |failure: Failure| self.snapshot.chain.refused(&failure, &self.course, self.head.id);
+        self.enter(Flight::Publications, count).map_err(refused)
+    }
+
     fn publish_unacknowledged(&self, mut publications: Vec<Publication>) -> Result<(), RequestError> {
-        let under_way = self.enter(Flight::Publications, publications.len())?;
+        let under_way = self.enter_publications(publications.len())?;
         let publishing = self.trace.publish(&mut publications);
         let kept = self.exchange.channels.publish_unacknowledged(publications);
         let storing = publishing.end(kept.map_err(|error| of_publish(&error)))?;
@@ -40,7 +45,7 @@ impl Run {
 
     /// Publishes events: all of them or none.
     async fn publish(&mut self, mut publications: Vec<Publication>) -> Result<(), RequestError> {
-        let under_way = self.enter(Flight::Publications, publications.len())?;
+        let under_way = self.enter_publications(publications.len())?;
         let publishing = self.trace.publish(&mut publications);
         let published = match self.exchange.channels.storing(publications) {
             Err(error) => Err(of_publish(&error)),
@@ -85,9 +90,8 @@ impl Run {
         match waited {
             Waited::Unknown => Ok(unknown),
             Waited::Pending => Ok(reply.pending),
-            Waited::Answered(answer) => {
-                decision::response(answer).map_err(|failure| self.blame_filter(failure.to_string()))
-            }
+            // Whoever gave it was told if it cannot be.
+            Waited::Answered(answer) => decision::response(answer).map_err(|_| RequestError::Fault),
         }
     }
 }

@@ -127,6 +127,11 @@ impl Bound {
         matches!(self, Self::Memory | Self::FilterMemory | Self::Table)
     }
 
+    /// Whether it is about what is under way for all requests together.
+    pub fn is_in_flight(self) -> bool {
+        matches!(self, Self::CallsInFlight | Self::PublicationsInFlight)
+    }
+
     /// Its name in metrics and messages.
     pub fn name(self) -> &'static str {
         BOUNDS.get(self as usize).map_or("", |row| row.name)

@@ -12,8 +12,11 @@
 //! | `garbage-path` | an edit to a path that is none |
 //! | `garbage-status` | answers with status 42 |
 //! | `garbage-destination` | forwards to a name that is none |
+//! | `gather-forever` | has `shop` called again and again |
+//! | `expect-error` | has `shop` called, and expects to answer 500 |
 //! | `panic-in-response` | `on-response` traps |
 //! | `spin-in-response` | `on-response` never returns |
+//! | `error-in-response` | `on-response` answers 500 in place of any response |
 //! | `log-flood` | logs 1 MiB in 1024 messages, then goes on |
 //! | `log-large` | logs 1 MiB in one message, then goes on |
 //!
@@ -22,7 +25,7 @@
 
 use sluicegate_sdk::capability::log;
 use sluicegate_sdk::prelude::*;
-use sluicegate_sdk::{Continuation, HeaderEdit};
+use sluicegate_sdk::{Continuation, HeaderEdit, Plan};
 use std::hint::black_box;
 
 /// The size of one step of the hungry, in bytes: below the limit, so that a few succeed, and large enough to reach it long
@@ -56,6 +59,8 @@ impl RequestFilter for Misbehave {
             "garbage-path" => edited().with(edit::path("no slash\r\n")).into(),
             "garbage-status" => respond(42).text("not a status").into(),
             "garbage-destination" => forward("no such\r\nservice").into(),
+            "gather-forever" => plan().into(),
+            "expect-error" => plan().expect(assemble(500).bytes("no idea"), []).into(),
             "log-flood" => {
                 let message = "f".repeat(MESSAGE);
                 (0..MESSAGES).for_each(|_| log::info(&message));
@@ -70,14 +75,27 @@ impl RequestFilter for Misbehave {
     }
 }
 
+impl GatherFilter for Misbehave {
+    type State = ();
+
+    fn on_gathered(&self, request: &Request<'_>, (): (), _: Outcomes) -> RequestDecision {
+        if mode(request) == "gather-forever" { plan().into() } else { next().into() }
+    }
+}
+
 impl ResponseFilter for Misbehave {
     fn on_response(&self, request: &Request<'_>, _: &Response<'_>) -> ResponseDecision {
         match mode(request).as_str() {
             "panic-in-response" => panic!("told to"),
             "spin-in-response" => spin(),
+            "error-in-response" => respond(500).text("no idea").into(),
             _ => next().into(),
         }
     }
+}
+
+fn plan() -> Plan {
+    gather().call(call("shop", "shop", "/"))
 }
 
 /// A decision whose one edit is good.
@@ -117,7 +135,7 @@ fn recurse(depth: u64) -> u64 {
     black_box(frame)[0].wrapping_add(below)
 }
 
-sluicegate_sdk::export!(Misbehave, hooks: [request, response]);
+sluicegate_sdk::export!(Misbehave, hooks: [request, gather, response]);
 
 #[cfg(test)]
 mod tests {
