@@ -61,6 +61,44 @@ fn a_refused_head_request_over_http2_is_answered_without_a_body() {
 }
 
 #[test]
+fn a_content_length_beside_chunks_is_not_what_a_client_is_told() {
+    for lengths in
+        ["content-length: 3", "content-length: 100", "content-length: 1\r\ncontent-length: 2", "content-length: x"]
+    {
+        let head = format!("HTTP/1.1 200 OK\r\n{lengths}\r\ntransfer-encoding: chunked\r\n");
+        let upstream = RawUpstream::answering(format!("{head}\r\nb\r\nhello world\r\n0\r\n\r\n"));
+        let proxy = Proxy::start(Options::new().upstream("shop", upstream.address()));
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let mut client = Client::connect_with(proxy.address(), protocol);
+            let answer = client.send(Request::get("http://shop/")).expect("an answer");
+            assert_eq!((answer.status, answer.text().as_str()), (200, "hello world"), "{lengths}");
+            assert_eq!(answer.header("content-length"), None, "{lengths}");
+        }
+    }
+}
+
+#[test]
+fn of_several_content_lengths_equal_ones_are_one_and_others_are_a_bad_gateway() {
+    for (lengths, status) in [
+        ("content-length: 5\r\ncontent-length: 5", 200),
+        ("content-length: 5, 5", 200),
+        ("content-length: 1\r\ncontent-length: 2", 502),
+        ("content-length: x", 502),
+    ] {
+        let upstream = RawUpstream::answering(format!("HTTP/1.1 200 OK\r\n{lengths}\r\n\r\n"));
+        let proxy = Proxy::start(Options::new().upstream("shop", upstream.address()));
+        let answer = raw(proxy.address(), "HEAD / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{lengths}: {answer:?}");
+        assert_eq!(
+            answer.matches("content-length: 5\r\n").count(),
+            usize::from(status == 200),
+            "{lengths}: {answer:?}"
+        );
+    }
+}
+
+#[test]
 fn trailers_of_a_response_that_are_for_one_connection_do_not_break_it_for_a_client_of_http2() {
     let fields = "connection: x-a\r\nkeep-alive: timeout=5\r\nx-checksum: 42\r\n";
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -153,6 +153,9 @@ pub const UPSTREAM_FIRST_BYTE: Duration = Duration::from_secs(15);
 pub const UPSTREAM_TOTAL: Duration = Duration::from_mins(1);
 /// For the next byte of a response body.
 pub const UPSTREAM_BODY_IDLE: Duration = Duration::from_mins(1);
+/// An upstream that takes no byte of what it is sent for this long, while there is more to send, has stopped: as long as it may
+/// take for the next byte of its response.
+pub const UPSTREAM_WRITE_STALLED: Duration = UPSTREAM_BODY_IDLE;
 /// How long an idle connection is kept: shorter than what servers commonly allow, so that we close first.
 pub const UPSTREAM_IDLE: Duration = Duration::from_secs(30);
 /// How often idle connections are looked through; a connection may outstay [`UPSTREAM_IDLE`] by as much, unused.
@@ -171,8 +174,10 @@ pub const UPSTREAM_H2_STREAMS: u32 = 100;
 pub const UPSTREAM_H2_CONNECTIONS: usize = 8;
 /// HTTP/2 flow control window of a stream from an upstream, in bytes: what one slow client can pin.
 pub const UPSTREAM_H2_STREAM_WINDOW: u32 = 256 << 10;
-/// HTTP/2 flow control window of a connection from an upstream, in bytes: room for a few streams at their full speed.
-pub const UPSTREAM_H2_CONNECTION_WINDOW: u32 = 4 << 20;
+/// HTTP/2 flow control window of a connection from an upstream, in bytes: that of all its streams. What its client has not
+/// taken of a response is held against both, so a smaller one would be used up by a few slow clients, and the responses of
+/// all others would stop. How much memory they can pin is the matter of the window above, as the requests are counted.
+pub const UPSTREAM_H2_CONNECTION_WINDOW: u32 = UPSTREAM_H2_STREAMS * UPSTREAM_H2_STREAM_WINDOW;
 /// HTTP/2 header list of a response, in bytes; the same as [`UPSTREAM_BUFFER`].
 pub const UPSTREAM_H2_HEADER_LIST_SIZE: u32 = 64 << 10;
 /// Streams that were given up and whose late frames are still expected: as many as a client may cancel at once.
@@ -390,8 +395,11 @@ pub const TRACES_CLOSE_AT_ONCE: Duration = Duration::from_secs(1);
 pub const H2_STREAMS: u32 = 100;
 /// HTTP/2 flow control window of a stream, in bytes: the memory one slow upstream can pin.
 pub const H2_STREAM_WINDOW: u32 = 64 << 10;
-/// HTTP/2 flow control window of a connection, in bytes.
-pub const H2_CONNECTION_WINDOW: u32 = 1 << 20;
+/// HTTP/2 flow control window of a connection, in bytes: that of all its streams, so that uploads that their upstreams do not
+/// take stop no other. What they pin is bounded by the requests that are served at once ([`IN_FLIGHT`]), as it is in HTTP/1.
+pub const H2_CONNECTION_WINDOW: u32 = H2_STREAMS * H2_STREAM_WINDOW;
+/// The largest window that there can be, in bytes (RFC 9113, section 6.9.1).
+pub const H2_LARGEST_WINDOW: u32 = (1 << 31) - 1;
 /// HTTP/2 header list, in bytes; the same as [`HEAD_SIZE`].
 pub const H2_HEADER_LIST_SIZE: u32 = 32 << 10;
 /// HTTP/2 streams that a client reset before they were taken up: rapid reset (CVE-2023-44487).

@@ -40,6 +40,10 @@ impl Handler for Echo {
             "/panic" => panic!("a handler that panics"),
             "/broken-body" => Response::new(faults::broken_body()),
             "/early" => answer(413, "early"),
+            "/unread" => {
+                let _body = request.into_body();
+                std::future::pending().await
+            }
             "/slow" => {
                 sleep(Duration::from_millis(300)).await;
                 answer(200, "slow")

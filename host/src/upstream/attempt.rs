@@ -6,7 +6,7 @@ use super::retry::Fault;
 use super::streams::Stream;
 use super::target::{OpenError, Target};
 use super::wire::Wire;
-use super::{multiplex, response};
+use super::{framing, multiplex, response};
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
@@ -105,14 +105,17 @@ pub(super) async fn attempt(
     }
     let upgrades = request.headers().contains_key(http::header::UPGRADE);
     let mut late = clock.late(watch_upload(&mut request));
+    let mut repeated = false;
     loop {
-        let mut lease = match target.reuse(clock.started) {
+        let pooled = if repeated { None } else { target.reuse(clock.started) };
+        let mut lease = match pooled {
             Some(lease) => lease,
             None => Box::pin(open(target, clock, &mut request)).await?,
         };
         // A close that crosses the request on its way leaves it sent but unanswered. What is idempotent may be repeated
-        // then (RFC 9110, section 9.2.2).
-        let risky = lease.idle.is_some_and(|idle| idle >= limits::UPSTREAM_FRESH) && request.method().is_idempotent();
+        // then, once (RFC 9110, section 9.2.2): more would hand a request that ends its server to every connection.
+        let old = lease.idle.is_some_and(|idle| idle >= limits::UPSTREAM_FRESH);
+        let risky = old && !repeated && request.method().is_idempotent();
         let spare = risky.then(|| copy(&request)).flatten();
         let Lease { sender, timer, .. } = &mut lease;
         let mut sending = pin!(sender.try_send_request(request));
@@ -126,6 +129,7 @@ pub(super) async fn attempt(
             Err(Unanswered::Failed(mut error)) => {
                 let unsent = error.take_message();
                 let error = error.into_error();
+                repeated |= unsent.is_none();
                 let again = unsent.or_else(|| spare.filter(|_| closed(&error)));
                 match again {
                     Some(again) if lease.idle.is_some() => request = again,
@@ -193,6 +197,7 @@ pub(super) fn copy(request: &Request<ProxyBody>) -> Option<Request<ProxyBody>> {
 fn received(mut response: Response<Incoming>, lease: Lease, upgrades: bool) -> Result<Answered, Failure> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let address = lease.address;
+        framing::settle(response.headers_mut()).map_err(|reason| unusable(address, reason))?;
         let response = response.map(|incoming| response::body(incoming, lease));
         return Ok(Answered { response, upgrade: None, stream: None, address });
     }
@@ -205,9 +210,13 @@ fn received(mut response: Response<Incoming>, lease: Lease, upgrades: bool) -> R
             address: lease.address,
         });
     }
-    let reason = "it switched protocols unasked".to_owned();
-    let error = RequestError::BadResponse { endpoint: lease.address.to_string(), reason };
-    Err(Failure::new(error, Fault::Reset, None))
+    Err(unusable(lease.address, "it switched protocols unasked"))
+}
+
+/// The failure of a try whose response cannot be handed on.
+pub(super) fn unusable(endpoint: SocketAddr, reason: &str) -> Failure {
+    let error = RequestError::BadResponse { endpoint: endpoint.to_string(), reason: reason.to_owned() };
+    Failure::new(error, Fault::Reset, None)
 }
 
 fn failure(error: &hyper::Error, endpoint: SocketAddr, unsent: Option<Request<ProxyBody>>) -> Failure {

@@ -2,6 +2,7 @@
 
 use super::admitted::Admitted;
 use super::alternatives::Alternatives;
+use super::patient::Patient;
 use super::policy::Keepalive;
 use super::race::race;
 use super::slots::Slot;
@@ -39,6 +40,8 @@ pub(super) struct Setup {
     pub(super) tls: Option<Arc<Tls>>,
     /// The right to it; it ends with the connection.
     pub(super) slot: Option<Slot>,
+    /// How many streams it may carry in HTTP/2, where a policy says so.
+    pub(super) streams: Option<u32>,
 }
 
 /// Why there is no connection.
@@ -168,20 +171,20 @@ pub(super) async fn connect_http2(
 ) -> Result<Multiplexed, ConnectError> {
     let Some(tls) = &setup.tls else {
         let (stream, address) = open(address, limit, &setup).await?;
-        return http2_on(stream, address).await;
+        return http2_on(stream, address, setup.streams).await;
     };
     let (stream, address) = secure(address, limit, &setup, tls).await?;
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(ConnectError::Handshake("the server does not speak HTTP/2".into()));
     }
-    http2_on(stream, address).await
+    http2_on(stream, address, setup.streams).await
 }
 
-async fn http2_on<S>(stream: S, address: SocketAddr) -> Result<Multiplexed, ConnectError>
+async fn http2_on<S>(stream: S, address: SocketAddr, streams: Option<u32>) -> Result<Multiplexed, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let made = http2_builder().handshake(TokioIo::new(stream)).await;
+    let made = http2_builder(streams).handshake(TokioIo::new(stream)).await;
     let (sender, mut connection) = made.map_err(|error| ConnectError::of(&error))?;
     let tunnels = Arc::new(Tunnels::default());
     let told = Arc::clone(&tunnels);
@@ -192,7 +195,11 @@ where
     Ok(Multiplexed { sender, driver, address, tunnels })
 }
 
-async fn open(address: SocketAddr, limit: Duration, setup: &Setup) -> Result<(Socket, SocketAddr), ConnectError> {
+async fn open(
+    address: SocketAddr,
+    limit: Duration,
+    setup: &Setup,
+) -> Result<(Patient<Socket>, SocketAddr), ConnectError> {
     let (address, stream) = match timeout(limit, reach(address, setup.alternatives.as_deref())).await {
         Err(_) => return Err(ConnectError::TimedOut(limit)),
         Ok(Err(error)) => return Err(ConnectError::of_system(&error)),
@@ -203,7 +210,7 @@ async fn open(address: SocketAddr, limit: Duration, setup: &Setup) -> Result<(So
     if let Some(keepalive) = setup.keepalive {
         SockRef::from(&stream).set_tcp_keepalive(&probes(keepalive)).map_err(|error| ConnectError::of(&error))?;
     }
-    Ok((Socket(stream), address))
+    Ok((Patient::new(Socket(stream)), address))
 }
 
 /// A connection to an endpoint, at whichever of its addresses it can be reached. The limit is the caller's.
@@ -220,7 +227,7 @@ async fn secure(
     limit: Duration,
     setup: &Setup,
     tls: &Tls,
-) -> Result<(TlsStream<Socket>, SocketAddr), ConnectError> {
+) -> Result<(TlsStream<Patient<Socket>>, SocketAddr), ConnectError> {
     let deadline = Instant::now() + limit;
     let unnamed = || ConnectError::Handshake("the service's name is none that TLS can ask for; give `sni`".into());
     let name = tls.server_name.clone().ok_or_else(unnamed)?;
@@ -232,17 +239,24 @@ async fn secure(
     }
 }
 
-fn http2_builder() -> http2::Builder<TokioExecutor> {
+/// `streams` is how many there may be, where a policy says so.
+fn http2_builder(streams: Option<u32>) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
         .initial_stream_window_size(limits::UPSTREAM_H2_STREAM_WINDOW)
-        .initial_connection_window_size(limits::UPSTREAM_H2_CONNECTION_WINDOW)
+        .initial_connection_window_size(connection_window(streams))
         .max_header_list_size(limits::UPSTREAM_H2_HEADER_LIST_SIZE)
         .max_concurrent_reset_streams(limits::UPSTREAM_H2_RESET_STREAMS)
         .keep_alive_interval(limits::H2_PING_INTERVAL)
         .keep_alive_timeout(limits::H2_PING_TIMEOUT);
     builder
+}
+
+/// The window of a connection holds those of all its streams, also where there may be more than usual.
+fn connection_window(streams: Option<u32>) -> u32 {
+    let of_all = streams.map_or(0, |streams| streams.saturating_mul(limits::UPSTREAM_H2_STREAM_WINDOW));
+    of_all.clamp(limits::UPSTREAM_H2_CONNECTION_WINDOW, limits::H2_LARGEST_WINDOW)
 }
 
 fn probes(keepalive: Keepalive) -> TcpKeepalive {
@@ -254,6 +268,15 @@ fn probes(keepalive: Keepalive) -> TcpKeepalive {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_window_of_a_connection_holds_those_of_all_its_streams() {
+        let of_a_stream = limits::UPSTREAM_H2_STREAM_WINDOW;
+        assert_eq!(connection_window(None), limits::UPSTREAM_H2_STREAMS * of_a_stream);
+        assert_eq!(connection_window(Some(1)), connection_window(None));
+        assert_eq!(connection_window(Some(1000)), 1000 * of_a_stream);
+        assert_eq!(connection_window(Some(u32::MAX)), 0x7fff_ffff);
+    }
 
     #[test]
     fn what_the_proxy_itself_lacks_is_told_from_what_the_endpoint_does() {

@@ -1,5 +1,5 @@
 //! Makes a request into what goes over the wire to an upstream: HTTP/1.1 in origin form or HTTP/2, with the proxy's own
-//! framing.
+//! framing. Of a response's framing only what is true of the body that came goes on.
 
 use super::wire::Wire;
 use crate::body::ProxyBody;
@@ -8,7 +8,7 @@ use crate::websocket;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -67,6 +67,40 @@ pub(super) fn frame_http2(mut parts: Parts, body: ProxyBody, wire: &Wire) -> Res
     Ok(request)
 }
 
+/// Leaves one length in a response's headers at most, and none where a transfer coding has said how long the body is (RFC
+/// 9112, section 6.3): whoever sends the body on takes that header at its word.
+///
+/// # Errors
+/// What is wrong with the length, also where the library has not looked at it because there can be no body.
+pub(super) fn settle(headers: &mut HeaderMap) -> Result<(), &'static str> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+        return Ok(());
+    }
+    let lines = headers.get_all(CONTENT_LENGTH).iter();
+    let mut lengths = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(length);
+    let Some(first) = lengths.next() else { return Ok(()) };
+    let length = first.ok_or("its content-length is no number")?;
+    let mut repeated = false;
+    for other in lengths {
+        if other != first {
+            return Err("it has several values of content-length");
+        }
+        repeated = true;
+    }
+    if repeated {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(())
+}
+
+/// Digits alone: the standard library would take a sign as well.
+fn length(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii();
+    let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 /// Whether the request asks for another protocol. Only what the proxy understands comes this far.
 pub(super) fn is_upgrade(parts: &Parts) -> bool {
     parts.headers.contains_key(UPGRADE)
@@ -101,6 +135,32 @@ mod tests {
         let unknown = framed(lying(), streaming());
         assert!(!unknown.headers().contains_key(CONTENT_LENGTH));
         assert_eq!(unknown.headers()[TRANSFER_ENCODING], "chunked");
+    }
+
+    #[test]
+    fn a_response_has_one_length_at_most_and_none_beside_a_transfer_coding() {
+        let settled = |lines: &[&'static str], coding: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(CONTENT_LENGTH, HeaderValue::from_static(line));
+            }
+            headers.extend(coding.map(|coding| (TRANSFER_ENCODING, HeaderValue::from_static(coding))));
+            settle(&mut headers)?;
+            let left = headers.get_all(CONTENT_LENGTH).iter().map(|line| line.to_str().unwrap().to_owned());
+            Ok::<_, &str>(left.collect::<Vec<_>>().join(" and "))
+        };
+        for (lines, left) in [(&[][..], ""), (&["5"], "5"), (&["5", "5"], "5"), (&["5, 5"], "5"), (&["5", "05,5"], "5")]
+        {
+            assert_eq!(settled(lines, None).as_deref(), Ok(left), "{lines:?}");
+        }
+        for lines in
+            [&["1", "2"][..], &["1, 2"], &["5", "x"], &["x"], &["+5"], &[""], &["5,"], &["18446744073709551616"]]
+        {
+            assert!(settled(lines, None).is_err(), "{lines:?}");
+            for coding in ["chunked", "gzip, chunked", "gzip"] {
+                assert_eq!(settled(lines, Some(coding)).as_deref(), Ok(""), "{lines:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! that is allowed and worth it ([`retry`]) and streams the response back ([`response`]), followed to its end ([`watch`]);
 //! after a 101, [`splice`] takes over. Endpoints of a name may
 //! have several addresses ([`alternatives`]), and are reached at the first that answers ([`mod@race`]). Endpoints that speak HTTP/2 ([`wire`]) get it on shared connections ([`streams`],
-//! [`multiplex`]). Which service a request is for was decided before. What is known of endpoints
+//! [`multiplex`]). One that takes nothing for too long is given up ([`patient`]). Which service a request is for was decided before. What is known of endpoints
 //! ([`state`]: activity, failures, health) outlives snapshots; [`outlier`] leaves those out that fail, and
 //! [`health`] those that say they are unwell. [`tunnel`] passes on connections that are not ours to read.
 
@@ -26,6 +26,7 @@ pub mod limit;
 pub mod member;
 mod multiplex;
 mod outlier;
+mod patient;
 pub mod policy;
 mod pool;
 mod race;

@@ -1,11 +1,11 @@
 //! One try over HTTP/2, where requests share a connection.
 
-use super::attempt::{Answered, Failure, Unanswered, copy, of_body};
+use super::attempt::{Answered, Failure, Unanswered, copy, of_body, unusable};
 use super::clock::{Blame, Clock};
-use super::response;
 use super::retry::Fault;
 use super::streams::Stream;
 use super::target::Target;
+use super::{framing, response};
 use crate::body::{BodyError, ProxyBody};
 use crate::config::limits;
 use crate::error::RequestError;
@@ -33,7 +33,7 @@ pub(super) async fn attempt(
     let mut late = clock.late(super::attempt::watch_upload(&mut request));
     let mut timer = Timer::default();
     let (tunnel, expected) = (websocket::is_extended(&request), websocket::expected(&request));
-    let mut sendings = 0;
+    let (mut sendings, mut repeated) = (0, false);
     loop {
         sendings += 1;
         let mut stream = super::attempt::open_stream(target, clock, &mut request).await?;
@@ -54,7 +54,7 @@ pub(super) async fn attempt(
             Ok(received) if tunnel && received.status() == StatusCode::OK => {
                 return Ok(tunnelled(received, stream, expected));
             }
-            Ok(received) => return Ok(answered(received, stream)),
+            Ok(received) => return answered(received, stream),
             Err(Unanswered::Late(blame)) => return Err(clock.passed(blame)),
             Err(Unanswered::Failed(error)) => error,
         };
@@ -63,8 +63,10 @@ pub(super) async fn attempt(
         }
         let unsent = error.take_message();
         let end = End::of(&error.into_error(), unsent.is_some());
-        // A close that crosses the request on its way: what is idempotent may be repeated (RFC 9110, section 9.2.2).
-        let unlucky = end == End::Lost && !first && repeatable;
+        // A close that crosses the request on its way: what is idempotent may be repeated, once (RFC 9110, section 9.2.2).
+        let lost = end == End::Unread || (end == End::Lost && !first);
+        let unlucky = lost && repeatable && !repeated;
+        repeated |= unlucky;
         match unsent.or(spare) {
             Some(again) if (end == End::Unseen || unlucky) && sendings < limits::UPSTREAM_H2_SENDINGS => {
                 request = again;
@@ -74,14 +76,11 @@ pub(super) async fn attempt(
     }
 }
 
-fn answered(response: http::Response<hyper::body::Incoming>, stream: Stream) -> Answered {
+fn answered(mut response: http::Response<hyper::body::Incoming>, stream: Stream) -> Result<Answered, Failure> {
     let address = stream.address;
-    Answered {
-        response: response.map(|incoming| response::body_of_stream(incoming, stream)),
-        upgrade: None,
-        stream: None,
-        address,
-    }
+    framing::settle(response.headers_mut()).map_err(|reason| unusable(address, reason))?;
+    let response = response.map(|incoming| response::body_of_stream(incoming, stream));
+    Ok(Answered { response, upgrade: None, stream: None, address })
 }
 
 /// The answer to an extended CONNECT, as that to an upgrade.
@@ -120,19 +119,22 @@ enum End {
     Reset(Reason),
     /// The connection ended.
     Lost,
+    /// The library ended the connection, as [`is_unread`] says.
+    Unread,
     /// What came was no HTTP/2.
     Invalid(Reason),
 }
 
 impl End {
     fn of(error: &hyper::Error, unsent: bool) -> Self {
-        let Some(cause) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>()) else {
+        let Some(cause) = cause(error) else {
             return if unsent { Self::Unseen } else { Self::Lost };
         };
         match cause.reason() {
             Some(Reason::REFUSED_STREAM) if cause.is_remote() => Self::Refused,
             Some(_) if unsent || (cause.is_go_away() && cause.is_remote()) => Self::Unseen,
             Some(reason) if cause.is_remote() => Self::Reset(reason),
+            Some(_) if is_unread(error) => Self::Unread,
             Some(reason) => Self::Invalid(reason),
             None if unsent => Self::Unseen,
             None => Self::Lost,
@@ -155,12 +157,27 @@ impl End {
                 Failure::new(RequestError::StreamReset { endpoint, reason }, Fault::Reset, None)
             }
             Self::Lost => Failure::new(RequestError::Reset { endpoint }, Fault::Reset, None),
+            Self::Unread => {
+                let blame = Blame::Nobody;
+                Failure { blame, ..Failure::new(RequestError::Reset { endpoint }, Fault::Reset, None) }
+            }
             Self::Invalid(reason) => {
                 let reason = described(reason);
                 Failure::new(RequestError::BadResponse { endpoint, reason }, Fault::Reset, None)
             }
         }
     }
+}
+
+/// Whether the library has ended a connection since too many small pieces of responses wait on it to be taken. It is the
+/// clients of those that do not take them, so it says nothing of the endpoint.
+pub(super) fn is_unread(error: &hyper::Error) -> bool {
+    let calms = |cause: &h2::Error| cause.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+    cause(error).is_some_and(|cause| cause.is_library() && cause.is_go_away() && calms(cause))
+}
+
+fn cause(error: &hyper::Error) -> Option<&h2::Error> {
+    std::error::Error::source(error)?.downcast_ref()
 }
 
 /// Keeps why a body that streams broke: HTTP/2 only tells that its stream was reset.

@@ -83,7 +83,7 @@ impl<'a> Target<'a> {
     fn setup(&self, slot: Option<Slot>) -> Setup {
         let (alternatives, keepalive) =
             (self.member.endpoint.alternatives.clone(), self.cluster.policy().pool.keepalive);
-        Setup { alternatives, keepalive, tls: self.tls().cloned(), slot }
+        Setup { alternatives, keepalive, tls: self.tls().cloned(), slot, streams: None }
     }
 
     fn way(&self) -> Way {

@@ -2,10 +2,10 @@
 
 use super::cluster::Cluster;
 use super::limit::Counted;
-use super::outlier;
 use super::record::Verdict;
 use super::state::Active;
 use super::target::Target;
+use super::{multiplex, outlier};
 use crate::body::{BodyError, Ending, ProxyBody};
 use bytes::Bytes;
 use http::Request;
@@ -108,7 +108,8 @@ impl Body for Watched {
                 }
             }
             Some(Err(error)) => {
-                if let Some(watch) = self.watch.take().filter(|watch| !watch.upload.excuses(error)) {
+                let unread = matches!(error, BodyError::Http(error) if multiplex::is_unread(error));
+                if let Some(watch) = self.watch.take().filter(|watch| !unread && !watch.upload.excuses(error)) {
                     watch.observe(Verdict::LocalFailure);
                 }
             }

@@ -84,6 +84,19 @@ async fn who_sends_a_wrong_frame_is_told_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn uploads_that_nobody_takes_stop_no_other_on_the_connection() {
+    let server = Server::start().await;
+    let mut sender = client(&server).await;
+    for _ in 0..30 {
+        let upload = sender.send_request(request("/unread", Full::from(vec![b'x'; 1 << 20])));
+        tokio::spawn(upload);
+    }
+    sleep(Duration::from_millis(300)).await;
+    let response = timeout(PATIENCE, sender.send_request(request("/", Full::from("hello")))).await.unwrap().unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+}
+
+#[tokio::test]
 async fn draining_finishes_open_streams() {
     let server = Server::start().await;
     let mut sender = client(&server).await;

@@ -27,7 +27,8 @@ impl Dialling {
         let mut next = Some(permit);
         while let Some(Permit(slot)) = next.take() {
             let (alternatives, keepalive) = (dial.alternatives.clone(), dial.pool.keepalive);
-            let setup = Setup { alternatives, keepalive, tls: dial.tls.clone(), slot: None };
+            let streams = dial.pool.max_streams;
+            let setup = Setup { alternatives, keepalive, tls: dial.tls.clone(), slot: None, streams };
             let made = connect_http2(dial.address, dial.limit, setup).await.map(|made| {
                 let Multiplexed { sender, driver, address, tunnels } = made;
                 let usage = Arc::new(Usage { active: AtomicU32::new(0), rested: AtomicU64::new(now()), tunnels });

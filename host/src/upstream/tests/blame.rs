@@ -80,6 +80,47 @@ async fn a_client_that_leaves_no_time_is_no_failure_of_an_endpoint_of_http2() {
 }
 
 #[tokio::test]
+async fn small_pieces_that_a_client_does_not_take_end_a_connection_and_are_no_failure_of_the_endpoint() {
+    // More of them than the library lets wait on one connection.
+    const PIECES: usize = 60_000;
+    let (address, connections) = http2::serve(|mut connection, number| async move {
+        let mut kept = Vec::new();
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            match request.uri().path() {
+                "/pieces" => {
+                    let mut stream = respond.send_response(Response::new(()), false).unwrap();
+                    for _ in 0..PIECES {
+                        stream.send_data(Bytes::from_static(b"x"), false).unwrap();
+                    }
+                    kept.push((None, Some(stream)));
+                }
+                _ if number > 1 => drop(respond.send_response(Response::new(()), true).unwrap()),
+                _ => kept.push((Some(respond), None)),
+            }
+        }
+    })
+    .await;
+    let cluster = strict_in_http2(address, 1);
+    let policy = ForwardPolicy::default();
+    let send = |head| forward(&cluster, head, ProxyBody::empty(), &policy);
+    let (pieces, posted, got) = tokio::join!(
+        async {
+            // Once the others are on the same connection.
+            sleep(Duration::from_millis(100)).await;
+            send(get("/pieces")).await
+        },
+        send(head(Request::post("/"))),
+        send(get("/")),
+    );
+    let error = posted.unwrap_err();
+    assert!(matches!(error, RequestError::Reset { .. }), "{error:?}");
+    assert_eq!(got.unwrap().response.status(), 200, "what is idempotent is repeated");
+    assert!(pieces.unwrap().response.into_body().collect_up_to(1 << 20).await.is_err());
+    assert!(!is_out(&cluster));
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn an_endpoint_answers_for_the_time_of_a_try_although_its_client_is_in_a_hurry() {
     let upstream = silent().await;
     let cluster = cluster_with([upstream.address], strict(1));

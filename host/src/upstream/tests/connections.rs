@@ -101,6 +101,35 @@ async fn a_close_that_crosses_an_idempotent_request_on_an_old_connection_is_not_
 }
 
 #[tokio::test]
+async fn a_request_that_ends_its_server_is_not_handed_to_every_idle_connection() {
+    let (arrived, mut arrivals) = mpsc::unbounded_channel();
+    let upstream = Upstream::start(move |mut socket, _| {
+        let arrived = arrived.clone();
+        async move {
+            while let Some(head) = socket.head().await {
+                if head.starts_with("GET /bug ") {
+                    return arrived.send(()).unwrap();
+                }
+                socket.send(OK).await;
+            }
+        }
+    })
+    .await;
+    let limited = ConnectionPool { max_connections: Some(5), ..ConnectionPool::default() };
+    for pool in [ConnectionPool::default(), limited] {
+        let cluster = cluster_of(vec![Endpoint::new(upstream.address)], Policy { pool, ..Policy::default() });
+        let before = upstream.connections();
+        tokio::join!(fetch(&cluster), fetch(&cluster), fetch(&cluster), fetch(&cluster));
+        assert_eq!(upstream.connections() - before, 4);
+        sleep(Duration::from_millis(1100)).await;
+        let error = forward(&cluster, get("/bug"), ProxyBody::empty(), &ForwardPolicy::default()).await.unwrap_err();
+        assert!(matches!(&error, RequestError::Reset { .. }), "{error:?}");
+        assert_eq!([(); 3].map(|()| arrivals.try_recv().is_ok()), [true, true, false]);
+        close_idle();
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_may_have_had_its_effect_is_never_repeated_unasked() {
     let upstream = closing_on_the_second_request().await;
     assert_eq!(fetch(&upstream.cluster()).await, "ok");

@@ -102,6 +102,36 @@ async fn a_connection_serves_as_many_requests_as_its_policy_says() {
 }
 
 #[tokio::test]
+async fn responses_that_their_clients_do_not_take_stop_no_other_on_the_connection() {
+    let (address, connections) = serve(|mut connection, _| async move {
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            if request.uri().path() == "/large" {
+                let mut stream = respond.send_response(Response::new(()), false).unwrap();
+                stream.send_data(Bytes::from(vec![b'x'; 1 << 20]), true).unwrap();
+            } else {
+                answer(respond);
+            }
+        }
+    })
+    .await;
+    let cluster = speaking(address, ConnectionPool::default());
+    let policy = ForwardPolicy::default();
+    let large = || forward(&cluster, get("/large"), ProxyBody::empty(), &policy);
+    // An answer that is there has its head read, and as much of its body as its window lets through.
+    let untaken = futures_util::future::join_all([(); 30].map(|()| large())).await;
+    assert!(untaken.iter().all(Result::is_ok));
+    sleep(Duration::from_millis(300)).await;
+    let others = futures_util::future::join_all((0..10).map(|_| fetch(&cluster)));
+    let others = timeout(Duration::from_secs(5), others).await.expect("nothing stops them");
+    assert!(others.into_iter().all(|answer| answer.unwrap() == "ok"));
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    for taken in untaken {
+        let body = taken.unwrap().response.into_body().collect_up_to(1 << 20).await.unwrap();
+        assert_eq!(body.len(), 1 << 20);
+    }
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed() {
     let (ended, mut end) = tokio::sync::mpsc::unbounded_channel();
     let (address, _) = serve(move |mut connection, _| {

@@ -1,9 +1,16 @@
 //! Bodies on their way, both ways.
 
-use super::harness::{OK, Socket, Upstream, front};
-use crate::upstream::ForwardPolicy;
+use super::harness::{OK, Socket, Upstream, front, head, text};
+use crate::body::ProxyBody;
+use crate::config::limits;
+use crate::upstream::{ForwardPolicy, forward};
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, iter};
+use http::Request;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 const CHUNKED_POST: &str = "POST / HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -184,6 +191,26 @@ async fn an_early_answer_reaches_the_client_before_its_body_is_read() {
     client.send(CHUNKED_POST).await;
     client.send("3\r\none\r\n").await;
     assert!(client.head().await.unwrap().starts_with("HTTP/1.1 401"));
+}
+
+#[tokio::test]
+async fn an_upstream_that_takes_no_more_of_an_upload_that_it_has_answered_is_given_up() {
+    let upstream = Upstream::start(|mut socket, _| async move {
+        socket.head().await;
+        socket.send(OK).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let (held, dropped) = oneshot::channel::<()>();
+    let endless = iter(std::iter::repeat(Bytes::from(vec![b'x'; 64 << 10]))).map(move |bytes| {
+        let _held = &held;
+        Ok(Frame::data(bytes))
+    });
+    let (post, body) = (head(Request::post("/")), ProxyBody::stream(StreamBody::new(endless)));
+    let forwarded = forward(&upstream.cluster(), post, body, &ForwardPolicy::default()).await.unwrap();
+    assert_eq!(text(forwarded).await, "ok");
+    tokio::time::pause();
+    timeout(2 * limits::UPSTREAM_WRITE_STALLED, dropped).await.expect("nobody asks for more of it").unwrap_err();
 }
 
 #[tokio::test]
