@@ -53,22 +53,32 @@ fn unfolded(bytes: &[u8]) -> Vec<u8> {
 
 /// Counts frames one after the other, as if all came at once.
 fn read(wire: &[u8]) -> (usize, Option<Flood>) {
-    let (mut at, mut counts) = (PREFACE, [0_u32; 6]);
+    let (mut at, mut counts) = (PREFACE, [0_u32; 7]);
     let (mut headers, kinds) = (
         0_u32,
-        [Flood::Ping, Flood::Settings, Flood::Priority, Flood::WindowUpdate, Flood::EmptyData, Flood::Continuation],
+        [
+            Flood::Ping,
+            Flood::Settings,
+            Flood::Priority,
+            Flood::WindowUpdate,
+            Flood::EmptyData,
+            Flood::Continuation,
+            Flood::Reset,
+        ],
     );
     while let Some(&[a, b, c, kind, flags, ..]) = wire.get(at..at + 9) {
         let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
         at += 9 + length;
         let index = match kind {
             0 if length == 0 && flags & 1 == 0 => 4,
-            0 | 3 | 7 => continue,
+            0 => continue,
             1 => {
                 headers += 1;
                 counts[5] = 0;
+                counts[6] = counts[6].saturating_sub(1);
                 continue;
             }
+            3 => 6,
             4 => 1,
             6 => 0,
             8 => 3,
@@ -83,8 +93,9 @@ fn read(wire: &[u8]) -> (usize, Option<Flood>) {
             limits::H2_WINDOW_UPDATES + earned,
             limits::H2_EMPTY_DATA,
             limits::H2_CONTINUATIONS,
+            limits::H2_RESETS * limits::H2_HEADERS_PER_RESET,
         ];
-        counts[index] += 1;
+        counts[index] += if index == 6 { limits::H2_HEADERS_PER_RESET } else { 1 };
         if counts[index] > most[index] {
             // It is told once its payload is there.
             return if at <= wire.len() { (at, Some(kinds[index])) } else { (wire.len(), None) };

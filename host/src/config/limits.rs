@@ -404,6 +404,14 @@ pub const H2_LARGEST_WINDOW: u32 = (1 << 31) - 1;
 pub const H2_HEADER_LIST_SIZE: u32 = 32 << 10;
 /// HTTP/2 streams that a client reset before they were taken up: rapid reset (CVE-2023-44487).
 pub const H2_PENDING_RESETS: usize = 20;
+/// HTTP/2 streams that a client resets, all at once: several times those that it may have open. A page that is left cancels
+/// all of them; a client that does nothing else has the proxy work for answers that nobody gets (CVE-2023-44487).
+pub const H2_RESETS: u32 = 4 * H2_STREAMS;
+/// The same in each second that follows: more than people cancel.
+pub const H2_RESETS_PER_SECOND: u32 = 100;
+/// Header blocks that earn another reset: a front of many clients cancels for each of them, yet far less than one request in
+/// four. A request with trailers has two blocks, which must not pay for its reset.
+pub const H2_HEADERS_PER_RESET: u32 = 4;
 /// HTTP/2 streams that the proxy had to reset: a client that makes it do so (CVE-2025-8671).
 pub const H2_LOCAL_RESETS: usize = 128;
 /// HTTP/2 PING of a client in a second: a client that measures its link sends a few.

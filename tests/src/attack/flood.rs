@@ -54,13 +54,28 @@ fn open_head() -> Vec<u8> {
     frame(HEADERS, END_STREAM, 1, HEAD)
 }
 
+/// A batch of requests, and in the next one their resets: by then each of them is taken up.
+fn reset_later(index: u32) -> Vec<u8> {
+    let stream = 2 * (index / (2 * BATCH) * BATCH + index % BATCH) + 1;
+    match index / BATCH % 2 {
+        0 => frame(HEADERS, END_HEADERS | END_STREAM, stream, HEAD),
+        _ => frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()),
+    }
+}
+
 /// All of them, with the frames within which each has to be stopped.
-pub const CASES: [Case; 11] = [
+pub const CASES: [Case; 12] = [
     Case {
         name: "rapid reset (CVE-2023-44487)",
         goal: 1_300,
         opening: nothing,
         frames: |index| (2, request_and(index, END_STREAM, RST_STREAM, &8_u32.to_be_bytes())),
+    },
+    Case {
+        name: "rapid reset, one read later",
+        goal: 2_000,
+        opening: nothing,
+        frames: |index| (1, reset_later(index)),
     },
     Case {
         name: "made to reset, no window (CVE-2025-8671)",

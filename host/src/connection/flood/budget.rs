@@ -14,7 +14,7 @@ pub enum Flood {
     Ping,
     /// SETTINGS, each of which is answered (CVE-2019-9515).
     Settings,
-    /// PRIORITY, PRIORITY_UPDATE and frames that nobody knows (CVE-2019-9513).
+    /// PRIORITY, PRIORITY_UPDATE, GOAWAY and frames that nobody knows (CVE-2019-9513).
     Priority,
     /// WINDOW_UPDATE beyond what the responses ask for.
     WindowUpdate,
@@ -22,6 +22,8 @@ pub enum Flood {
     EmptyData,
     /// CONTINUATION of one header block (CVE-2024-27316).
     Continuation,
+    /// RST_STREAM, before the answer or after it (CVE-2023-44487).
+    Reset,
 }
 
 impl Flood {
@@ -34,6 +36,7 @@ impl Flood {
             Self::WindowUpdate => "window_update",
             Self::EmptyData => "empty_data",
             Self::Continuation => "continuation",
+            Self::Reset => "reset",
         }
     }
 }
@@ -58,6 +61,8 @@ pub(super) struct Budget {
     empty_data: u32,
     /// Of the header block that is open.
     continuations: u32,
+    /// Beyond those that time and requests have earned, each as much as [`limits::H2_HEADERS_PER_RESET`] header blocks.
+    resets: u32,
     /// Header blocks and bytes sent in this window, which earn more of some kinds.
     headers: u32,
     sent: u64,
@@ -73,6 +78,7 @@ impl Budget {
             window_updates: 0,
             empty_data: 0,
             continuations: 0,
+            resets: 0,
             headers: 0,
             sent: 0,
         }
@@ -89,13 +95,16 @@ impl Budget {
             Counted::Headers => {
                 self.continuations = 0;
                 self.headers = self.headers.saturating_add(1);
+                self.resets = self.resets.saturating_sub(1);
                 return None;
             }
             Counted::Cheap(kind) => kind,
         };
         let now = Instant::now();
-        if now.saturating_duration_since(self.since) >= WINDOW {
-            *self = Self { since: now, continuations: self.continuations, ..Self::new() };
+        let passed = now.saturating_duration_since(self.since);
+        if passed >= WINDOW {
+            let resets = self.resets.saturating_sub(resets_earned(passed));
+            *self = Self { since: now, continuations: self.continuations, resets, ..Self::new() };
         }
         let of_streams = self.headers.saturating_mul(limits::H2_FRAMES_PER_STREAM);
         let of_bytes = u32::try_from(self.sent / limits::H2_BYTES_PER_WINDOW_UPDATE).unwrap_or(u32::MAX);
@@ -109,10 +118,19 @@ impl Budget {
             }
             Flood::EmptyData => (&mut self.empty_data, limits::H2_EMPTY_DATA),
             Flood::Continuation => (&mut self.continuations, limits::H2_CONTINUATIONS),
+            Flood::Reset => (&mut self.resets, limits::H2_RESETS.saturating_mul(limits::H2_HEADERS_PER_RESET)),
         };
-        *count = count.saturating_add(1);
+        let price = if kind == Flood::Reset { limits::H2_HEADERS_PER_RESET } else { 1 };
+        *count = count.saturating_add(price);
         (*count > allowed).then_some(kind)
     }
+}
+
+/// What so much time takes off the resets that are counted.
+fn resets_earned(passed: Duration) -> u32 {
+    let rate = limits::H2_RESETS_PER_SECOND.saturating_mul(limits::H2_HEADERS_PER_RESET);
+    let earned = passed.as_millis().saturating_mul(rate.into()) / WINDOW.as_millis();
+    u32::try_from(earned).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -141,6 +159,41 @@ mod tests {
         let earned = u32::try_from((100 << 20) / limits::H2_BYTES_PER_WINDOW_UPDATE).unwrap();
         assert_eq!(spent(&mut budget, Flood::WindowUpdate, earned), None);
         assert_eq!(spent(&mut budget, Flood::WindowUpdate, 1), Some(Flood::WindowUpdate));
+    }
+
+    /// Resets that are taken when each comes with so many header blocks, up to a number that stands for no end.
+    fn resets(budget: &mut Budget, headers: u32) -> u32 {
+        let mut taken = 0;
+        while taken < 100_000 {
+            for _ in 0..headers {
+                budget.spend(Counted::Headers);
+            }
+            if spent(budget, Flood::Reset, 1).is_some() {
+                break;
+            }
+            taken += 1;
+        }
+        taken
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn resets_have_a_burst_and_a_rate() {
+        let mut budget = Budget::new();
+        assert_eq!(resets(&mut budget, 0), limits::H2_RESETS);
+        for _ in 0..3 {
+            tokio::time::advance(WINDOW).await;
+            // The one too many counts as well.
+            assert_eq!(resets(&mut budget, 0), limits::H2_RESETS_PER_SECOND - 1);
+        }
+        tokio::time::advance(Duration::from_hours(1)).await;
+        assert_eq!(resets(&mut budget, 0), limits::H2_RESETS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_may_reset_one_request_in_four_for_ever_but_not_all_with_their_trailers() {
+        assert_eq!(resets(&mut Budget::new(), 4), 100_000);
+        assert!(resets(&mut Budget::new(), 2) <= 2 * limits::H2_RESETS);
+        assert!(resets(&mut Budget::new(), 1) <= 2 * limits::H2_RESETS);
     }
 
     #[tokio::test(start_paused = true)]

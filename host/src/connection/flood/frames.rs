@@ -4,7 +4,7 @@ use super::budget::{Budget, Counted, Flood};
 use super::ended::Ended;
 use super::fault::{self, Fault, Settings};
 use super::kind::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADER, HEADERS, LAST_STREAM, PING, RST_STREAM, SETTINGS,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADER, HEADERS, LAST_STREAM, PING, RST_STREAM, SETTINGS,
     WINDOW_UPDATE,
 };
 
@@ -125,7 +125,8 @@ impl Frames {
         let open = (flags & END_HEADERS == 0).then(|| u32::from_be_bytes(stream) & LAST_STREAM);
         match kind {
             DATA if length == 0 && flags & END_STREAM == 0 => Some(Counted::Cheap(Flood::EmptyData)),
-            DATA | RST_STREAM | GOAWAY => None,
+            DATA => None,
+            RST_STREAM => Some(Counted::Cheap(Flood::Reset)),
             HEADERS => {
                 self.block = open;
                 Some(Counted::Headers)
