@@ -64,6 +64,11 @@ impl Decide for EventChain {
         let outcome = outcome.as_ref();
         self.ask(Phase::Delivered, |filter| filter.on_delivered(&event, &delivery, outcome))
     }
+
+    fn may_log(&self, bytes: usize) -> bool {
+        let snapshot = self.0.snapshot.load();
+        snapshot.chain.event_filter().is_none_or(|link| link.filter.may_log(bytes))
+    }
 }
 
 /// An answer that cannot be is the fault of the filter that gives it, not of the one whose request waits for it.

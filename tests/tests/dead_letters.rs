@@ -101,6 +101,30 @@ fn dead_letters_are_dropped_by_what_is_said_of_them_and_not_without() {
 }
 
 #[test]
+fn a_filter_that_gives_up_event_after_event_logs_no_more_lines_of_it_than_it_may() {
+    const EVENTS: usize = 60;
+    let policy = "
+apiVersion: sluicegate.dev/v1alpha1
+kind: Filter
+metadata: {name: bridge}
+spec: {limits: {logLines: 2}}
+";
+    let (stock, audit) = (refusing(1_000), Upstream::start());
+    let proxy = Proxy::start(options(&stock, &audit).manifest("bridge.yaml", policy));
+    for id in 0..EVENTS {
+        place(&proxy, &id.to_string());
+    }
+    wait_until(LONG, || kept(&proxy) == EVENTS as u64);
+    let refused = r#"sluicegate_filter_refusals_total{filter="bridge",version=""#;
+    let metrics = proxy.ask_admin("/metrics").text();
+    let refused = metrics.lines().find(|line| line.starts_with(refused) && line.contains(r#"limit="log-lines""#));
+    assert!(refused.is_some(), "{metrics}");
+    let log = proxy.log();
+    let lines = log.matches("it is now a dead letter of its channel").count();
+    assert!((1..EVENTS).contains(&lines), "{lines} lines:\n{log}");
+}
+
+#[test]
 fn a_broker_says_what_its_triggers_filtered_and_gave_up() {
     let (stock, audit) = (refusing(1), Upstream::start());
     let manifests = "

@@ -42,6 +42,10 @@ impl Decide for Script {
             _ => DeliveryDecision::Retry(None),
         })
     }
+
+    fn may_log(&self, _: usize) -> bool {
+        true
+    }
 }
 
 /// Answers by plan.

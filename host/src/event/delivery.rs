@@ -5,7 +5,7 @@ use super::backoff::jittered;
 use super::channels::Channels;
 use super::check::{check, set_extension, stamp};
 use super::dispatch::{Decide, Post, REPLY_SIZE, Transport};
-use super::letters::Letter;
+use super::letters::{Letter, shortened};
 use super::refusal::PublishError;
 use super::resource::SubscriptionSpec;
 use super::store::StoreError;
@@ -53,6 +53,7 @@ struct Failure {
     answered: bool,
     /// The answer's body, or the reason where there was none.
     data: Vec<u8>,
+    /// In few words, however many a filter has made of it.
     reason: String,
     /// After how long at least another try may help, where one may.
     retry: Option<Duration>,
@@ -153,7 +154,8 @@ impl<T: Transport> Courier<T> {
             }
             Err(error) if self.subscription.durable && !matches!(error, StoreError::TooLarge(_)) => {
                 let subscription = &self.subscription.name;
-                tracing::warn!(subscription, event = event.id, %error, "a dead letter is not kept: the event is tried again");
+                let event = shortened(&event.id);
+                tracing::warn!(subscription, event, %error, "a dead letter is not kept: the event is tried again");
                 None
             }
             Err(error) => {
@@ -183,7 +185,7 @@ impl<T: Transport> Courier<T> {
             let wait = spec.backoff.wait(attempt, retry_after);
             tracing::debug!(
                 subscription = spec.name,
-                event = event.id,
+                event = shortened(&event.id),
                 attempt,
                 ?wait,
                 reason = failure.reason,
@@ -218,7 +220,7 @@ impl<T: Transport> Courier<T> {
         for mut reply in replies {
             if let Err(reason) = check(&reply) {
                 let uri = spec.subscriber.clone().unwrap_or_default();
-                return Err(Failure::of_filter(uri, format!("the reply is not an event: {reason}"), None));
+                return Err(Failure::of_filter(uri, &format!("the reply is not an event: {reason}"), None));
             }
             stamp(&mut reply);
             self.post(spec, &reply, Target::Reply, receiver, attempt).await?;
@@ -244,23 +246,23 @@ impl<T: Transport> Courier<T> {
             attempt,
         };
         let mut span = self.decide.begins(event, &delivery);
-        let of_filter = |reason, retry| Failure::of_filter(uri.to_owned(), reason, retry);
+        let of_filter = |reason: &str, retry| Failure::of_filter(uri.to_owned(), reason, retry);
         let request = match self.decide.on_event(event.clone(), delivery.clone()) {
             Ok(EventDecision::Deliver(request)) => request,
             Ok(EventDecision::Ack) => return Ok(Sent::Filtered),
-            Ok(EventDecision::DeadLetter(reason)) => return Err(of_filter(reason, None)),
+            Ok(EventDecision::DeadLetter(reason)) => return Err(of_filter(&reason, None)),
             Ok(EventDecision::Emit(emission)) => return self.emit(uri, target, emission).await.map(Sent::Taken),
             Ok(EventDecision::Retry(after)) => {
                 let after = Duration::from_millis(after.unwrap_or_default());
-                return Err(of_filter("the filter asks for another try".to_owned(), Some(after)));
+                return Err(of_filter("the filter asks for another try", Some(after)));
             }
             Ok(EventDecision::Answer(CorrelatedAnswer { key, answer })) => {
                 self.channels.replies.answer(&key, answer);
                 return Ok(Sent::Taken(Vec::new()));
             }
-            Err(reason) => return Err(of_filter(reason, Some(Duration::ZERO))),
+            Err(reason) => return Err(of_filter(&reason, Some(Duration::ZERO))),
         };
-        let (method, sent_to) = target_of(&request, uri).map_err(|reason| of_filter(reason, None))?;
+        let (method, sent_to) = target_of(&request, uri).map_err(|reason| of_filter(&reason, None))?;
         let post = Post {
             uri: sent_to,
             method,
@@ -285,18 +287,18 @@ impl<T: Transport> Courier<T> {
             Ok(DeliveryDecision::Retry(after)) => {
                 Err(Failure { retry: Some(Duration::from_millis(after.unwrap_or_default())), ..failure })
             }
-            Ok(DeliveryDecision::DeadLetter(reason)) => Err(Failure { reason, ..failure }),
-            Err(reason) => Err(of_filter(reason, Some(Duration::ZERO))),
+            Ok(DeliveryDecision::DeadLetter(reason)) => Err(Failure { reason: shortened(&reason), ..failure }),
+            Err(reason) => Err(of_filter(&reason, Some(Duration::ZERO))),
         }
     }
 
     /// Events in place of the one that is delivered: into a channel, all of them or none, or to where replies go.
     async fn emit(&self, uri: &str, target: Target, emission: Emission) -> Result<Vec<Event>, Failure> {
-        let of_filter = |reason| Failure::of_filter(uri.to_owned(), reason, None);
         let Some(channel) = emission.channel else {
+            let reason = "the filter emits events where no replies are taken";
             return match target {
                 Target::Subscriber => Ok(emission.events),
-                _ => Err(of_filter("the filter emits events where no replies are taken".to_owned())),
+                _ => Err(Failure::of_filter(uri.to_owned(), reason, None)),
             };
         };
         if emission.events.is_empty() {
@@ -312,11 +314,17 @@ impl<T: Transport> Courier<T> {
         Err(Failure { retry, ..Failure::of_outcome(uri, &Ok(answer)) })
     }
 
+    /// Says what became of an event, as far as the filter that decides on deliveries may still log: one that gives up every
+    /// event must not fill the disk with them.
     fn warn(&self, event: &Event, failure: &Failure, message: &'static str) {
+        let id = shortened(&event.id);
+        if !self.decide.may_log(id.len() + failure.reason.len()) {
+            return;
+        }
         tracing::warn!(
             channel = self.subscription.channel,
             subscription = self.subscription.name,
-            event = event.id,
+            event = id,
             uri = failure.uri,
             reason = failure.reason,
             "{message}"
@@ -340,9 +348,9 @@ impl Failure {
         Self { uri: uri.to_owned(), code, answered: outcome.is_ok(), data, reason, retry: None, tries: 1 }
     }
 
-    fn of_filter(uri: String, reason: String, retry: Option<Duration>) -> Self {
+    fn of_filter(uri: String, reason: &str, retry: Option<Duration>) -> Self {
         let data = reason.bytes().take(ERROR_DATA).collect();
-        Self { uri, code: NO_ANSWER, answered: false, data, reason, retry, tries: 1 }
+        Self { uri, code: NO_ANSWER, answered: false, data, reason: shortened(reason), retry, tries: 1 }
     }
 }
 

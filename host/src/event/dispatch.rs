@@ -37,6 +37,8 @@ pub trait Decide: Send + Sync {
         delivery: Delivery,
         outcome: Result<CallResponse, CallError>,
     ) -> Result<DeliveryDecision, String>;
+    /// Whether a line of so many bytes may be logged now about an event that the filter's decisions gave up.
+    fn may_log(&self, bytes: usize) -> bool;
 }
 
 /// Sends a delivery's request. The future stays on the dispatcher's thread.

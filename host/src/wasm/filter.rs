@@ -225,7 +225,7 @@ impl Filter {
 
     /// Whether a line of so many bytes about the filter may be logged now.
     pub fn may_log(&self, bytes: usize) -> bool {
-        self.meter.log(bytes, &self.settings.bounds).is_ok()
+        self.meter.may_log(&self.name, bytes, &self.settings.bounds)
     }
 
     /// Whether it need not be asked about a request: it has no documents, and says that it lives of them.

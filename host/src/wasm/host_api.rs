@@ -225,9 +225,8 @@ impl log::Host for State {
         let cut = message.floor_char_boundary(self.log_budget.min(message.len()));
         let message = if cut < message.len() { format!("{} [cut]", &message[..cut]) } else { message };
         self.log_budget = self.log_budget.saturating_sub(message.len());
-        let Ok(dropped) = self.meter.log(message.len(), &self.bounds) else { return Ok(()) };
-        if dropped > 0 {
-            tracing::warn!(target: "sluicegate::filter", filter, dropped, "lines of the filter were left out");
+        if !self.meter.may_log(filter, message.len(), &self.bounds) {
+            return Ok(());
         }
         match level {
             log::Level::Trace => tracing::trace!(target: "sluicegate::filter", filter, "{message}"),

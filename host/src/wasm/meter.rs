@@ -43,12 +43,22 @@ struct LogWindow {
 }
 
 impl Meter {
+    /// Whether a line of so many bytes by or about this filter may be logged now. Where lines before it were left out, the
+    /// log says first how many.
+    pub(super) fn may_log(&self, filter: &str, bytes: usize, bounds: &Bounds) -> bool {
+        let logged = self.log(bytes, bounds);
+        if let Ok(dropped @ 1..) = logged {
+            tracing::warn!(target: "sluicegate::filter", filter, dropped, "lines of the filter were left out");
+        }
+        logged.is_ok()
+    }
+
     /// Whether a line of so many bytes may be logged now, and how many lines before it were not. Nothing that is refused
     /// counts.
     ///
     /// # Errors
     /// With the bound that it runs against; it has been counted.
-    pub fn log(&self, bytes: usize, bounds: &Bounds) -> Result<usize, Bound> {
+    fn log(&self, bytes: usize, bounds: &Bounds) -> Result<usize, Bound> {
         self.log_at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(), bytes, bounds)
     }
 

@@ -10,6 +10,11 @@ const SOURCE: &str = "/dead-letters";
 /// What is kept of a reason, in characters: enough for any of the host's, and for the beginning of a filter's.
 const REASON: usize = 1_024;
 
+/// The beginning of what a filter or a client wrote, on one line.
+pub(in crate::event) fn shortened(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(REASON).collect()
+}
+
 /// An event that a subscription has given up.
 #[derive(Debug, Clone)]
 pub struct Letter {
@@ -31,11 +36,10 @@ impl Letter {
     /// As its log keeps it; none where it cannot be written.
     pub(super) fn to_event(&self) -> Option<Event> {
         let status = self.status.map(|status| status.to_string());
-        let reason: String = self.reason.chars().filter(|character| !character.is_control()).take(REASON).collect();
         let extensions = [
             ("subscription", Some(self.subscription.clone())),
             ("uri", Some(self.uri.clone())),
-            ("reason", Some(reason)),
+            ("reason", Some(shortened(&self.reason))),
             ("status", status),
             ("tries", Some(self.tries.to_string())),
         ];

@@ -8,6 +8,7 @@
 mod letter;
 
 pub use letter::Letter;
+pub(super) use letter::shortened;
 
 use super::store::{Cursor, Log, StoreError, Taken};
 use crate::config::limits::{DEAD_LETTER_BYTES, DEAD_LETTERS};

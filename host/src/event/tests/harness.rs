@@ -187,6 +187,10 @@ impl Decide for Plain {
             _ => DeliveryDecision::Retry(header("retry-after").map(|text| text.parse::<u64>().unwrap() * 1_000)),
         })
     }
+
+    fn may_log(&self, _: usize) -> bool {
+        true
+    }
 }
 
 pub(in crate::event) fn event(id: &str) -> Event {

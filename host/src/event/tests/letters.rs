@@ -1,13 +1,44 @@
 //! Dead letters: kept, put back, dropped, bounded.
 
-use super::harness::{CHANNEL, Reaction, Receiver, event, orders, run, running, stats, subscription, until};
+use super::harness::{CHANNEL, Direct, Reaction, Receiver, event, orders, run, running, stats, subscription, until};
 use crate::config::limits::DEAD_LETTERS;
 use crate::config::{FileSettings, StoreChoice, StoreSettings};
-use crate::event::{Channels, Drained, PutBack, Selection, Stores, SubscriptionSpec};
+use crate::event::{Channels, Decide, Drained, PutBack, Selection, Stores, SubscriptionSpec};
+use crate::wasm::bindings::sluicegate::filter::types::{
+    CallError, CallResponse, Delivery, DeliveryDecision, Event, EventDecision,
+};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// Has much to say of why it gives every event up, and counts the bytes of it that would be logged.
+#[derive(Default)]
+struct Wordy {
+    lines: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Decide for Wordy {
+    fn on_event(&self, _: Event, _: Delivery) -> Result<EventDecision, String> {
+        Ok(EventDecision::DeadLetter("it is\nlost ".repeat(100_000)))
+    }
+
+    fn on_delivered(
+        &self,
+        _: Event,
+        _: Delivery,
+        _: Result<CallResponse, CallError>,
+    ) -> Result<DeliveryDecision, String> {
+        Ok(DeliveryDecision::Ack)
+    }
+
+    fn may_log(&self, bytes: usize) -> bool {
+        self.lines.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_max(bytes, Ordering::Relaxed);
+        false
+    }
+}
 
 fn in_files(directory: &Path) -> StoreSettings {
     let file = FileSettings { directory: directory.to_owned(), bytes: 1 << 20, age: None };
@@ -37,6 +68,24 @@ async fn a_dead_letter_goes_back_to_its_subscription_alone() {
     until("nothing waits", || stats(&channels, 1).queued + stats(&channels, 1).in_flight == 0).await;
     let other = stats(&channels, 1);
     assert_eq!((channels.stats()[0].dead_letters, other.received, other.delivered), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn of_what_a_filter_says_and_a_client_names_only_the_beginning_is_kept_and_would_be_logged() {
+    let (channels, dispatcher) = Channels::new(Stores::default());
+    channels.apply(orders(vec![subscription("one", "http://127.0.0.1:1/")]));
+    let wordy = Arc::new(Wordy::default());
+    let decide: Arc<dyn Decide> = Arc::<Wordy>::clone(&wordy);
+    dispatcher.spawn(decide, || Direct).unwrap();
+    for id in ["1".to_owned(), "2".repeat(1 << 20)] {
+        channels.publish(CHANNEL, event(&id)).await.unwrap();
+    }
+    until("both are there", || channels.stats()[0].dead_letters == 2).await;
+    let reason = channels.dead_letters(&Selection::default())[0].letter.reason.clone();
+    assert!(reason.starts_with("it islost it islost"), "{reason}");
+    assert_eq!(reason.len(), 1_024);
+    until("both would be said", || wordy.lines.load(Ordering::Relaxed) == 2).await;
+    assert_eq!(wordy.bytes.load(Ordering::Relaxed), 2 * 1_024);
 }
 
 #[tokio::test]
