@@ -87,6 +87,19 @@ fn without_room_for_all_instances_the_proxy_does_not_start_and_blames_no_filter(
 }
 
 #[test]
+fn the_instances_that_there_are_of_a_filter_are_shown() {
+    let upstream = Upstream::start();
+    let options = Options::new().workers(WORKERS).filter("headers").filter_as("fresh.wasm", test_filter("headers"));
+    let options = options.manifest("fresh.yaml", policy("fresh", "{isolation: request}"));
+    let proxy = Proxy::start(options.upstream("shop", upstream.address()));
+    for _ in 0..5 {
+        assert_eq!(proxy.get("http://shop/").status, 200);
+    }
+    assert!((instances(&proxy, "headers") - OF_A_VERSION).abs() < 0.5, "{}", instances(&proxy, "headers"));
+    assert!(instances(&proxy, "fresh") < 0.5, "one of a single call goes with it");
+}
+
+#[test]
 fn a_filter_whose_calls_get_fresh_instances_has_none_at_rest() {
     let upstream = Upstream::start();
     let options = Options::new().filter("headers").upstream("shop", upstream.address());

@@ -5,7 +5,7 @@ use super::bound::{Bound, Bounds};
 use super::failure::{Denied, Known};
 use super::filter::Filter;
 use super::holding::Access;
-use super::meter::Meter;
+use super::meter::{Alive, Meter};
 use super::room::Room;
 use super::time::CallTime;
 use crate::config::limits;
@@ -51,6 +51,8 @@ pub struct State {
     pub(super) access: Access,
     pub(super) bounds: Arc<Bounds>,
     pub(super) meter: Arc<Meter>,
+    /// Says that there is one instance more for as long as there is its store.
+    _alive: Alive,
 }
 
 impl State {
@@ -72,6 +74,7 @@ impl State {
             time: CallTime::new(limits::CONFIGURE_DEADLINE),
             access: Access::to(Arc::clone(&filter.holding)),
             bounds,
+            _alive: meter.alive(),
             meter,
         }
     }

@@ -13,6 +13,7 @@ pub struct Meter {
     log: LogWindow,
     calls: AtomicUsize,
     publications: AtomicUsize,
+    instances: AtomicUsize,
 }
 
 /// What may be under way for a filter only so many times.
@@ -31,6 +32,10 @@ pub struct InFlight {
     flight: Flight,
     count: usize,
 }
+
+/// An instance, which counts as alive until it is dropped.
+#[derive(Debug)]
+pub(super) struct Alive(Arc<Meter>);
 
 /// What was logged in the second that runs. Who comes at its end may be counted in either: a limit on a flood, not a book.
 #[derive(Debug, Default)]
@@ -102,6 +107,17 @@ impl Meter {
         Ok(entered)
     }
 
+    /// Counts an instance.
+    pub(super) fn alive(self: &Arc<Self>) -> Alive {
+        self.instances.fetch_add(1, Ordering::Relaxed);
+        Alive(Arc::clone(self))
+    }
+
+    /// How many instances there are, warm ones, spares and those of a single call.
+    pub fn instances(&self) -> usize {
+        self.instances.load(Ordering::Relaxed)
+    }
+
     fn counter(&self, flight: Flight) -> &AtomicUsize {
         match flight {
             Flight::Calls => &self.calls,
@@ -113,6 +129,12 @@ impl Meter {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.meter.counter(self.flight).fetch_sub(self.count, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.instances.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

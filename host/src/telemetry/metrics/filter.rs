@@ -186,7 +186,8 @@ pub(super) fn encode(
     }
     let mut section = Section::gauge(encoder, "sluicegate_filter_instances", "Instances of filters that are alive.")?;
     for (key, metrics) in &all {
-        section.series(&[("filter", &key.name), ("version", &key.version)], &metrics.instances())?;
+        let count = Amount(i64::try_from(metrics.instances()).unwrap_or(i64::MAX));
+        section.series(&[("filter", &key.name), ("version", &key.version)], &count)?;
     }
     conditions(&all, encoder)?;
     let mut section = Section::gauge(encoder, "sluicegate_filter_info", "Filters that are loaded.")?;

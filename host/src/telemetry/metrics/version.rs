@@ -5,7 +5,7 @@ use super::super::call::CallEnd;
 use super::super::shard::Sharded;
 use super::call::NamedCalls;
 use super::filter::{CallResult, Phase};
-use super::histogram::{Buckets, Level, Total};
+use super::histogram::{Buckets, Total};
 use crate::wasm::{Bound, Guard, Meter};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -41,7 +41,6 @@ pub struct FilterMetrics {
 /// What all loaded versions of one name and number have counted.
 #[derive(Debug, Default)]
 pub(super) struct FilterSeries {
-    instances: Level,
     /// The calls of plans that it has made for it.
     pub(super) gathered: NamedCalls,
     counts: Mutex<Counts>,
@@ -195,16 +194,6 @@ impl FilterMetrics {
         &self.series.meter
     }
 
-    /// One more instance is alive.
-    pub fn instance_added(&self) {
-        self.series.instances.change(1);
-    }
-
-    /// One instance less is alive.
-    pub fn instance_removed(&self) {
-        self.series.instances.change(-1);
-    }
-
     /// How many calls were made in a phase, failed ones included.
     pub fn calls(&self, phase: Phase) -> u64 {
         let made = |calls: &Calls| calls.0.get(phase as usize).map(|calls| calls.durations.count());
@@ -265,8 +254,8 @@ impl FilterSeries {
         self.counts().digest.clone()
     }
 
-    pub(super) fn instances(&self) -> super::histogram::Amount {
-        self.instances.total()
+    pub(super) fn instances(&self) -> usize {
+        self.meter.instances()
     }
 
     pub(super) fn count(&self, phase: Phase, result: CallResult) -> u64 {
