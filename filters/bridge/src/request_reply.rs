@@ -12,6 +12,10 @@ use sluicegate_sdk::{CorrelatedAnswer, ReplyWait};
 /// The extension of an answering event that gives the status of the response it becomes.
 const STATUS: &str = "httpstatus";
 
+/// What is repeated of an event's id at most, in bytes: the id of its request tells it from others, and the host keeps no long
+/// keys.
+const REPEATED_ID: usize = 512;
+
 /// A RequestReply.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestReply {
@@ -66,7 +70,8 @@ pub(crate) fn decide(all: &[RequestReply], request: &Request<'_>) -> RequestDeci
 impl RequestReply {
     /// Publishes a request's event under an id that nobody can guess, and waits for the event that repeats it.
     fn ask(&self, mut taken: Taken, request: &str) -> RequestDecision {
-        let id = format!("{}:{request}", taken.event.id);
+        let named = &taken.event.id[..taken.event.id.floor_char_boundary(REPEATED_ID)];
+        let id = format!("{named}:{request}");
         hops::set(&mut taken.event, &self.correlation, id.clone());
         let key = format!("{}{id}", self.prefix);
         let wait = ReplyWait { key, timeout: self.timeout, pending: late(), keep: 0 };

@@ -103,6 +103,18 @@ fn a_request_waits_for_the_event_that_repeats_its_id() {
 }
 
 #[test]
+fn a_request_whose_event_has_a_long_id_waits_by_its_beginning() {
+    let request = TestRequest::post("/default/ask")
+        .header("ce-specversion", "1.0")
+        .header("ce-id", &format!("x{}", "%C3%A9".repeat(2_000)));
+    let request = request.header("ce-source", "/s").header("ce-type", "t").attribute("request.time", "0").body("x");
+    let publish = published(ASK, &request);
+    let key = publish.reply.expect("it waits").key;
+    assert!(key.len() < 1_024 && key.ends_with("é:test-request"), "{key}");
+    assert_eq!(publish.publications[0].event.id.chars().count(), 2_001, "the event keeps its own");
+}
+
+#[test]
 fn replies_come_in_at_a_path_of_their_own() {
     let reply = |id: Option<(&str, &str)>| event("/default/ask/reply", id);
     let publish = published(ASK, &reply(Some(("ce-replyid", "x"))));

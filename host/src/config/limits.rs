@@ -261,11 +261,20 @@ pub const REPLY_WAIT: Duration = Duration::from_mins(5);
 /// The longest that such an answer is kept for those who ask later.
 pub const REPLY_KEPT: Duration = Duration::from_hours(1);
 /// Answers that are waited for or kept at once; more requests that would wait are answered 503.
-pub const REPLIES: usize = 10_000;
-/// What all kept answers may take, in bytes; another one is dropped, and its request gets none.
+pub const REPLIES: usize = 20_000;
+/// Those of one filter: as many requests as may be in flight, and others have as many left.
+pub const FILTER_REPLIES: usize = REPLIES / 2;
+/// What all kept answers and the keys of all exchanges may take, in bytes; another answer is dropped, and its request gets none.
 pub const REPLY_BYTES: usize = 64 << 20;
+/// The key of an exchange, in bytes: names of a kind and a document, an event's id and a request's. It may be kept for
+/// [`REPLY_KEPT`], and as many of them as one filter may have take less than a sixth of [`REPLY_BYTES`].
+pub const REPLY_KEY: usize = 1 << 10;
 /// Clients that listen to one channel at a time: each holds a connection and a batch of events at most.
 pub const LISTENERS: usize = 1_000;
+/// Attributes that events have to have for one of them: an event has a dozen. Each event is held to all of them.
+pub const LISTENER_ATTRIBUTES: usize = 32;
+/// Their names and values, in bytes, which are held for as long as the client listens.
+pub const LISTENER_ATTRIBUTE_BYTES: usize = 4 << 10;
 /// Between two signs of life to a client that listens, well within what intermediaries wait for.
 pub const LISTENER_HEARTBEAT: Duration = Duration::from_secs(15);
 /// Dead letters of a channel that are kept: more than anybody looks at one by one. Beyond, the oldest are dropped.

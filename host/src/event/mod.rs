@@ -50,7 +50,7 @@ pub use follow::{FollowError, Follower, Glimpse, Listening, Seen, Start};
 pub use letters::{Letter, Numbered};
 pub use operate::{PutBack, Replay, Replayed, Selection, Until};
 pub use refusal::PublishError;
-pub use replies::{Replies, Waited};
+pub use replies::{OpenError, Opened, Opener, Replies, Waited};
 pub use resource::{ChannelSpec, Document, ResourceError, SubscriptionSpec, resolve};
 pub use store::Stores;
 pub use subscription::{ChannelStats, SubscriptionStats};

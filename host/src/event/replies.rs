@@ -7,6 +7,7 @@
 use crate::config::limits::{REPLIES, REPLY_BYTES};
 use crate::wasm::bindings::sluicegate::filter::types::Answer;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,12 +24,24 @@ pub struct Replies {
 #[derive(Debug, Default)]
 struct Table {
     slots: HashMap<String, Slot>,
-    /// Of all answers that are there.
+    /// Of all keys, and of the answers that are there.
     bytes: usize,
+    /// How many slots each filter has; those without any are left out.
+    shares: HashMap<Arc<str>, usize>,
+}
+
+/// Who wants to open an exchange.
+#[derive(Debug, Clone, Copy)]
+pub struct Opener<'a> {
+    /// The filter that decided so; its versions have one share.
+    pub filter: &'a Arc<str>,
+    /// How many it may have open.
+    pub most: usize,
 }
 
 #[derive(Debug)]
 struct Slot {
+    filter: Arc<str>,
     answer: Option<Answer>,
     arrived: Arc<Notify>,
     expires: Instant,
@@ -38,8 +51,11 @@ struct Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// As many are open as may be.
-    #[error("{REPLIES} answers are waited for already")]
+    #[error("as many answers are waited for already as may be")]
     Full,
+    /// As many are open as the filter may have.
+    #[error("as many answers are waited for already as its filter may have")]
+    Share,
     /// There is one of this key.
     #[error("an answer of this key is waited for already")]
     Taken,
@@ -68,22 +84,20 @@ impl Replies {
     /// Opens an exchange for as long as its request waits and its answer is kept.
     ///
     /// # Errors
-    /// When too many are open, or one has this key.
-    pub fn open(&self, key: &str, wait: Duration, keep: Duration) -> Result<Opened<'_>, OpenError> {
+    /// When too many are open, altogether or for the filter, or one has this key.
+    pub fn open(&self, opener: Opener<'_>, key: &str, wait: Duration, keep: Duration) -> Result<Opened<'_>, OpenError> {
         let now = Instant::now();
         let mut table = self.table();
-        if table.slots.len() >= REPLIES {
+        if table.room(opener, key).is_err() {
             table.sweep(now);
         }
-        if table.slots.len() >= REPLIES {
-            return Err(OpenError::Full);
-        }
+        table.room(opener, key)?;
         if table.slots.get(key).is_some_and(|slot| slot.expires > now) {
             return Err(OpenError::Taken);
         }
         table.remove(key);
-        let slot = Slot { answer: None, arrived: Arc::default(), expires: now + wait + keep };
-        table.slots.insert(key.to_owned(), slot);
+        let filter = Arc::clone(opener.filter);
+        table.insert(key, Slot { filter, answer: None, arrived: Arc::default(), expires: now + wait + keep });
         Ok(Opened { replies: self, key: key.to_owned(), keep })
     }
 
@@ -124,6 +138,21 @@ impl Replies {
 }
 
 impl Table {
+    /// Whether one more slot may be made.
+    fn room(&self, opener: Opener<'_>, key: &str) -> Result<(), OpenError> {
+        if self.shares.get(opener.filter).copied().unwrap_or_default() >= opener.most {
+            return Err(OpenError::Share);
+        }
+        let fits = self.slots.len() < REPLIES && self.bytes + key.len() <= REPLY_BYTES;
+        if fits { Ok(()) } else { Err(OpenError::Full) }
+    }
+
+    fn insert(&mut self, key: &str, slot: Slot) {
+        self.bytes += key.len();
+        *self.shares.entry(Arc::clone(&slot.filter)).or_default() += 1;
+        self.slots.insert(key.to_owned(), slot);
+    }
+
     fn answer(&mut self, key: &str, answer: Answer) -> bool {
         let size = size(&answer);
         let now = Instant::now();
@@ -157,8 +186,14 @@ impl Table {
     }
 
     fn remove(&mut self, key: &str) {
-        let answer = self.slots.remove(key).and_then(|slot| slot.answer);
-        self.bytes -= answer.as_ref().map_or(0, size).min(self.bytes);
+        let Some(Slot { filter, answer, .. }) = self.slots.remove(key) else { return };
+        self.bytes = self.bytes.saturating_sub(key.len() + answer.as_ref().map_or(0, size));
+        if let Entry::Occupied(mut held) = self.shares.entry(filter) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
     }
 }
 
@@ -189,9 +224,15 @@ fn size(answer: &Answer) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::limits::FILTER_REPLIES;
 
     const NOW: Duration = Duration::ZERO;
     const SOON: Duration = Duration::from_secs(1);
+
+    /// Opens one for a filter.
+    fn open<'a>(replies: &'a Replies, filter: &str, key: &str, keep: Duration) -> Result<Opened<'a>, OpenError> {
+        replies.open(Opener { filter: &filter.into(), most: FILTER_REPLIES }, key, SOON, keep)
+    }
 
     fn answer(body: &str) -> Answer {
         Answer { status: 200, headers: Vec::new(), body: body.into(), delay: None }
@@ -207,7 +248,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_answer_is_given_to_whoever_waits_and_the_second_is_dropped() {
         let replies = Replies::default();
-        let _opened = replies.open("1", SOON, SOON).unwrap();
+        let _opened = open(&replies, "bridge", "1", SOON).unwrap();
         let (one, other, taken) = tokio::join!(replies.wait("1", SOON), replies.wait("1", SOON), async {
             tokio::time::sleep(SOON / 2).await;
             (replies.answer("1", answer("first")), replies.answer("1", answer("second")))
@@ -219,7 +260,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_before_the_wait_is_not_missed() {
         let replies = Replies::default();
-        let _opened = replies.open("1", SOON, NOW).unwrap();
+        let _opened = open(&replies, "bridge", "1", NOW).unwrap();
         assert!(replies.answer("1", answer("early")));
         assert_eq!(said(replies.wait("1", NOW).await), "early");
     }
@@ -227,7 +268,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_wait_ends_in_time_and_a_kept_answer_is_there_for_later() {
         let replies = Replies::default();
-        let opened = replies.open("1", SOON, SOON * 10).unwrap();
+        let opened = open(&replies, "bridge", "1", SOON * 10).unwrap();
         assert_eq!(said(replies.wait("1", SOON).await), "Pending");
         opened.end();
         assert!(replies.answer("1", answer("late")));
@@ -240,7 +281,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_not_kept_ends_with_its_request() {
         let replies = Replies::default();
-        drop(replies.open("1", SOON, NOW).unwrap());
+        drop(open(&replies, "bridge", "1", NOW).unwrap());
         assert_eq!(said(replies.wait("1", SOON).await), "Unknown");
         assert!(!replies.answer("1", answer("nobody")));
         assert_eq!(replies.table().bytes, 0);
@@ -249,21 +290,47 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_exchange_whose_event_was_not_published_leaves_nothing() {
         let replies = Replies::default();
-        replies.open("1", SOON, SOON * 10).unwrap().cancel();
+        open(&replies, "bridge", "1", SOON * 10).unwrap().cancel();
         assert_eq!(said(replies.wait("1", SOON).await), "Unknown");
-        assert!(replies.open("1", SOON, NOW).is_ok());
+        assert!(open(&replies, "bridge", "1", NOW).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn keys_are_used_once_and_exchanges_are_bounded() {
         let replies = Replies::default();
-        let _opened = replies.open("0", SOON, SOON).unwrap();
-        assert_eq!(replies.open("0", SOON, SOON).err(), Some(OpenError::Taken));
+        let _opened = open(&replies, "bridge", "0", SOON).unwrap();
+        assert_eq!(open(&replies, "bridge", "0", SOON).err(), Some(OpenError::Taken));
         for key in 1..REPLIES {
-            replies.open(&key.to_string(), SOON, SOON).unwrap();
+            let filter = if key < FILTER_REPLIES { "bridge" } else { "other" };
+            open(&replies, filter, &key.to_string(), SOON).unwrap();
         }
-        assert_eq!(replies.open("more", SOON, SOON).err(), Some(OpenError::Full));
+        assert_eq!(open(&replies, "third", "more", SOON).err(), Some(OpenError::Full));
         tokio::time::advance(SOON * 3).await;
-        assert!(replies.open("more", SOON, SOON).is_ok());
+        assert!(open(&replies, "third", "more", SOON).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_filter_leaves_others_room_and_has_its_own_again_in_time() {
+        let replies = Replies::default();
+        for key in 0..FILTER_REPLIES {
+            open(&replies, "greedy", &key.to_string(), SOON).unwrap();
+        }
+        assert_eq!(open(&replies, "greedy", "more", SOON).err(), Some(OpenError::Share));
+        assert!(open(&replies, "bridge", "more", SOON).is_ok());
+        tokio::time::advance(SOON * 3).await;
+        assert!(open(&replies, "greedy", "more again", SOON).is_ok());
+        assert_eq!(replies.table().shares.get("greedy"), Some(&1), "what has expired is none of its share");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_take_the_room_of_answers() {
+        let replies = Replies::default();
+        let key = |number: usize| number.to_string().repeat(REPLY_BYTES / 4);
+        let opened: Vec<_> = (0..4).map(|number| open(&replies, "bridge", &key(number), NOW).unwrap()).collect();
+        assert_eq!(open(&replies, "bridge", "more", NOW).err(), Some(OpenError::Full));
+        assert!(!replies.answer(&key(0), answer("x")));
+        drop(opened);
+        let table = replies.table();
+        assert_eq!((table.bytes, table.shares.len()), (0, 0));
     }
 }

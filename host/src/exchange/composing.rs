@@ -7,7 +7,7 @@ use crate::error::RequestError;
 use crate::gather::{self, Bodies, Cached, Gathered, Plan};
 use crate::sanitize;
 use crate::telemetry::call::CallReport;
-use crate::wasm::{Failure, FailureKind, Flight, InFlight};
+use crate::wasm::{Bound, Failure, FailureKind, Flight, InFlight};
 use http::HeaderMap;
 use std::time::Instant;
 
@@ -50,6 +50,11 @@ impl Composition {
     fn restart(&mut self) {
         (self.stages, self.calls, self.bodies) = (0, 0, Bodies::default());
     }
+}
+
+/// The filter has as much under way as it may.
+pub(super) fn too_many(bound: Bound) -> Failure {
+    Failure { bound: Some(bound), ..Failure::new(FailureKind::Limit, format!("it has too many {bound}")) }
 }
 
 impl Run {
@@ -104,10 +109,7 @@ impl Run {
     /// Counts calls or publications as under way for the filter that wants them.
     pub(super) fn enter(&self, flight: Flight, count: usize) -> Result<Option<InFlight>, Failure> {
         let Some(link) = self.snapshot.chain.deciding(&self.course, self.head.id) else { return Ok(None) };
-        link.filter.enter(flight, count).map(Some).map_err(|bound| Failure {
-            bound: Some(bound),
-            ..Failure::new(FailureKind::Limit, format!("it has too many {bound}"))
-        })
+        link.filter.enter(flight, count).map(Some).map_err(too_many)
     }
 
     fn count(&self, calls: &[CallReport]) {

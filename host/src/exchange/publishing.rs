@@ -1,13 +1,14 @@
 //! Requests that publish events.
 
+use super::composing::too_many;
 use super::run::Run;
 use crate::body::ProxyBody;
 use crate::chain::{Answered, Publishing, Reply};
 use crate::decision;
 use crate::error::RequestError;
-use crate::event::{PublishError, Waited};
+use crate::event::{Channels, OpenError, Opened, Opener, PublishError, Waited};
 use crate::wasm::types::Publication;
-use crate::wasm::{Failure, Flight, InFlight};
+use crate::wasm::{Bound, Failure, Filter, Flight, InFlight};
 use http::Response;
 use std::sync::Arc;
 
@@ -73,9 +74,7 @@ impl Run {
         let opened = match publications.first() {
             None => None,
             Some(Publication { channel, .. }) => {
-                let channel = channel.clone();
-                let opened = channels.replies.open(&reply.key, reply.timeout, reply.keep);
-                let opened = opened.map_err(|error| RequestError::Publish { channel, reason: error.to_string() })?;
+                let opened = self.open(&channels, channel, &reply)?;
                 if let Err(error) = self.publish(publications).await {
                     opened.cancel();
                     return Err(error);
@@ -93,6 +92,23 @@ impl Run {
             // Whoever gave it was told if it cannot be.
             Waited::Answered(answer) => decision::response(answer).map_err(|_| RequestError::Fault),
         }
+    }
+
+    /// Opens an exchange for the filter that wants it.
+    fn open<'a>(&self, channels: &'a Channels, channel: &str, reply: &Reply) -> Result<Opened<'a>, RequestError> {
+        let chain = &self.snapshot.chain;
+        let Some(link) = chain.deciding(&self.course, self.head.id) else { return Err(RequestError::Fault) };
+        let Filter { name, settings, .. } = &*link.filter;
+        let opener = Opener { filter: name, most: settings.bounds.replies };
+        channels.replies.open(opener, &reply.key, reply.timeout, reply.keep).map_err(|error| match error {
+            OpenError::Share => {
+                link.filter.refused(Bound::Replies);
+                chain.refused(&too_many(Bound::Replies), &self.course, self.head.id)
+            }
+            OpenError::Full | OpenError::Taken => {
+                RequestError::Publish { channel: channel.to_owned(), reason: error.to_string() }
+            }
+        })
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Bounds {
         publications: reader.count("publications", default.publications, usize::MAX),
         calls_in_flight: reader.count("callsInFlight", default.calls_in_flight, usize::MAX),
         publications_in_flight: reader.count("publicationsInFlight", default.publications_in_flight, usize::MAX),
+        replies: reader.count("replies", default.replies, limits::REPLIES),
         log_lines: reader.count("logLines", default.log_lines, usize::MAX),
         log_bytes: reader.size("logBytes", default.log_bytes, limits::FILTER_MEMORY_MAX),
         metric_series: reader.count("metricSeries", default.metric_series, limits::FILTER_METRIC_SERIES_MAX),
@@ -121,7 +122,7 @@ mod tests {
     fn limits_are_written_in_units() {
         let (policy, said) = policy(
             "{limits: {requestTime: 20ms, tableElements: 7, decision: 1MiB, edits: 3, editBytes: 2KiB, headers: 14, calls: 4, mirrors: 0, \
-             publications: 5, callsInFlight: 6, publicationsInFlight: 8, logLines: 9, logBytes: 10kB, metricSeries: 11, storeBytes: 12KiB, storeKeys: 13}}",
+             publications: 5, callsInFlight: 6, publicationsInFlight: 8, replies: 15, logLines: 9, logBytes: 10kB, metricSeries: 11, storeBytes: 12KiB, storeKeys: 13}}",
         );
         let expected = Bounds {
             request_time: Duration::from_millis(20),
@@ -135,6 +136,7 @@ mod tests {
             publications: 5,
             calls_in_flight: 6,
             publications_in_flight: 8,
+            replies: 15,
             log_lines: 9,
             log_bytes: 10_000,
             metric_series: 11,
@@ -153,6 +155,7 @@ mod tests {
             ("tableElements: 20001", "write at most 20000"),
             ("decision: 1GiB", "at most 256MiB"),
             ("requestTime: 1ms", "from 5ms to 10s"),
+            ("replies: 20001", "write at most 20000"),
             ("logBytes: many", "a size such as 64KiB"),
             ("metricSeries: 10001", "write at most 10000"),
             ("series: 5", "series"),

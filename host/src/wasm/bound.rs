@@ -44,6 +44,14 @@ pub enum Bound {
     CallsInFlight,
     /// Events that are being published, of all requests.
     PublicationsInFlight,
+    /// Exchanges that are open, of all requests.
+    Replies,
+    /// Bytes of the key of an exchange.
+    ReplyKey,
+    /// Attributes that a client's events have to have.
+    StreamAttributes,
+    /// Bytes of those attributes.
+    StreamAttributeBytes,
     /// Bytes that one call may log.
     LogCall,
     /// Lines that all instances may log in a second.
@@ -88,7 +96,7 @@ const fn row(bound: Bound, name: &'static str, setting: Option<&'static str>, de
 }
 
 /// The table, in the order of [`Bound`].
-pub const BOUNDS: [Row; 30] = [
+pub const BOUNDS: [Row; 34] = [
     row(Bound::Deadline, "deadline", Some("deadline"), "10ms"),
     row(Bound::RequestTime, "request-time", Some("limits/requestTime"), "100ms"),
     row(Bound::Memory, "memory", Some("memory"), "64MiB"),
@@ -107,6 +115,10 @@ pub const BOUNDS: [Row; 30] = [
     row(Bound::Publications, "publications", Some("limits/publications"), "1024"),
     row(Bound::CallsInFlight, "calls-in-flight", Some("limits/callsInFlight"), "32768"),
     row(Bound::PublicationsInFlight, "publications-in-flight", Some("limits/publicationsInFlight"), "32768"),
+    row(Bound::Replies, "replies", Some("limits/replies"), "10000"),
+    row(Bound::ReplyKey, "reply-key", None, "1KiB"),
+    row(Bound::StreamAttributes, "stream-attributes", None, "32"),
+    row(Bound::StreamAttributeBytes, "stream-attribute-bytes", None, "4KiB"),
     row(Bound::LogCall, "log-call", None, "4KiB"),
     row(Bound::LogLines, "log-lines", Some("limits/logLines"), "100 a second"),
     row(Bound::LogBytes, "log-bytes", Some("limits/logBytes"), "64KiB a second"),
@@ -129,7 +141,7 @@ impl Bound {
 
     /// Whether it is about what is under way for all requests together.
     pub fn is_in_flight(self) -> bool {
-        matches!(self, Self::CallsInFlight | Self::PublicationsInFlight)
+        matches!(self, Self::CallsInFlight | Self::PublicationsInFlight | Self::Replies)
     }
 
     /// Its name in metrics and messages.
@@ -174,6 +186,8 @@ pub struct Bounds {
     pub calls_in_flight: usize,
     /// Events that are being published.
     pub publications_in_flight: usize,
+    /// Exchanges that are open.
+    pub replies: usize,
     /// Lines in a second.
     pub log_lines: usize,
     /// Bytes in a second.
@@ -200,6 +214,7 @@ impl Default for Bounds {
             publications: limits::FILTER_PUBLICATIONS,
             calls_in_flight: limits::FILTER_CALLS_IN_FLIGHT,
             publications_in_flight: limits::FILTER_PUBLICATIONS_IN_FLIGHT,
+            replies: limits::FILTER_REPLIES,
             log_lines: limits::FILTER_LOG_LINES,
             log_bytes: limits::FILTER_LOG_BYTES,
             metric_series: limits::FILTER_METRIC_SERIES,
@@ -210,8 +225,14 @@ impl Default for Bounds {
 }
 
 /// How often a filter's version ran against each bound.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Refusals([AtomicU64; BOUNDS.len()]);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
 
 impl Refusals {
     /// Counts one.
@@ -255,6 +276,7 @@ mod tests {
             (Bound::Publications, bounds.publications),
             (Bound::CallsInFlight, bounds.calls_in_flight),
             (Bound::PublicationsInFlight, bounds.publications_in_flight),
+            (Bound::Replies, bounds.replies),
             (Bound::LogLines, bounds.log_lines),
             (Bound::LogBytes, bounds.log_bytes),
             (Bound::MetricSeries, bounds.metric_series),
@@ -265,6 +287,9 @@ mod tests {
             (Bound::FilterInstances, limits::FILTER_INSTANCES as usize),
             (Bound::Stack, limits::FILTER_STACK),
             (Bound::Parts, limits::ANSWER_PARTS),
+            (Bound::ReplyKey, limits::REPLY_KEY),
+            (Bound::StreamAttributes, limits::LISTENER_ATTRIBUTES),
+            (Bound::StreamAttributeBytes, limits::LISTENER_ATTRIBUTE_BYTES),
             (Bound::LogCall, limits::FILTER_LOG),
             (Bound::Random, limits::FILTER_RANDOM),
         ];

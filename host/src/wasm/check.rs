@@ -6,8 +6,8 @@ use super::bound::{Bound, Bounds};
 use super::failure::Failure;
 use super::grant::Grants;
 use super::types::{
-    Answer, Assembly, CorrelatedAnswer, DeliveryDecision, EventDecision, FormattedHeader, Forward, Header, HeaderEdit,
-    Plan, Publish, RequestDecision, RequestEdit, ResponseDecision, ValuePart,
+    Answer, Assembly, Attribute, CorrelatedAnswer, DeliveryDecision, EventDecision, FormattedHeader, Forward, Header,
+    HeaderEdit, Plan, Publish, RequestDecision, RequestEdit, ResponseDecision, ValuePart,
 };
 use crate::config::limits;
 
@@ -41,6 +41,7 @@ impl Allowed<'_> {
             RequestDecision::Publish(publish) => self.publish(publish),
             RequestDecision::Subscribe(stream) => {
                 self.edits(&[], &stream.response_edits)?;
+                listened_to_by(&stream.attributes)?;
                 // Whoever may not put events into a channel may not show them to clients either.
                 self.grants.check(Bound::Publish, &stream.channel)
             }
@@ -105,6 +106,10 @@ impl Allowed<'_> {
         self.answer(&publish.answer)?;
         if let Some(reply) = &publish.reply {
             self.answer(&reply.pending)?;
+            // Without events no exchange is opened, so nothing is kept of a key that a client may have made up.
+            if !publish.publications.is_empty() {
+                at_most(Bound::ReplyKey, reply.key.len(), limits::REPLY_KEY)?;
+            }
         }
         let mut channels = publish.publications.iter().map(|publication| &publication.channel);
         channels.try_for_each(|channel| self.grants.check(Bound::Publish, channel))
@@ -134,6 +139,13 @@ impl Allowed<'_> {
         at_most(Bound::Edits, sum.count, self.bounds.edits)?;
         at_most(Bound::EditBytes, sum.bytes, self.bounds.edit_bytes)
     }
+}
+
+/// What is held for as long as a client listens.
+fn listened_to_by(attributes: &[Attribute]) -> Result<(), Failure> {
+    at_most(Bound::StreamAttributes, attributes.len(), limits::LISTENER_ATTRIBUTES)?;
+    let bytes = attributes.iter().map(|attribute| attribute.name.len() + attribute.value.len()).sum();
+    at_most(Bound::StreamAttributeBytes, bytes, limits::LISTENER_ATTRIBUTE_BYTES)
 }
 
 fn at_most(bound: Bound, found: usize, most: usize) -> Result<(), Failure> {

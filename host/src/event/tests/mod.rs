@@ -6,7 +6,7 @@ mod letters;
 mod replaying;
 
 use super::store::memory::QUEUE_LENGTH;
-use super::{Backoff, Channels, Drained, PublishError, Selection, Stores};
+use super::{Backoff, Channels, Drained, Opener, PublishError, Selection, Stores};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use harness::{CHANNEL, Reaction, Receiver, channel, event, orders, run, running, stats, subscription, until};
@@ -471,7 +471,8 @@ async fn a_filter_can_ask_for_another_try_without_sending() {
 #[tokio::test]
 async fn an_event_brings_the_answer_of_the_request_that_waits_for_it() {
     let channels = running(vec![subscription("answering", "http://127.0.0.1:1/")]);
-    let _opened = channels.replies.open("answer", LONG, Duration::ZERO).unwrap();
+    let opener = Opener { filter: &"bridge".into(), most: 1 };
+    let _opened = channels.replies.open(opener, "answer", LONG, Duration::ZERO).unwrap();
     channels.publish(CHANNEL, typed("answer", None)).await.unwrap();
     let waited = channels.replies.wait("answer", LONG).await;
     assert!(matches!(waited, super::Waited::Answered(answer) if answer.body == b"so it is"));

@@ -6,7 +6,8 @@ use crate::wasm::bindings::exports::sluicegate::filter::connection_filter::Conne
 use crate::wasm::grant::{Scope, WrittenGrants};
 use crate::wasm::types::{
     Answer, Assembly, Attribute, BodyPart, BodyUse, Call, Continuation, CorrelatedAnswer, DeliveryRequest, Destination,
-    Emission, Event, Expectation, Header, Inheritance, Mirror, Plan, Publication, Publish, ReplyWait,
+    Emission, Event, Expectation, Header, Inheritance, Mirror, Plan, Publication, Publish, ReplyWait, StreamFormat,
+    SubscriptionStream,
 };
 
 const SCOPE: Scope<'static> = Scope { namespace: "default", cluster_domain: "cluster.local" };
@@ -208,6 +209,32 @@ fn headers_of_answers_and_calls_are_counted_wherever_they_are() {
         [response(count), event(&deliver), event(&answer)]
     };
     assert_eq!((others(2), others(3)), ([None; 3], [Some(Bound::Headers); 3]));
+}
+
+#[test]
+fn what_is_held_once_a_request_is_answered_is_small() {
+    let waiting = |channels: &[&str], key: usize| {
+        let RequestDecision::Publish(publish) = publish(channels) else { unreachable!("it publishes") };
+        let reply = ReplyWait { key: "k".repeat(key), timeout: 0, keep: 3_600_000, pending: answer(0) };
+        request(&RequestDecision::Publish(Publish { reply: Some(reply), ..publish }))
+    };
+    assert_eq!(waiting(&["default/orders"], limits::REPLY_KEY), None);
+    assert_eq!(waiting(&["default/orders"], limits::REPLY_KEY + 1), Some(Bound::ReplyKey));
+    assert_eq!(waiting(&[], limits::REPLY_KEY + 1), None, "who only asks leaves nothing");
+    let listening = |count: usize, bytes: usize| {
+        let attribute = |_| Attribute { name: "a".into(), value: "v".repeat(bytes - 1) };
+        request(&RequestDecision::Subscribe(SubscriptionStream {
+            channel: "default/orders".into(),
+            format: StreamFormat::ServerSent,
+            attributes: (0..count).map(attribute).collect(),
+            after: None,
+            response_edits: Vec::new(),
+        }))
+    };
+    let (most, bytes) = (limits::LISTENER_ATTRIBUTES, limits::LISTENER_ATTRIBUTE_BYTES);
+    assert_eq!((listening(most, bytes / most), listening(1, bytes)), (None, None));
+    assert_eq!(listening(most + 1, 1), Some(Bound::StreamAttributes));
+    assert_eq!(listening(1, bytes + 1), Some(Bound::StreamAttributeBytes));
 }
 
 #[test]

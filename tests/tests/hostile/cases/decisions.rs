@@ -15,6 +15,7 @@ const GATHER: u32 = 3;
 const ASSEMBLE: u32 = 4;
 const PUBLISH: u32 = 5;
 const INSPECT: u32 = 6;
+const SUBSCRIBE: u32 = 7;
 /// An edit of a header that is put together, and a piece of it.
 const SET_FORMATTED: u32 = 3;
 const RESPONSE_HEADER: u32 = 1;
@@ -140,6 +141,21 @@ fn large() -> Vec<Case> {
         ),
         act("to make 65 calls at once", over("calls"), list(GATHER, 65)),
         act("to publish 1,025 events at once", over("publications"), list(PUBLISH, 1_025)),
+        act(
+            "to wait for an answer by a key of 4 KiB",
+            over("reply-key"),
+            decide(&[(0, PUBLISH), (8, LIST), (12, 1), (80, 1), (88, LIST), (92, 4_096)]),
+        ),
+        act(
+            "to hold events to 33 attributes",
+            over("stream-attributes"),
+            decide(&[(0, SUBSCRIBE), (20, LIST), (24, 33)]),
+        ),
+        act(
+            "to hold events to 8 KiB",
+            over("stream-attribute-bytes"),
+            decide(&[(0, SUBSCRIBE), (20, LIST), (24, 1), (LIST - DECISION, 2 * LIST), (LIST - DECISION + 4, 8_192)]),
+        ),
         act("to send nine copies", over("mirrors"), decide(&[(0, FORWARD), (136, LIST), (140, 9)])),
     ]
 }
