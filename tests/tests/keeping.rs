@@ -198,11 +198,14 @@ fn a_shadow_and_an_explanation_read_what_is_kept_and_change_nothing() {
         assert_eq!(does(&mut connection, "count visits"), "ok");
     }
     let visits = r#"sluicegate_filter_custom_counter_visits_total{filter="keeper"}"#;
-    let explained = Command::new(sluice())
-        .args(["explain", "http://shop/", "-H", "x-do: increment visits", "--admin", &proxy.admin().to_string()])
-        .output()
-        .expect("it runs");
-    assert!(explained.status.success(), "{explained:?}");
+    for told in ["increment visits", "flood 256"] {
+        let explained = Command::new(sluice())
+            .args(["explain", "http://shop/", "-H", &format!("x-do: {told}"), "--admin", &proxy.admin().to_string()])
+            .output()
+            .expect("it runs");
+        assert!(explained.status.success(), "{explained:?}");
+    }
     assert_eq!(does(&mut connection, "get visits"), "50");
     assert_eq!(metric(&proxy, visits), Some(50.0));
+    assert_eq!(does(&mut connection, "flood 255"), "255", "all series but one are there to be had");
 }

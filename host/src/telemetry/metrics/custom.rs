@@ -23,7 +23,7 @@ pub(super) fn encode(holdings: &Holdings, encoder: &mut DescriptorEncoder<'_>) -
     stores(&all, encoder)?;
     let mut metrics: BTreeMap<(Kind, String), Vec<OfFilter<'_>>> = BTreeMap::new();
     for (filter, holding) in &all {
-        for series in holding.catalog.from(0) {
+        for series in holding.catalog.all() {
             metrics.entry((series.kind(), series.name().to_owned())).or_default().push((filter, series));
         }
     }
@@ -102,7 +102,8 @@ mod tests {
         let define = |filter: &str, kind, name: &str, labels: &[(&str, &str)]| {
             let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let holding = metrics.holdings().of(&Arc::from(filter));
-            holding.catalog.define((kind, vec![1.0]), name.to_owned(), labels, 9).unwrap();
+            let series = Series::new((kind, vec![1.0]), name.to_owned(), labels).unwrap();
+            holding.catalog.define(&Arc::new(series), 9).unwrap();
             holding
         };
         define("a", Kind::Counter, "level", &[("plan", "any \"one\"\n")]);

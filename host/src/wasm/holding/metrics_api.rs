@@ -14,7 +14,8 @@ impl Host for State {
             Wanted::Histogram(bounds) => (Kind::Histogram, bounds),
         };
         let labels = labels.into_iter().map(|label| (label.name, label.value)).collect();
-        let defined = self.access.holding.catalog.define(kind, name, labels, self.bounds.metric_series);
+        let series = Series::new(kind, name, labels);
+        let defined = series.and_then(|series| self.access.define(series, self.bounds.metric_series));
         Ok(defined.map_err(|undefined| {
             let (bound, refusal) = match undefined {
                 Undefined::Invalid => (Bound::MetricNames, Refusal::Invalid),
@@ -49,7 +50,8 @@ impl Host for State {
 impl State {
     /// Counts where something may come of it; what cannot be counted is refused.
     fn count(&mut self, number: u32, count: impl FnOnce(&Series) -> bool) {
-        if self.access.effective && !self.access.series(number).is_some_and(count) {
+        let most = self.bounds.metric_series;
+        if self.access.effective && !self.access.series(number, most).is_some_and(count) {
             self.meter.refusals.count(Bound::MetricSeries);
         }
     }

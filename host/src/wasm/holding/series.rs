@@ -1,7 +1,6 @@
 //! The series of a filter's own metrics.
 //!
-//! A series is looked up once, under a lock, and counted in without one. None is ever taken out, so that its place in the list is
-//! its number for everybody.
+//! A series is looked up once, under a lock, and counted in without one. None is ever taken out.
 
 use super::name;
 use std::collections::HashMap;
@@ -24,7 +23,7 @@ pub enum Kind {
 
 /// What tells a series from others of the filter.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Key {
+pub(super) struct Key {
     kind: Kind,
     name: String,
     labels: Vec<(String, String)>,
@@ -33,7 +32,7 @@ struct Key {
 /// One line of a filter's metrics, or those of one histogram.
 #[derive(Debug)]
 pub struct Series {
-    key: Arc<Key>,
+    pub(super) key: Arc<Key>,
     /// What was counted.
     pub value: Value,
 }
@@ -74,44 +73,47 @@ pub struct Catalog(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    numbers: HashMap<Arc<Key>, u32>,
-    series: Vec<Arc<Series>>,
+    by_key: HashMap<Arc<Key>, Arc<Series>>,
+    /// In the order in which they came.
+    all: Vec<Arc<Series>>,
 }
 
 impl Catalog {
-    /// The number of a series, which is made unless it is there, or `most` are. `bounds` are those of a histogram.
+    /// The series that is there of this one's kind, name and labels; else this one, which is there from now on.
     ///
     /// # Errors
-    /// When it cannot be made.
-    pub fn define(
-        &self,
-        (kind, bounds): (Kind, Vec<f64>),
-        name: String,
-        mut labels: Vec<(String, String)>,
-        most: usize,
-    ) -> Result<u32, Undefined> {
-        labels.sort_unstable();
-        if !name::is_metric(&name) || !name::are_labels(&labels) || !name::are_bounds(&bounds) {
-            return Err(Undefined::Invalid);
-        }
-        let key = Key { kind, name, labels };
+    /// When `most` are there.
+    pub fn define(&self, series: &Arc<Series>, most: usize) -> Result<Arc<Series>, Undefined> {
         let mut known = self.lock();
-        if let Some(number) = known.numbers.get(&key) {
-            return Ok(*number);
+        if let Some(there) = known.by_key.get(&series.key) {
+            return Ok(Arc::clone(there));
         }
-        let number = u32::try_from(known.series.len()).map_err(|_| Undefined::Full)?;
-        if known.series.len() >= most {
+        if known.all.len() >= most {
             return Err(Undefined::Full);
         }
-        let key = Arc::new(key);
-        known.numbers.insert(Arc::clone(&key), number);
-        known.series.push(Arc::new(Series { key, value: Value::new(kind, bounds) }));
-        Ok(number)
+        known.by_key.insert(Arc::clone(&series.key), Arc::clone(series));
+        known.all.push(Arc::clone(series));
+        Ok(Arc::clone(series))
     }
 
-    /// All series from this number on.
-    pub fn from(&self, number: usize) -> Vec<Arc<Series>> {
-        self.lock().series.get(number..).unwrap_or_default().to_vec()
+    /// The same where nothing may come of it: this one stays beside those that are there, as `apart` others do.
+    pub(super) fn would_define(
+        &self,
+        series: &Arc<Series>,
+        apart: usize,
+        most: usize,
+    ) -> Result<Arc<Series>, Undefined> {
+        let known = self.lock();
+        match known.by_key.get(&series.key) {
+            Some(there) => Ok(Arc::clone(there)),
+            None if known.all.len().saturating_add(apart) >= most => Err(Undefined::Full),
+            None => Ok(Arc::clone(series)),
+        }
+    }
+
+    /// All series.
+    pub fn all(&self) -> Vec<Arc<Series>> {
+        self.lock().all.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -120,6 +122,22 @@ impl Catalog {
 }
 
 impl Series {
+    /// One that nothing has been counted in. `bounds` are those of a histogram.
+    ///
+    /// # Errors
+    /// When names, labels or bounds are not such as it may have.
+    pub fn new(
+        (kind, bounds): (Kind, Vec<f64>),
+        name: String,
+        mut labels: Vec<(String, String)>,
+    ) -> Result<Self, Undefined> {
+        labels.sort_unstable();
+        if !name::is_metric(&name) || !name::are_labels(&labels) || !name::are_bounds(&bounds) {
+            return Err(Undefined::Invalid);
+        }
+        Ok(Self { key: Arc::new(Key { kind, name, labels }), value: Value::new(kind, bounds) })
+    }
+
     /// What it counts.
     pub fn kind(&self) -> Kind {
         self.key.kind
@@ -212,28 +230,31 @@ fn change(bits: &AtomicU64, by: f64) -> bool {
 mod tests {
     use super::*;
 
-    fn define(catalog: &Catalog, kind: Kind, label: &str) -> Result<u32, Undefined> {
-        catalog.define((kind, Vec::new()), "x".into(), vec![("z".into(), label.into()), ("a".into(), "1".into())], 2)
+    fn series(kind: Kind, labels: &[(&str, &str)]) -> Arc<Series> {
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Arc::new(Series::new((kind, Vec::new()), "x".into(), labels).unwrap())
+    }
+
+    fn define(catalog: &Catalog, kind: Kind, label: &str) -> Result<Arc<Series>, Undefined> {
+        catalog.define(&series(kind, &[("z", label), ("a", "1")]), 2)
     }
 
     #[test]
     fn a_series_is_the_same_however_often_it_is_defined_and_no_more_are_made_than_may_be() {
         let catalog = Catalog::default();
-        assert_eq!(define(&catalog, Kind::Counter, "one"), Ok(0));
-        let other_order = vec![("a".into(), "1".into()), ("z".into(), "one".into())];
-        assert_eq!(catalog.define((Kind::Counter, Vec::new()), "x".into(), other_order, 2), Ok(0));
-        assert_eq!(define(&catalog, Kind::Gauge, "one"), Ok(1), "another kind is another series");
-        assert_eq!(define(&catalog, Kind::Counter, "two"), Err(Undefined::Full));
-        assert_eq!(define(&catalog, Kind::Counter, "one"), Ok(0), "what is there stays");
-        assert_eq!(catalog.define((Kind::Gauge, Vec::new()), "a-b".into(), Vec::new(), 9), Err(Undefined::Invalid));
-        assert_eq!((catalog.from(0).len(), catalog.from(1).len(), catalog.from(7).len()), (2, 1, 0));
+        let one = define(&catalog, Kind::Counter, "one").unwrap();
+        let other_order = catalog.define(&series(Kind::Counter, &[("a", "1"), ("z", "one")]), 2).unwrap();
+        let gauge = define(&catalog, Kind::Gauge, "one").unwrap();
+        assert!(Arc::ptr_eq(&one, &other_order) && !Arc::ptr_eq(&one, &gauge), "another kind is another series");
+        assert_eq!(define(&catalog, Kind::Counter, "two").err(), Some(Undefined::Full));
+        assert!(Arc::ptr_eq(&one, &define(&catalog, Kind::Counter, "one").unwrap()), "what is there stays");
+        assert_eq!(Series::new((Kind::Gauge, Vec::new()), "a-b".into(), Vec::new()).err(), Some(Undefined::Invalid));
+        assert_eq!(catalog.all().len(), 2);
     }
 
     #[test]
     fn what_is_no_number_or_of_another_kind_counts_nothing() {
-        let catalog = Catalog::default();
-        define(&catalog, Kind::Gauge, "").unwrap();
-        let gauge = &catalog.from(0)[0];
+        let gauge = series(Kind::Gauge, &[]);
         assert!(gauge.set(2.0) && gauge.change(-0.5));
         assert!(!gauge.set(f64::NAN) && !gauge.change(f64::INFINITY) && !gauge.add(1) && !gauge.observe(1.0));
         assert!(gauge.set(f64::MAX) && !gauge.change(f64::MAX), "a sum that is none");
@@ -243,9 +264,7 @@ mod tests {
 
     #[test]
     fn a_value_counts_in_the_bucket_of_the_bound_that_it_is_at_or_below() {
-        let catalog = Catalog::default();
-        catalog.define((Kind::Histogram, vec![1.0, 2.0]), "x".into(), Vec::new(), 1).unwrap();
-        let series = &catalog.from(0)[0];
+        let series = Series::new((Kind::Histogram, vec![1.0, 2.0]), "x".into(), Vec::new()).unwrap();
         assert!([0.5, 1.0, 1.5, 9.0].iter().all(|value| series.observe(*value)) && !series.observe(f64::NAN));
         let Value::Buckets(buckets) = &series.value else { panic!("{series:?}") };
         assert_eq!(buckets.counts(), [(1.0, 2), (2.0, 1), (f64::INFINITY, 1)]);
@@ -254,9 +273,7 @@ mod tests {
 
     #[test]
     fn threads_that_change_a_gauge_at_once_lose_nothing() {
-        let catalog = Catalog::default();
-        define(&catalog, Kind::Gauge, "").unwrap();
-        let gauge = &catalog.from(0)[0];
+        let gauge = series(Kind::Gauge, &[]);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..1_000).for_each(|_| assert!(gauge.change(1.0))));
