@@ -13,6 +13,7 @@ use crate::envelope;
 use crate::upstream::{self, Sent};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use sluicegate::config::limits::FORMATTED_PART;
 use sluicegate::decision;
 use sluicegate::fuzzing::{self, allow_request, allow_response, check_authority};
 use sluicegate::request::{RequestHead, belongs_to_host};
@@ -109,7 +110,7 @@ fn header_edit(text: &str) -> Option<WrittenEdit> {
 
 /// Small limits, so that inputs reach them.
 fn bounds() -> Bounds {
-    Bounds { edits: 12, edit_bytes: 200, ..Bounds::default() }
+    Bounds { edits: 12, edit_bytes: 400, ..Bounds::default() }
 }
 
 fn within_limits(written: &Written) {
@@ -142,8 +143,8 @@ fn header_size(edit: &WrittenEdit) -> usize {
         WrittenEdit::SetFormatted(formatted) | WrittenEdit::AppendFormatted(formatted) => {
             let parts = formatted.parts.iter().map(|part| match part {
                 ValuePart::Literal(bytes) => bytes.len(),
-                ValuePart::ResponseHeader(name) => name.len(),
-                ValuePart::UpstreamAddress => 0,
+                ValuePart::ResponseHeader(name) => name.len() + FORMATTED_PART,
+                ValuePart::UpstreamAddress => FORMATTED_PART,
             });
             formatted.name.len() + parts.sum::<usize>()
         }

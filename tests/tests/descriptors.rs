@@ -41,15 +41,16 @@ fn without_descriptors_connections_wait_until_there_are_some_and_it_is_said_once
     let (mut failures, mut before) = (accept_failures(&proxy), proxy.connect());
     assert_eq!(before.send(Request::get("http://shop/")).expect("it is served").status, 200);
     assert_eq!(failures(), 0);
-    // Each of them takes a descriptor, and its request another.
-    let many: Vec<_> = (0..DESCRIPTORS)
-        .map(|_| {
-            let mut stream = TcpStream::connect(proxy.address()).expect("it listens");
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: other\r\n\r\n").expect("it is open");
-            stream
-        })
-        .collect();
-    wait_until(SOON, || failures() > 2);
+    // Each of them takes a descriptor, and its request another. One after the other, or connections would have all that they may
+    // before there are requests.
+    let mut many = Vec::new();
+    while failures() <= 2 {
+        let mut stream = TcpStream::connect(proxy.address()).expect("it listens");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: other\r\n\r\n").expect("it is open");
+        many.push(stream);
+        assert!(many.len() < DESCRIPTORS, "there are still some");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
     let said = || proxy.log().lines().filter(|line| line.contains("cannot accept connections")).count();
     wait_until(SOON, || said() > 0);
     assert_eq!(said(), 1, "{}", proxy.log());

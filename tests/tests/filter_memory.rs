@@ -110,7 +110,10 @@ fn a_filter_whose_calls_get_fresh_instances_has_none_at_rest() {
 
 #[test]
 fn versions_that_decide_no_more_give_their_instances_back_however_long_a_request_holds_them() {
-    let (upstream, late) = (Upstream::start(), Upstream::with(Behaviour::status(200).after(Duration::from_hours(1))));
+    // Its responses begin and do not end.
+    let chunks = vec!["x".into(); 3600];
+    let endless = Behaviour::Chunks { chunks, pause: Duration::from_secs(1), trailers: Vec::new() };
+    let (upstream, late) = (Upstream::start(), Upstream::with(endless));
     let canary = "{rollout: {canary: {share: 10%, requests: 100000}}}";
     let options = Options::new().workers(WORKERS).upstream("late", late.address());
     let fickle = Fickle::with(options.manifest("fickle.yaml", policy("fickle", "{}")), &upstream);
