@@ -44,8 +44,8 @@ pub fn rewritten(component: &[u8], marker: &str, word: &str) -> Vec<u8> {
 }
 
 /// The component with another content and the same behaviour: one more custom section.
-pub fn renumbered(component: &[u8], number: u8) -> Vec<u8> {
-    [component, &[0, 4, 2, b'v', b'n', number]].concat()
+pub fn renumbered(component: &[u8], number: u16) -> Vec<u8> {
+    [component, &[0, 5, 2, b'v', b'n'], &number.to_le_bytes()].concat()
 }
 
 /// A server that tests start: what the environment variable names, or the one that `cargo xtask test` fetches.
