@@ -13,6 +13,8 @@ const IDLE: u64 = 6 << 10;
 const ASKED: Duration = Duration::from_secs(4);
 /// For connections to be made, and to be gone.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Connections that are not the attacker's.
+const SPARE: usize = 100;
 /// What a slow reader asks for, in bytes.
 const LARGE: usize = 4 << 20;
 
@@ -23,6 +25,9 @@ fn main() -> ExitCode {
     let program = std::path::absolute(program).unwrap_or_else(|_| program.into());
     let program = program.to_string_lossy();
     let descriptors = raise_descriptors();
+    // The proxy keeps half of them for requests, and somebody else is to get in as well.
+    let most = descriptors.and_then(|most| usize::try_from(most / 2).ok()).unwrap_or(usize::MAX);
+    let connections = connections.min(most.saturating_sub(SPARE));
     println!(
         "{program}, {connections} connections at most, descriptors: {}",
         descriptors.map_or("any".into(), |most| most.to_string())
