@@ -84,9 +84,9 @@ impl Proxy for Sluice {
         let counted = |line: &str| {
             let place = COUNTERS.iter().position(|name| line.starts_with(name))?;
             let (name, count) = line.rsplit_once(' ')?;
-            let tells = !["result=\"next\"", "result=\"gather\"", "result=\"success\""]
-                .iter()
-                .any(|usual| line.contains(usual));
+            // A reload is nothing usual, also where it succeeds.
+            let usual = ["result=\"next\"", "result=\"gather\"", "result=\"success\""];
+            let tells = name.contains("_reloads_") || !usual.iter().any(|usual| line.contains(usual));
             let mine = place == 2 || line.contains("filter=\"failing\"");
             // The most telling one first.
             (tells && mine).then(|| Some((format!("{place}{name}"), count.parse().ok()?)))?
