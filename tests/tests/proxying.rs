@@ -61,6 +61,15 @@ fn a_refused_head_request_over_http2_is_answered_without_a_body() {
 }
 
 #[test]
+fn what_a_service_says_in_http_1_0_goes_on_in_http_1_1() {
+    let upstream = RawUpstream::answering("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned());
+    let proxy = Proxy::start(Options::new().upstream("shop", upstream.address()));
+    let answer = raw(proxy.address(), "GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("via: 1.0 sluicegate\r\n"), "{answer:?}");
+}
+
+#[test]
 fn a_content_length_beside_chunks_is_not_what_a_client_is_told() {
     for lengths in
         ["content-length: 3", "content-length: 100", "content-length: 1\r\ncontent-length: 2", "content-length: x"]

@@ -83,7 +83,8 @@ impl Run {
             let reason = "it switched protocols unasked".to_owned();
             return Err(RequestError::BadResponse { endpoint: endpoint.to_string(), reason });
         }
-        let version = response.version();
+        // What goes on is in the version that is spoken here (RFC 9110, section 2.5).
+        let version = std::mem::replace(response.version_mut(), Version::HTTP_11);
         sanitize::response(response.headers_mut(), version);
         let limit = policy.timeout.filter(|_| policy.conversation);
         Ok(match limit.and_then(|limit| self.received.started.checked_add(limit).map(Into::into)) {
