@@ -174,6 +174,7 @@ impl Chain {
                 return Err(link.refused(failure));
             }
         }
+        course.undecide();
         course.next += 1;
         self.decide(head, course)
     }

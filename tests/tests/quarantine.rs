@@ -90,8 +90,11 @@ fn an_explanation_is_no_trial() {
     (0..2).for_each(|_| assert_eq!(fail(&mut connection).status, 503));
     // Its trial is due.
     wait_until(Duration::from_secs(10), || state(&proxy, "misbehave")["quarantine"]["tried_in"] == 0);
-    let explained = run(&proxy, &["explain", "http://shop/bad", "-H", "x-misbehave: trap"]);
-    assert_eq!(state(&proxy, "misbehave")["state"], "quarantined", "{explained:?}");
+    for request in [&["http://shop/bad", "-H", "x-misbehave: trap"][..], &["http://shop/good"]] {
+        let explained = run(&proxy, &[&["explain"], request].concat());
+        assert_eq!(state(&proxy, "misbehave")["state"], "quarantined", "{explained:?}");
+    }
+    assert_eq!(state(&proxy, "misbehave")["quarantine"]["times"], 1, "nor a failed one");
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Course {
     pub(super) next: usize,
     /// Applied to the response, whoever makes it.
     pub(super) response_edits: Vec<HeaderEdit>,
+    /// How many there were before the filter that settled the request.
+    undecided: usize,
     /// From which of them on those with values that are put together are of which filter.
     formatting: Vec<(usize, usize)>,
     /// The filter that settled the request.
@@ -45,6 +47,25 @@ impl Course {
     /// A course that records why.
     pub fn traced() -> Self {
         Self { trace: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// The place of the filter that was asked last.
+    pub fn place(&self) -> usize {
+        self.next
+    }
+
+    /// Takes back what the filter that was asked last has decided.
+    pub(super) fn undecide(&mut self) {
+        self.response_edits.truncate(self.undecided);
+        self.formatting.retain(|(first, _)| *first < self.undecided);
+        self.decided_by = None;
+    }
+
+    /// Keeps that the filter that is asked has decided, with the edits of the response from this one on.
+    pub(super) fn decide(&mut self, first: usize) {
+        if self.decided_by.replace(self.next) != Some(self.next) {
+            self.undecided = first;
+        }
     }
 
     /// Keeps who decided on the edits of the response from this one on, where values are put together.

@@ -55,11 +55,10 @@ impl Link {
     /// Counts that what the filter decided cannot be carried out, although its calls went well: for the watch over a new
     /// version, and for quarantine.
     pub(super) fn overreached(&self, failure: &Failure, request: RequestId) {
-        self.metrics.erred();
         self.log(failure);
         // How much is in flight depends on what services take, and whoever is too slow is not the filter.
         if !failure.bound.is_some_and(Bound::is_in_flight) {
-            // Its requests fail, however many calls each has taken.
+            self.metrics.erred();
             self.note(Phase::Request, failure, Some(request));
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn settle(
                 link.metrics.erred();
             }
             if step.is_some() {
-                course.decided_by = Some(course.next);
+                course.decide(waiting);
             }
             Ok(step)
         }

@@ -264,6 +264,8 @@ pub const REPLY_KEPT: Duration = Duration::from_hours(1);
 pub const REPLIES: usize = 20_000;
 /// Those of one filter: as many requests as may be in flight, and others have as many left.
 pub const FILTER_REPLIES: usize = REPLIES / 2;
+/// Between two looks through all exchanges for want of room: others wait meanwhile.
+pub const REPLIES_SWEEP: Duration = Duration::from_millis(100);
 /// What all kept answers and the keys of all exchanges may take, in bytes; another answer is dropped, and its request gets none.
 pub const REPLY_BYTES: usize = 64 << 20;
 /// The key of an exchange, in bytes: names of a kind and a document, an event's id and a request's. It may be kept for
@@ -415,9 +417,10 @@ pub const H2_HEADER_LIST_SIZE: u32 = 32 << 10;
 pub const H2_PENDING_RESETS: usize = 20;
 /// HTTP/2 streams that a client resets, all at once: several times those that it may have open. A page that is left cancels
 /// all of them; a client that does nothing else has the proxy work for answers that nobody gets (CVE-2023-44487).
-pub const H2_RESETS: u32 = 4 * H2_STREAMS;
-/// The same in each second that follows: more than people cancel.
-pub const H2_RESETS_PER_SECOND: u32 = 100;
+pub const H2_RESETS: u32 = 5 * H2_STREAMS;
+/// The same in each second that follows: a client of gRPC resets what has been answered before it ended its request, and one whose
+/// calls all run into their deadlines cancels them. What a request costs is bounded by the rate, as is that of one that is not reset.
+pub const H2_RESETS_PER_SECOND: u32 = 200;
 /// Header blocks that earn another reset: a front of many clients cancels for each of them, yet far less than one request in
 /// four. A request with trailers has two blocks, which must not pay for its reset.
 pub const H2_HEADERS_PER_RESET: u32 = 4;

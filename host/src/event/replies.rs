@@ -4,7 +4,7 @@
 //! others, and those that nobody waits for, are dropped and counted. Answers live in this process: it has to be the one
 //! that delivers the event that brings them.
 
-use crate::config::limits::{REPLIES, REPLY_BYTES};
+use crate::config::limits::{REPLIES, REPLIES_SWEEP, REPLY_BYTES};
 use crate::wasm::bindings::sluicegate::filter::types::Answer;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -28,6 +28,8 @@ struct Table {
     bytes: usize,
     /// How many slots each filter has; those without any are left out.
     shares: HashMap<Arc<str>, usize>,
+    /// When those that have expired were last looked for because there was no room.
+    swept: Option<Instant>,
 }
 
 /// Who wants to open an exchange.
@@ -88,8 +90,9 @@ impl Replies {
     pub fn open(&self, opener: Opener<'_>, key: &str, wait: Duration, keep: Duration) -> Result<Opened<'_>, OpenError> {
         let now = Instant::now();
         let mut table = self.table();
-        if table.room(opener, key).is_err() {
+        if table.room(opener, key).is_err() && table.swept.is_none_or(|swept| now >= swept + REPLIES_SWEEP) {
             table.sweep(now);
+            table.swept = Some(now);
         }
         table.room(opener, key)?;
         if table.slots.get(key).is_some_and(|slot| slot.expires > now) {

@@ -19,6 +19,8 @@ const PASSED_ON: [&str; 5] = ["traceparent", "tracestate", "x-request-id", "x-fo
 pub(super) struct Composition {
     /// When all of them have to be over.
     deadline: Instant,
+    /// Whose plans they are, by its place in the chain.
+    owner: Option<usize>,
     /// How many there were, and how many calls they had.
     stages: usize,
     calls: usize,
@@ -46,9 +48,11 @@ impl Composition {
         twice.map(|call| Failure::invalid(format!("two of its bodies are called {:?}", call.name)))
     }
 
-    /// Begins anew for another filter, within the same time.
-    fn restart(&mut self) {
-        (self.stages, self.calls, self.bodies) = (0, 0, Bodies::default());
+    /// Begins anew where another filter gathers, within the same time.
+    fn is_of(&mut self, owner: usize) {
+        if self.owner.replace(owner) != Some(owner) {
+            (self.stages, self.calls, self.bodies) = (0, 0, Bodies::default());
+        }
     }
 }
 
@@ -61,11 +65,11 @@ impl Run {
     /// Carries a plan out and asks the filter what to make of it.
     pub(super) async fn gather(&mut self, plan: Plan) -> Result<Step, RequestError> {
         let mut composition = self.composition.take().unwrap_or_else(|| Box::new(self.begin_composition()));
+        composition.is_of(self.course.place());
         let entered = composition.refuses(&plan).map_or_else(|| self.enter(Flight::Calls, plan.calls.len()), Err);
         let under_way = match entered {
             Ok(under_way) => under_way,
             Err(failure) => {
-                composition.restart();
                 self.composition = Some(composition);
                 let _entered = self.trace.enter();
                 return self.snapshot.chain.overreached(&mut self.head, &failure, &mut self.course);
@@ -125,7 +129,7 @@ impl Run {
         let longest = now + limits::COMPOSING;
         let of_call = self.call.and_then(|call| self.received.started.checked_add(call.timeout?));
         let deadline = of_call.map_or(longest, |deadline| deadline.min(longest));
-        Composition { deadline, stages: 0, calls: 0, bodies: Bodies::default(), reports: Vec::new() }
+        Composition { deadline, owner: None, stages: 0, calls: 0, bodies: Bodies::default(), reports: Vec::new() }
     }
 
     /// What every call gets unless it says otherwise: where the request comes from, and the trace that it belongs to.

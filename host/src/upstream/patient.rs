@@ -5,9 +5,12 @@
 
 use crate::config::limits;
 use crate::timer::Timer;
+use rustix::net::{SendFlags, send};
 use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -15,25 +18,41 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
+    limit: Duration,
     timer: Timer,
     stalled_since: Option<Instant>,
 }
 
 impl<S> Patient<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, timer: Timer::default(), stalled_since: None }
+        Self::within(limits::UPSTREAM_WRITE_STALLED, stream)
     }
 
-    fn written(&mut self, context: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn within(limit: Duration, stream: S) -> Self {
+        Self { stream, limit, timer: Timer::default(), stalled_since: None }
+    }
+}
+
+impl<S: AsFd> Patient<S> {
+    /// What came of writing these bytes, once more where nothing did for too long: the system says that there is room only when a
+    /// third of what it holds is gone, for which a slow reader may take longer.
+    fn written(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         if result.is_ready() {
             self.stalled_since = None;
             return result;
         }
         let since = *self.stalled_since.get_or_insert_with(Instant::now);
-        if self.timer.passed(context, since + limits::UPSTREAM_WRITE_STALLED) {
-            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        if !self.timer.passed(context, since + self.limit) {
+            return Poll::Pending;
         }
-        Poll::Pending
+        self.stalled_since = None;
+        let sent = send(&self.stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        Poll::Ready(sent.map_err(|_| ErrorKind::TimedOut.into()))
     }
 }
 
@@ -47,10 +66,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + AsFd + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.written(context, result)
+        self.written(context, bytes, result)
     }
 
     fn poll_write_vectored(
@@ -59,7 +78,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.written(context, result)
+        let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| slice);
+        self.written(context, first, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -79,25 +99,42 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::time::sleep;
+    use std::net::Ipv4Addr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::{sleep, timeout};
 
-    #[tokio::test(start_paused = true)]
-    async fn who_takes_nothing_is_given_up_and_who_is_slow_is_not() {
-        let (stream, mut other) = duplex(1);
-        let mut patient = Patient::new(stream);
-        let nearly = limits::UPSTREAM_WRITE_STALLED.mul_f32(0.9);
+    const LIMIT: Duration = Duration::from_millis(300);
+
+    /// A stream that is patient for so long, and its other side.
+    async fn connected() -> (Patient<TcpStream>, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Patient::within(LIMIT, stream), listener.accept().await.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_given_up() {
+        let (mut patient, _other) = connected().await;
+        let written = timeout(LIMIT * 20, patient.write_all(&vec![0; 64 << 20])).await.unwrap();
+        assert_eq!(written.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn who_is_slow_is_not() {
+        let (mut patient, mut other) = connected().await;
         let slow = async {
-            for _ in 0..5 {
-                sleep(nearly).await;
-                other.read_u8().await.unwrap();
+            let mut buffer = vec![0; 128 << 10];
+            // Less in all than makes the system say that there is room.
+            for _ in 0..10 {
+                sleep(LIMIT / 2).await;
+                other.read_exact(&mut buffer).await.unwrap();
             }
         };
-        let (written, ()) = tokio::join!(patient.write_all(b"slowly"), slow);
-        written.unwrap();
-        let since = Instant::now();
-        assert_eq!(patient.write_all(b"x").await.unwrap_err().kind(), ErrorKind::TimedOut);
-        assert_eq!(since.elapsed().as_secs(), limits::UPSTREAM_WRITE_STALLED.as_secs());
-        drop(other);
+        let all = vec![0; 64 << 20];
+        tokio::select! {
+            written = patient.write_all(&all) => panic!("{written:?}"),
+            () = slow => {}
+        }
     }
 }

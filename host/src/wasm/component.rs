@@ -130,8 +130,26 @@ pub struct Inspection {
     pub exports: Vec<String>,
 }
 
+/// What every WebAssembly file begins with.
+const MAGIC: &[u8] = b"\0asm";
+/// So many bytes of another file are shown.
+const SHOWN: usize = 16;
+
+/// What a file begins with that is none.
+fn beginning(bytes: &[u8]) -> String {
+    let begins = bytes.get(..SHOWN).unwrap_or(bytes).escape_ascii();
+    if bytes.is_empty() {
+        "it is empty".to_owned()
+    } else {
+        format!("it begins with \"{begins}\", not with \"\\0asm\"")
+    }
+}
+
 /// Reads a component's manifest, imports and exports, checking nothing but that it is one.
 pub fn inspect(file_stem: &str, bytes: &[u8]) -> Result<Inspection, Refusal> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(Refusal::NotAComponent(beginning(bytes)));
+    }
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
@@ -361,6 +379,14 @@ mod tests {
     fn admitted(exports: &[&str]) -> Result<(), Refusal> {
         let exports = exports.iter().map(|&export| export.to_owned()).collect();
         Inspection { manifest: Manifest::unnamed("shop"), imports: Vec::new(), exports }.admit(&[])
+    }
+
+    #[test]
+    fn a_file_that_is_something_else_is_shown_by_how_it_begins() {
+        let told = |bytes: &[u8]| inspect("shop", bytes).unwrap_err().to_string();
+        assert_eq!(told(b""), "it is not a WebAssembly component: it is empty");
+        let script = r##"it is not a WebAssembly component: it begins with "#!/bin/sh\nreboot", not with "\0asm""##;
+        assert_eq!(told(b"#!/bin/sh\nreboot\n"), script);
     }
 
     #[test]

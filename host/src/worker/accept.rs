@@ -121,10 +121,10 @@ impl<H: Handler> Worker<H> {
                 }
             }
         }
-        let waiting = if listener.is_shared() { Ok(Vec::new()) } else { self.waiting(&listener, &socket) };
-        match waiting {
-            Ok(waiting) => last.extend(waiting),
-            Err(error) => tracing::warn!(%error, "clients that waited to be accepted are not"),
+        if !listener.is_shared()
+            && let Err(error) = self.waiting(&listener, &socket, &mut last)
+        {
+            tracing::warn!(%error, "clients that waited to be accepted are not");
         }
         drop((socket, token));
         listener.drain.begin();
@@ -148,24 +148,24 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// Whom the kernel has told that they are connected while nobody has accepted them.
-    fn waiting(&self, listener: &Listener, socket: &TcpListener) -> io::Result<Vec<Newcomer>> {
+    /// Accepts whom the kernel has told that they are connected while nobody has accepted them.
+    fn waiting(&self, listener: &Listener, socket: &TcpListener, waiting: &mut VecDeque<Newcomer>) -> io::Result<()> {
         // The kernel itself is asked: the runtime does so only once it has been told of somebody, and only so often in a turn.
         let socket = std::net::TcpListener::from(socket.as_fd().try_clone_to_owned()?);
-        let mut waiting = Vec::new();
         // What is over the limit of connections holds descriptors too.
         while let Some(turn) = self.admission.turn() {
             match socket.accept() {
                 Ok((stream, peer)) => {
                     stream.set_nonblocking(true)?;
                     let (stream, token) = (TcpStream::from_std(stream)?, listener.drain.track());
-                    waiting.push(Newcomer { stream, peer, token, _turn: Some(turn) });
+                    waiting.push_back(Newcomer { stream, peer, token, _turn: Some(turn) });
                 }
                 Err(error) if is_of_client(&error) => {}
-                Err(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
             }
         }
-        Ok(waiting)
+        Ok(())
     }
 
     /// The end of the whole proxy has a grace of its own, and ends everything.

@@ -73,7 +73,7 @@ pub const CASES: [Case; 12] = [
     },
     Case {
         name: "rapid reset, one read later",
-        goal: 2_000,
+        goal: 4_000,
         opening: nothing,
         frames: |index| (1, reset_later(index)),
     },

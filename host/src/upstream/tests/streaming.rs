@@ -210,7 +210,8 @@ async fn an_upstream_that_takes_no_more_of_an_upload_that_it_has_answered_is_giv
     let forwarded = forward(&upstream.cluster(), post, body, &ForwardPolicy::default()).await.unwrap();
     assert_eq!(text(forwarded).await, "ok");
     tokio::time::pause();
-    timeout(2 * limits::UPSTREAM_WRITE_STALLED, dropped).await.expect("nobody asks for more of it").unwrap_err();
+    // The system takes some more of it each time that it is asked, until it is full.
+    timeout(20 * limits::UPSTREAM_WRITE_STALLED, dropped).await.expect("nobody asks for more of it").unwrap_err();
 }
 
 #[tokio::test]

@@ -145,6 +145,10 @@ impl Filter {
         head: &mut Box<RequestHead>,
         call: impl FnOnce(&mut Instance) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
+        // What is only rehearsed is no trial.
+        if head.rehearsed && self.guard.is_quarantined() {
+            return Err(Failure::quarantined());
+        }
         self.with(|instance| swap_request(instance, head, call))
     }
 
