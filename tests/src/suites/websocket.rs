@@ -21,8 +21,28 @@ const SERVICE: &str = "websocket_echo.py";
 pub fn websocket() -> Result<Vec<CaseResult>, String> {
     let service = Service::start(SERVICE)?;
     let proxy = Proxy::start(chain("", service.address));
-    let direct = cases(CASES, service.address)?;
-    Ok(compare(&direct, &cases(CASES, proxy.address())?))
+    let run = || Ok::<_, String>((cases(CASES, service.address)?, cases(CASES, proxy.address())?));
+    let (direct, passed) = run()?;
+    let first = compare(&direct, &passed);
+    if first.iter().all(|case| case.failures.is_empty()) {
+        return Ok(first);
+    }
+    // A service whose answer depends on how fast it is ends a case in one way or the other, whoever asks.
+    let (again, passed_again) = run()?;
+    let rounds = [compare(&direct, &passed_again), compare(&again, &passed), compare(&again, &passed_again)];
+    Ok(alike(first, &rounds))
+}
+
+/// Leaves out differences that are not there in each comparison.
+fn alike(mut results: Vec<CaseResult>, rounds: &[Vec<CaseResult>]) -> Vec<CaseResult> {
+    for case in &mut results {
+        let is_fine =
+            |round: &Vec<CaseResult>| round.iter().any(|other| other.name == case.name && other.failures.is_empty());
+        if rounds.iter().any(is_fine) {
+            case.failures.clear();
+        }
+    }
+    results
 }
 
 fn compare(direct: &[Value], passed: &[Value]) -> Vec<CaseResult> {
@@ -49,6 +69,17 @@ fn ending(case: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_ends_in_either_way_without_the_proxy_is_no_difference() {
+        let case = |name: &str, verdict: &str| json!({"case": name, "verdicts": [verdict, "OK"], "code": 1002});
+        let one = [case("3.4", "OK"), case("3.5", "OK")];
+        let (other, passed) =
+            ([case("3.4", "NON-STRICT"), case("3.5", "OK")], [case("3.4", "NON-STRICT"), case("3.5", "FAILED")]);
+        let results = alike(compare(&one, &passed), &[compare(&other, &passed)]);
+        let failed: Vec<_> = results.iter().filter(|case| !case.failures.is_empty()).map(|case| &case.name).collect();
+        assert_eq!(failed, ["3.5"]);
+    }
 
     #[test]
     fn what_ends_alike_passes_and_what_does_not_fails() {
