@@ -170,8 +170,8 @@ impl Chain {
         if let Some(link) = self.links.get(course.next) {
             let link = link.for_request(head.id);
             link.overreached(failure, head.id);
-            if !link.is_bypassed() {
-                return Err(link.refused(failure));
+            if !link.is_bypassed(Phase::Request) {
+                return Err(link.refused(failure.message.clone()));
             }
         }
         course.undecide();
@@ -184,7 +184,7 @@ impl Chain {
     pub fn refused(&self, failure: &Failure, course: &Course, id: RequestId) -> RequestError {
         let Some(link) = self.deciding(course, id) else { return RequestError::Fault };
         link.overreached(failure, id);
-        link.refused(failure)
+        link.refused(failure.message.clone())
     }
 
     /// Runs the response phases, from the filter that settled the request back to the first, then the edits that were

@@ -22,8 +22,6 @@ pub(super) fn failed(
     watch: &mut Stopwatch,
     failure: &Failure,
 ) -> Result<Duration, RequestError> {
-    let filter = &link.filter;
-    let open = filter.settings.failure == OnFailure::Open;
     let mut took = Duration::ZERO;
     if failure.kind == FailureKind::Quarantined {
         link.metrics.skipped(failing.phase, CallResult::Quarantined);
@@ -32,12 +30,7 @@ pub(super) fn failed(
         link.log(failure);
         link.note(failing.phase, failure, failing.request);
     }
-    if open {
-        link.metrics.skipped(failing.phase, CallResult::Bypassed);
-        return Ok(took);
-    }
-    let (name, reason) = (filter.name.to_string(), failure.kind.to_string());
-    Err(RequestError::Filter { filter: name, reason, answer: filter.settings.resilience.answer.clone() })
+    if link.is_bypassed(failing.phase) { Ok(took) } else { Err(link.refused(failure.kind.to_string())) }
 }
 
 /// Counts a header of a response that was left out, as there is no room for what the filter puts together.
@@ -64,17 +57,21 @@ impl Link {
     }
 
     /// Whether a request goes on without the filter, which is counted then.
-    pub(super) fn is_bypassed(&self) -> bool {
-        let open = self.filter.settings.failure == OnFailure::Open;
+    pub(super) fn is_bypassed(&self, phase: Phase) -> bool {
+        let open = self.is_open();
         if open {
-            self.metrics.skipped(Phase::Request, CallResult::Bypassed);
+            self.metrics.skipped(phase, CallResult::Bypassed);
         }
         open
     }
 
-    /// What a request fails with whose filter's decision is refused.
-    pub(super) fn refused(&self, failure: &Failure) -> RequestError {
-        let (filter, reason) = (self.filter.name.to_string(), failure.message.clone());
+    fn is_open(&self) -> bool {
+        self.filter.settings.failure == OnFailure::Open
+    }
+
+    /// What a request fails with whose filter fails, or whose decision is refused.
+    pub(super) fn refused(&self, reason: String) -> RequestError {
+        let filter = self.filter.name.to_string();
         RequestError::Filter { filter, reason, answer: self.filter.settings.resilience.answer.clone() }
     }
 
@@ -87,7 +84,7 @@ impl Link {
                 filter = &*filter.name,
                 version = filter.code.manifest.version,
                 kind = %failure.kind,
-                open = filter.settings.failure == OnFailure::Open,
+                open = self.is_open(),
                 "the filter failed: {}", failure.message
             );
         }
